@@ -1,0 +1,287 @@
+"""
+Tells genuine events of the Dynatrace engine from forged ones, and remembers attempts.
+
+``genuine`` is for reactors, on the master: every accepted minion can put any event on the master's
+bus, so a reactor that acts asks this first. It is loaded there by ``module_dirs``.
+
+``claim``, ``finish`` and ``attempt`` are for the remedies, on the minion: an attempt id that the
+engine has given out runs once there, however often its event is seen. Each attempt is a small file
+in ``<cachedir>/dynatrace/attempts``.
+"""
+
+import hashlib
+import hmac
+import json
+import logging
+import os
+import re
+import time
+from datetime import datetime, timedelta, timezone
+
+from salt.exceptions import CommandExecutionError
+
+log = logging.getLogger(__name__)
+
+SCHEMA = 1
+# Clocks of one machine do not run backwards by more than a time server's correction.
+CLOCK_SLACK_S = 5
+ATTEMPT_ID = re.compile(r"[0-9a-f]{16,64}")
+KEY_LENGTH = 64
+KEEP_S = 30 * 86400
+# What a record holds, for a reader of any version to come.
+RECORD_LIMIT = 4096
+
+
+class _Refused(Exception):
+    """
+    The event is not one to act on; the text says why and holds nothing of the event.
+    """
+
+
+def genuine(data):
+    """
+    Tell whether this master's engine signed the event, and lately enough to act on it.
+
+    Anything is taken and nothing is raised: what is refused is logged as one WARNING with the
+    reason, never with the data.
+
+    CLI Example:
+
+    .. code-block:: jinja
+
+        {% if salt['dynatrace.genuine'](data) %}
+    """
+    try:
+        _check_form(data)
+        _check_signature(data)
+        _check_time(data)
+    except _Refused as refused:
+        log.warning("dynatrace: refused an event: %s", refused)
+        return False
+    except Exception as err:  # pylint: disable=broad-except
+        # RecursionError from deep nesting, TypeError from what JSON does not know, and the like.
+        log.warning("dynatrace: refused an event: it cannot be checked (%s)", type(err).__name__)
+        return False
+    return True
+
+
+def sign(data, valid_for):
+    """
+    Return a copy of ``data`` signed with this master's key and valid for so many seconds.
+
+    Only the master's user can read the key, so only that user's commands to the engine count.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run salt.cmd dynatrace.sign '{}' 5
+    """
+    signed = {key: value for key, value in data.items() if key not in ("signature", "_stamp")}
+    now = datetime.now(timezone.utc)
+    signed["fired"] = _iso(now)
+    signed["valid_until"] = _iso(now + timedelta(seconds=valid_for))
+    try:
+        key = _signing_key()
+    except _Refused as err:
+        raise CommandExecutionError(f"{err}; the engine makes it when it first runs") from err
+    signed["signature"] = hmac.new(key, _canonical(signed), hashlib.sha256).hexdigest()
+    return signed
+
+
+def signed(data):
+    """
+    Tell whether this master's key signed ``data`` and it is still valid, whatever it is about.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run salt.cmd dynatrace.signed '{}'
+    """
+    try:
+        _check_signature(data)
+        _check_time(data)
+    except _Refused:
+        return False
+    except Exception:  # noqa: BLE001 - hostile data may raise anything.
+        return False
+    return True
+
+
+def claim(attempt_id, about=None):
+    """
+    Take an attempt for this minion, and tell whether it was free.
+
+    ``about`` is a mapping that is kept with it (job and problem ids). False: it had been taken
+    before; ``attempt`` then says what became of it.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt web01 dynatrace.claim 9f0c2a41d7e85b36
+    """
+    path = _attempt_path(attempt_id)
+    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    _prune(os.path.dirname(path))
+    record = {"id": attempt_id, "taken": _now(), "finished": None}
+    if isinstance(about, dict):
+        record["about"] = about
+    try:
+        # O_EXCL makes the claim atomic: of two state runs one gets the file.
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return False
+    _write(handle, record)
+    _sync_directory(os.path.dirname(path))
+    return True
+
+
+def finish(attempt_id):
+    """
+    Record that a taken attempt came to its good end.
+
+    There is no record of a bad end: an attempt that is taken and not finished has failed, was
+    killed, or still runs, and in none of these cases may it run again.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt web01 dynatrace.finish 9f0c2a41d7e85b36
+    """
+    path = _attempt_path(attempt_id)
+    record = attempt(attempt_id)
+    if record is None:
+        raise CommandExecutionError(f"attempt {attempt_id} was never taken on this minion")
+    record["finished"] = _now()
+    handle = os.open(path + ".new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    _write(handle, record)
+    os.replace(path + ".new", path)
+    _sync_directory(os.path.dirname(path))
+    return record
+
+
+def attempt(attempt_id):
+    """
+    Return what this minion remembers of an attempt, or None if it never took it.
+
+    The mapping has ``id``, ``taken`` and ``finished``; ``finished`` is None until the good end.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt web01 dynatrace.attempt 9f0c2a41d7e85b36
+    """
+    try:
+        with open(_attempt_path(attempt_id), encoding="utf-8") as handle:
+            record = json.loads(handle.read(RECORD_LIMIT))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError):
+        # Claimed and not yet written, or cut off by a crash: taken, nothing more is known.
+        return {"id": attempt_id, "taken": None, "finished": None}
+    return (
+        record if isinstance(record, dict) else {"id": attempt_id, "taken": None, "finished": None}
+    )
+
+
+def _check_form(data):
+    if not isinstance(data, dict):
+        raise _Refused("it is no mapping")
+    if "__peer_id" in data:
+        raise _Refused("another master of the cluster sent it, whose own reactor acts on it")
+    if type(data.get("schema")) is not int or data["schema"] != SCHEMA:
+        raise _Refused(f"its schema is not {SCHEMA}")
+    if not isinstance(data.get("attempt"), int) or not isinstance(data.get("technologies"), dict):
+        raise _Refused("attempt or technologies are missing")
+    signature = data.get("signature")
+    if not isinstance(signature, str) or not re.fullmatch("[0-9a-f]{64}", signature):
+        raise _Refused("it is not signed")
+
+
+def _check_signature(data):
+    expected = hmac.new(_signing_key(), _canonical(data), hashlib.sha256).hexdigest()
+    if not hmac.compare_digest(expected, data["signature"]):
+        raise _Refused("its signature is not this master's")
+
+
+def _canonical(data):
+    """
+    Return the form that the engine signs, byte for byte.
+    """
+    rest = {key: value for key, value in data.items() if key not in ("signature", "_stamp")}
+    return json.dumps(rest, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
+
+
+def _signing_key():
+    path = os.path.join(__opts__["cachedir"], "dynatrace", "signing.key")
+    try:
+        with open(path, "rb") as handle:
+            key = handle.read(KEY_LENGTH + 1).strip()
+    except OSError as err:
+        raise _Refused(f"the signing key {path} cannot be read ({err.strerror})") from err
+    if len(key) != KEY_LENGTH:
+        raise _Refused(f"the signing key {path} is not whole")
+    return key
+
+
+def _check_time(data):
+    now = time.time()
+    if _seconds(data.get("fired"), "fired") > now + CLOCK_SLACK_S:
+        raise _Refused("it claims to have been fired in the future")
+    if _seconds(data.get("valid_until"), "valid_until") < now:
+        raise _Refused("it is too old to act on")
+
+
+def _seconds(value, key):
+    # Python 3.10 does not read the Z of an ISO time.
+    try:
+        moment = datetime.fromisoformat(re.sub("Z$", "+00:00", value))
+    except (TypeError, ValueError):
+        raise _Refused(f"{key} is no time") from None
+    if moment.tzinfo is None:
+        raise _Refused(f"{key} has no time zone")
+    return moment.timestamp()
+
+
+def _attempt_path(attempt_id):
+    if not isinstance(attempt_id, str) or not ATTEMPT_ID.fullmatch(attempt_id):
+        raise CommandExecutionError("an attempt id is 16 to 64 characters of 0-9 and a-f")
+    return os.path.join(__opts__["cachedir"], "dynatrace", "attempts", attempt_id)
+
+
+def _prune(directory):
+    for entry in os.scandir(directory):
+        try:
+            if time.time() - entry.stat().st_mtime > KEEP_S:
+                os.unlink(entry.path)
+        except FileNotFoundError:
+            pass
+
+
+def _write(handle, record):
+    with os.fdopen(handle, "w", encoding="utf-8") as stream:
+        json.dump(record, stream)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _sync_directory(directory):
+    # Without it a power cut may lose the name of a file whose content is safe.
+    if os.name == "posix":
+        handle = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _now():
+    return _iso(datetime.now(timezone.utc))
+
+
+def _iso(moment):
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

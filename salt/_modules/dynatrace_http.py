@@ -1,0 +1,76 @@
+"""
+Asks a service on this minion one question over HTTP, to see whether anybody answers.
+"""
+
+import http.client
+import ipaddress
+import ssl
+import urllib.parse
+
+
+def ask(url, timeout=2, host=None, beyond_loopback=False):
+    """
+    Return ``{"status": 200, "problem": None}``, or status None and what went wrong.
+
+    Any HTTP status is an answer; a redirect is not followed, since it may lead to another machine.
+    ``host`` is the Host header for a site that only answers to its name. No proxy is used.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt web01 dynatrace_http.ask http://127.0.0.1/
+    """
+    parts = urllib.parse.urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        return _answer(problem=f"{url} is no http or https address")
+    if not beyond_loopback and not _is_loopback(parts.hostname):
+        return _answer(problem=f"{url} is not an address of this machine's loopback")
+    connection = _connection(parts, timeout)
+    path = urllib.parse.urlunsplit(("", "", parts.path or "/", parts.query, ""))
+    headers = {"Connection": "close", "User-Agent": "salt-dynatrace"}
+    try:
+        connection.request("GET", path, headers={**headers, **({"Host": host} if host else {})})
+        return _answer(status=connection.getresponse().status)
+    except TimeoutError:
+        return _answer(problem=f"{url} did not answer within {timeout} s")
+    except (OSError, http.client.HTTPException) as err:
+        return _answer(
+            problem=f"{url}: {getattr(err, 'strerror', None) or err or type(err).__name__}"
+        )
+    finally:
+        connection.close()
+
+
+def port(url):
+    """
+    Return the port that a URL means.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt web01 dynatrace_http.port https://127.0.0.1/
+    """
+    parts = urllib.parse.urlsplit(url)
+    return parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def _answer(status=None, problem=None):
+    return {"status": status, "problem": problem}
+
+
+def _connection(parts, timeout):
+    if parts.scheme == "http":
+        return http.client.HTTPConnection(parts.hostname, parts.port, timeout=timeout)
+    # A certificate is made out to the site's name, never to 127.0.0.1. What is proved here is that
+    # the local server answers; who it is, its process tells.
+    context = ssl._create_unverified_context()
+    return http.client.HTTPSConnection(parts.hostname, parts.port, timeout=timeout, context=context)
+
+
+def _is_loopback(name):
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return name.lower() == "localhost"
