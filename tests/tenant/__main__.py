@@ -1,0 +1,59 @@
+"""
+Runs a tenant by hand: `python -m tests.tenant --port 8099`, to look around with curl.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+from tests.tenant import Entry, Tenant
+
+
+def main() -> None:
+    """
+    Start a tenant with one host and one apache2, print how to ask it, and the journal as it grows.
+    """
+    parser = argparse.ArgumentParser(prog="python -m tests.tenant", description=main.__doc__)
+    parser.add_argument("--address", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8099, help="0 takes a free one")
+    parser.add_argument("--environment-path", default="", help="/e/<id>, the shape of Managed")
+    parser.add_argument("--host-name", default="web01.example.com")
+    parser.add_argument("--webhook", help="URL that is told of problems")
+    parser.add_argument("--webhook-token", help="sent to it as Authorization: Bearer")
+    parser.add_argument("--watch", help="URL of a web server; its problem opens and closes by it")
+    parser.add_argument("--problem", action="store_true", help="open a problem at once")
+    chosen = parser.parse_args()
+    tenant = Tenant(
+        address=chosen.address, port=chosen.port, environment_path=chosen.environment_path
+    )
+    with tenant:
+        tenant.subscribe(_print)
+        process = tenant.add_process(tenant.add_host(chosen.host_name))
+        token = tenant.add_token()
+        if chosen.webhook:
+            secret = chosen.webhook_token
+            headers = {"Authorization": f"Bearer {secret}"} if secret else {}
+            tenant.add_webhook(chosen.webhook, headers)
+        if chosen.problem:
+            tenant.open_problem(process)
+        if chosen.watch:
+            tenant.monitor(process, chosen.watch)
+        print(f"environment_url: {tenant.url}\napi_token: {token}")
+        print(f"curl -H 'Authorization: Api-Token {token}' '{tenant.url}/api/v2/problems'")
+        try:
+            while True:
+                time.sleep(3600)
+        except KeyboardInterrupt:
+            print("stopped")
+
+
+def _print(entry: Entry) -> None:
+    detail = " ".join(f"{key}={value}" for key, value in entry.detail.items() if value != "")
+    print(
+        f"{time.strftime('%H:%M:%S', time.localtime(entry.at))}  {entry.what}  {detail}", flush=True
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""
+What every layer of the tenant shares: one lock, the journal, the faults, and the switches.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from tests.tenant.faults import FaultBook
+from tests.tenant.journal import Entry, Journal
+
+
+@dataclass
+class Switches:
+    """
+    Behaviour that differs between tenants, or that a test wants smaller than it is.
+    """
+
+    page_cap: int | None = None  # a page holds no more, whatever was asked
+    page_default: int = 50  # documented
+    fields_page_limit: int | None = None  # 10: some Managed versions refuse more with `fields`
+    last_page_key: str = "absent"  # or "null": captured answers and documentation differ
+    cursor_lifetime: float = 3600.0  # seconds
+    close_lag: float = 0.0  # seconds from the close call until the status follows
+    calls_per_minute: int | None = None  # for each token and endpoint
+    rate_window: float = 60.0  # seconds
+    rate_unit: str = "microseconds"  # of X-RateLimit-Reset; clients have seen seconds too
+    entity_type_key: bool = True  # False: entities come without `type`, as in 2021
+    platform_tokens_on_classic: bool = True  # False: Bearer only below /platform/classic
+
+
+class Core:
+    """
+    The base layer: state that is guarded by one lock, and a record of what happened.
+    """
+
+    def __init__(self, switches: Switches) -> None:
+        self.lock = threading.RLock()
+        self.switches = switches
+        self.faults = FaultBook()
+        self.log = Journal()
+
+    @property
+    def journal(self) -> list[Entry]:
+        """
+        All that happened so far: (time, what, detail).
+        """
+        return self.log.entries()
+
+    def subscribe(self, callback: Callable[[Entry], None]) -> Callable[[], None]:
+        """
+        Call `callback` with each new entry of the journal; calling the answer ends that.
+        """
+        return self.log.subscribe(callback)
+
+    def wait_for(
+        self,
+        what: str | Callable[[], Any],
+        timeout: float = 10.0,
+        *,
+        count: int = 1,
+        since: float = 0.0,
+    ) -> Any:
+        """
+        Wait until `what` is true, or stands in the journal for the `count`th time; give that.
+
+        `since` is a `time.time()` before which the journal does not count.
+        """
+        if not isinstance(what, str):
+            return self.log.wait_for(what, timeout)
+
+        def found() -> Entry | None:
+            entries = [one for one in self.log.entries() if one.what == what and one.at >= since]
+            return entries[count - 1] if len(entries) >= count else None
+
+        try:
+            return self.log.wait_for(found, timeout)
+        except TimeoutError as err:
+            raise TimeoutError(f"{what!r} did not happen {count} times: {err}") from None
+
+    def fault(
+        self,
+        name: str,
+        times: int | None = 1,
+        path: str = "",
+        method: str | None = None,
+        **options: Any,
+    ) -> None:
+        """
+        Let a named fault strike `times` times (None: until cleared) on paths that hold `path`.
+        """
+        self.faults.add(name, times, path, method, options)
+        self.log.add("fault set", name=name, times=times)
+
+    def clear_faults(self) -> None:
+        """
+        Take all faults away.
+        """
+        self.faults.clear()

@@ -1,0 +1,277 @@
+"""
+Hosts, process group instances, process groups and services, and how they hang together.
+
+Shapes and relationships are those of Dynatrace documentation and of captured HOST answers; the
+bodies of processes and process groups are synthetic, put together from the documented lists.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.tenant.core import Core, Switches
+from tests.tenant.tags import Tag, parse_tag
+from tests.tenant.timeframe import milliseconds, now_ms
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+PROPERTIES: dict[str, frozenset[str]] = {
+    "HOST": _words(
+        "additionalSystemInfo bitness cloudType cpuCores customHostMetadata detectedName dnsNames"
+        " hostGroupName hypervisorType installerPotentialProblem installerSupportAlert"
+        " installerTrackedDownload installerVersion ipAddress isMonitoringCandidate"
+        " logicalCpuCores memoryTotal monitoringMode networkZone oneAgentCustomHostName"
+        " osArchitecture osServices osType osVersion physicalMemory softwareTechnologies"
+        " standaloneSpecialAgentsOnly state"
+    ),
+    "PROCESS_GROUP_INSTANCE": _words(
+        "appVersion awsNameTag azureHostName azureSiteName bitness boshName conditionalName"
+        " customPgMetadata customizedName detectedName gardenApplicationNames gcpZone"
+        " internalName isDockerized jvmClrVersion jvmVendor listenPorts metadata modules"
+        " oneAgentCustomHostName processType softwareTechnologies versionedModules"
+    ),
+    "PROCESS_GROUP": _words(
+        "conditionalName customPgMetadata customizedName detectedName listenPorts metadata"
+        " oneAgentCustomHostName processType softwareTechnologies"
+    ),
+    "SERVICE": _words(
+        "agentTechnologyType className contextRoot customizedName detectedName internalName"
+        " ipAddress mainServiceSoftwareTech port publicDomainName serviceTechnologyTypes"
+        " serviceType softwareTechnologies webApplicationId webServerName webServiceName"
+    ),
+}
+
+
+@dataclass
+class Entity:
+    """
+    One monitored entity; `last_seen` None means that it is alive.
+    """
+
+    entity_id: str
+    type: str
+    name: str
+    first_seen: int
+    last_seen: int | None = None
+    properties: dict[str, Any] = field(default_factory=dict)
+    tags: list[Tag] = field(default_factory=list)
+    zones: list[dict[str, Any]] = field(default_factory=list)
+    links: dict[str, list[str]] = field(default_factory=dict)
+    icon: str = ""
+
+
+def type_of(entity_id: str) -> str:
+    """
+    Give the type that an entity id carries before its last dash.
+    """
+    return entity_id.rpartition("-")[0]
+
+
+class Topology(Core):
+    """
+    The layer that knows the entities.
+    """
+
+    def __init__(self, switches: Switches) -> None:
+        super().__init__(switches)
+        self.entities: dict[str, Entity] = {}
+        self._groups: dict[tuple[str, str], str] = {}
+        self._incoming: dict[str, dict[str, list[str]]] = {}
+
+    def add_host(
+        self,
+        name: str = "web01.example.com",
+        detected_name: str | None = None,
+        ip: Iterable[str] = ("192.0.2.10",),
+        dns_names: Iterable[str] = (),
+        properties: Mapping[str, Any] | None = None,
+        tags: Iterable[str] = (),
+        host_id: str | None = None,
+    ) -> str:
+        """
+        Add a HOST and give its id.
+
+        `properties` that Dynatrace knows of a host replace the entity's; all others become
+        customHostMetadata, as `oneagentctl --set-host-property` makes them.
+        """
+        given = dict(properties or {})
+        known = {key: given.pop(key) for key in list(given) if key in PROPERTIES["HOST"]}
+        metadata = [{"key": key, "value": value} for key, value in given.items()]
+        body = {
+            **_HOST,
+            "detectedName": name if detected_name is None else detected_name,
+            "ipAddress": list(ip),
+            **({"dnsNames": list(dns_names)} if dns_names else {}),
+            **({"customHostMetadata": metadata} if metadata else {}),
+            **known,
+        }
+        return self._add("HOST", name, body, tags=tags, entity_id=host_id, icon="linux")
+
+    def add_process(
+        self,
+        host: str,
+        name: str = "Apache Web Server apache2",
+        technology: str | None = "APACHE_HTTPD",
+        group: str | None = None,
+        tags: Iterable[str] = (),
+        properties: Mapping[str, Any] | None = None,
+        process_id: str | None = None,
+    ) -> str:
+        """
+        Add a PROCESS_GROUP_INSTANCE on a host and give its id.
+
+        `group` is the id or the name of its process group; without it, processes of one name and
+        technology share one, as Dynatrace groups them across hosts.
+        """
+        technologies = [{"type": technology}] if technology else []
+        with self.lock:
+            group_id = self._group(group or name, technology or "")
+            self._link(group_id, "runsOn", host)
+        body = {
+            "bitness": "64",
+            "listenPorts": [80] if technology == "APACHE_HTTPD" else [],
+            "metadata": _METADATA if technology == "APACHE_HTTPD" else [],
+            "softwareTechnologies": technologies,
+            **(properties or {}),
+        }
+        links = {"isProcessOf": [host], "isInstanceOf": [group_id]}
+        kind = "PROCESS_GROUP_INSTANCE"
+        return self._add(kind, name, body, tags=tags, links=links, entity_id=process_id)
+
+    def add_service(
+        self,
+        processes: Iterable[str],
+        name: str = "Web service",
+        tags: Iterable[str] = (),
+        properties: Mapping[str, Any] | None = None,
+        service_id: str | None = None,
+    ) -> str:
+        """
+        Add a SERVICE that runs on these processes, their hosts and their groups; give its id.
+        """
+        instances = [self.entities[process] for process in processes]
+        links = {
+            "runsOn": _once(link for one in instances for link in one.links["isInstanceOf"]),
+            "runsOnHost": _once(link for one in instances for link in one.links["isProcessOf"]),
+            "runsOnProcessGroupInstance": [one.entity_id for one in instances],
+        }
+        body = {"serviceType": "WEB_REQUEST_SERVICE", "internalName": name, **(properties or {})}
+        return self._add("SERVICE", name, body, tags=tags, links=links, entity_id=service_id)
+
+    def last_seen(self, entity: str, at: float | None) -> None:
+        """
+        Let an entity have been seen last at `at`; None brings it back to life.
+        """
+        with self.lock:
+            self.entities[entity].last_seen = None if at is None else milliseconds(at)
+
+    def forget_entity(self, entity: str) -> None:
+        """
+        Drop an entity: problems about it then carry its id without a name.
+        """
+        with self.lock:
+            del self.entities[entity]
+
+    def stub(self, entity: str) -> dict[str, Any]:
+        """
+        Give the EntityStub; the name is absent when the entity is not known.
+        """
+        body: dict[str, Any] = {"entityId": {"id": entity, "type": type_of(entity)}}
+        known = self.entities.get(entity)
+        return {**body, "name": known.name} if known else body
+
+    def incoming(self, entity: str) -> dict[str, list[str]]:
+        """
+        Give toRelationships: the other ends of what other entities keep.
+        """
+        found = {
+            relationship: [other for other in others if other in self.entities]
+            for relationship, others in self._incoming.get(entity, {}).items()
+        }
+        return {relationship: others for relationship, others in found.items() if others}
+
+    def _link(self, entity: str, relationship: str, end: str) -> None:
+        ends = self.entities[entity].links.setdefault(relationship, [])
+        if end not in ends:
+            ends.append(end)
+            self._incoming.setdefault(end, {}).setdefault(relationship, []).append(entity)
+
+    def _group(self, group: str, technology: str) -> str:
+        if group in self.entities:
+            return group
+        known = self._groups.get((group, technology))
+        if known in self.entities:
+            return known
+        chosen = group if type_of(group) == "PROCESS_GROUP" else None
+        body = {"softwareTechnologies": [{"type": technology}] if technology else []}
+        group_id = self._add("PROCESS_GROUP", group, body, entity_id=chosen)
+        self._groups[group, technology] = group_id
+        return group_id
+
+    def _add(
+        self,
+        kind: str,
+        name: str,
+        properties: dict[str, Any],
+        *,
+        tags: Iterable[str] = (),
+        links: dict[str, list[str]] | None = None,
+        entity_id: str | None = None,
+        icon: str = "",
+    ) -> str:
+        unknown = set(properties) - PROPERTIES[kind]
+        if unknown:
+            raise ValueError(f"{kind} has no property {', '.join(sorted(unknown))}")
+        chosen = entity_id or f"{kind}-{secrets.token_hex(8).upper()}"
+        with self.lock:
+            self.entities[chosen] = Entity(
+                entity_id=chosen,
+                type=kind,
+                name=name,
+                first_seen=now_ms() - 86_400_000,
+                properties=properties,
+                tags=[parse_tag(tag) for tag in tags],
+                icon=icon,
+            )
+            for relationship, ends in (links or {}).items():
+                for end in ends:
+                    self._link(chosen, relationship, end)
+        self.log.add("entity added", entity=chosen, name=name)
+        return chosen
+
+
+def _once(ids: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(ids))
+
+
+_HOST: dict[str, Any] = {
+    "bitness": "64",
+    "cpuCores": 2,
+    "installerPotentialProblem": False,
+    "installerSupportAlert": False,
+    "installerTrackedDownload": False,
+    "installerVersion": "1.305.50.20250110-093218",
+    "isMonitoringCandidate": False,
+    "logicalCpuCores": 4,
+    "memoryTotal": 8589934592,
+    "monitoringMode": "FULL_STACK",
+    "networkZone": "default",
+    "oneAgentCustomHostName": "",
+    "osArchitecture": "X86",
+    "osType": "LINUX",
+    "osVersion": "Debian GNU/Linux 12 (bookworm) (kernel 6.1.0-31-amd64)",
+    "standaloneSpecialAgentsOnly": False,
+    "state": "RUNNING",
+}
+_METADATA = [
+    {"key": "EXE_NAME", "value": "apache2"},
+    {"key": "EXE_PATH", "value": "/usr/sbin/apache2"},
+    {"key": "COMMAND_LINE_ARGS", "value": "/usr/sbin/apache2 -k start"},
+    {"key": "APACHE_CONFIG_PATH", "value": "/etc/apache2/apache2.conf"},
+]

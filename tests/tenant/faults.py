@@ -1,0 +1,117 @@
+"""
+Named faults: what can go wrong between a client and Dynatrace, each with its options.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+# Name -> its options with their defaults.
+FAULTS: dict[str, dict[str, Any]] = {
+    # instead of the real answer; the call is not carried out
+    "server_error": {"status": 500, "message": "Internal server error"},
+    "bad_gateway_html": {"status": 502},
+    "rate_limited": {"headers": True, "unit": "microseconds", "wait": 1.0, "retry_after": None},
+    "html_200": {},
+    "redirect_elsewhere": {"url": "http://127.0.0.1:9/"},
+    "empty_body": {},
+    "wrong_type": {"body": ["unexpected"]},
+    # in the way that the real answer takes; the call is carried out unless said otherwise
+    "truncated_body": {},
+    "dropped_connection": {"carried_out": False},
+    "slow": {"delay": 1.0},
+    "endless_body": {"seconds": 5.0, "pause": 0.01},
+    # in the answer itself
+    "null_cursor": {},
+    "comment_accepted_then_500": {},
+    "comment_delayed_visibility": {"calls": 2},
+    "notification_before_list": {"calls": 2, "detail": False},
+    # in the webhook sender
+    "duplicate_notification": {"copies": 2},
+    "lost_notification": {},
+}
+
+REPLACING = frozenset(
+    {
+        "server_error",
+        "bad_gateway_html",
+        "rate_limited",
+        "html_200",
+        "redirect_elsewhere",
+        "empty_body",
+        "wrong_type",
+    }
+)
+ON_THE_WAY = frozenset({"truncated_body", "dropped_connection", "slow", "endless_body"})
+
+
+@dataclass
+class Fault:
+    """
+    A fault that is set; `left` None means until it is cleared.
+    """
+
+    name: str
+    left: int | None
+    path: str
+    method: str | None
+    options: dict[str, Any]
+
+    def strikes(self, method: str | None, path: str | None) -> bool:
+        """
+        Say whether this call meets the fault; what is no call (None) meets any.
+        """
+        return path is None or (self.path in path and self.method in (None, method))
+
+
+class FaultBook:
+    """
+    The faults that are set, in the order in which they were.
+    """
+
+    def __init__(self) -> None:
+        self._faults: list[Fault] = []
+        self._lock = threading.Lock()
+
+    def add(
+        self, name: str, times: int | None, path: str, method: str | None, options: dict[str, Any]
+    ) -> None:
+        """
+        Set a fault; a wrong name or option is the test's mistake and said at once.
+        """
+        if name not in FAULTS:
+            raise ValueError(f"no fault is named {name!r}; there are {', '.join(sorted(FAULTS))}")
+        if unknown := set(options) - set(FAULTS[name]):
+            raise ValueError(f"the fault {name} has no option {', '.join(sorted(unknown))}")
+        with self._lock:
+            self._faults.append(Fault(name, times, path, method, {**FAULTS[name], **options}))
+
+    def clear(self) -> None:
+        """
+        Take all away.
+        """
+        with self._lock:
+            self._faults.clear()
+
+    def take(
+        self, names: frozenset[str] | str, method: str | None = None, path: str | None = None
+    ) -> Fault | None:
+        """
+        Use up one strike of the first fault that this call meets.
+        """
+        wanted = {names} if isinstance(names, str) else names
+        return self._first(lambda fault: fault.name in wanted and fault.strikes(method, path))
+
+    def _first(self, meets: Callable[[Fault], bool]) -> Fault | None:
+        with self._lock:
+            for fault in self._faults:
+                if meets(fault):
+                    if fault.left is not None:
+                        fault.left -= 1
+                        if fault.left <= 0:
+                            self._faults.remove(fault)
+                    return fault
+        return None

@@ -1,0 +1,273 @@
+"""
+Problems, their comments, and what happens to both.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any
+
+from tests.tenant.core import Switches
+from tests.tenant.entities import Topology, type_of
+from tests.tenant.evidence import Evidence, usual_event
+from tests.tenant.tags import Tag, parse_tag, zone
+from tests.tenant.timeframe import milliseconds, now_ms
+
+# The alerting profile "Default" has this id in several unrelated captured tenants.
+DEFAULT_PROFILE = {"id": "c21f969b-5f03-333d-83e0-4f8f136e7682", "name": "Default"}
+
+
+@dataclass
+class Comment:
+    """
+    A stored comment; `author` is the owner of the token, never the client.
+    """
+
+    comment_id: str
+    message: str
+    context: str
+    created_at: int
+    author: str = "token-owner@example.com"
+    hidden_for: int = 0
+
+    def body(self) -> dict[str, Any]:
+        """
+        Give the comment as it is read: sent as `message`, it comes back as `content`.
+        """
+        return {
+            "id": self.comment_id,
+            "createdAtTimestamp": self.created_at,
+            "content": self.message,
+            "authorName": self.author,
+            "context": self.context,
+        }
+
+
+@dataclass
+class Problem:
+    """
+    A problem. All times are UTC milliseconds; `end` is -1 while it is open.
+
+    `extra` is laid over its body: keys of clusters, fields that nobody knows yet, wrong values.
+    """
+
+    number: int
+    display_id: str
+    title: str
+    severity: str
+    impact: str
+    event_type: str
+    start: int
+    event_start: int
+    affected: list[str]
+    root_cause: str | None
+    tags: list[Tag] = field(default_factory=list)
+    zones: list[dict[str, Any]] = field(default_factory=list)
+    evidence: list[Evidence | dict[str, Any]] | None = None
+    under_maintenance: bool = False
+    suppress_alert: bool = False
+    frequent: bool = False
+    status: str = "OPEN"
+    end: int = -1
+    comments: list[Comment] = field(default_factory=list)
+    merged_into: Problem | None = None
+    hidden_for: int = 0
+    detail_hidden: bool = False
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def problem_id(self) -> str:
+        """
+        The id that the API takes; it holds the time of the first event, not of the problem.
+        """
+        return f"{self.number}_{self.event_start}V2"
+
+
+class Problems(Topology):
+    """
+    The layer that knows the problems.
+    """
+
+    def __init__(self, switches: Switches) -> None:
+        super().__init__(switches)
+        self.by_id: dict[str, Problem] = {}
+        self._count = 0
+
+    @property
+    def problems(self) -> list[Problem]:
+        """
+        All problems, in the order in which they were raised.
+        """
+        with self.lock:
+            return list(self.by_id.values())
+
+    def open_problem(
+        self,
+        entity: str | Sequence[str],
+        title: str | None = None,
+        severity: str | None = None,
+        event_type: str | None = None,
+        start: float | None = None,
+        root_cause: str | None = "group",
+        evidence: Iterable[str | dict[str, Any]] | None = None,
+        tags: Iterable[str] = (),
+        under_maintenance: bool = False,
+        *,
+        impact: str | None = None,
+        suppress_alert: bool | None = None,
+        frequent: bool = False,
+        management_zones: Iterable[str] = (),
+        display_id: str | None = None,
+    ) -> Problem:
+        """
+        Raise a problem about one entity or several.
+
+        What is left out follows from the first entity's type: "Process unavailable" for a
+        process. `root_cause` "group" is the process group, as captured answers have it (a host
+        itself, nothing for a service). `evidence` None is what Dynatrace would show; else it is
+        exactly this, an entity id standing for a root-cause-relevant event about it. A problem
+        under maintenance sends no notification unless `suppress_alert` is False.
+        """
+        affected = [entity] if isinstance(entity, str) else list(entity)
+        event, usual_title = usual_event(affected[0])
+        service = type_of(affected[0]) == "SERVICE"
+        begin = milliseconds(start)
+        with self.lock:
+            self._count += 1
+            number = secrets.randbits(62)
+            problem = Problem(
+                number=-number if self._count % 2 == 0 else number,
+                display_id=display_id or self._display_id(begin),
+                title=usual_title if title is None else title,
+                severity=severity or ("ERROR" if service else "AVAILABILITY"),
+                impact=impact or ("SERVICES" if service else "INFRASTRUCTURE"),
+                event_type=event_type or event,
+                start=begin,
+                event_start=begin - (240_000 if service else 0),
+                affected=affected,
+                root_cause=self._cause(affected[0], root_cause),
+                tags=[parse_tag(tag) for tag in tags],
+                zones=[zone(name) for name in management_zones],
+                under_maintenance=under_maintenance,
+                suppress_alert=under_maintenance if suppress_alert is None else suppress_alert,
+                frequent=frequent,
+            )
+            if evidence is not None:
+                problem.evidence = [self._evidence(one) for one in evidence]
+            if late := self.faults.take("notification_before_list"):
+                problem.hidden_for = late.options["calls"]
+                problem.detail_hidden = late.options["detail"]
+            self.by_id[problem.problem_id] = problem
+        self._happened("problem opened", problem, "OPEN")
+        return problem
+
+    def close_problem(self, problem: Problem) -> None:
+        """
+        Close a problem, as Dynatrace does when all its events are over.
+        """
+        with self.lock:
+            if problem.status == "CLOSED":
+                return
+            problem.status, problem.end = "CLOSED", now_ms()
+        self._happened("problem closed", problem, "RESOLVED")
+
+    def reopen_problem(self, problem: Problem) -> None:
+        """
+        Open a closed problem again under its old id.
+        """
+        with self.lock:
+            if problem.status == "OPEN":
+                return
+            problem.status, problem.end = "OPEN", -1
+        self._happened("problem reopened", problem, "OPEN")
+
+    def update_problem(self, problem: Problem, **changes: Any) -> None:
+        """
+        Change attributes of a problem: title, severity, impact, affected, root_cause and so on.
+        """
+        with self.lock:
+            for name, value in changes.items():
+                if not hasattr(problem, name) or name == "problem_id":
+                    raise ValueError(f"a problem has no attribute {name} to change")
+                setattr(
+                    problem, name, [parse_tag(tag) for tag in value] if name == "tags" else value
+                )
+        self._happened("problem updated", problem, None, changed=sorted(changes))
+
+    def merge_problem(self, problem: Problem, into: Problem) -> None:
+        """
+        Merge a problem into another one, which ends it. Synthetic: no capture of it is known.
+        """
+        with self.lock:
+            problem.status, problem.end, problem.merged_into = "CLOSED", now_ms(), into
+        self._happened("problem merged", problem, "MERGED", into=into.display_id)
+
+    def forget_problem(self, problem: Problem) -> None:
+        """
+        Drop a problem: from then on it is not found.
+        """
+        with self.lock:
+            self.by_id.pop(problem.problem_id, None)
+        self._happened("problem forgotten", problem, None)
+
+    def comments(self, problem: Problem) -> list[Comment]:
+        """
+        Give the stored comments, oldest first, also those that a fault hides from the API.
+        """
+        with self.lock:
+            return list(problem.comments)
+
+    def add_comment(self, problem: Problem, message: str, context: str = "") -> Comment:
+        """
+        Store a comment.
+        """
+        with self.lock:
+            number = secrets.randbits(63) - 2**62
+            comment = Comment(f"{number}_{problem.event_start}", message, context, now_ms())
+            if late := self.faults.take("comment_delayed_visibility"):
+                comment.hidden_for = late.options["calls"]
+            problem.comments.append(comment)
+        self.log.add("comment added", problem=problem.display_id, message=message, context=context)
+        return comment
+
+    def close_by_hand(self, problem: Problem, message: str) -> Comment:
+        """
+        Close a problem as a client does: a comment at once, the status after `close_lag`.
+        """
+        comment = self.add_comment(problem, message, "dynatrace-problem-close")
+        if self.switches.close_lag:
+            timer = threading.Timer(self.switches.close_lag, self.close_problem, [problem])
+            timer.daemon = True
+            timer.start()
+        else:
+            self.close_problem(problem)
+        return comment
+
+    def _happened(self, what: str, problem: Problem, state: str | None, **detail: Any) -> None:
+        self.log.add(
+            what,
+            problem=problem.display_id,
+            problem_id=problem.problem_id,
+            title=problem.title,
+            **detail,
+        )
+
+    def _display_id(self, begin: int) -> str:
+        month = datetime.fromtimestamp(begin / 1000, timezone.utc).strftime("%y%m")
+        return f"P-{month}{self._count}"
+
+    def _cause(self, entity: str, asked: str | None) -> str | None:
+        if asked != "group":
+            return asked
+        if type_of(entity) == "HOST":
+            return entity
+        known = self.entities.get(entity)
+        groups = known.links.get("isInstanceOf", []) if known else []
+        return groups[0] if groups else None
+
+    def _evidence(self, one: str | dict[str, Any]) -> Evidence | dict[str, Any]:
+        return one if isinstance(one, dict) else Evidence("EVENT", one, True, *usual_event(one))

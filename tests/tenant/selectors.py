@@ -1,0 +1,167 @@
+"""
+What the criteria of a problemSelector and an entitySelector mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from tests.tenant.bodies import problem_tags, problem_zones
+from tests.tenant.entities import Entity, Topology, type_of
+from tests.tenant.errors import violated
+from tests.tenant.grammar import Criterion, SelectorError, parse
+from tests.tenant.problems import DEFAULT_PROFILE, Problem
+from tests.tenant.tags import parse_tag
+
+_LONGEST_TEXT = 30
+_LONGEST_ENTITY_SELECTOR = 2000
+
+# Each gives the values of a problem, one of which must be among those that the criterion names.
+_VALUES: dict[str, Callable[[Problem, Topology], Iterable[str]]] = {
+    "status": lambda problem, _: [problem.status],
+    "displayId": lambda problem, _: [problem.display_id],
+    "problemId": lambda problem, _: [problem.problem_id],
+    "severityLevel": lambda problem, _: [problem.severity],
+    "impactLevel": lambda problem, _: [problem.impact],
+    "affectedEntities": lambda problem, _: problem.affected,
+    "impactedEntities": lambda problem, _: problem.affected,
+    "affectedEntityTypes": lambda problem, _: [type_of(one) for one in problem.affected],
+    "rootCauseEntity": lambda problem, _: [problem.root_cause] if problem.root_cause else [],
+    "managementZones": lambda problem, all_: [one["name"] for one in problem_zones(problem, all_)],
+    "managementZoneIds": lambda problem, all_: [one["id"] for one in problem_zones(problem, all_)],
+    "problemFilterIds": lambda *_: [DEFAULT_PROFILE["id"]],
+    "problemFilterNames.equals": lambda *_: [DEFAULT_PROFILE["name"]],
+}
+_UPPER = frozenset({"status", "severityLevel", "impactLevel", "affectedEntityTypes"})
+_OTHERS = frozenset({"underMaintenance", "text", "entityTags", "problemFilterNames"})
+
+
+def select_problems(
+    problems: Iterable[Problem], selector: str | None, topology: Topology
+) -> list[Problem]:
+    """
+    Give the problems that meet a problemSelector; a bad one is a 400.
+    """
+    criteria = _parse(selector, "problemSelector") if selector else []
+    for criterion in criteria:
+        _check(criterion)
+    return [
+        problem
+        for problem in problems
+        if all(_meets(problem, criterion, topology) for criterion in criteria)
+    ]
+
+
+def select_entities(selector: str, topology: Topology, *, path: str) -> list[Entity]:
+    """
+    Give the entities that meet an entitySelector, which must name one type or entity ids.
+    """
+    criteria = _parse(selector, path)
+    selected_type(selector, path=path)
+    found = list(topology.entities.values())
+    for criterion in criteria:
+        found = _narrowed(found, criterion, topology, path)
+    return found
+
+
+def selected_type(selector: str, *, path: str) -> str:
+    """
+    Give the one entity type that an entitySelector is about.
+    """
+    if len(selector) > _LONGEST_ENTITY_SELECTOR:
+        raise violated(path, f"must not be longer than {_LONGEST_ENTITY_SELECTOR} characters")
+    criteria = _parse(selector, path)
+    types = {value for one in criteria if one.name == "type" for value in one.values}
+    types |= {type_of(value) for one in criteria if one.name == "entityId" for value in one.values}
+    if len(types) != 1:
+        raise violated(path, "exactly one entity type must be given by type or entityId")
+    return types.pop()
+
+
+def _parse(selector: str, path: str) -> list[Criterion]:
+    try:
+        return parse(selector)
+    except SelectorError as err:
+        raise violated(path, f"Invalid selector: {err}") from err
+
+
+def _check(criterion: Criterion) -> None:
+    name, values = criterion.name, criterion.values
+    if name not in _VALUES and name not in _OTHERS:
+        raise violated("problemSelector", f"Unknown criterion '{name}'")
+    wrong = criterion.nested or (
+        (criterion.bare not in (["true"], ["false"]) or values)
+        if name == "underMaintenance"
+        else (criterion.bare or not values)
+    )
+    if wrong:
+        raise violated("problemSelector", f"Invalid arguments of '{name}'")
+    if name == "status" and (len(values) != 1 or values[0].upper() not in ("OPEN", "CLOSED")):
+        raise violated("problemSelector", "status takes one of open, closed")
+    if name == "text" and len(values[0]) > _LONGEST_TEXT:
+        raise violated("problemSelector", f"text must not exceed {_LONGEST_TEXT} characters")
+
+
+def _meets(problem: Problem, criterion: Criterion, topology: Topology) -> bool:
+    name, wanted = criterion.name, criterion.values
+    if name == "underMaintenance":
+        return problem.under_maintenance == (criterion.bare == ["true"])
+    if name == "text":
+        names = [
+            topology.entities[one].name for one in problem.affected if one in topology.entities
+        ]
+        searched = " ".join([problem.title, problem.display_id, *names]).lower()
+        return any(text.lower() in searched for text in wanted)
+    if name == "entityTags":
+        tags = [parse_tag(text) for text in wanted]
+        return any(tag.same(own) for tag in tags for own in problem_tags(problem, topology))
+    if name == "problemFilterNames":
+        return any(text.lower() in DEFAULT_PROFILE["name"].lower() for text in wanted)
+    if name in _UPPER:
+        wanted = [value.upper() for value in wanted]
+    return any(value in wanted for value in _VALUES[name](problem, topology))
+
+
+_NAME_TESTS: dict[str, Callable[[str, str], bool]] = {
+    "entityName": lambda name, text: text in name,
+    "entityName.equals": lambda name, text: text == name,
+    "entityName.in": lambda name, text: text == name,
+    "entityName.startsWith": lambda name, text: name.startswith(text),
+}
+
+
+def _narrowed(
+    found: list[Entity], criterion: Criterion, topology: Topology, path: str
+) -> list[Entity]:
+    name, values = criterion.name, criterion.values
+    side, _, relationship = name.partition(".")
+    if side in ("fromRelationships", "toRelationships") and criterion.nested:
+        ends = {one.entity_id for one in _nested(criterion.nested, topology, path)}
+        return [
+            one for one in found if ends & set(_links(one, side, topology).get(relationship, ()))
+        ]
+    if not values or criterion.bare or criterion.nested:
+        raise violated(path, f"Invalid arguments of '{name}'")
+    if name == "type":
+        return [one for one in found if one.type in values]
+    if name == "entityId":
+        return [one for one in found if one.entity_id in values]
+    if name == "tag":
+        tags = [parse_tag(value) for value in values]
+        return [one for one in found if any(tag.same(own) for tag in tags for own in one.tags)]
+    if meets := _NAME_TESTS.get(name):
+        texts = [value.lower() for value in values]
+        return [one for one in found if any(meets(one.name.lower(), text) for text in texts)]
+    raise violated(path, f"Unknown criterion '{name}'")
+
+
+def _nested(criteria: list[Criterion], topology: Topology, path: str) -> list[Entity]:
+    found = list(topology.entities.values())
+    for criterion in criteria:
+        found = _narrowed(found, criterion, topology, path)
+    return found
+
+
+def _links(entity: Entity, side: str, topology: Topology) -> dict[str, Any]:
+    return entity.links if side == "fromRelationships" else topology.incoming(entity.entity_id)
