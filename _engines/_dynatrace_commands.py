@@ -1,0 +1,293 @@
+"""
+Answers what an admin asks or orders through the runner: status, problems, history, pause, resume, retry.
+
+A command comes as a signed event, is carried out once, in the loop's thread, and is answered by signed events: the rows
+of a long answer come on several pages, each under the event size limit. Answers name the engine that gave them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import logging
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from _dynatrace_events import canonical, clean, iso
+from _dynatrace_ledger import Episode, Ledger
+from _dynatrace_policy import Policy
+from _dynatrace_status import VERSION, Status
+
+COMMAND_PREFIX = "dynatrace/command/"
+ANSWER_PREFIX = "dynatrace/answer/"
+PAGE_BYTES = 60_000
+#: So many ids of carried-out commands are remembered; their signatures are long void when they are forgotten.
+REMEMBERED = 1000
+MAX_ROWS = 1000
+#: The runner runs on the same machine.
+CLOCK_SLACK_S = 5.0
+
+log = logging.getLogger(__name__)
+
+#: Rows or facts of an answer, or an error.
+Answer = Mapping[str, Any]
+
+
+class Refused(Exception):
+    """
+    The command cannot be carried out; the text says why, for the one who asked.
+    """
+
+
+def genuine(data: Mapping[str, Any], key: bytes, now: float) -> bool:
+    """
+    Tell whether a command was signed with the master's key and is still valid.
+    """
+    signature = data.get("signature")
+    if not isinstance(signature, str) or not re.fullmatch(r"[0-9a-f]{64}", signature):
+        return False
+    try:
+        expected = hmac.new(key, canonical(data), hashlib.sha256).hexdigest()
+        fired, until = (_seconds(data.get(name)) for name in ("fired", "valid_until"))
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return hmac.compare_digest(signature, expected) and fired - CLOCK_SLACK_S <= now <= until
+
+
+def _seconds(value: Any) -> float:
+    if not isinstance(value, str):
+        raise ValueError("no time")
+    return datetime.fromisoformat(re.sub("Z$", "+00:00", value)).timestamp()
+
+
+def pages(answer: Answer) -> list[dict[str, Any]]:
+    """
+    Return an answer as data of events: its facts on the first page, its rows on as many as are needed.
+    """
+    rows = list(answer.get("rows", ()))
+    found: list[list[Any]] = [[]]
+    size = 0
+    for row in rows:
+        length = len(json.dumps(row))
+        if found[-1] and size + length > PAGE_BYTES:
+            found.append([])
+            size = 0
+        found[-1].append(row)
+        size += length
+    facts = {name: value for name, value in answer.items() if name != "rows"}
+    return [
+        {**(facts if number == 0 else {}), "rows": part, "page": number + 1, "pages": len(found)}
+        for number, part in enumerate(found)
+    ]
+
+
+class Commands:
+    """
+    The commands of one engine; all methods belong to the loop's thread.
+    """
+
+    def __init__(
+        self,
+        instance: str,
+        ledger: Ledger,
+        policy: Policy,
+        status: Status,
+        key: bytes,
+        answer: Callable[[str, Mapping[str, Any]], None],
+    ) -> None:
+        self._instance = instance
+        self._ledger = ledger
+        self._policy = policy
+        self._status = status
+        self._key = key
+        self._answer = answer
+        self._done: list[str] = []
+        self._known: Mapping[str, Callable[[Mapping[str, Any], float], Answer]] = {
+            "status": self._tell_status,
+            "problems": self._tell_problems,
+            "show": self._show,
+            "history": self._history,
+            "pause": self._pause,
+            "resume": self._resume,
+            "retry": self._retry,
+        }
+
+    def handle(self, data: Mapping[str, Any], now: float) -> str | None:
+        """
+        Carry out a command, answer it, and return a few words if it changed anything.
+        """
+        own_id, name = data.get("id"), data.get("command")
+        wanted = data.get("instance")
+        if not isinstance(own_id, str) or not re.fullmatch(r"[0-9a-f]{32}", own_id):
+            return None
+        if wanted not in (None, self._instance) or own_id in self._done:
+            return None
+        if not genuine(data, self._key, now):
+            log.warning("%s: a command that this master did not sign is ignored", self._instance)
+            return None
+        self._done = [*self._done[-REMEMBERED:], own_id]
+        changes = name in ("pause", "resume", "retry")
+        try:
+            answer = self._known[str(name)](data, now)
+        except KeyError:
+            answer = {"error": f"unknown command; known are {', '.join(sorted(self._known))}"}
+        except Refused as err:
+            answer = {"error": str(err)}
+        for page in pages(clean(answer)):
+            self._answer(ANSWER_PREFIX + own_id, {"id": own_id, "instance": self._instance, **page})
+        return (
+            f"{name} by {str(data.get('who'))[:60]}" if changes and "error" not in answer else None
+        )
+
+    def _tell_status(self, _: Mapping[str, Any], now: float) -> Answer:
+        status = self._status
+        paused = self._ledger.get("paused")
+        busy = sorted(self._ledger.busy_minions())
+        return {
+            "facts": {
+                "version": VERSION,
+                "uptime": f"{now - status.started:.0f} s",
+                "paused": json.loads(paused) if paused else False,
+                "dry_run": self._policy.dry_run,
+                "last_poll": iso(status.last_poll),
+                "api": status.api_error or "ok",
+                "open_problems": len(self._ledger.open_keys()),
+                "healing": busy[:50],
+                "queue": self._ledger.queue_length(),
+                "counters": self._ledger.counters(),
+            }
+        }
+
+    def _tell_problems(self, _: Mapping[str, Any], now: float) -> Answer:
+        return {
+            "rows": [self._row(episode, now) for episode in self._ledger.open_episodes(MAX_ROWS)]
+        }
+
+    def _row(self, episode: Episode, now: float) -> dict[str, Any]:
+        minions = [target.minion for target in episode.resolution.targets]
+        return {
+            "problem": episode.problem.display_id or episode.problem_key,
+            "severity": episode.problem.severity,
+            "age": f"{max(now - episode.opened, 0):.0f} s",
+            "minions": list(dict.fromkeys(minions))[:20],
+            "attempts": episode.attempts,
+            "state": self._state(episode),
+            "title": episode.problem.title[:60],
+        }
+
+    def _state(self, episode: Episode) -> str:
+        if episode.state != "open":
+            return episode.state
+        if episode.escalated:
+            return f"escalated: {episode.escalated}"
+        states = {attempt.state for attempt in self._ledger.attempts_of(episode)}
+        if states & {"planned", "fired", "running", "idle"}:
+            return "healing"
+        if "good" in states:
+            return "healed, waits for Dynatrace"
+        return (
+            "failed, waits"
+            if states & {"bad", "lost"}
+            else "held"
+            if minions_of(episode)
+            else "unmatched"
+        )
+
+    def _find(self, data: Mapping[str, Any]) -> Episode:
+        asked = str(data.get("display_id", ""))[:64]
+        episode = self._ledger.find_episode(asked) or self._ledger.latest_episode(asked)
+        if episode is None:
+            raise Refused(
+                f"no problem {asked!r} is in the ledger; `dynatrace.problems` lists the open ones"
+            )
+        return episode
+
+    def _show(self, data: Mapping[str, Any], now: float) -> Answer:
+        episode = self._find(data)
+        attempts = [
+            {
+                "attempt": attempt.number,
+                "state": attempt.state,
+                "jid": attempt.jid,
+                "created": iso(attempt.created),
+                "ended": iso(attempt.ended),
+                "minions": {
+                    action.minion: f"{action.state} {action.comment[:200]}".strip()
+                    for action in self._ledger.actions(attempt.attempt_id)
+                },
+            }
+            for attempt in self._ledger.attempts_of(episode)
+        ]
+        facts = {
+            **self._row(episode, now),
+            "title": episode.problem.title,
+            "problem_id": episode.problem.problem_id,
+            "episode": episode.episode,
+            "url": episode.problem.url,
+            "targets": [
+                {"minion": target.minion, "entity": target.entity, "matched_by": target.matched_by}
+                for target in episode.resolution.targets[:50]
+            ],
+            "unmatched": [
+                {"entity": item.entity, "reason": item.reason}
+                for item in episode.resolution.unmatched[:50]
+            ],
+        }
+        return {"facts": facts, "rows": attempts}
+
+    def _history(self, _: Mapping[str, Any], now: float) -> Answer:
+        rows = [
+            {
+                "created": iso(attempt.created),
+                "problem": display_id,
+                "attempt": attempt.number,
+                "minions": ", ".join(minions),
+                "state": attempt.state,
+                "took": f"{attempt.ended - attempt.created:.1f} s" if attempt.ended else "",
+                "jid": attempt.jid,
+            }
+            for attempt, display_id, minions in self._ledger.history(MAX_ROWS)
+        ]
+        return {"rows": rows}
+
+    def _pause(self, data: Mapping[str, Any], now: float) -> Answer:
+        reason = str(data.get("reason") or "").strip()
+        if not reason:
+            raise Refused("a pause needs a reason: dynatrace.pause reason='…'")
+        told = {"reason": reason[:200], "who": str(data.get("who"))[:100], "since": iso(now)}
+        self._ledger.put("paused", json.dumps(told))
+        return {"facts": {"paused": told}}
+
+    def _resume(self, _: Mapping[str, Any], now: float) -> Answer:
+        was = self._ledger.get("paused")
+        with self._ledger.transaction():
+            self._ledger.put("paused", None)
+            self._ledger.wake_episodes(now, "paused")
+        return {"facts": {"paused": False, "was": json.loads(was) if was else False}}
+
+    def _retry(self, data: Mapping[str, Any], now: float) -> Answer:
+        """
+        Have a problem decided again as if nothing had been tried: no escalation, a full budget, no cooldown.
+
+        A pause, the storm guard, maintenance and what is in progress still hold it.
+        """
+        episode = self._find(data)
+        if episode.state == "left":
+            episode = replace(episode, state="open")
+        if episode.state != "open":
+            raise Refused("the problem is closed; there is nothing to retry")
+        self._ledger.save_episode(
+            replace(episode, escalated=None, counted_from=now, due=now, read=0.0)
+        )
+        return {"facts": {"retry": episode.problem.display_id or episode.problem_key}}
+
+
+def minions_of(episode: Episode) -> list[str]:
+    """
+    Return the minions that an episode concerns.
+    """
+    return [target.minion for target in episode.resolution.targets]

@@ -1,0 +1,88 @@
+"""
+The errors of the engine, classed by what their reader can do about them.
+
+::
+
+    DynatraceError
+    ├── ConfigError         the admin must change something; lists every problem at once
+    ├── LedgerError         the ledger cannot be read or written
+    ├── NotificationError   a notification in which no problem can be recognised
+    └── ApiError            a request to the Dynatrace API that did not give what was asked
+        ├── AuthError         401, 403: token or scope; waiting does not help
+        ├── NotFound          404, or a problem id that the tenant does not know
+        ├── RateLimited       429 and 503 with a time to wait; carries ``retry_after``
+        ├── Unavailable       timeout, connection, 5xx: the next cycle tries again
+        └── UnexpectedAnswer  an answer that is not what the API documents
+
+No message of these holds a token, a query string or more than 256 characters of what a server sent.
+"""
+
+from __future__ import annotations
+
+
+class DynatraceError(Exception):
+    """
+    Something that concerns Dynatrace or the engine's own records went wrong.
+    """
+
+
+class ConfigError(DynatraceError):
+    """
+    The engine's configuration cannot be used; ``problems`` lists all that is wrong with it.
+    """
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        super().__init__("; ".join(problems))
+
+
+class LedgerError(DynatraceError):
+    """
+    The ledger on disk cannot be read or written.
+    """
+
+
+class NotificationError(DynatraceError):
+    """
+    No problem can be recognised in a notification; the text is the reason for the sender.
+    """
+
+
+class ApiError(DynatraceError):
+    """
+    A request to the Dynatrace API failed.
+    """
+
+
+class AuthError(ApiError):
+    """
+    The tenant rejected the token (401) or the token lacks a scope (403).
+    """
+
+
+class NotFound(ApiError):
+    """
+    The tenant does not know the problem or entity that was asked for.
+    """
+
+
+class RateLimited(ApiError):
+    """
+    The tenant asks to wait; ``retry_after`` is in seconds, already clamped.
+    """
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        self.retry_after = retry_after
+        super().__init__(message)
+
+
+class Unavailable(ApiError):
+    """
+    The tenant cannot be reached, timed out, or answered with 5xx.
+    """
+
+
+class UnexpectedAnswer(ApiError):
+    """
+    The tenant answered with something that its documentation does not know.
+    """

@@ -1,0 +1,172 @@
+"""
+Tells Dynatrace what was done: one comment for each attempt's outcome, sent once, late rather than never.
+
+Comments are recorded with the outcome and sent by a thread of their own, so that a slow tenant delays no healing.
+Adding a comment is not idempotent; after an unclear answer the comments are read back and searched for our marker.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from _dynatrace_client import Client
+from _dynatrace_errors import ApiError, AuthError, LedgerError, NotFound, RateLimited
+from _dynatrace_ledger import Action, Attempt, Comment, Episode, Ledger
+from _dynatrace_policy import Policy
+
+log = logging.getLogger(__name__)
+
+CONTEXT = "salt-dynatrace"
+RETRY_CAP_S = 600.0
+#: A comment that may have been stored can take a while to be listed.
+DOUBT_WAIT_S = 20.0
+TRIES = 100
+
+
+def marker(what: str, own_id: str) -> str:
+    """
+    Return the text by which a comment is found again.
+    """
+    return f"[{CONTEXT} {what} {own_id[:16]}]"
+
+
+def attempt_comment(
+    episode: Episode,
+    attempt: Attempt,
+    actions: Sequence[Action],
+    state: str,
+    policy: Policy,
+    held: Sequence[str],
+) -> str:
+    """
+    Return the comment on an attempt that ended: what was done where, what came of it, and how to find the job.
+    """
+    said = {
+        "good": "Salt healed this: the service was brought back and proved to serve.",
+        "bad": "Salt could not heal this.",
+        "lost": "Salt does not know whether this is healed: the job did not return.",
+    }[state]
+    lines = [
+        said,
+        f"Attempt {attempt.number} of {policy.max_attempts}, job {attempt.jid}{_took(attempt)}.",
+    ]
+    lines += [
+        f"{action.minion}: {_ended(action)}" for action in actions[:20] if action.state != "void"
+    ]
+    if held:
+        lines.append("Not acted on: " + ", ".join(held[:20]) + ".")
+    if state != "good":
+        lines.append(
+            "The problem is tried again after a cooldown while attempts are left, else a person must look."
+        )
+    return "\n".join([*lines, marker("attempt", attempt.attempt_id)])
+
+
+def escalation_comment(reason: str, episode: Episode, policy: Policy) -> str:
+    """
+    Return the comment that asks a person to look.
+    """
+    budget = f"{policy.max_attempts} in {policy.attempt_window:g} s"
+    return f"Salt stops here: {reason} ({budget}). A person must look. " + escalation_marker(
+        episode
+    )
+
+
+def escalation_marker(episode: Episode) -> str:
+    """
+    Return the marker of an episode's escalation.
+    """
+    return marker(f"escalated {episode.episode}", episode.problem_key)
+
+
+def _took(attempt: Attempt) -> str:
+    begun = attempt.first_fired or attempt.created
+    return f", {attempt.ended - begun:.1f} s" if attempt.ended else ""
+
+
+def _ended(action: Action) -> str:
+    words = {"good": "good", "bad": "failed", "lost": "no return"}.get(action.state, action.state)
+    return f"{words}: {action.comment}" if action.comment else words
+
+
+class Feedback(threading.Thread):
+    """
+    Sends the comments that wait in the ledger.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        ledger: Ledger,
+        client: Client,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        super().__init__(name=f"{name}-feedback", daemon=True)
+        self._prefix = name
+        self._ledger = ledger
+        self._client = client
+        self._clock = clock
+        self._wake = threading.Event()
+        self._failing = False
+
+    def wake(self) -> None:
+        """
+        Have the waiting comments looked at.
+        """
+        self._wake.set()
+
+    def run(self) -> None:
+        """
+        Send for ever; the thread ends with the process.
+        """
+        while True:
+            try:
+                self.send_all(self._clock())
+                due = self._ledger.next_comment()
+            except LedgerError as err:
+                log.error("%s: comments wait: %s", self._prefix, err)
+                due = self._clock() + RETRY_CAP_S / 10
+            self._wake.wait(None if due is None else max(due - self._clock(), 0.05))
+            self._wake.clear()
+
+    def send_all(self, now: float) -> None:
+        """
+        Send what is due; a failure keeps its comment for later and does not stop the others.
+        """
+        for comment in self._ledger.waiting_comments(now):
+            try:
+                self._send(comment)
+            except ApiError as err:
+                self._failed(comment, err)
+            else:
+                self._ledger.comment_sent(comment.marker, self._clock())
+                self._ledger.count("comments_sent")
+                log.debug("%s: commented on %s", self._prefix, comment.problem_id)
+                self._failing = False
+
+    def _send(self, comment: Comment) -> None:
+        if comment.doubtful and any(
+            comment.marker in text for text in self._client.comments(comment.problem_id)
+        ):
+            return
+        self._ledger.comment_trying(comment.marker, self._clock() + DOUBT_WAIT_S)
+        self._client.comment(comment.problem_id, comment.message, CONTEXT)
+
+    def _failed(self, comment: Comment, error: ApiError) -> None:
+        if isinstance(error, NotFound) or comment.tries >= TRIES:
+            self._ledger.comment_given_up(comment.marker, str(error))
+            log.warning("%s: a comment could not be sent and is given up: %s", self._prefix, error)
+            return
+        surely_not = isinstance(error, (AuthError, RateLimited)) and not comment.doubtful
+        wait = min(2.0 ** min(comment.tries, 20), RETRY_CAP_S)
+        if isinstance(error, RateLimited):
+            wait = max(wait, error.retry_after)
+        if not surely_not:
+            wait = max(wait, DOUBT_WAIT_S)
+        self._ledger.comment_later(comment.marker, self._clock() + wait, doubtful=not surely_not)
+        if not self._failing:
+            log.warning("%s: comments are sent later: %s", self._prefix, error)
+        self._failing = True

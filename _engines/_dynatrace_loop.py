@@ -1,0 +1,379 @@
+"""
+One cycle, and the loop around it: fetch, resolve, decide, record, and let the announcer fire.
+
+A cycle takes no input: whatever woke it (the period, a notification, a job's return), it reads the world again. It
+returns one sentence, which is the log line. Nothing in it waits for the event bus, and no failure of the API ends it.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from _dynatrace_attempts import Attempts
+from _dynatrace_bus import Announcer, Hearer
+from _dynatrace_commands import Commands
+from _dynatrace_config import Config
+from _dynatrace_episodes import Episodes
+from _dynatrace_errors import ApiError, AuthError, LedgerError, RateLimited
+from _dynatrace_feedback import Feedback
+from _dynatrace_intake import Intake, Seen
+from _dynatrace_jobs import Jobs, judge
+from _dynatrace_ledger import Attempt, Episode, Ledger
+from _dynatrace_status import Status
+
+log = logging.getLogger(__name__)
+
+#: Waiting does not cure a wrong token; the next try comes after minutes unless an admin restarts the engine.
+AUTH_WAIT_S = 60.0
+LEDGER_WAIT_S = 5.0
+IDLE_S = 10.0
+#: A return on the bus stands in the job cache a moment later, or it is forged.
+PROOF_S = 5.0
+PROOF_STEP_S = 0.05
+EXPIRE_S = 3600.0
+REMIND_S = 5.0
+#: Open attempts are looked up in the job cache this often, in case their events were missed.
+RECONCILE_S = 15.0
+#: In the place of a minion's name, which has no space: what returned is the master's own runner.
+RUNNER = "the runner"
+
+
+@dataclass
+class Parts:
+    """
+    What the loop works with.
+    """
+
+    config: Config
+    ledger: Ledger
+    intake: Intake
+    episodes: Episodes
+    attempts: Attempts
+    jobs: Jobs
+    announcer: Announcer
+    hearer: Hearer
+    feedback: Feedback | None
+    status: Status
+    commands: Commands
+
+
+class Loop:
+    """
+    Runs cycles for ever in the engine's main thread; ``look_now`` and ``job`` may be called from others.
+    """
+
+    def __init__(self, name: str, parts: Parts, clock: Callable[[], float] = time.time) -> None:
+        self._prefix = name
+        self._parts = parts
+        self._trigger = threading.Event()
+        self._heard: queue.SimpleQueue[tuple[str, str, str | None, Mapping[str, Any]]] = (
+            queue.SimpleQueue()
+        )
+        #: (job id, minion) of what is heard but not yet in the job cache: until when, and the event; a job has no minion.
+        self._unproved: dict[tuple[str, str], tuple[float, Mapping[str, Any]]] = {}
+        self._commanded: queue.SimpleQueue[Mapping[str, Any]] = queue.SimpleQueue()
+        self._clock = clock
+        self._interval = float(parts.config.get("poll_interval")) if parts.intake.has_api else 0.0
+        self._next_poll = 0.0
+        self._next_expiry = 0.0
+        self._next_reconcile = 0.0
+        self._failing_since: float | None = None
+
+    # -- from other threads ----------------------------------------------------------------------------------------
+
+    def look_now(self) -> None:
+        """
+        Have a cycle run at once, or one more after the one that is running.
+        """
+        self._trigger.set()
+
+    def job(self, jid: str, what: str, minion: str | None, data: Mapping[str, Any]) -> None:
+        """
+        Take an event of one of our jobs.
+        """
+        self._heard.put((jid, what, minion, data))
+        self._trigger.set()
+
+    def command(self, data: Mapping[str, Any]) -> None:
+        """
+        Take a command of the runner.
+        """
+        self._commanded.put(data)
+        self._trigger.set()
+
+    # -- the loop --------------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """
+        Run cycles until the process ends; whatever fails, the loop goes on.
+        """
+        self._next_reconcile = 0.0
+        while True:
+            # Cleared before the reading, so that what comes during a cycle causes another.
+            self._trigger.clear()
+            try:
+                sentence, busy = self.cycle(self._clock())
+                log.log(logging.INFO if busy else logging.DEBUG, "%s: %s", self._prefix, sentence)
+                wait = self._wait(self._clock())
+            except LedgerError as err:
+                log.error("%s: nothing is done until the ledger works: %s", self._prefix, err)
+                wait = LEDGER_WAIT_S
+            except Exception:
+                log.exception(
+                    "%s: a cycle failed; the next one starts in %s s", self._prefix, LEDGER_WAIT_S
+                )
+                wait = LEDGER_WAIT_S
+            self._trigger.wait(wait)
+
+    def cycle(self, now: float) -> tuple[str, bool]:
+        """
+        Do all that is to be done now; return what was done in one sentence, and whether it was anything.
+        """
+        parts = self._parts
+        said = self._commands(now) + self._outcomes(now)
+        seen = self._look(now)
+        said += self._observe(seen, now)
+        self._note(seen, now)
+        said += parts.attempts.expire(now)
+        said += parts.attempts.order(now)
+        self._hand_over()
+        self._housekeeping(now)
+        parts.status.cycles += 1
+        parts.status.last_cycle = now
+        if said:
+            return "; ".join(said), True
+        count = parts.status.open_problems
+        return f"nothing to do, {count if count is not None else 'no'} open problems known", False
+
+    def _commands(self, now: float) -> list[str]:
+        said: list[str] = []
+        while not self._commanded.empty():
+            done = self._parts.commands.handle(self._commanded.get_nowait(), now)
+            said += [done] if done else []
+        return said
+
+    def _look(self, now: float) -> Seen:
+        poll = bool(self._interval) and now >= self._next_poll
+        seen = self._parts.intake.look(now, poll)
+        if poll:
+            self._next_poll = now + self._interval
+        return seen
+
+    def _note(self, seen: Seen, now: float) -> None:
+        """
+        Say once that the API fails, and once that it works again.
+        """
+        status = self._parts.status
+        if seen.listed and seen.error is None:
+            status.last_poll, status.open_problems = now, seen.open_count
+        if seen.error is None:
+            if self._failing_since is not None and (seen.listed or seen.problems):
+                log.info(
+                    "%s: Dynatrace answers again after %.0f s",
+                    self._prefix,
+                    now - self._failing_since,
+                )
+                self._failing_since, status.api_error = None, None
+            return
+        if isinstance(seen.error, RateLimited):
+            self._next_poll = max(self._next_poll, now + seen.error.retry_after)
+        elif isinstance(seen.error, AuthError):
+            self._next_poll = max(self._next_poll, now + AUTH_WAIT_S)
+        kind = type(seen.error).__name__
+        if status.api_error != kind:
+            level = logging.ERROR if isinstance(seen.error, AuthError) else logging.WARNING
+            log.log(level, "%s: problems cannot be read, said once: %s", self._prefix, seen.error)
+        if self._failing_since is None:
+            self._failing_since = now
+        status.api_error = kind
+
+    def _observe(self, seen: Seen, now: float) -> list[str]:
+        said: list[str] = []
+        for problem in seen.problems:
+            try:
+                happened = self._parts.episodes.observe(problem, now)
+            except ApiError as err:
+                # Its entities could not be read: nothing is concluded, and it is looked at again soon.
+                seen.error = seen.error or err
+                if problem.problem_id is not None:
+                    self._parts.ledger.remind(problem.problem_id, now + REMIND_S)
+            else:
+                said += [happened] if happened else []
+        # Who never polls learns of nothing old: what is notified is new.
+        looked = seen.error is None and (seen.listed or not self._interval)
+        if looked and self._parts.ledger.get("first_poll") is None:
+            self._parts.ledger.put("first_poll", str(now))
+        if seen.answered:
+            self._parts.ledger.settle_notices(seen.answered, now)
+        return said
+
+    def _hand_over(self) -> None:
+        """
+        Wake those who do what was recorded.
+        """
+        parts = self._parts
+        parts.hearer.jids = frozenset(attempt.jid for attempt in parts.ledger.open_attempts())
+        parts.announcer.wake()
+        if parts.feedback is not None:
+            parts.feedback.wake()
+
+    def _housekeeping(self, now: float) -> None:
+        if now >= self._next_expiry:
+            self._next_expiry = now + EXPIRE_S
+            self._parts.ledger.expire(now)
+
+    def _wait(self, now: float) -> float:
+        """
+        Return the seconds until something is due.
+        """
+        ledger = self._parts.ledger
+        times = [now + IDLE_S, ledger.next_notice(), ledger.next_due()]
+        if self._interval:
+            times.append(self._next_poll)
+        if self._unproved:
+            times.append(now + PROOF_STEP_S)
+        return max(min(at for at in times if at is not None) - now, 0.01)
+
+    # -- outcomes --------------------------------------------------------------------------------------------------
+
+    def _outcomes(self, now: float) -> list[str]:
+        """
+        Take in what the bus told of our jobs, and now and then what it may have failed to tell.
+        """
+        while True:
+            try:
+                jid, what, minion, data = self._heard.get_nowait()
+            except queue.Empty:
+                break
+            if str(data.get("fun", "")).startswith("runner.") and not minion:
+                self._runner_job(jid, what, data, now)
+            else:
+                self._unproved[jid, minion or ""] = (now + PROOF_S, data)
+        attempts = [
+            attempt for jid in {jid for jid, _ in self._unproved} for attempt in self._by_jid(jid)
+        ]
+        if now >= self._next_reconcile:
+            self._next_reconcile = now + RECONCILE_S
+            attempts += [
+                attempt for attempt in self._parts.ledger.open_attempts() if attempt.first_fired
+            ]
+        for attempt in {attempt.attempt_id: attempt for attempt in attempts}.values():
+            self._look_up(attempt, now)
+        self._drop_unproved(now)
+        return []
+
+    def _by_jid(self, jid: str) -> list[Attempt]:
+        return self._parts.ledger.attempts_by_jid(jid)
+
+    def _look_up(self, attempt: Attempt, now: float) -> None:
+        """
+        Bring an attempt up to what the job cache knows: events may be forged by a minion, the cache may not.
+        """
+        if not self._parts.jobs.cached:
+            self._believe(attempt, now)
+            return
+        minions = self._parts.jobs.minions(attempt.jid)
+        if minions is None:
+            return
+        self._unproved.pop((attempt.jid, ""), None)
+        returns = self._parts.jobs.returns(attempt.jid)
+        if minions and not any(map(self._parts.attempts.is_minion, minions)):
+            # The cache files an orchestration under the master's own id, when it is over.
+            for returned in returns.values():
+                self._end_orchestration(attempt, returned.get("return"), now)
+            return
+        self._parts.attempts.started(attempt, minions, now)
+        self._end(attempt, returns, now)
+
+    def _believe(self, attempt: Attempt, now: float) -> None:
+        """
+        Take the events for what happened: without a job cache they are all there is.
+        """
+        heard = {
+            minion: data
+            for (jid, minion), (_, data) in self._unproved.items()
+            if jid == attempt.jid
+        }
+        if heard:
+            self._unproved.pop((attempt.jid, ""), None)
+            self._parts.attempts.started(attempt, self._minions(attempt), now)
+            self._end(attempt, {minion: data for minion, data in heard.items() if minion}, now)
+
+    def _end(self, attempt: Attempt, returns: Mapping[str, Any], now: float) -> None:
+        for minion, returned in returns.items():
+            self._unproved.pop((attempt.jid, minion), None)
+            result = judge(returned)
+            self._parts.attempts.end_action(
+                attempt, minion, "good" if result.ok else "bad", result.comment, now
+            )
+
+    def _minions(self, attempt: Attempt) -> list[str]:
+        return [action.minion for action in self._parts.ledger.actions(attempt.attempt_id)]
+
+    def _runner_job(self, jid: str, what: str, data: Mapping[str, Any], now: float) -> None:
+        """
+        Take the events of an orchestration; how it ended is believed only where no job cache can tell.
+        """
+        for attempt in self._by_jid(jid):
+            self._parts.attempts.started(attempt, self._minions(attempt), now)
+            if what != "ret":
+                continue
+            if self._parts.jobs.cached:
+                self._unproved[jid, RUNNER] = (now + PROOF_S, data)
+            else:
+                self._end_orchestration(attempt, data, now)
+
+    def _end_orchestration(self, attempt: Attempt, returned: Any, now: float) -> None:
+        """
+        End an attempt on all its minions: an orchestration has one return for all of them.
+        """
+        self._unproved.pop((attempt.jid, RUNNER), None)
+        good = isinstance(returned, Mapping) and returned.get("success") is True
+        state = "good" if good else "bad"
+        comment = "the orchestration succeeded" if good else "the orchestration failed"
+        for minion in self._minions(attempt):
+            self._parts.attempts.end_action(attempt, minion, state, comment, now)
+
+    def _drop_unproved(self, now: float) -> None:
+        for (jid, minion), (until, _) in list(self._unproved.items()):
+            if not self._by_jid(jid):
+                del self._unproved[jid, minion]
+            elif now > until:
+                del self._unproved[jid, minion]
+                log.log(
+                    logging.WARNING if minion else logging.DEBUG,
+                    "%s: a return of %.100r for job %s is on the bus but not in the job cache; it is ignored, "
+                    "since any minion can fire such an event",
+                    self._prefix,
+                    minion,
+                    jid,
+                )
+
+
+def rereader(
+    intake: Intake, episodes: Episodes, ledger: Ledger
+) -> Callable[[Episode, float], Episode | None]:
+    """
+    Return the function that reads an episode's problem again before it is acted on; None when it is over.
+
+    Without an API what is known is all there is.
+    """
+
+    def reread(episode: Episode, now: float) -> Episode | None:
+        if episode.problem.source != "api" or episode.problem.problem_id is None:
+            return episode
+        episodes.observe(intake.read(episode.problem.problem_id), now)
+        latest = ledger.latest_episode(episode.problem_key)
+        return (
+            latest
+            if latest is not None and latest.state == "open" and latest.episode == episode.episode
+            else None
+        )
+
+    return reread

@@ -1,0 +1,316 @@
+"""
+Recognises the problem in a notification, whatever the tenant's template names its keys.
+
+A problem notification's template is free text of the tenant's admin: keys may have any name and case, JSON
+placeholders may stand in quotes, keys may be doubled. So values are recognised by their form as much as by their key.
+Also read: workflow bodies (``{"eventData": {…}}``, Grail field names), CloudEvents (``{"data": {…}}``), and bodies
+whose custom Content-Type made Dynatrace skip the escaping, as far as they are still JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import islice
+from typing import Any
+
+from _dynatrace_errors import NotificationError, UnexpectedAnswer
+from _dynatrace_problems import (
+    DISPLAY_ID,
+    MAX_ENTITIES,
+    PROBLEM_ID,
+    Entity,
+    Problem,
+    entity_type,
+    is_entity_id,
+    is_too_dense,
+    parse_problem,
+    parse_problem_v1,
+)
+
+MAX_DEPTH = 64
+#: Of one object; a template has 5000 characters.
+MAX_KEYS = 1000
+TEST_TITLE = "Dynatrace problem notification test run"
+#: What Dynatrace's "Send test notification" has been seen to send.
+TEST_PIDS = frozenset({"99999", "999999"})
+TEST_DISPLAY_IDS = frozenset({"999", "TESTID"})
+TEST_ENTITY = re.compile(r"[A-Z_]+-X{13,16}")
+
+_OLD_PID = re.compile(r"-?[0-9]{15,20}")
+_STATES = {
+    "OPEN": "OPEN",
+    "ACTIVE": "OPEN",
+    "RESOLVED": "RESOLVED",
+    "CLOSED": "RESOLVED",
+    "MERGED": "MERGED",
+}
+_ENVELOPES = ("eventData", "event_data", "data", "event", "payload", "body")
+_DETAILS = ("problemdetailsjsonv2", "problemdetailsjson", "problemdetails", "details")
+_PID_KEYS = ("pid", "eventid", "problemid", "id")
+_DISPLAY_KEYS = ("problemid", "displayid", "problemdisplayid", "problemnumber")
+_STATE_KEYS = ("state", "problemstate", "status", "eventstatus")
+_TITLE_KEYS = ("problemtitle", "title", "eventname")
+
+
+@dataclass(frozen=True)
+class Notice:
+    """
+    What a notification says: ``state`` is OPEN, RESOLVED, MERGED or None; ``problem`` is what its details hold.
+
+    ``old_pid`` is a PID without the ``_<ms>V2`` suffix, as older tenants send it: it cannot be used with the API.
+    """
+
+    problem_id: str | None = None
+    display_id: str | None = None
+    old_pid: str | None = None
+    state: str | None = None
+    title: str = ""
+    test: bool = False
+    problem: Problem | None = None
+
+
+def parse(body: bytes, keys: Mapping[str, str] | None = None) -> Notice:
+    """
+    Return what a request body says; ``keys`` maps ``pid``, ``problem_id``, ``state``, ``title``, ``details`` to names.
+
+    Raises NotificationError with a reason that is safe to send back: it quotes nothing of the body.
+    """
+    if is_too_dense(body):
+        raise NotificationError("the body has too many values for its size")
+    try:
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise NotificationError("the body is not UTF-8") from None
+    try:
+        data = json.loads(text)
+    except RecursionError:
+        raise NotificationError(f"the body is nested deeper than {MAX_DEPTH} levels") from None
+    except ValueError:
+        # Also raised for integers of thousands of digits.
+        raise NotificationError(
+            "the body is not JSON: send the payload with Content-Type application/json, and JSON placeholders such as "
+            "{ProblemDetailsJSONv2} and {ImpactedEntities} without quotes"
+        ) from None
+    return parse_data(data, keys, text)
+
+
+def parse_data(data: Any, keys: Mapping[str, str] | None = None, text: str | None = None) -> Notice:
+    """
+    Return what an already decoded body says, e.g. the ``post`` of a salt-api hook event; ``text`` is what it was.
+    """
+    if not isinstance(data, dict):
+        raise NotificationError("the body is not a JSON object")
+    if _too_deep(data, text):
+        raise NotificationError(f"the body is nested deeper than {MAX_DEPTH} levels")
+    levels = [_flat(level) for level in _levels(data)]
+    named = {field: _flat_name(name) for field, name in (keys or {}).items()}
+    details = _details(levels, named)
+    notice = _notice(levels, named, details)
+    if _is_test(notice, levels, named):
+        return replace(notice, test=True, problem=None)
+    if notice.problem_id is None and notice.display_id is None and notice.old_pid is None:
+        raise NotificationError(
+            "no problem can be recognised in the body: it needs the PID ({PID}) or the problem number ({ProblemID}); "
+            "use the recommended template, or name your keys in `webhook:keys`"
+        )
+    return notice
+
+
+def _too_deep(data: Any, text: str | None = None) -> bool:
+    """
+    Tell whether decoded JSON is nested too deep; ``text``, where it is known, spares looking at most bodies.
+    """
+    if text is not None and text.count("{") + text.count("[") <= MAX_DEPTH:
+        return False
+    level = [data]
+    for _ in range(MAX_DEPTH):
+        level = [
+            child
+            for item in level
+            for child in (item.values() if isinstance(item, dict) else item)
+            if isinstance(child, (dict, list))
+        ]
+        if not level:
+            return False
+    return True
+
+
+def _levels(data: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """
+    Yield the body and what its known envelopes hold, innermost first: an outer ``id`` is the envelope's.
+    """
+    for name in _ENVELOPES:
+        inner = _object(data.get(name))
+        if inner is not None:
+            yield inner
+    yield data
+
+
+def _object(value: Any) -> Mapping[str, Any] | None:
+    """
+    Return a JSON object, also when a template put the placeholder in quotes.
+    """
+    if isinstance(value, str) and value.lstrip().startswith("{"):
+        text = value
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError):
+            return None
+        if _too_deep(value, text):
+            return None
+    return value if isinstance(value, dict) else None
+
+
+@lru_cache(1024)
+def _flat_name(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def _flat(level: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """
+    Return the values by flattened key: ``ProblemID``, ``problemId`` and ``problem_id`` are one key to us.
+    """
+    if len(level) > MAX_KEYS:
+        raise NotificationError(f"an object of the body has more than {MAX_KEYS} keys")
+    found: dict[str, list[Any]] = {}
+    for key, value in level.items():
+        found.setdefault(_flat_name(str(key)[:200]), []).append(value)
+    return found
+
+
+def _details(levels: list[dict[str, list[Any]]], named: Mapping[str, str]) -> Problem | None:
+    own = (named["details"],) if "details" in named else ()
+    for level in levels:
+        for name in (*own, *_DETAILS):
+            for value in level.get(name, ()):
+                problem = _problem(_object(value))
+                if problem is not None:
+                    return problem
+    return None
+
+
+def _problem(body: Mapping[str, Any] | None) -> Problem | None:
+    if body is None:
+        return None
+    try:
+        if "problemId" in body:
+            return parse_problem(body, source="notification")
+        return parse_problem_v1(body)
+    except UnexpectedAnswer:
+        return None
+
+
+def _notice(
+    levels: list[dict[str, list[Any]]], named: Mapping[str, str], details: Problem | None
+) -> Notice:
+    pids = list(_texts(levels, (named.get("pid"), *_PID_KEYS)))
+    numbers = list(_texts(levels, (named.get("problem_id"), *_DISPLAY_KEYS)))
+    states = list(_texts(levels, (named.get("state"), *_STATE_KEYS)))
+    titles = list(_texts(levels, (named.get("title"), *_TITLE_KEYS)))
+    problem_id = next((text for text in pids if PROBLEM_ID.fullmatch(text)), None)
+    display_id = next(
+        (text for text in numbers if DISPLAY_ID.fullmatch(text) and len(text) < 15), None
+    )
+    state = next((_STATES[text.upper()] for text in states if text.upper() in _STATES), None)
+    if details is not None:
+        problem_id = problem_id or details.problem_id
+        display_id = display_id or details.display_id
+        state = state or ("OPEN" if details.is_open else "RESOLVED")
+    title = titles[0] if titles else ""
+    return Notice(
+        problem_id=problem_id,
+        display_id=display_id,
+        old_pid=next((text for text in pids if _OLD_PID.fullmatch(text)), None),
+        state=state,
+        title=title,
+        problem=_complete(details, levels, problem_id, display_id, title, state),
+    )
+
+
+def _texts(levels: list[dict[str, list[Any]]], names: tuple[str | None, ...]) -> Iterator[str]:
+    for level in levels:
+        for name in names:
+            for value in level.get(name or "", ()):
+                if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63:
+                    value = str(value)
+                if isinstance(value, str) and 0 < len(value) <= 1000:
+                    yield value.strip()
+
+
+def _complete(
+    details: Problem | None,
+    levels: list[dict[str, list[Any]]],
+    problem_id: str | None,
+    display_id: str | None,
+    title: str,
+    state: str | None,
+) -> Problem | None:
+    """
+    Return all that the notification tells of the problem, for an engine that has no API to ask.
+    """
+    if problem_id is None and display_id is None:
+        return None
+    status = "OPEN" if state == "OPEN" else "CLOSED"
+    problem = details or Problem(None, None, source="notification")
+    affected = problem.affected or tuple(_impacted(levels))
+    return replace(
+        problem,
+        problem_id=problem_id,
+        display_id=display_id,
+        title=problem.title or title,
+        severity=_known(problem.severity, levels, ("problemseverity", "eventcategory", "severity")),
+        impact=_known(problem.impact, levels, ("problemimpact", "impact")),
+        status=status,
+        merged=state == "MERGED",
+        affected=affected,
+        url=next(iter(_texts(levels, ("problemurl", "url"))), None),
+        source="notification",
+    )
+
+
+def _known(value: str, levels: list[dict[str, list[Any]]], names: tuple[str, ...]) -> str:
+    if value != "UNKNOWN":
+        return value
+    found = (text for text in _texts(levels, names) if re.fullmatch(r"[A-Z][A-Z_]{0,63}", text))
+    return next(found, value)
+
+
+def _impacted(levels: list[dict[str, list[Any]]]) -> Iterator[Entity]:
+    for item in islice(_entities(levels), MAX_ENTITIES):
+        entity_id = item.get("entity")
+        if isinstance(entity_id, str) and is_entity_id(entity_id):
+            name = item.get("name")
+            yield Entity(entity_id, entity_type(entity_id), name if isinstance(name, str) else "")
+
+
+def _entities(levels: list[dict[str, list[Any]]]) -> Iterator[Mapping[str, Any]]:
+    for level in levels:
+        for value in level.get("impactedentities", ()):
+            if isinstance(value, str):
+                try:
+                    value = json.loads(value)
+                except (ValueError, RecursionError):
+                    continue
+            yield from (
+                (item for item in value if isinstance(item, dict))
+                if isinstance(value, list)
+                else ()
+            )
+
+
+def _is_test(notice: Notice, levels: list[dict[str, list[Any]]], named: Mapping[str, str]) -> bool:
+    if notice.problem_id is not None:
+        return notice.title == TEST_TITLE
+    pids = set(_texts(levels, (named.get("pid"), *_PID_KEYS)))
+    numbers = set(_texts(levels, (named.get("problem_id"), *_DISPLAY_KEYS)))
+    entities = (item.get("entity") for item in _entities(levels))
+    return (
+        notice.title == TEST_TITLE
+        or bool(pids & TEST_PIDS)
+        or bool(numbers & TEST_DISPLAY_IDS)
+        or any(isinstance(entity, str) and TEST_ENTITY.fullmatch(entity) for entity in entities)
+    )

@@ -1,0 +1,170 @@
+"""
+Decides whether one minion and process may be acted on now: a pure function that returns a named reason.
+
+No clock, no I/O: everything it judges by is an argument, so that each rule can be tested as a table.
+"""
+
+from __future__ import annotations
+
+import enum
+import fnmatch
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from _dynatrace_config import Config
+from _dynatrace_targets import Target
+
+#: No backoff grows beyond a day.
+BACKOFF_CAP_S = 86400.0
+
+
+class Reason(enum.Enum):
+    """
+    Why a minion is held; the value is the phrase for events, comments and logs.
+    """
+
+    COOLDOWN = "cooldown"
+    IN_PROGRESS = "in progress"
+    ATTEMPTS_SPENT = "attempts spent"
+    STORM = "storm"
+    MAINTENANCE = "maintenance"
+    PAUSED = "paused"
+    DRY_RUN = "dry run"
+    NOT_ALLOWED = "not allowed"
+    NOT_ACCEPTED = "not accepted"
+    HEALED = "healed"
+    ONE_OF_MANY = "one of many hosts"
+
+
+@dataclass(frozen=True)
+class Past:
+    """
+    An earlier attempt on the same minion and process: ``state`` is waiting, good, bad or lost; times in epoch seconds.
+    """
+
+    state: str
+    started: float
+    ended: float | None = None
+
+
+@dataclass(frozen=True)
+class Situation:
+    """
+    What the decision must know beyond the target itself; ``room`` is how many more minions may be healed at once.
+    """
+
+    now: float
+    paused: bool = False
+    accepted: bool = True
+    maintenance: bool = False
+    healed_here: bool = False
+    busy: bool = False
+    room: int = 1
+
+
+@dataclass(frozen=True)
+class Policy:
+    """
+    The rules, as the admin configured them; times in seconds.
+    """
+
+    dry_run: bool = False
+    allow: tuple[str, ...] = ("*",)
+    deny: tuple[str, ...] = ()
+    cooldown: float = 300
+    max_attempts: int = 3
+    attempt_window: float = 3600
+    outcome_timeout: float = 120
+    max_minions: int | str = 10
+    hold_in_maintenance: bool = True
+
+    @classmethod
+    def from_config(cls, config: Config) -> Policy:
+        """
+        Return the policy that a validated configuration stands for.
+        """
+        values = {name: config.get(f"policy.{name}") for name in cls.__dataclass_fields__}
+        values["allow"], values["deny"] = tuple(values["allow"]), tuple(values["deny"])
+        return cls(**values)
+
+    def limit(self, accepted: int) -> int:
+        """
+        Return how many minions may be healed at once, given how many are accepted; never less than one.
+        """
+        if isinstance(self.max_minions, int):
+            return self.max_minions
+        return max(1, accepted * int(self.max_minions.rstrip("%")) // 100)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """
+    May act (``reason`` is None), or is held: why, and until when if that is known.
+    """
+
+    reason: Reason | None = None
+    until: float | None = None
+
+
+def decide(target: Target, past: Sequence[Past], situation: Situation, policy: Policy) -> Verdict:
+    """
+    Return whether ``target`` may be acted on now; ``past`` holds its attempts, oldest first, over the window at least.
+
+    What no waiting changes comes first, then what a person decided, then what time or room will change.
+    """
+    if not target.actionable:
+        return Verdict(Reason.ONE_OF_MANY)
+    if not _allowed(target.minion, policy):
+        return Verdict(Reason.NOT_ALLOWED)
+    if not situation.accepted:
+        return Verdict(Reason.NOT_ACCEPTED)
+    if any(attempt.state == "waiting" for attempt in past):
+        return Verdict(Reason.IN_PROGRESS)
+    if situation.healed_here:
+        # Healthy here, still open there: Dynatrace closes in its own time, and a second restart would harm.
+        return Verdict(Reason.HEALED)
+    if situation.maintenance and policy.hold_in_maintenance:
+        return Verdict(Reason.MAINTENANCE)
+    if situation.paused:
+        return Verdict(Reason.PAUSED)
+    return _by_time(past, situation, policy)
+
+
+def _by_time(past: Sequence[Past], situation: Situation, policy: Policy) -> Verdict:
+    counted = [
+        attempt for attempt in past if attempt.started > situation.now - policy.attempt_window
+    ]
+    if len(counted) >= policy.max_attempts:
+        return Verdict(
+            Reason.ATTEMPTS_SPENT, counted[-policy.max_attempts].started + policy.attempt_window
+        )
+    until = _cooldown_until(past, policy)
+    if until > situation.now:
+        return Verdict(Reason.COOLDOWN, until)
+    if not situation.busy and situation.room <= 0:
+        return Verdict(Reason.STORM)
+    if policy.dry_run:
+        return Verdict(Reason.DRY_RUN)
+    return Verdict()
+
+
+def _allowed(minion: str, policy: Policy) -> bool:
+    if any(fnmatch.fnmatchcase(minion, glob) for glob in policy.deny):
+        return False
+    return any(fnmatch.fnmatchcase(minion, glob) for glob in policy.allow)
+
+
+def _cooldown_until(past: Sequence[Past], policy: Policy) -> float:
+    """
+    Return when the next attempt may start: the cooldown after the last, doubled for each failure in a row.
+    """
+    if not past:
+        return 0.0
+    failures = 0
+    for attempt in reversed(past):
+        if attempt.state not in ("bad", "lost"):
+            break
+        failures += 1
+    last = past[-1]
+    wait = min(policy.cooldown * 2.0 ** min(failures, 30), BACKOFF_CAP_S)
+    return (last.ended or last.started) + wait

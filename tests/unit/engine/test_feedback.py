@@ -1,0 +1,258 @@
+"""
+Comments on the problem: what they say, and that each is stored exactly once.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+
+import pytest
+from _dynatrace_client import Client
+from _dynatrace_feedback import (
+    CONTEXT,
+    DOUBT_WAIT_S,
+    Feedback,
+    attempt_comment,
+    escalation_comment,
+    marker,
+)
+from _dynatrace_ledger import Action, Attempt, Episode, Ledger
+from _dynatrace_policy import Policy
+from _dynatrace_targets import Resolution
+
+from tests.tenant import Problem, Tenant
+from tests.unit.engine.bodies import PID, PROCESS, problem
+
+NOW = 1721545260.0
+MARK = "[salt-dynatrace attempt 9f0c9f0c9f0c9f0c]"
+FAR = 1e12
+
+
+@pytest.fixture
+def feedback(ledger: Ledger, client: Client) -> Feedback:
+    """
+    The sender, whose thread is not started.
+    """
+    return Feedback("dynatrace", ledger, client)
+
+
+@pytest.fixture
+def opened(tenant: Tenant, ledger: Ledger) -> Problem:
+    """
+    A problem with a comment that waits to be sent.
+    """
+    one = tenant.open_problem(tenant.add_process(tenant.add_host()))
+    ledger.add_comment(MARK, one.problem_id, f"healed\n{MARK}", 0.0)
+    return one
+
+
+def stored(tenant: Tenant, one: Problem) -> list[str]:
+    """
+    Return the comments that the tenant has.
+    """
+    return [comment.message for comment in tenant.comments(one)]
+
+
+def test_a_comment_is_sent_once(
+    tenant: Tenant, ledger: Ledger, feedback: Feedback, opened: Problem
+) -> None:
+    """
+    With the context by which it is told from people's comments.
+    """
+    feedback.send_all(FAR)
+    feedback.send_all(FAR)
+    assert stored(tenant, opened) == [f"healed\n{MARK}"]
+    assert tenant.comments(opened)[0].context == CONTEXT
+    assert ledger.counters() == {"comments_sent": 1}
+
+
+@pytest.mark.parametrize(
+    ("fault", "options"),
+    [
+        ("comment_accepted_then_500", {}),
+        ("dropped_connection", {"method": "POST", "carried_out": True}),
+    ],
+)
+def test_a_comment_that_may_be_stored_is_looked_for(
+    tenant: Tenant,
+    ledger: Ledger,
+    feedback: Feedback,
+    opened: Problem,
+    fault: str,
+    options: dict[str, object],
+) -> None:
+    """
+    It was stored though the answer said otherwise, and is not sent again.
+    """
+    tenant.fault(fault, **options)  # type: ignore[arg-type]
+    feedback.send_all(FAR)
+    (waiting,) = ledger.waiting_comments(FAR)
+    assert waiting.doubtful
+    assert (ledger.next_comment() or 0) >= time.time() + DOUBT_WAIT_S - 5
+    feedback.send_all(FAR)
+    assert stored(tenant, opened) == [f"healed\n{MARK}"]
+    assert ledger.waiting_comments(FAR) == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "doubtful"), [("server_error", True), ("rate_limited", False), ("html_200", True)]
+)
+def test_a_comment_that_was_not_stored_is_sent_later(
+    tenant: Tenant, ledger: Ledger, feedback: Feedback, opened: Problem, fault: str, doubtful: bool
+) -> None:
+    """
+    Only a refusal is a sure no; anything else is looked up first.
+    """
+    if fault == "html_200":
+        tenant.fault("dropped_connection", method="POST")
+    else:
+        tenant.fault(fault, method="POST")
+    feedback.send_all(FAR)
+    (waiting,) = ledger.waiting_comments(FAR)
+    assert (waiting.doubtful, waiting.tries) == (doubtful, 1)
+    feedback.send_all(FAR)
+    assert stored(tenant, opened) == [f"healed\n{MARK}"]
+
+
+def test_a_kill_while_sending_leaves_a_doubt(
+    tenant: Tenant,
+    ledger: Ledger,
+    feedback: Feedback,
+    opened: Problem,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """
+    Trying is recorded before it is tried.
+    """
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(feedback._client, "comment", killed)
+    with pytest.raises(KeyboardInterrupt):
+        feedback.send_all(FAR)
+    assert ledger.waiting_comments(FAR)[0].doubtful
+
+
+def test_an_expired_token_is_waited_for(
+    tenant: Tenant, ledger: Ledger, opened: Problem, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    Said once, not once a try; nothing is lost.
+    """
+    token = tenant.add_token()
+    feedback = Feedback("dynatrace", ledger, Client(tenant.url, token))
+    tenant.expire_token(token)
+    with caplog.at_level(logging.WARNING):
+        for _ in range(5):
+            feedback.send_all(FAR)
+    assert caplog.text.count("comments are sent later") == 1
+    assert token not in caplog.text
+    tenant.revive_token(token)
+    feedback.send_all(FAR)
+    assert stored(tenant, opened) == [f"healed\n{MARK}"]
+
+
+def test_a_problem_that_is_gone_gets_no_comment(
+    tenant: Tenant,
+    ledger: Ledger,
+    feedback: Feedback,
+    opened: Problem,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """
+    It is given up, and said; the next one is sent all the same.
+    """
+    tenant.forget_problem(opened)
+    other = tenant.open_problem(tenant.add_process(tenant.add_host()))
+    ledger.add_comment("[m2]", other.problem_id, "text [m2]", NOW)
+    with caplog.at_level(logging.WARNING):
+        feedback.send_all(FAR)
+    assert "a comment could not be sent and is given up" in caplog.text
+    assert stored(tenant, other) == ["text [m2]"]
+    assert ledger.next_comment() is None
+
+
+def test_one_failure_does_not_hold_the_others(
+    tenant: Tenant, ledger: Ledger, feedback: Feedback, opened: Problem
+) -> None:
+    """
+    The first meets an error, the second is sent.
+    """
+    other = tenant.open_problem(tenant.add_process(tenant.add_host()))
+    ledger.add_comment("[m2]", other.problem_id, "text [m2]", NOW)
+    tenant.fault("server_error", method="POST")
+    feedback.send_all(FAR)
+    assert (stored(tenant, opened), stored(tenant, other)) == ([], ["text [m2]"])
+
+
+EPISODE = Episode(PID, 1, problem(), Resolution(), "", 0, NOW, NOW)
+ATTEMPT = Attempt(
+    "9f0c" * 8, PID, 1, 2, "20240721065959123456", "fired", NOW, NOW, NOW + 1, NOW + 2, NOW + 4.25
+)
+
+
+def action(minion: str, state: str, comment: str = "") -> Action:
+    """
+    Return what an attempt did on one minion.
+    """
+    return Action(ATTEMPT.attempt_id, minion, PROCESS, state, comment, NOW, NOW + 4)
+
+
+def test_a_good_outcome_is_told() -> None:
+    """
+    What was done where, how long it took, which attempt, which job, and why others were held.
+    """
+    actions = [action("web01", "good", "it answers again"), action("web03", "void", "no remedy")]
+    text = attempt_comment(EPISODE, ATTEMPT, actions, "good", Policy(), ["web02 (cooldown)"])
+    assert text.splitlines() == [
+        "Salt healed this: the service was brought back and proved to serve.",
+        "Attempt 2 of 3, job 20240721065959123456, 3.2 s.",
+        "web01: good: it answers again",
+        "Not acted on: web02 (cooldown).",
+        MARK,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("state", "first", "line"),
+    [
+        ("bad", "Salt could not heal this.", "web01: failed: AH00526"),
+        (
+            "lost",
+            "Salt does not know whether this is healed: the job did not return.",
+            "web01: no return: AH00526",
+        ),
+    ],
+)
+def test_a_bad_outcome_is_told(state: str, first: str, line: str) -> None:
+    """
+    And what comes next.
+    """
+    lines = attempt_comment(
+        EPISODE, ATTEMPT, [action("web01", state, "AH00526")], state, Policy(), []
+    ).splitlines()
+    assert (lines[0], lines[2], lines[-1]) == (first, line, MARK)
+    assert "a person must look" in lines[-2]
+
+
+def test_an_escalation_is_told() -> None:
+    """
+    With a marker of its own, so that it is sent once an episode.
+    """
+    text = escalation_comment("attempts spent", EPISODE, Policy())
+    assert text.startswith("Salt stops here: attempts spent (3 in 3600 s). A person must look.")
+    assert text.endswith("[salt-dynatrace escalated 1 7000000000000000]")
+
+
+def test_markers_differ() -> None:
+    """
+    Of attempts, of episodes, and of kinds.
+    """
+    made = {
+        marker("attempt", "a" * 32),
+        marker("attempt", "b" * 32),
+        marker("escalated 1", "a" * 32),
+    }
+    assert len(made) == 3

@@ -1,0 +1,334 @@
+"""
+What one look brings, from the API or from notifications alone.
+"""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+from _dynatrace_client import Client
+from _dynatrace_errors import AuthError, NotFound, RateLimited, Unavailable, UnexpectedAnswer
+from _dynatrace_intake import (
+    ENTITY_CACHE_S,
+    NOTICE_TRIES,
+    Entities,
+    Intake,
+    digest,
+    problem_key,
+)
+from _dynatrace_ledger import Episode, Ledger
+from _dynatrace_notifications import Notice
+from _dynatrace_problems import Problem as Known
+from _dynatrace_targets import Resolution
+
+from tests.tenant import Problem, Tenant
+from tests.unit.engine.bodies import PID, PROCESS, evidence, problem
+
+NOW = 1721545260.0
+
+
+@pytest.fixture
+def intake(ledger: Ledger, client: Client) -> Intake:
+    """
+    An intake with an API behind it.
+    """
+    return Intake("dynatrace", ledger, client)
+
+
+def opened(tenant: Tenant, count: int = 1) -> list[Problem]:
+    """
+    Open problems of processes of their own.
+    """
+    host = tenant.add_host()
+    return [tenant.open_problem(tenant.add_process(host, name=f"p{n}")) for n in range(count)]
+
+
+def remember(ledger: Ledger, seen: Known, state: str = "open") -> None:
+    """
+    Record the episode of a problem as the loop does.
+    """
+    key = problem_key(seen.problem_id, seen.display_id)
+    ledger.save_episode(Episode(key, 1, seen, Resolution(), digest(seen), 0, NOW, NOW, state=state))
+
+
+def detail_reads(tenant: Tenant) -> list[str]:
+    """
+    Return the ids of the problems that were read one by one.
+    """
+    paths = [call.path for call in tenant.requests if "/problems/" in call.path]
+    return [path.rpartition("/")[2] for path in paths]
+
+
+def test_a_poll_reads_each_open_problem_with_evidence(
+    tenant: Tenant, ledger: Ledger, intake: Intake
+) -> None:
+    """
+    120 of them over three pages, each once.
+    """
+    ids = {one.problem_id for one in opened(tenant, 120)}
+    seen = intake.look(NOW, poll=True)
+    assert (seen.listed, seen.error, seen.open_count) == (True, None, 120)
+    assert {one.problem_id for one in seen.problems} == ids
+    assert len(seen.problems) == 120
+    assert all(one.evidence and one.url for one in seen.problems)
+    assert sorted(detail_reads(tenant)) == sorted(ids)
+
+
+def test_what_did_not_change_is_not_read_again(
+    tenant: Tenant, ledger: Ledger, intake: Intake
+) -> None:
+    """
+    The list shows whether it changed.
+    """
+    first, second = opened(tenant, 2)
+    for one in intake.look(NOW, poll=True).problems:
+        remember(ledger, one)
+    assert intake.look(NOW, poll=True).problems == []
+    tenant.update_problem(second, title="changed")
+    assert [one.problem_id for one in intake.look(NOW, poll=True).problems] == [second.problem_id]
+    assert detail_reads(tenant).count(first.problem_id) == 1
+
+
+def test_what_vanished_from_the_list_is_asked_for(
+    tenant: Tenant, ledger: Ledger, intake: Intake
+) -> None:
+    """
+    Closed is concluded from its own answer only; also for those that are left alone.
+    """
+    closed, left, forgotten = opened(tenant, 3)
+    for one in intake.look(NOW, poll=True).problems:
+        remember(ledger, one, "left" if one.problem_id == left.problem_id else "open")
+    for one in (closed, left):
+        tenant.close_problem(one)
+    tenant.forget_problem(forgotten)
+    seen = {one.problem_id: one for one in intake.look(NOW, poll=True).problems}
+    assert set(seen) == {closed.problem_id, left.problem_id, forgotten.problem_id}
+    assert not any(one.is_open for one in seen.values())
+
+
+def test_a_problem_that_only_the_walk_missed_stays_open(
+    tenant: Tenant, ledger: Ledger, intake: Intake
+) -> None:
+    """
+    A list can miss what changes during the walk.
+    """
+    opened(tenant)
+    for one in intake.look(NOW, poll=True).problems:
+        remember(ledger, one)
+    tenant.fault("wrong_type", body={"problems": []})
+    seen = intake.look(NOW, poll=True)
+    assert [one.is_open for one in seen.problems] == [True]
+
+
+def test_a_failed_list_closes_nothing(tenant: Tenant, ledger: Ledger, intake: Intake) -> None:
+    """
+    Unknown is not resolved.
+    """
+    opened(tenant)
+    for one in intake.look(NOW, poll=True).problems:
+        remember(ledger, one)
+    tenant.fault("server_error")
+    seen = intake.look(NOW, poll=True)
+    assert (seen.problems, seen.listed) == ([], False)
+    assert isinstance(seen.error, Unavailable)
+
+
+def test_a_detail_that_cannot_be_read_leaves_the_others(tenant: Tenant, intake: Intake) -> None:
+    """
+    The error is told, and the rest is worked on.
+    """
+    first, second = opened(tenant, 2)
+    tenant.fault("server_error", path=first.problem_id, times=None)
+    seen = intake.look(NOW, poll=True)
+    assert [one.problem_id for one in seen.problems] == [second.problem_id]
+    assert isinstance(seen.error, Unavailable)
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        ("rate_limited", RateLimited),
+        ("html_200", UnexpectedAnswer),
+        ("dropped_connection", Unavailable),
+    ],
+)
+def test_no_error_is_raised_by_a_look(
+    tenant: Tenant, intake: Intake, fault: str, expected: type[Exception]
+) -> None:
+    """
+    It comes with what was seen.
+    """
+    tenant.fault(fault, times=2)
+    assert isinstance(intake.look(NOW, poll=True).error, expected)
+
+
+def test_a_hundred_notifications_of_one_problem_are_one_read(
+    tenant: Tenant, ledger: Ledger, intake: Intake
+) -> None:
+    """
+    And all of them are answered by it, to be settled when it is recorded; the poll does not read it again.
+    """
+    (one,) = opened(tenant)
+    ledger.add_notices([(NOW, Notice(one.problem_id, one.display_id, state="OPEN"))] * 100)
+    seen = intake.look(NOW, poll=True)
+    assert [item.problem_id for item in seen.problems] == [one.problem_id]
+    assert detail_reads(tenant) == [one.problem_id]
+    assert seen.answered == [item[0] for item in ledger.waiting_notices(NOW)]
+    assert len(seen.answered) == 100
+
+
+def test_a_notification_is_never_believed(tenant: Tenant, ledger: Ledger, intake: Intake) -> None:
+    """
+    What it says of the problem is not used; only which one it is.
+    """
+    (one,) = opened(tenant)
+    told = problem(problem_id=one.problem_id, title="told", status="CLOSED")
+    ledger.add_notices([(NOW, Notice(one.problem_id, state="RESOLVED", problem=told))])
+    (read,) = intake.look(NOW, poll=False).problems
+    assert (read.title, read.is_open, read.source) == ("Process unavailable", True, "api")
+
+
+def test_a_number_leads_to_the_problem(tenant: Tenant, ledger: Ledger, intake: Intake) -> None:
+    """
+    The default template has no PID.
+    """
+    (one,) = opened(tenant)
+    ledger.add_notices([(NOW, Notice(None, one.display_id, state="OPEN"))])
+    assert [item.problem_id for item in intake.look(NOW, poll=False).problems] == [one.problem_id]
+
+
+def test_an_old_pid_leads_to_the_problem(tenant: Tenant, ledger: Ledger, intake: Intake) -> None:
+    """
+    Older tenants send it without its suffix; the list of open ones tells which it is.
+    """
+    first, second = opened(tenant, 2)
+    old = second.problem_id.partition("_")[0]
+    ledger.add_notices([(NOW, Notice(old_pid=old, state="OPEN"))])
+    seen = intake.look(NOW, poll=False)
+    assert [item.problem_id for item in seen.problems] == [second.problem_id]
+    assert len(seen.answered) == 1
+    assert first.problem_id not in detail_reads(tenant)
+
+
+def test_merged_comes_from_the_notification(tenant: Tenant, ledger: Ledger, intake: Intake) -> None:
+    """
+    The API has no word for it.
+    """
+    (one,) = opened(tenant)
+    ledger.add_notices([(NOW, Notice(one.problem_id, state="MERGED"))])
+    (read,) = intake.look(NOW, poll=False).problems
+    assert read.merged
+    assert not read.is_open
+
+
+def test_a_problem_that_comes_late_is_waited_for(
+    tenant: Tenant, ledger: Ledger, intake: Intake, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    Its notification may be quicker than the API; after so many looks it is given up and said.
+    """
+    ledger.add_notices([(NOW, Notice(PID, state="OPEN"))])
+    now, looks = NOW, 0
+    with caplog.at_level(logging.WARNING):
+        while (due := ledger.next_notice()) is not None:
+            now = max(now, due)
+            seen = intake.look(now, poll=False)
+            assert (seen.problems, seen.error) == ([], None)
+            looks += 1
+    assert looks == NOTICE_TRIES
+    assert 120 < now - NOW < 900
+    assert caplog.text.count("is given up") == 1
+
+
+def test_a_notification_outlasts_an_outage(tenant: Tenant, ledger: Ledger, intake: Intake) -> None:
+    """
+    However long it takes, it is not given up.
+    """
+    (one,) = opened(tenant)
+    ledger.add_notices([(NOW, Notice(one.problem_id, state="OPEN"))])
+    tenant.stop()
+    now = NOW
+    for _ in range(3 * NOTICE_TRIES):
+        now = ledger.next_notice() or now
+        assert isinstance(intake.look(now, poll=False).error, Unavailable)
+    tenant.start()
+    now = ledger.next_notice() or now
+    seen = intake.look(now, poll=False)
+    assert [item.problem_id for item in seen.problems] == [one.problem_id]
+    assert len(seen.answered) == 1
+
+
+def test_a_wrong_token_keeps_the_notifications(tenant: Tenant, ledger: Ledger) -> None:
+    """
+    They wait for the right one.
+    """
+    intake = Intake("dynatrace", ledger, Client(tenant.url, tenant.add_token(expired=True)))
+    ledger.add_notices([(NOW, Notice(PID, state="OPEN"))])
+    assert isinstance(intake.look(NOW, poll=True).error, AuthError)
+    assert ledger.queue_length() == 1
+
+
+def test_without_an_api_the_notification_is_all_there_is(ledger: Ledger) -> None:
+    """
+    What it tells is taken, and what tells nothing is answered all the same.
+    """
+    intake = Intake("dynatrace", ledger, None)
+    told = problem(source="notification")
+    ledger.add_notices(
+        [(NOW, Notice(PID, state="OPEN", problem=told)), (NOW, Notice(old_pid="1" * 18))]
+    )
+    seen = intake.look(NOW, poll=True)
+    assert (seen.problems, seen.listed, seen.error) == ([told], False, None)
+    assert len(seen.answered) == 2
+    with pytest.raises(NotFound):
+        intake.read(PID)
+
+
+def test_the_digest_is_of_what_the_list_shows() -> None:
+    """
+    A read with evidence has the digest of the entry in the list.
+    """
+    whole = problem()
+    listed = problem(evidence=())
+    assert digest(whole) == digest(listed)
+    assert digest(problem(evidence=(evidence(is_open=False),), url="x")) == digest(whole)
+    for change in (
+        {"title": "x"},
+        {"status": "CLOSED"},
+        {"severity": "ERROR"},
+        {"affected": ()},
+        {"root_cause": None},
+    ):
+        assert digest(problem(**change)) != digest(whole)
+
+
+def test_the_key_of_a_problem_is_its_id_or_its_number() -> None:
+    """
+    Both kinds differ, whatever the number.
+    """
+    assert problem_key(PID, "P-1") == PID
+    assert problem_key(None, "P-1") == "display:P-1"
+
+
+def test_entities_are_read_once_in_a_while(tenant: Tenant, client: Client) -> None:
+    """
+    A process stays where it is; one that is not known yet is asked for again.
+    """
+    now = [1000.0]
+    entities = Entities(client, lambda: now[0])
+    process = tenant.add_process(tenant.add_host())
+    for _ in range(3):
+        found = entities(process)
+        assert found is not None
+        assert found.id == process
+    assert len(tenant.requests) == 1
+    now[0] += ENTITY_CACHE_S
+    entities(process)
+    assert len(tenant.requests) == 2
+    for _ in range(2):
+        assert entities(PROCESS) is None
+    assert len(tenant.requests) == 4
+    tenant.fault("server_error")
+    with pytest.raises(Unavailable):
+        entities(PROCESS)

@@ -1,0 +1,592 @@
+"""
+The ledger: durable, private, whole, and honest about what it cannot do.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from _dynatrace_errors import LedgerError
+from _dynatrace_ledger import KEEP_S, SCHEMA_VERSION, Attempt, Episode, Ledger
+from _dynatrace_notifications import Notice
+from _dynatrace_policy import Past
+from _dynatrace_targets import Resolution, Unmatched
+
+from tests.unit.engine.bodies import DISPLAY_ID, HOST, PID, PROCESS, problem, target
+
+ENGINES = Path(__file__).parents[3] / "_engines"
+NOW = 1721545260.0
+HOSTILE = "a\nb\"c'; DROP TABLE notices; -- \ud800 \U0001f4a5 {{ 7 * 7 }}"
+
+
+def episode(number: int = 1, **changes: Any) -> Episode:
+    """
+    Return an open episode that is due.
+    """
+    values: dict[str, Any] = {
+        "problem_key": PID,
+        "episode": number,
+        "problem": problem(),
+        "resolution": Resolution((target(),), (Unmatched(HOST, "x"),)),
+        "summary": "abc",
+        "rank": 0,
+        "opened": NOW,
+        "read": NOW,
+        "due": NOW,
+    }
+    return Episode(**{**values, **changes})
+
+
+def attempt(own_id: str = "a1", **changes: Any) -> Attempt:
+    """
+    Return a planned attempt.
+    """
+    values: dict[str, Any] = {
+        "attempt_id": own_id,
+        "problem_key": PID,
+        "episode": 1,
+        "number": 1,
+        "jid": "20240721065959123456",
+        "state": "planned",
+        "created": NOW,
+    }
+    return Attempt(**{**values, **changes})
+
+
+def run(code: str, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+    """
+    Start a process of its own that knows the ledger.
+    """
+    head = f"import sys; sys.path.insert(0, {str(ENGINES)!r}); from _dynatrace_ledger import *\n"
+    command = [sys.executable, "-c", head + code, *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **options)
+
+
+WRITER = """
+ledger = Ledger(sys.argv[1])
+for n in range(10**9):
+    ledger.add_notices([(float(n), Notice(f"{n}_1V2"))])
+    print(n, flush=True)
+"""
+
+
+@pytest.mark.parametrize("after", [1, 25, 60])
+def test_what_was_acknowledged_survives_a_kill(tmp_path: Path, after: int) -> None:
+    """
+    The writer is killed at once; what it said is on disk, and at most one more.
+    """
+    path = tmp_path / "ledger.db"
+    writer = run(WRITER, str(path))
+    assert writer.stdout is not None
+    said = -1
+    for line in writer.stdout:
+        said = int(line)
+        if said >= after:
+            break
+    writer.send_signal(signal.SIGKILL)
+    for line in writer.stdout:
+        if line.endswith("\n"):
+            said = int(line)
+    writer.wait(10)
+    writer.stdout.close()
+    ledger = Ledger(path)
+    kept = [notice.problem_id for _, notice, *_ in ledger.waiting_notices(1e12)]
+    assert ledger.moved_aside is None
+    ledger.close()
+    assert kept[: said + 1] == [f"{n}_1V2" for n in range(said + 1)]
+    assert len(kept) <= said + 2
+
+
+HALF = """
+import os, signal
+ledger = Ledger(sys.argv[1])
+with ledger.transaction():
+    ledger.put("a", "1")
+    ledger.put("b", "2")
+    if sys.argv[2] == "inside":
+        os.kill(os.getpid(), signal.SIGKILL)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize(("where", "expected"), [("inside", (None, None)), ("after", ("1", "2"))])
+def test_a_transaction_is_whole_or_not_at_all(
+    tmp_path: Path, where: str, expected: tuple[str | None, str | None]
+) -> None:
+    """
+    A kill in the middle leaves nothing of it, a kill right after leaves all.
+    """
+    killed = run(HALF, str(tmp_path / "ledger.db"), where)
+    killed.communicate(timeout=20)
+    assert killed.returncode == -signal.SIGKILL
+    ledger = Ledger(tmp_path / "ledger.db")
+    assert (ledger.get("a"), ledger.get("b")) == expected
+    ledger.close()
+
+
+def test_an_error_takes_a_transaction_back(ledger: Ledger) -> None:
+    """
+    Nested blocks belong to the outermost.
+    """
+    with pytest.raises(RuntimeError), ledger.transaction():
+        ledger.put("a", "1")
+        with ledger.transaction():
+            ledger.add_attempt(attempt(), [("web01", PROCESS)])
+        raise RuntimeError
+    assert ledger.get("a") is None
+    assert ledger.attempt("a1") is None
+    ledger.put("a", "2")
+    assert ledger.get("a") == "2"
+
+
+def test_only_the_owner_can_read_it(ledger: Ledger) -> None:
+    """
+    The directory is 0700 and every file in it 0600, also while sqlite keeps its own beside it.
+    """
+    ledger.put("a", "1")
+    directory = ledger.path.parent
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in directory.iterdir()}
+    assert set(modes) == {"ledger.db", "ledger.db-wal", "ledger.db-shm", "ledger.db.lock"}
+    assert set(modes.values()) == {0o600}
+
+
+def test_an_open_file_is_closed_to_others(tmp_path: Path) -> None:
+    """
+    An admin may have restored it with other rights.
+    """
+    path = tmp_path / "ledger.db"
+    Ledger(path).close()
+    path.chmod(0o644)
+    Ledger(path).close()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+DAMAGED = [b"this is no database, " * 500, b"SQLite format 3\0" + b"\xff" * 8192]
+
+
+@pytest.mark.parametrize("content", DAMAGED, ids=["text", "header only"])
+def test_a_damaged_file_is_moved_aside(tmp_path: Path, content: bytes) -> None:
+    """
+    It is kept for a person to look at, and a new one begun.
+    """
+    path = tmp_path / "ledger.db"
+    path.write_bytes(content)
+    ledger = Ledger(path)
+    assert ledger.moved_aside is not None
+    assert ledger.moved_aside.read_bytes() == content
+    assert ledger.moved_aside.name.startswith("ledger.db.corrupt-")
+    ledger.put("a", "1")
+    assert ledger.get("a") == "1"
+    ledger.close()
+    again = Ledger(path)
+    assert (again.moved_aside, again.get("a")) == (None, "1")
+    again.close()
+
+
+def test_damage_inside_is_found_at_the_start(tmp_path: Path) -> None:
+    """
+    The first page is good and a later one is not.
+    """
+    path = tmp_path / "ledger.db"
+    ledger = Ledger(path)
+    ledger.add_notices([(NOW, Notice(f"{n}_1V2", title="x" * 500)) for n in range(200)])
+    ledger.close()
+    content = bytearray(path.read_bytes())
+    content[8192:-4096] = os.urandom(len(content) - 12288)
+    path.write_bytes(content)
+    ledger = Ledger(path)
+    assert ledger.moved_aside is not None
+    assert ledger.waiting_notices(1e12) == []
+    ledger.close()
+
+
+def test_an_empty_file_is_a_new_ledger(tmp_path: Path) -> None:
+    """
+    A crash right after it was made leaves one.
+    """
+    (tmp_path / "ledger.db").touch()
+    ledger = Ledger(tmp_path / "ledger.db")
+    assert (ledger.moved_aside, ledger.counters()) == (None, {})
+    ledger.close()
+
+
+def test_a_newer_ledger_is_left_alone(tmp_path: Path) -> None:
+    """
+    A downgrade must not destroy what the newer version knows.
+    """
+    path = tmp_path / "ledger.db"
+    Ledger(path).close()
+    database = sqlite3.connect(path)
+    database.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    database.close()
+    with pytest.raises(LedgerError, match="was written by a newer version"):
+        Ledger(path)
+    assert [item.name for item in tmp_path.glob("*corrupt*")] == []
+
+
+def test_a_second_opener_is_refused(ledger: Ledger) -> None:
+    """
+    Two engines on one ledger would both act.
+    """
+    with pytest.raises(LedgerError, match="is in use by another engine; give each a ledger"):
+        Ledger(ledger.path)
+    second = run("Ledger(sys.argv[1])", str(ledger.path), stderr=subprocess.PIPE)
+    _, said = second.communicate(timeout=20)
+    assert second.returncode != 0
+    assert "is in use by another engine" in said
+    ledger.put("a", "1")
+
+
+def test_the_next_engine_may_have_it_after_a_kill(tmp_path: Path) -> None:
+    """
+    The lock ends with the process.
+    """
+    holder = run(
+        "ledger = Ledger(sys.argv[1]); print('open', flush=True); sys.stdin.read()",
+        str(tmp_path / "l.db"),
+        stdin=-1,
+    )
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "open\n"
+    with pytest.raises(LedgerError):
+        Ledger(tmp_path / "l.db")
+    holder.kill()
+    holder.communicate(timeout=10)
+    Ledger(tmp_path / "l.db").close()
+
+
+FULL = """
+import resource
+ledger = Ledger(sys.argv[1])
+ledger.put("kept", "1")
+resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+failures = 0
+for n in range(40):
+    try:
+        ledger.add_notices([(1.0, Notice(f"{n}_1V2", title="x" * 900)) for _ in range(20)])
+    except LedgerError as err:
+        failures += 1
+        last = err
+print(failures > 0, str(last).startswith("cannot write the ledger: "), ledger.get("kept"))
+print(len(ledger.waiting_notices(1e12)) % 20)
+"""
+
+
+def test_a_full_disk_is_a_ledger_error(tmp_path: Path) -> None:
+    """
+    What was written stays readable, and what failed is not there in part.
+    """
+    full = run(FULL, str(tmp_path / "ledger.db"))
+    said, _ = full.communicate(timeout=60)
+    assert said.splitlines() == ["True True 1", "0"]
+    ledger = Ledger(tmp_path / "ledger.db")
+    assert ledger.moved_aside is None
+    assert ledger.get("kept") == "1"
+    ledger.close()
+
+
+@pytest.mark.parametrize("name", ["", "file/ledger.db"])
+def test_a_place_that_cannot_be_written_is_a_ledger_error(tmp_path: Path, name: str) -> None:
+    """
+    A directory in its place, or a file in place of its directory.
+    """
+    (tmp_path / "file").touch()
+    with pytest.raises(LedgerError, match="cannot open the ledger"):
+        Ledger(tmp_path / name)
+
+
+def test_a_closed_ledger_says_so(tmp_path: Path) -> None:
+    """
+    Readers and writers get LedgerError, not an error of sqlite.
+    """
+    ledger = Ledger(tmp_path / "ledger.db")
+    ledger.close()
+    with pytest.raises(LedgerError, match="cannot read the ledger"):
+        ledger.get("a")
+    with pytest.raises(LedgerError, match="cannot write the ledger"):
+        ledger.put("a", "1")
+
+
+def test_threads_share_it(ledger: Ledger) -> None:
+    """
+    The listener, the loop and the comments write at the same time.
+    """
+
+    def write(name: str) -> None:
+        for _ in range(20):
+            with ledger.transaction():
+                ledger.count("all")
+                ledger.count(name)
+
+    threads = [threading.Thread(target=write, args=[f"n{n}"]) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert ledger.counters() == {"all": 160, **{f"n{n}": 20 for n in range(8)}}
+
+
+def test_settings_are_remembered_and_forgotten(ledger: Ledger) -> None:
+    """
+    Paused is one of them, with who and why.
+    """
+    ledger.put("paused", "a reason")
+    ledger.put("paused", "another")
+    assert ledger.get("paused") == "another"
+    ledger.put("paused", None)
+    assert ledger.get("paused") is None
+
+
+def test_a_notification_waits_until_it_is_settled(ledger: Ledger) -> None:
+    """
+    It comes back as it was, whatever texts it holds.
+    """
+    first, second = (
+        Notice(PID, DISPLAY_ID, state="OPEN", title=HOSTILE, problem=problem(title=HOSTILE)),
+        Notice("2_1V2"),
+    )
+    ledger.add_notices([(NOW, first), (NOW + 1, second)])
+    assert ledger.waiting_notices(NOW) == [(1, first, 0, NOW)]
+    assert ledger.next_notice() == NOW
+    ledger.postpone_notices([1], NOW + 10)
+    assert [item[0] for item in ledger.waiting_notices(NOW + 9)] == [2]
+    assert [item[:3] for item in ledger.waiting_notices(NOW + 10)] == [
+        (1, first, 1),
+        (2, second, 0),
+    ]
+    assert ledger.queue_length() == 2
+    ledger.settle_notices([1, 2], NOW + 11)
+    assert ledger.waiting_notices(1e12) == []
+    assert (ledger.queue_length(), ledger.next_notice()) == (0, None)
+    assert ledger.counters() == {"notifications_accepted": 2}
+    ledger.remind(PID, NOW + 20)
+    assert [item[1] for item in ledger.waiting_notices(NOW + 20)] == [Notice(PID)]
+
+
+def test_an_episode_comes_back_as_it_was(ledger: Ledger) -> None:
+    """
+    Problem and resolution with it; the newest of a problem is found by its key and its number.
+    """
+    first = episode(
+        problem=problem(title=HOSTILE), waiting="room", announced=True, escalated="x", due=None
+    )
+    second = episode(2, opened=NOW + 1, closed=NOW + 2, state="closed")
+    ledger.save_episode(first)
+    assert ledger.latest_episode(PID) == first
+    ledger.save_episode(second)
+    assert ledger.latest_episode(PID) == second
+    assert ledger.find_episode(DISPLAY_ID) == second
+    assert ledger.latest_episode("other") is None
+    assert ledger.find_episode("P-0") is None
+    assert ledger.open_keys() == {PID: "abc"}
+
+
+def test_the_most_severe_is_decided_first_then_the_oldest(ledger: Ledger) -> None:
+    """
+    Whom the storm guard lets through follows from this order.
+    """
+    for key, rank, opened, due in (
+        ("a", 1, 1, 5),
+        ("b", 0, 3, 5),
+        ("c", 0, 2, 5),
+        ("d", 0, 1, 9),
+        ("e", 0, 0, None),
+    ):
+        ledger.save_episode(episode(problem_key=key, rank=rank, opened=opened, due=due))
+    assert [item.problem_key for item in ledger.due_episodes(5)] == ["c", "b", "a"]
+    assert ledger.next_due() == 5
+
+
+def test_episodes_are_woken_by_what_they_wait_for(ledger: Ledger) -> None:
+    """
+    Room, or the end of the pause.
+    """
+    for key, waiting in (("a", "room"), ("b", "paused"), ("c", None)):
+        ledger.save_episode(episode(problem_key=key, waiting=waiting, due=None))
+    ledger.wake_episodes(NOW, "room")
+    assert [item.problem_key for item in ledger.due_episodes(NOW)] == ["a"]
+    ledger.wake_episodes(NOW, "paused")
+    ledger.wake_episode("c", 1, NOW)
+    assert [item.problem_key for item in ledger.due_episodes(NOW)] == ["a", "b", "c"]
+    ledger.save_episode(episode(problem_key="d", state="closed", due=None, waiting="room"))
+    ledger.wake_episodes(NOW, "room")
+    assert len(ledger.due_episodes(NOW)) == 3
+
+
+def test_an_attempt_is_counted_from_the_moment_it_is_recorded(ledger: Ledger) -> None:
+    """
+    Before anything of it is fired.
+    """
+    ledger.add_attempt(attempt(), [("web01", PROCESS), ("web02", PROCESS)])
+    assert ledger.attempt("a1") == attempt()
+    assert ledger.attempts_by_jid(attempt().jid) == [attempt()]
+    assert ledger.past("web01", PROCESS, NOW) == [Past("waiting", NOW)]
+    assert ledger.past("web01", PROCESS, NOW + 1) == []
+    assert ledger.past("web01", "another", 0) == []
+    assert ledger.busy_minions() == {"web01", "web02"}
+    ledger.add_attempt(attempt(state="bad"), [("web03", PROCESS)])
+    assert ledger.attempt("a1") == attempt()
+
+
+def test_the_first_answer_counts(ledger: Ledger) -> None:
+    """
+    A second return of the same minion changes nothing.
+    """
+    ledger.add_attempt(attempt(), [("web01", PROCESS)])
+    assert ledger.end_action("a1", "web01", "bad", "first", NOW + 5)
+    assert not ledger.end_action("a1", "web01", "good", "second", NOW + 6)
+    assert not ledger.end_action("a1", "web09", "good", "nobody", NOW + 6)
+    (action,) = ledger.actions("a1")
+    assert (action.state, action.comment, action.ended) == ("bad", "first", NOW + 5)
+    assert ledger.past("web01", PROCESS, 0) == [Past("bad", NOW, NOW + 5)]
+    assert ledger.busy_minions() == set()
+
+
+def test_a_void_attempt_never_happened(ledger: Ledger) -> None:
+    """
+    What was provably not executed costs nothing of the budget.
+    """
+    ledger.add_attempt(attempt(), [("web01", PROCESS)])
+    ledger.end_action("a1", "web01", "void", "no job", NOW)
+    assert ledger.past("web01", PROCESS, 0) == []
+
+
+def test_an_idle_attempt_keeps_nobody_busy(ledger: Ledger) -> None:
+    """
+    Its order expired; no job can be at work.
+    """
+    ledger.add_attempt(attempt(), [("web01", PROCESS)])
+    ledger.move_attempt("a1", "idle", fired=NOW)
+    assert ledger.busy_minions() == set()
+    moved = ledger.attempt("a1")
+    assert moved is not None
+    assert (moved.state, moved.fired, moved.ended) == ("idle", NOW, None)
+    assert ledger.open_attempts() == [moved]
+    ledger.move_attempt("a1", "lost", ended=NOW + 1)
+    assert ledger.open_attempts() == []
+    assert ledger.attempts_by_jid(moved.jid) == []
+
+
+def test_events_leave_in_their_order_and_once(ledger: Ledger) -> None:
+    """
+    The attempt that an event orders is fired with it.
+    """
+    ledger.add_attempt(attempt(), [("web01", PROCESS)])
+    ledger.add_event(
+        PID,
+        "tag/1",
+        {"what": "open", "attempt_id": "a1", "title": HOSTILE},
+        NOW,
+        fresh_until=NOW + 20,
+    )
+    ledger.add_event(PID, "tag/2", {"what": "changed", "attempt_id": "a1"}, NOW)
+    first, second = ledger.waiting_events()
+    assert (first.tag, first.attempt_id, first.fresh_until) == ("tag/1", "a1", NOW + 20)
+    assert first.data["title"] == HOSTILE
+    assert (second.tag, second.attempt_id, second.fresh_until) == ("tag/2", None, None)
+    assert ledger.event_of("a1") == first.data
+    ledger.event_fired(first, NOW + 1)
+    assert [item.tag for item in ledger.waiting_events()] == ["tag/2"]
+    fired = ledger.attempt("a1")
+    assert fired is not None
+    assert (fired.state, fired.fired, fired.first_fired) == ("fired", NOW + 1, NOW + 1)
+    ledger.event_fired(second, NOW + 1)
+    assert ledger.counters()["events_open"] == 1
+    ledger.refire("a1", NOW + 99)
+    (again,) = ledger.waiting_events()
+    assert (again.tag, again.fresh_until) == ("tag/1", NOW + 99)
+    ledger.event_fired(again, NOW + 50)
+    fired = ledger.attempt("a1")
+    assert fired is not None
+    assert (fired.fired, fired.first_fired) == (NOW + 50, NOW + 1)
+
+
+def test_a_running_attempt_stays_running_when_its_event_is_fired_again(ledger: Ledger) -> None:
+    """
+    The job may have appeared in between.
+    """
+    ledger.add_attempt(attempt(), [("web01", PROCESS)])
+    ledger.add_event(PID, "tag/1", {"what": "open", "attempt_id": "a1"}, NOW, fresh_until=NOW + 20)
+    (event,) = ledger.waiting_events()
+    ledger.move_attempt("a1", "running", started=NOW)
+    ledger.event_fired(event, NOW + 1)
+    moved = ledger.attempt("a1")
+    assert moved is not None
+    assert moved.state == "running"
+
+
+def test_an_order_that_was_not_fired_can_be_disarmed(ledger: Ledger) -> None:
+    """
+    It is still announced, but orders nothing.
+    """
+    ledger.add_attempt(attempt(), [("web01", PROCESS)])
+    ledger.add_event(PID, "tag/1", {"what": "open", "attempt_id": "a1"}, NOW, fresh_until=NOW + 20)
+    ledger.disarm("a1", {"what": "open", "attempt_id": None})
+    (event,) = ledger.waiting_events()
+    assert (event.data, event.attempt_id, event.fresh_until) == (
+        {"what": "open", "attempt_id": None},
+        None,
+        None,
+    )
+    assert ledger.event_of("a1") is None
+
+
+def test_a_comment_is_recorded_once_and_sent_once(ledger: Ledger) -> None:
+    """
+    Its marker is its name.
+    """
+    ledger.add_comment("[m]", PID, "text [m]", NOW)
+    ledger.add_comment("[m]", PID, "another", NOW)
+    (comment,) = ledger.waiting_comments(NOW)
+    assert (comment.message, comment.tries, comment.doubtful) == ("text [m]", 0, False)
+    ledger.comment_trying("[m]")
+    (comment,) = ledger.waiting_comments(NOW)
+    assert (comment.tries, comment.doubtful) == (1, True)
+    ledger.comment_later("[m]", NOW + 30, doubtful=False)
+    assert ledger.waiting_comments(NOW + 29) == []
+    assert ledger.next_comment() == NOW + 30
+    assert not ledger.waiting_comments(NOW + 30)[0].doubtful
+    ledger.comment_sent("[m]", NOW + 31)
+    assert ledger.waiting_comments(1e12) == []
+    assert ledger.next_comment() is None
+    ledger.add_comment("[n]", PID, "text", NOW)
+    ledger.comment_given_up("[n]", "x" * 900)
+    assert ledger.waiting_comments(1e12) == []
+
+
+def test_what_is_settled_is_forgotten_after_a_month(ledger: Ledger) -> None:
+    """
+    What is still open is kept however old it is.
+    """
+    ledger.add_notices([(NOW, Notice(PID)), (NOW, Notice("2_1V2"))])
+    ledger.settle_notices([1], NOW)
+    ledger.save_episode(episode(problem_key="old", state="closed", closed=NOW))
+    ledger.save_episode(episode(problem_key="open"))
+    ledger.add_attempt(attempt("old", ended=NOW), [("web01", PROCESS)])
+    ledger.end_action("old", "web01", "good", "", NOW)
+    ledger.add_attempt(attempt("open"), [("web02", PROCESS)])
+    ledger.add_event(PID, "fired", {}, NOW)
+    ledger.event_fired(ledger.waiting_events()[0], NOW)
+    ledger.add_event(PID, "waiting", {}, NOW)
+    ledger.add_comment("[m]", PID, "text", NOW)
+    for now, kept in ((NOW + KEEP_S, True), (NOW + KEEP_S + 1, False)):
+        ledger.expire(now)
+        assert (ledger.latest_episode("old") is not None) is kept
+        assert (ledger.attempt("old") is not None) is kept
+        assert bool(ledger.actions("old")) is kept
+        assert bool(ledger.waiting_comments(1e12)) is kept
+        assert len(ledger.waiting_notices(1e12)) == 1
+        assert [item.tag for item in ledger.waiting_events()] == ["waiting"]
+        assert ledger.latest_episode("open") is not None
+        assert ledger.busy_minions() == {"web02"}

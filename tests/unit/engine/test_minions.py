@@ -1,0 +1,343 @@
+"""
+Finding the minion that is a host: the order of the steps, ambiguity, and an index that is not rebuilt for each miss.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from _dynatrace_minions import RESCAN_S, Match, Minions
+from _dynatrace_problems import EntityDetail
+
+from tests.unit.engine.bodies import HOST, OTHER_HOST
+
+
+class Master:
+    """
+    A master with accepted minions and their grains, which counts how often it is asked.
+    """
+
+    def __init__(self, grains: dict[str, dict[str, Any] | None]) -> None:
+        self.grains = grains
+        self.now = 1000.0
+        self.listed = 0
+        self.read: list[str] = []
+
+    def accepted(self) -> list[str]:
+        """
+        List the accepted minions.
+        """
+        self.listed += 1
+        return list(self.grains)
+
+    def grains_of(self, minion: str) -> dict[str, Any] | None:
+        """
+        Return the cached grains of one.
+        """
+        self.read.append(minion)
+        return self.grains[minion]
+
+    def minions(self) -> Minions:
+        """
+        Return the index under test.
+        """
+        return Minions(self.accepted, self.grains_of, lambda: self.now)
+
+
+def found(
+    grains: dict[str, dict[str, Any] | None], host: EntityDetail | None, host_id: str = HOST
+) -> Match:
+    """
+    Return what is found for a host among minions with these grains.
+    """
+    return Master(grains).minions().find(host_id, lambda: host)
+
+
+def detail(**values: Any) -> EntityDetail:
+    """
+    Return a HOST with nothing but what is given.
+    """
+    return EntityDetail(id=HOST, **values)
+
+
+OWN = {"dynatrace": {"host_id": HOST}}
+WHOLE = detail(
+    salt_minions=("property01",),
+    detected_name="name01.example.com",
+    addresses=("192.0.2.4",),
+    name="display01",
+)
+
+STEPS = [
+    (
+        "host_id",
+        {"id01": OWN, "property01": {}, "name01.example.com": {}, "x": {"ipv4": ["192.0.2.4"]}},
+        "id01",
+    ),
+    (
+        "property",
+        {"property01": {}, "name01.example.com": {}, "x": {"ipv4": ["192.0.2.4"]}},
+        "property01",
+    ),
+    ("name", {"name01.example.com": {}, "x": {"ipv4": ["192.0.2.4"]}}, "name01.example.com"),
+    ("address", {"x": {"ipv4": ["192.0.2.4"]}, "y": {"ipv4": ["192.0.2.5"]}}, "x"),
+]
+
+
+@pytest.mark.parametrize(("step", "grains", "minion"), STEPS)
+def test_the_first_step_that_finds_one_wins(step: str, grains: dict[str, Any], minion: str) -> None:
+    """
+    The host's own id, then what an admin wrote there, then names, then addresses.
+    """
+    assert found(grains, WHOLE) == Match(minion, step)
+
+
+NAMES = [
+    ("NAME01.example.com", {}, {"detected_name": "name01.EXAMPLE.com"}),
+    ("a", {"fqdn": "Name01.example.com"}, {"detected_name": "name01.example.com"}),
+    ("a", {"host": "name01"}, {"name": "NAME01"}),
+    ("a", {"nodename": "name01"}, {"dns_names": ("x", "name01")}),
+]
+
+
+@pytest.mark.parametrize(("minion", "grains", "host"), NAMES)
+def test_names_match_without_case(
+    minion: str, grains: dict[str, Any], host: dict[str, Any]
+) -> None:
+    """
+    The id, fqdn, host and nodename of the minion against the three names of the host.
+    """
+    assert found({minion: grains, "other": {"fqdn": "other.example.com"}}, detail(**host)) == Match(
+        minion, "name"
+    )
+
+
+def test_a_name_is_never_matched_in_part() -> None:
+    """
+    web1 is not web10.
+    """
+    match = found({"web10": {}, "web": {}}, detail(detected_name="web1", name="web1.example.com"))
+    assert match == Match(None, reason="no minion has this host id, name or address")
+
+
+AMBIGUOUS = [
+    ("host_id", {"a": OWN, "b": OWN}, detail(), "2 minions by host_id: a, b"),
+    (
+        "property",
+        {"a": {}, "b": {}},
+        detail(salt_minions=("a", "b")),
+        "2 minions by property: a, b",
+    ),
+    (
+        "name",
+        {"a": {"host": "web"}, "b": {"nodename": "WEB"}},
+        detail(name="web", addresses=("192.0.2.4",)),
+        "2 minions by name: a, b",
+    ),
+    (
+        "address",
+        {name: {"ipv4": ["192.0.2.4"]} for name in "abcdefg"},
+        detail(addresses=("192.0.2.4",)),
+        "7 minions by address: a, b, c, d, e, …",
+    ),
+]
+
+
+@pytest.mark.parametrize(("step", "grains", "host", "reason"), AMBIGUOUS)
+def test_two_candidates_are_an_ambiguity(
+    step: str, grains: Any, host: EntityDetail, reason: str
+) -> None:
+    """
+    It is reported and not resolved by a later step.
+    """
+    grains = {**grains, "sure": {"ipv4": ["192.0.2.9"]}}
+    assert found(grains, host) == Match(None, reason=f"ambiguous: {reason}"), step
+
+
+def test_a_property_that_names_no_accepted_minion_is_passed_over() -> None:
+    """
+    Only accepted minions count.
+    """
+    assert found({"web01": {}}, detail(salt_minions=("gone",), name="web01")) == Match(
+        "web01", "name"
+    )
+
+
+SHARED = [
+    "127.0.0.1",
+    "127.0.1.1",
+    "::1",
+    "169.254.1.1",
+    "fe80::1",
+    "fe80::1%eth0",
+    "0.0.0.0",
+    "::",
+    "224.0.0.1",
+    "not an address",
+    "172.17.0.1",
+    "10.88.0.1",
+    "192.168.122.1",
+]
+
+
+@pytest.mark.parametrize("address", SHARED)
+def test_addresses_that_many_hosts_have_do_not_count(address: str) -> None:
+    """
+    Loopback, link-local and container bridges identify nobody.
+    """
+    grains = {
+        "ipv4": [address, "192.0.2.4"],
+        "ipv6": [address],
+        "ip_interfaces": {
+            "eth0": ["192.0.2.4"],
+            "docker0": ["172.17.0.1"],
+            "podman0": ["10.88.0.1"],
+            "virbr0": ["192.168.122.1"],
+        },
+    }
+    assert found({"web01": grains}, detail(addresses=(address,))).minion is None
+    assert found({"web01": grains}, detail(addresses=(address, "192.0.2.4"))) == Match(
+        "web01", "address"
+    )
+
+
+def test_ipv6_addresses_are_compared_by_value() -> None:
+    """
+    There are many spellings of one address.
+    """
+    grains = {"web01": {"ipv6": ["2001:db8:0:0::1"]}}
+    assert found(grains, detail(addresses=("2001:DB8::1",))) == Match("web01", "address")
+
+
+def test_localhost_is_no_name() -> None:
+    """
+    Every host calls itself that.
+    """
+    grains = {"web01": {"fqdn": "localhost.localdomain", "host": "localhost"}}
+    assert (
+        found(grains, detail(detected_name="localhost", name="localhost.localdomain")).minion
+        is None
+    )
+
+
+STRANGE: list[dict[str, Any] | None] = [
+    None,
+    {},
+    {"dynatrace": "x", "fqdn": 5, "ipv4": "192.0.2.4", "ip_interfaces": [1]},
+    {"dynatrace": {"host_id": 5}, "ipv4": [None, 5], "ip_interfaces": {"docker0": None, 5: ["x"]}},
+]
+
+
+@pytest.mark.parametrize("grains", STRANGE)
+def test_grains_of_any_shape_are_taken(grains: dict[str, Any] | None) -> None:
+    """
+    A minion says of itself what it likes; it is still found by its id.
+    """
+    assert found({"web01": grains}, detail(name="web01")) == Match("web01", "name")
+
+
+def test_a_host_that_the_tenant_does_not_know_is_said() -> None:
+    """
+    Only the first step works without the entity.
+    """
+    reason = "no minion has this host id, and the tenant does not know the host"
+    assert found({"web01": {}}, None) == Match(None, reason=reason)
+    assert found({"web01": OWN}, None) == Match("web01", "host_id")
+
+
+def test_the_entity_is_not_read_when_the_host_id_is_known() -> None:
+    """
+    The usual case costs no call.
+    """
+
+    def never() -> EntityDetail:
+        raise AssertionError("the entity was read")
+
+    assert Master({"web01": OWN}).minions().find(HOST, never) == Match("web01", "host_id")
+
+
+def test_a_changed_grain_is_seen_after_a_touch() -> None:
+    """
+    The bus says whose grains may have changed.
+    """
+    master = Master({"web01": {}})
+    minions = master.minions()
+    assert minions.find(HOST, detail).minion is None
+    master.grains["web01"] = OWN
+    assert minions.find(HOST, detail).minion is None
+    minions.touch("web01")
+    assert minions.find(HOST, detail) == Match("web01", "host_id")
+    minions.touch("nobody")
+    assert minions.find(HOST, detail) == Match("web01", "host_id")
+
+
+def test_the_one_that_is_acted_on_is_read_again() -> None:
+    """
+    Its grains may have changed unheard; a host that was set up anew is another host.
+    """
+    master = Master({"web01": OWN, "web02": {}})
+    minions = master.minions()
+    assert minions.find(HOST, detail) == Match("web01", "host_id")
+    master.grains["web01"] = {"dynatrace": {"host_id": OTHER_HOST}}
+    assert minions.find(HOST, detail).minion is None
+
+
+def test_keys_come_and_go() -> None:
+    """
+    A deleted key is no candidate any more, a new one is.
+    """
+    master = Master({"web01": OWN})
+    minions = master.minions()
+    assert minions.find(HOST, detail) == Match("web01", "host_id")
+    assert "web01" in minions
+    del master.grains["web01"]
+    master.grains["web02"] = OWN
+    minions.touch_keys()
+    assert minions.find(HOST, detail) == Match("web02", "host_id")
+    assert "web01" not in minions
+    assert len(minions) == 1
+
+
+def test_ten_thousand_minions_are_not_scanned_for_each_miss() -> None:
+    """
+    One scan at the start, one a while later for the misses, however many they are.
+    """
+    master = Master(
+        {f"web{n}": {"dynatrace": {"host_id": f"HOST-{n:016X}"}} for n in range(10_000)}
+    )
+    minions = master.minions()
+    minions.refresh()
+    assert (master.listed, len(master.read), len(minions)) == (1, 10_000, 10_000)
+    for n in range(0, 10_000, 100):
+        assert minions.find(f"HOST-{n:016X}", detail) == Match(f"web{n}", "host_id")
+    assert len(master.read) == 10_100  # Each that was found is read once more.
+    for n in range(100):
+        assert minions.find(f"HOST-{20_000 + n:016X}", detail).minion is None
+    assert master.listed == 1
+    master.now += RESCAN_S
+    for n in range(100):
+        assert minions.find(f"HOST-{20_000 + n:016X}", detail).minion is None
+    assert master.listed == 2
+
+
+def test_a_new_minion_is_found_by_the_scan_of_a_miss() -> None:
+    """
+    Even when the bus said nothing of it.
+    """
+    master = Master({})
+    minions = master.minions()
+    assert minions.find(HOST, detail).minion is None
+    master.grains["web01"] = OWN
+    master.now += RESCAN_S
+    assert minions.find(HOST, detail) == Match("web01", "host_id")
+
+
+def test_a_minion_that_knows_itself_to_be_another_host_is_not_matched_by_name() -> None:
+    """
+    Two hosts may be called web01; the one whose minion says that it is the other is left alone.
+    """
+    match = found({"web01": {"dynatrace": {"host_id": OTHER_HOST}}}, detail(name="web01"))
+
+    assert match.minion is None
+    assert OTHER_HOST in match.reason

@@ -1,0 +1,337 @@
+"""
+The decision, one table a rule, and the order of the rules.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from _dynatrace_config import load
+from _dynatrace_policy import BACKOFF_CAP_S, Past, Policy, Reason, Situation, Verdict, decide
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.unit.engine.bodies import target
+
+NOW = 1_000_000.0
+GO = Verdict()
+
+
+def situation(**changes: Any) -> Situation:
+    """
+    Return the situation in which nothing speaks against acting.
+    """
+    return Situation(**{"now": NOW, **changes})
+
+
+def test_nothing_against_it_means_go() -> None:
+    """
+    The usual case has no reason.
+    """
+    assert decide(target(), [], situation(), Policy()) == GO
+
+
+ALLOWED = [
+    (("*",), (), GO),
+    (("web*",), (), GO),
+    (("db*", "web01"), (), GO),
+    (("WEB*",), (), Verdict(Reason.NOT_ALLOWED)),
+    (("db*",), (), Verdict(Reason.NOT_ALLOWED)),
+    ((), (), Verdict(Reason.NOT_ALLOWED)),
+    (("*",), ("web*",), Verdict(Reason.NOT_ALLOWED)),
+    (("web01",), ("web01",), Verdict(Reason.NOT_ALLOWED)),
+    (("*",), ("db*",), GO),
+]
+
+
+@pytest.mark.parametrize(("allow", "deny", "expected"), ALLOWED)
+def test_deny_wins_over_allow(
+    allow: tuple[str, ...], deny: tuple[str, ...], expected: Verdict
+) -> None:
+    """
+    A minion must be let in by one glob and shut out by none; case counts.
+    """
+    assert decide(target(), [], situation(), Policy(allow=allow, deny=deny)) == expected
+
+
+PLAIN = [
+    ("one of many hosts", {"actionable": False}, {}, {}, Reason.ONE_OF_MANY),
+    ("not accepted", {}, {"accepted": False}, {}, Reason.NOT_ACCEPTED),
+    ("healed here", {}, {"healed_here": True}, {}, Reason.HEALED),
+    ("maintenance", {}, {"maintenance": True}, {}, Reason.MAINTENANCE),
+    ("maintenance not minded", {}, {"maintenance": True}, {"hold_in_maintenance": False}, None),
+    ("paused", {}, {"paused": True}, {}, Reason.PAUSED),
+    ("no room", {}, {"room": 0}, {}, Reason.STORM),
+    ("less than no room", {}, {"room": -3}, {}, Reason.STORM),
+    ("no room needed, it is being healed", {}, {"room": 0, "busy": True}, {}, None),
+    ("dry run", {}, {}, {"dry_run": True}, Reason.DRY_RUN),
+]
+
+
+@pytest.mark.parametrize(("what", "of_target", "of_situation", "of_policy", "reason"), PLAIN)
+def test_each_rule_has_its_reason(
+    what: str,
+    of_target: dict[str, Any],
+    of_situation: dict[str, Any],
+    of_policy: dict[str, Any],
+    reason: Reason,
+) -> None:
+    """
+    One thing that speaks against it gives its own reason, without a time.
+    """
+    verdict = decide(target(**of_target), [], situation(**of_situation), Policy(**of_policy))
+    assert verdict == Verdict(reason), what
+
+
+COOLDOWN = [
+    ([], GO),
+    ([Past("good", NOW - 310, NOW - 300)], GO),
+    ([Past("good", NOW - 310, NOW - 299)], Verdict(Reason.COOLDOWN, NOW + 1)),
+    ([Past("bad", NOW - 610, NOW - 600)], GO),
+    ([Past("bad", NOW - 610, NOW - 599)], Verdict(Reason.COOLDOWN, NOW + 1)),
+    ([Past("lost", NOW - 300, NOW - 200)], Verdict(Reason.COOLDOWN, NOW + 400)),
+    # Doubled for each failure in a row; a success begins anew.
+    (
+        [Past("bad", NOW - 2000, NOW - 1900), Past("bad", NOW - 1000, NOW - 900)],
+        Verdict(Reason.COOLDOWN, NOW + 300),
+    ),
+    ([Past("bad", NOW - 2000, NOW - 1900), Past("good", NOW - 400, NOW - 300)], GO),
+    ([Past("good", NOW - 2000, NOW - 1900), Past("bad", NOW - 700, NOW - 601)], GO),
+    # Without an end the start counts.
+    ([Past("lost", NOW - 100, None)], Verdict(Reason.COOLDOWN, NOW + 500)),
+    # A clock that was set back.
+    ([Past("good", NOW + 5000, NOW + 5010)], Verdict(Reason.COOLDOWN, NOW + 5310)),
+]
+
+
+@pytest.mark.parametrize(("past", "expected"), COOLDOWN)
+def test_the_cooldown_doubles_with_each_failure_in_a_row(
+    past: list[Past], expected: Verdict
+) -> None:
+    """
+    It begins when the last attempt ended.
+    """
+    assert decide(target(), past, situation(), Policy()) == expected
+
+
+def test_no_cooldown_grows_beyond_a_day() -> None:
+    """
+    However often it failed.
+    """
+    past = [Past("bad", NOW - 700_000 + n, NOW - 10) for n in range(60)]
+    verdict = decide(target(), past, situation(), Policy(max_attempts=100))
+    assert verdict == Verdict(Reason.COOLDOWN, NOW - 10 + BACKOFF_CAP_S)
+
+
+SPENT = [
+    (1, [Past("good", NOW - 3599, NOW - 3590)], Verdict(Reason.ATTEMPTS_SPENT, NOW + 1)),
+    (1, [Past("good", NOW - 3600, NOW - 3590)], GO),
+    (
+        2,
+        [Past("good", NOW - 3000, NOW - 2990), Past("good", NOW - 1000, NOW - 990)],
+        "spent until NOW + 600",
+    ),
+    (3, [Past("good", NOW - 3000, NOW - 2990), Past("good", NOW - 1000, NOW - 990)], GO),
+    # A chronic flapper is healed each time and spends its attempts all the same.
+    (
+        3,
+        [Past("good", NOW - 3000 + 700 * n, NOW - 2990 + 700 * n) for n in range(4)],
+        "spent until NOW + 1300",
+    ),
+    # Those before the window do not count.
+    (2, [Past("bad", NOW - 9000, NOW - 8990), Past("good", NOW - 1000, NOW - 990)], GO),
+]
+
+
+@pytest.mark.parametrize(("budget", "past", "expected"), SPENT)
+def test_attempts_are_counted_over_the_window(budget: int, past: list[Past], expected: Any) -> None:
+    """
+    It says when the oldest that counts leaves the window.
+    """
+    if isinstance(expected, str):
+        expected = Verdict(Reason.ATTEMPTS_SPENT, NOW + float(expected.rpartition("+ ")[2]))
+    assert decide(target(), past, situation(), Policy(max_attempts=budget)) == expected
+
+
+@pytest.mark.parametrize("others", [[], [Past("bad", NOW - 50, NOW - 40)]])
+def test_one_dead_process_has_one_attempt(others: list[Past]) -> None:
+    """
+    Whatever problem it comes from, a second order waits for the end of the first.
+    """
+    past = [*others, Past("waiting", NOW - 5)]
+    assert decide(target(), past, situation(), Policy(max_attempts=1)) == Verdict(
+        Reason.IN_PROGRESS
+    )
+
+
+def test_the_rules_have_an_order() -> None:
+    """
+    With everything against it, the reasons come one after the other as each is taken away.
+    """
+    of_target, of_policy = (
+        {"actionable": False},
+        {"deny": ("*",), "max_attempts": 1, "dry_run": True},
+    )
+    past = [Past("bad", NOW - 100, NOW - 90), Past("waiting", NOW - 5)]
+    around = {
+        "paused": True,
+        "accepted": False,
+        "maintenance": True,
+        "healed_here": True,
+        "room": 0,
+    }
+    seen = []
+    steps: list[tuple[dict[str, Any], dict[str, Any]]] = [
+        (of_target, {"actionable": True}),
+        (of_policy, {"deny": ()}),
+        (around, {"accepted": True}),
+        ({}, {}),
+        (around, {"healed_here": False}),
+        (around, {"maintenance": False}),
+        (around, {"paused": False}),
+        (of_policy, {"max_attempts": 9}),
+        (of_policy, {"cooldown": 0}),
+        (around, {"room": 1}),
+        (of_policy, {"dry_run": False}),
+    ]
+    for where, change in steps:
+        seen.append(
+            decide(target(**of_target), past, situation(**around), Policy(**of_policy)).reason
+        )
+        where.update(change)
+        if not change:
+            past.pop()
+    assert seen == [
+        Reason.ONE_OF_MANY,
+        Reason.NOT_ALLOWED,
+        Reason.NOT_ACCEPTED,
+        Reason.IN_PROGRESS,
+        Reason.HEALED,
+        Reason.MAINTENANCE,
+        Reason.PAUSED,
+        Reason.ATTEMPTS_SPENT,
+        Reason.COOLDOWN,
+        Reason.STORM,
+        Reason.DRY_RUN,
+    ]
+    assert decide(target(**of_target), past, situation(**around), Policy(**of_policy)) == GO
+
+
+def test_the_reasons_are_the_documented_phrases() -> None:
+    """
+    They stand in events; users match on them.
+    """
+    documented = {
+        "cooldown",
+        "in progress",
+        "attempts spent",
+        "storm",
+        "maintenance",
+        "paused",
+        "dry run",
+    }
+    documented |= {"not allowed", "not accepted"}
+    assert documented | {"healed", "one of many hosts"} == {reason.value for reason in Reason}
+
+
+LIMITS = [
+    (10, 3, 10),
+    ("20%", 100, 20),
+    ("20%", 4, 1),
+    ("1%", 0, 1),
+    ("100%", 7, 7),
+    (100_000, 0, 100_000),
+]
+
+
+@pytest.mark.parametrize(("given_limit", "accepted", "expected"), LIMITS)
+def test_the_storm_guard_is_a_number_or_a_share(
+    given_limit: int | str, accepted: int, expected: int
+) -> None:
+    """
+    A share is rounded down, and never to nothing.
+    """
+    assert Policy(max_minions=given_limit).limit(accepted) == expected
+
+
+def test_the_policy_follows_the_configuration() -> None:
+    """
+    Each key of the section arrives.
+    """
+    rules = {
+        "dry_run": True,
+        "allow": ["web*"],
+        "deny": ["db*"],
+        "cooldown": 1,
+        "max_attempts": 2,
+        "attempt_window": 3,
+        "outcome_timeout": 4,
+        "max_minions": "5%",
+        "hold_in_maintenance": False,
+    }
+    policy = Policy.from_config(load({"webhook": {"token": "x"}, "policy": rules}))
+    assert policy == Policy(True, ("web*",), ("db*",), 1, 2, 3, 4, "5%", False)
+    assert Policy.from_config(load({"webhook": {"token": "x"}})) == Policy()
+
+
+ATTEMPTS = st.lists(
+    st.builds(
+        lambda state, ago, took: Past(
+            state, NOW - ago, None if state == "waiting" else NOW - ago + took
+        ),
+        st.sampled_from(["waiting", "good", "bad", "lost"]),
+        st.floats(0, 8000),
+        st.floats(0, 200),
+    ),
+    max_size=6,
+).map(lambda past: sorted(past, key=lambda item: item.started))
+
+
+@given(
+    past=ATTEMPTS,
+    around=st.builds(
+        Situation,
+        now=st.just(NOW),
+        paused=st.booleans(),
+        accepted=st.booleans(),
+        maintenance=st.booleans(),
+        healed_here=st.booleans(),
+        busy=st.booleans(),
+        room=st.integers(-2, 3),
+    ),
+    policy=st.builds(
+        Policy,
+        dry_run=st.booleans(),
+        allow=st.sampled_from([("*",), ("web*",), ("db*",), ()]),
+        deny=st.sampled_from([(), ("web*",), ("db*",)]),
+        cooldown=st.floats(0, 1000),
+        max_attempts=st.integers(1, 4),
+        attempt_window=st.floats(1, 5000),
+        hold_in_maintenance=st.booleans(),
+    ),
+    actionable=st.booleans(),
+)
+def test_it_never_acts_against_a_rule(
+    past: list[Past], around: Situation, policy: Policy, actionable: bool
+) -> None:
+    """
+    Go means that no rule is against it, judged here without the code under test.
+    """
+    verdict = decide(target(actionable=actionable), past, around, policy)
+    if verdict.reason is not None:
+        assert verdict.until is None or verdict.until > NOW
+        return
+    assert actionable
+    assert "db*" not in policy.allow or "web*" in policy.allow
+    assert policy.allow
+    assert "web*" not in policy.deny
+    assert around.accepted
+    assert not around.paused
+    assert not around.healed_here
+    assert not (around.maintenance and policy.hold_in_maintenance)
+    assert not policy.dry_run
+    assert around.busy or around.room > 0
+    assert all(item.state != "waiting" for item in past)
+    assert sum(item.started > NOW - policy.attempt_window for item in past) < policy.max_attempts
+    assert all(NOW - (item.ended or item.started) >= policy.cooldown for item in past[-1:])

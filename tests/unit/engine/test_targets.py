@@ -1,0 +1,274 @@
+"""
+From a problem to the minions that are meant, and whether their process is down.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from _dynatrace_errors import Unavailable
+from _dynatrace_minions import Match
+from _dynatrace_problems import Entity, EntityDetail, Evidence, Problem
+from _dynatrace_targets import Resolution, Target, Unmatched, is_down, resolve
+
+from tests.unit.engine.bodies import (
+    APACHE,
+    GROUP,
+    HOST,
+    OTHER_HOST,
+    OTHER_PROCESS,
+    PROCESS,
+    SERVICE,
+    evidence,
+    problem,
+    target,
+)
+
+HOSTS = {HOST: "web01", OTHER_HOST: "web02"}
+ENTITIES = {
+    PROCESS: EntityDetail(
+        PROCESS, technologies=("APACHE_HTTPD",), relations={"from.isProcessOf": (HOST,)}
+    ),
+    OTHER_PROCESS: EntityDetail(
+        OTHER_PROCESS, technologies=("APACHE_HTTPD",), relations={"from.isProcessOf": (OTHER_HOST,)}
+    ),
+    SERVICE: EntityDetail(SERVICE, relations={"from.runsOnHost": (HOST, OTHER_HOST)}),
+    GROUP: EntityDetail(GROUP, relations={"from.runsOn": (HOST, OTHER_HOST)}),
+    HOST: EntityDetail(HOST),
+    OTHER_HOST: EntityDetail(OTHER_HOST),
+}
+THE_SERVICE = Entity(SERVICE, "SERVICE", "Web service")
+THE_GROUP = Entity(GROUP, "PROCESS_GROUP", "Apache")
+
+
+def match(host_id: str, detail: Any) -> Match:
+    """
+    Stand for the index of minions.
+    """
+    minion = HOSTS.get(host_id)
+    return (
+        Match(minion, "host_id")
+        if minion
+        else Match(None, reason="no minion has this host id, name or address")
+    )
+
+
+def resolved(shown: Problem, entities: dict[str, EntityDetail] | None = None) -> Resolution:
+    """
+    Return whom a problem concerns in a small world.
+    """
+    return resolve(shown, (ENTITIES if entities is None else entities).get, match)
+
+
+def test_a_process_is_placed_on_its_host() -> None:
+    """
+    The root cause of a captured process problem is the group; the evidence names the instance.
+    """
+    assert resolved(problem()) == Resolution((target(),))
+
+
+def test_a_process_without_root_cause_evidence_is_a_target_still() -> None:
+    """
+    It is what failed, though nobody says that it is the cause.
+    """
+    shown = problem(evidence=(evidence(root_cause=False),), root_cause=None)
+    assert resolved(shown) == Resolution((target(root_cause=False),))
+
+
+def test_the_group_is_not_spread_when_its_instance_is_known() -> None:
+    """
+    The other hosts of the group are healthy.
+    """
+    shown = problem(root_cause=THE_GROUP, evidence=(evidence(root_cause=False),))
+    assert [(item.minion, item.actionable) for item in resolved(shown).targets] == [("web01", True)]
+
+
+def test_a_service_with_evidence_means_the_evidence() -> None:
+    """
+    The process that Dynatrace marks as root cause is acted on, the service's other hosts are not listed.
+    """
+    shown = problem(
+        severity="ERROR",
+        affected=(THE_SERVICE,),
+        root_cause=THE_SERVICE,
+        evidence=(
+            evidence(SERVICE, event_type="SERVICE_ERROR_RATE_INCREASED"),
+            evidence(OTHER_PROCESS),
+        ),
+    )
+    assert resolved(shown) == Resolution(
+        (target(minion="web02", host=OTHER_HOST, entity=OTHER_PROCESS),)
+    )
+
+
+@pytest.mark.parametrize("wide", [THE_SERVICE, THE_GROUP], ids=["service", "group"])
+def test_without_evidence_every_host_is_listed_and_none_acted_on(wide: Entity) -> None:
+    """
+    Restarting all hosts of a service because one is slow would be the outage.
+    """
+    shown = problem(
+        affected=(wide,),
+        root_cause=wide,
+        evidence=(evidence(wide.id, root_cause=True, grouping=None),),
+    )
+    found = resolved(shown)
+    assert [(item.minion, item.entity, item.actionable) for item in found.targets] == [
+        ("web01", wide.id, False),
+        ("web02", wide.id, False),
+    ]
+    assert all(item.technologies == () for item in found.targets)
+    assert found.unmatched == ()
+
+
+def test_hosts_without_minion_are_unmatched_one_by_one() -> None:
+    """
+    Each with its reason.
+    """
+    service = EntityDetail(SERVICE, relations={"from.runsOnHost": (HOST, "HOST-00000000000000A9")})
+    shown = problem(affected=(THE_SERVICE,), root_cause=None, evidence=())
+    found = resolved(shown, {SERVICE: service})
+    assert [item.minion for item in found.targets] == ["web01"]
+    assert found.unmatched == (
+        Unmatched("HOST-00000000000000A9", "no minion has this host id, name or address"),
+    )
+
+
+def test_a_host_is_its_own_target() -> None:
+    """
+    No technology is down, so no remedy of a service takes it.
+    """
+    shown = problem(affected=(Entity(HOST, "HOST"),), root_cause=None, evidence=())
+    assert resolved(shown) == Resolution((target(entity=HOST, technologies=(), root_cause=False),))
+
+
+def test_the_root_cause_comes_first() -> None:
+    """
+    Whatever order the problem names them in.
+    """
+    shown = problem(
+        affected=(APACHE, Entity(OTHER_PROCESS, "PROCESS_GROUP_INSTANCE")),
+        evidence=(evidence(root_cause=False), evidence(OTHER_PROCESS)),
+    )
+    assert [item.minion for item in resolved(shown).targets] == ["web02", "web01"]
+
+
+UNPLACED = [
+    ({}, "the tenant does not know this process"),
+    ({PROCESS: EntityDetail(PROCESS)}, "the tenant names no host for this process"),
+    (
+        {PROCESS: EntityDetail(PROCESS, relations={"from.isProcessOf": (HOST, OTHER_HOST)})},
+        "the tenant names 2 hosts for it",
+    ),
+    (
+        {
+            PROCESS: EntityDetail(
+                PROCESS, relations={"from.isProcessOf": ("HOST-00000000000000A9",)}
+            )
+        },
+        "no minion has this host id, name or address",
+    ),
+]
+
+
+@pytest.mark.parametrize(("entities", "reason"), UNPLACED)
+def test_a_process_that_cannot_be_placed_is_unmatched(
+    entities: dict[str, EntityDetail], reason: str
+) -> None:
+    """
+    It is said, and nobody is acted on.
+    """
+    assert resolved(problem(), entities) == Resolution((), (Unmatched(PROCESS, reason),))
+
+
+@pytest.mark.parametrize("kind", ["KUBERNETES_CLUSTER", "HTTP_CHECK", "APPLICATION"])
+def test_what_runs_on_no_host_has_no_target(kind: str) -> None:
+    """
+    Other kinds of entities pass by.
+    """
+    shown = problem(
+        affected=(Entity(f"{kind}-0000000000000001", kind),), root_cause=None, evidence=()
+    )
+    assert resolved(shown) == Resolution()
+
+
+def test_an_error_of_the_api_decides_nothing() -> None:
+    """
+    It passes through; the problem is looked at again.
+    """
+
+    def fails(entity_id: str) -> EntityDetail | None:
+        raise Unavailable("GET /entities: no answer")
+
+    with pytest.raises(Unavailable):
+        resolve(problem(), fails, match)
+
+
+def test_a_resolution_comes_back_from_its_plain_form() -> None:
+    """
+    The ledger keeps it as JSON.
+    """
+    found = Resolution(
+        (target(), target(minion="web02", actionable=False)), (Unmatched(HOST, "x"),)
+    )
+    assert Resolution.from_dict(found.to_dict()) == found
+    assert isinstance(Resolution.from_dict(found.to_dict()).targets[0], Target)
+
+
+DOWN: list[tuple[str, tuple[Evidence, ...], str, bool]] = [
+    ("open event", (evidence(),), "AVAILABILITY", True),
+    (
+        "open event of the other vocabulary",
+        (evidence(event_type="PROCESS_UNAVAILABLE"),),
+        "AVAILABILITY",
+        True,
+    ),
+    ("crash", (evidence(event_type="PROCESS_CRASHED"),), "ERROR", True),
+    ("event of 2021, without status", (evidence(is_open=None),), "AVAILABILITY", True),
+    ("in a failure rate problem", (evidence(),), "ERROR", True),
+    ("closed: it is back already", (evidence(is_open=False),), "AVAILABILITY", False),
+    ("one closed, one open", (evidence(is_open=False), evidence()), "AVAILABILITY", True),
+    ("slow", (evidence(event_type="PROCESS_HIGH_GC_ACTIVITY"),), "RESOURCE_CONTENTION", False),
+    (
+        "slow, in an availability problem",
+        (evidence(event_type="SLOW_DISK"),),
+        "AVAILABILITY",
+        False,
+    ),
+    (
+        "slow and closed",
+        (evidence(event_type="OSI_HIGH_CPU"), evidence(is_open=False)),
+        "AVAILABILITY",
+        False,
+    ),
+    ("another process", (evidence(OTHER_PROCESS),), "AVAILABILITY", False),
+    (
+        "availability evidence without event",
+        (evidence(kind="AVAILABILITY_EVIDENCE", event_type="", is_open=None),),
+        "AVAILABILITY",
+        True,
+    ),
+    (
+        "metric of a slow one",
+        (evidence(kind="METRIC", event_type=""),),
+        "RESOURCE_CONTENTION",
+        False,
+    ),
+    ("no evidence at all", (), "AVAILABILITY", True),
+    ("no evidence at all, and slow", (), "PERFORMANCE", False),
+]
+
+
+@pytest.mark.parametrize(
+    ("what", "shown", "severity", "expected"), DOWN, ids=[row[0] for row in DOWN]
+)
+def test_only_a_process_that_is_down_now_counts(
+    what: str, shown: tuple[Evidence, ...], severity: str, expected: bool
+) -> None:
+    """
+    Its technology gets into the event then, and a remedy restarts it.
+    """
+    down = problem(evidence=shown, severity=severity)
+    assert is_down(down, PROCESS) is expected
+    technologies = [item.technologies for item in resolved(down).targets if item.entity == PROCESS]
+    assert technologies == [("APACHE_HTTPD",) if expected else ()]
