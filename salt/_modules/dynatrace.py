@@ -58,7 +58,7 @@ def genuine(data):
     except _Refused as refused:
         log.warning("dynatrace: refused an event: %s", refused)
         return False
-    except Exception as err:  # pylint: disable=broad-except
+    except Exception as err:  # noqa: BLE001 - hostile data may raise anything.
         # RecursionError from deep nesting, TypeError from what JSON does not know, and the like.
         log.warning("dynatrace: refused an event: it cannot be checked (%s)", type(err).__name__)
         return False

@@ -4,6 +4,7 @@ What the remedy for apache2 is made of, on each family of systems.
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,7 @@ def test_the_family_decides_names_and_paths(
 def test_each_step_requires_the_one_before(tmp_path: Path) -> None:
     """A failure ends the story, and what comes after says that it was required."""
     high = remedy(tmp_path, "Debian")
-    for before, step in zip(STORY[:-1], STORY[1:], strict=True):
+    for before, step in itertools.pairwise(STORY):
         [required] = arguments(high, step)["require"]
         assert required["dynatrace"].endswith(before.replace("_", "-"))
         assert "onchanges" in arguments(high, step)

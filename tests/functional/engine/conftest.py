@@ -1,0 +1,60 @@
+"""
+A tenant with one host that is one minion, and the engine on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.functional.engine.world import World
+from tests.tenant import Tenant
+
+
+@pytest.fixture
+def tenant() -> Iterator[Tenant]:
+    with Tenant() as running:
+        yield running
+        running.check()
+
+
+class Scene:
+    """
+    A world with named hosts and the apache2 process on each.
+    """
+
+    def __init__(self, tenant: Tenant, directory: Path) -> None:
+        self.tenant = tenant
+        self.directory = directory
+        self.hosts: dict[str, str] = {}
+        self.apaches: dict[str, str] = {}
+        self.worlds: list[World] = []
+
+    def host(self, minion: str) -> str:
+        """
+        Add a host with an apache2, on which the minion runs; return the process.
+        """
+        self.hosts[minion] = self.tenant.add_host(f"{minion}.example.com")
+        self.apaches[minion] = self.tenant.add_process(
+            self.hosts[minion], "Apache Web Server apache2"
+        )
+        return self.apaches[minion]
+
+    def world(self, **config: Any) -> World:
+        """
+        Start an engine that knows the hosts added so far as minions.
+        """
+        grains = {minion: {"dynatrace": {"host_id": host}} for minion, host in self.hosts.items()}
+        self.worlds.append(World(self.tenant, self.directory, grains, **config))
+        return self.worlds[-1]
+
+
+@pytest.fixture
+def scene(tenant: Tenant, tmp_path: Path) -> Iterator[Scene]:
+    made = Scene(tenant, tmp_path)
+    yield made
+    for world in made.worlds:
+        world.ledger.close()

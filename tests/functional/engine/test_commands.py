@@ -1,0 +1,145 @@
+"""
+What an admin asks and orders through the runner.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from _dynatrace_commands import pages
+from _dynatrace_events import sign
+
+from tests.functional.engine.conftest import Scene
+from tests.functional.engine.world import BAD, KEY, World
+
+
+def order(world: World, command: str, key: bytes = KEY, **args: Any) -> dict[str, Any]:
+    """
+    Send a command and return the whole answer, empty when there is none.
+    """
+    number = f"{len(world.answers) + int(time.monotonic_ns()) % 10**12:032x}"
+    before = len(world.answers)
+    data = {"id": number, "command": command, "instance": None, "who": "admin", **args}
+    world.loop.command(sign(data, key, world.now, 10))
+    world.cycle()
+    found = [answer for tag, answer in world.answers[before:] if tag.endswith(number)]
+    if not found:
+        return {}
+    return {**found[0], "rows": [row for page in found for row in page["rows"]]}
+
+
+def test_a_pause_holds_every_attempt_and_survives_a_restart(scene: Scene) -> None:
+    """
+    Paused, the engine announces and acts on nothing; resumed, it acts on what is still open.
+    """
+    apache = scene.host("web01")
+    world = scene.world()
+    order(world, "pause", reason="change CH-1234")
+    world.restart()
+    scene.tenant.open_problem(apache)
+    world.poll()
+    (opened,) = world.events()
+    assert opened["minions"] == []
+    assert opened["held"][0]["reason"] == "paused"
+    assert order(world, "status")["facts"]["paused"]["reason"] == "change CH-1234"
+
+    order(world, "resume")
+    assert world.whats() == ["open", "retry"]
+    assert world.events("retry")[0]["minions"] == ["web01"]
+
+
+def test_a_pause_needs_a_reason(scene: Scene) -> None:
+    """
+    Whoever finds the engine paused must be able to see why.
+    """
+    world = scene.world()
+    assert "reason" in order(world, "pause")["error"]
+    assert order(world, "status")["facts"]["paused"] is False
+
+
+def test_a_retry_gives_an_escalated_problem_a_new_budget(scene: Scene) -> None:
+    """
+    After a person looked, the problem is tried again, under the same other rules.
+    """
+    apache = scene.host("web01")
+    world = scene.world(policy={"max_attempts": 1, "cooldown": 0})
+    problem = scene.tenant.open_problem(apache)
+    world.poll()
+    world.salt_runs(world.events("open")[0], BAD)
+    world.cycle(1)
+    assert world.whats() == ["open", "failed", "escalated"]
+    assert order(world, "retry", display_id=problem.display_id)["facts"] == {
+        "retry": problem.display_id
+    }
+    assert world.whats() == ["open", "failed", "escalated", "retry"]
+
+
+def test_a_command_that_the_master_did_not_sign_is_ignored(scene: Scene) -> None:
+    """
+    Any minion can fire a command's tag.
+    """
+    world = scene.world()
+    assert order(world, "pause", key=b"1" * 64, reason="forged") == {}
+    assert world.ledger.get("paused") is None
+
+
+def test_a_command_is_carried_out_once(scene: Scene) -> None:
+    """
+    A replayed event changes nothing and is not answered again.
+    """
+    world = scene.world()
+    data = {"id": "a" * 32, "command": "pause", "instance": None, "who": "admin", "reason": "x"}
+    signed = sign(data, KEY, world.now, 10)
+    world.loop.command(signed)
+    world.cycle()
+    order(world, "resume")
+    world.loop.command(signed)
+    world.cycle()
+    assert world.ledger.get("paused") is None
+    assert sum(tag.endswith("a" * 32) for tag, _ in world.answers) == 1
+
+
+def test_an_old_command_is_ignored(scene: Scene) -> None:
+    """
+    A command is void when its validity has passed.
+    """
+    world = scene.world()
+    data = {"id": "b" * 32, "command": "pause", "instance": None, "who": "admin", "reason": "x"}
+    world.loop.command(sign(data, KEY, world.now - 60, 10))
+    world.cycle()
+    assert world.ledger.get("paused") is None
+
+
+def test_problems_show_and_history_tell_what_happened(scene: Scene) -> None:
+    """
+    The rows name the problem, its minions and how the attempts ended.
+    """
+    apache = scene.host("web01")
+    world = scene.world()
+    problem = scene.tenant.open_problem(apache)
+    world.poll()
+    world.salt_runs(world.events("open")[0])
+    world.cycle(1)
+    (row,) = order(world, "problems")["rows"]
+    assert (row["problem"], row["minions"], row["state"]) == (
+        problem.display_id,
+        ["web01"],
+        "healed, waits for Dynatrace",
+    )
+    shown = order(world, "show", display_id=problem.display_id)
+    assert shown["facts"]["problem_id"] == problem.problem_id
+    assert shown["rows"][0]["minions"]["web01"].startswith("good it serves")
+    assert order(world, "history")["rows"][0]["state"] == "good"
+    assert "no problem" in order(world, "show", display_id="P-0")["error"]
+
+
+def test_a_long_answer_comes_on_pages_under_the_event_size_limit() -> None:
+    """
+    A thousand rows are many events, none of which the bus would trim.
+    """
+    rows = [{"problem": f"P-{number}", "title": "x" * 200} for number in range(1000)]
+    found = pages({"rows": rows})
+    assert len(found) > 1
+    assert [row for page in found for row in page["rows"]] == rows
+    assert all(page["pages"] == len(found) for page in found)

@@ -1,0 +1,191 @@
+"""
+A storm: far more problems than the storm guard lets be healed at once.
+
+The reactor and the minions are simulated with the delays and refusals of the real ones: an order is taken while it is
+valid, a job takes some seconds, and while the reactor is stalled nothing is taken at all.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from _dynatrace_commands import _seconds
+
+from tests.functional.engine.conftest import Scene
+from tests.functional.engine.world import GOOD, World
+
+SEVERITIES = ("AVAILABILITY", "ERROR", "PERFORMANCE")
+
+
+class Salt:
+    """
+    Reactor and minions over the world's bus; `stalled_until` is when the reactor begins to take events.
+    """
+
+    def __init__(self, world: World, stalled_until: float = 0.0) -> None:
+        self.world = world
+        self.stalled_until = stalled_until
+        self.read = 0
+        self.queue: list[dict[str, Any]] = []
+        self.running: dict[str, tuple[float, dict[str, Any]]] = {}
+        self.orders: list[dict[str, Any]] = []
+        self.executed: list[str] = []
+        self.most = 0
+
+    def step(self) -> None:
+        """
+        End the jobs that are over, take what was ordered, and count who is being healed.
+        """
+        now = self.world.now
+        for jid, (ends, order) in list(self.running.items()):
+            if now >= ends:
+                for minion in order["minions"]:
+                    self.world.give(jid, minion, GOOD)
+                del self.running[jid]
+        fired = self.world.events()[self.read :]
+        self.read += len(fired)
+        ordered = [data for data in fired if data["minions"]]
+        self.orders += ordered
+        self.queue += ordered
+        self._count(now)
+        if now >= self.stalled_until:
+            for order in self.queue:
+                self._take(order, now)
+            self.queue = []
+
+    def _take(self, order: dict[str, Any], now: float) -> None:
+        if now > _seconds(order["valid_until"]) or order["jid"] in self.world.cache.sent:
+            return
+        self.world.take(order)
+        self.executed += order["minions"]
+        self.running[order["jid"]] = (now + 3 + int(order["jid"][-1]) % 5, order)
+
+    def _count(self, now: float) -> None:
+        """
+        Count the minions on which a job runs, or for which an order is out that may still become one.
+        """
+        healing = {minion for _, order in self.running.values() for minion in order["minions"]}
+        for order in self.queue:
+            if now <= _seconds(order["valid_until"]):
+                healing.update(order["minions"])
+        self.most = max(self.most, len(healing))
+
+
+def storm(scene: Scene, count: int, begun: float) -> list[Any]:
+    """
+    Open a problem on each of `count` minions; severity and start are in no order.
+    """
+    opened = []
+    for number in range(len(scene.hosts), len(scene.hosts) + count):
+        apache = scene.host(f"web{number:04d}")
+        opened.append(
+            scene.tenant.open_problem(
+                apache, severity=SEVERITIES[number * 7 % 3], start=begun + number * 37 % 60
+            )
+        )
+    return opened
+
+
+def run(world: World, salt: Salt, until: int, polls: int, step: float = 1.0) -> list[float]:
+    """
+    Run cycles until so many minions were acted on; return how long each took.
+    """
+    spent: list[float] = []
+    for number in range(20 * until):
+        begun = time.perf_counter()
+        world.loop._next_poll = 0.0 if number < polls else world.now + 1e6
+        world.cycle(step)
+        spent.append(time.perf_counter() - begun)
+        salt.step()
+        if len(salt.executed) >= until and not salt.running and number > polls:
+            break
+    world.cycle(1)
+    return spent
+
+
+def assert_in_order(world: World) -> None:
+    """
+    Check that at each order nothing worse or older was known and still waited.
+    """
+    waiting: dict[str, tuple[int, str]] = {}
+    for data in world.events():
+        place = (SEVERITIES.index(data["severity"]), data["start"])
+        if data["what"] == "open" and not data["minions"]:
+            waiting[data["problem_id"]] = place
+        elif data["what"] in ("open", "retry"):
+            waiting.pop(data["problem_id"], None)
+            assert place <= min(waiting.values(), default=place)
+
+
+def test_a_thousand_problems_in_a_minute_are_healed_ten_at_a_time_and_in_order(
+    scene: Scene,
+) -> None:
+    """
+    Never more than the limit, all in the end, each once, the most severe and oldest first.
+    """
+    begun = time.time() - 60
+    world = None
+    for _ in range(1000):
+        scene.host(f"web{len(scene.hosts):04d}")
+    world = scene.world(policy={"max_minions": 10})
+    salt = Salt(world)
+    spent: list[float] = []
+    names = list(scene.hosts)
+    for part in range(4):
+        for number in range(part * 250, part * 250 + 250):
+            scene.tenant.open_problem(
+                scene.apaches[names[number]],
+                severity=SEVERITIES[number * 7 % 3],
+                start=begun + number * 37 % 60,
+            )
+        first = time.perf_counter()
+        world.poll(15)
+        spent.append(time.perf_counter() - first)
+        salt.step()
+    spent += run(world, salt, until=1000, polls=0)
+    print(
+        f"\n{len(spent)} cycles in {sum(spent):.1f} s: median {sorted(spent)[len(spent) // 2] * 1e3:.1f} ms, "
+        f"longest {max(spent) * 1e3:.0f} ms"
+    )
+    assert salt.most == 10
+    assert len(salt.executed) == len(set(salt.executed)) == 1000
+    assert len(world.events("healed")) == 1000
+    assert_in_order(world)
+
+
+@pytest.mark.parametrize("limit", [10, "5%"])
+def test_a_share_or_a_number_limits_a_storm_of_minions_that_share_a_problem(
+    scene: Scene, limit: Any
+) -> None:
+    """
+    Some problems are about several minions: they too count one by one.
+    """
+    names = [f"web{number:03d}" for number in range(200)]
+    for name in names:
+        scene.host(name)
+    world = scene.world(policy={"max_minions": limit})
+    salt = Salt(world)
+    for at in range(0, 200, 4):
+        group = [scene.apaches[name] for name in names[at : at + 4]]
+        scene.tenant.open_problem(group, root_cause=None, start=time.time() - 200 + at)
+    run(world, salt, until=200, polls=1)
+    assert salt.most == 10
+    assert sorted(salt.executed) == names
+
+
+def test_a_reactor_stalled_for_75_seconds_delays_a_storm_and_loses_nothing(scene: Scene) -> None:
+    """
+    What expired in its queue is ordered again under the same ids, keeps its place, and calls no person.
+    """
+    storm(scene, 100, time.time() - 60)
+    world = scene.world(policy={"max_minions": 10})
+    salt = Salt(world, stalled_until=world.now + 75)
+    run(world, salt, until=100, polls=2)
+    assert salt.most == 10
+    assert len(salt.executed) == len(set(salt.executed)) == 100
+    assert len(world.events("healed")) == 100
+    assert world.events("escalated") == []
+    by_minion = {tuple(order["minions"]): order["attempt_id"] for order in salt.orders}
+    assert all(order["attempt_id"] == by_minion[tuple(order["minions"])] for order in salt.orders)

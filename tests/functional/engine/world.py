@@ -1,0 +1,301 @@
+"""
+The engine without Salt's daemons: its real parts, the simulated tenant, and a bus that is a list.
+
+Time is the test's: a cycle runs when it is told to, at the time it is told. What the reactor and the minion would do
+is done by `World.salt_runs`, through the same job cache interface that the engine reads.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import _dynatrace_attempts as attempts_
+import _dynatrace_bus as bus
+import _dynatrace_client as client_
+import _dynatrace_commands as commands_
+import _dynatrace_config as configuration
+import _dynatrace_episodes as episodes_
+import _dynatrace_feedback as feedback_
+import _dynatrace_intake as intake_
+import _dynatrace_jobs as jobs_
+import _dynatrace_ledger as ledger_
+import _dynatrace_loop as loop_
+import _dynatrace_minions as minions_
+import _dynatrace_notifications as notifications
+import _dynatrace_policy as policy_
+import _dynatrace_status as status_
+
+from tests.tenant import Tenant
+
+KEY = b"0" * 64
+
+GOOD = {
+    "return": {
+        "dynatrace_|-proof_|-proof_|-answers": {
+            "result": True,
+            "comment": "it serves",
+            "changes": {},
+            "__run_num__": 1,
+        }
+    },
+    "retcode": 0,
+    "success": True,
+}
+BAD = {
+    "return": {
+        "dynatrace_|-conf_|-conf_|-configuration_tested": {
+            "result": False,
+            "comment": "Syntax error on line 1",
+            "changes": {},
+            "__run_num__": 0,
+        }
+    },
+    "retcode": 2,
+    "success": False,
+}
+
+
+class ListBus:
+    """
+    An end of the bus that keeps what is fired; `refuse` makes it fail as a dead publisher does.
+    """
+
+    def __init__(self) -> None:
+        self.events: list[tuple[str, dict[str, Any]]] = []
+        self.refuse = False
+
+    def fire_event(self, data: dict[str, Any], tag: str, timeout: int) -> bool:
+        if self.refuse:
+            return False
+        self.events.append((tag, data))
+        return True
+
+    def get_event(self, **_: Any) -> None:
+        return None
+
+    def destroy(self) -> None:
+        return None
+
+
+class JobCache:
+    """
+    A job cache in memory, in the shape that the engine asks the master's for.
+    """
+
+    def __init__(self) -> None:
+        self.sent: dict[str, list[str]] = {}
+        self.returned: dict[str, dict[str, Any]] = {}
+        self.cached = True
+
+    def jobs(self) -> jobs_.Jobs:
+        if not self.cached:
+            return jobs_.Jobs(lambda _: [], lambda _: {}, cached=False)
+        return jobs_.Jobs(self.sent.get, lambda jid: self.returned.get(jid, {}))
+
+
+class World:
+    """
+    One engine against one tenant; `restart` kills it as `kill -9` would and starts it on the same ledger.
+    """
+
+    def __init__(
+        self,
+        tenant: Tenant,
+        directory: Path,
+        minions: Mapping[str, Mapping[str, Any]],
+        **config: Any,
+    ) -> None:
+        self.tenant = tenant
+        self.directory = directory
+        self.minions = dict(minions)
+        self.given = {
+            "environment_url": tenant.url,
+            "api_token": tenant.add_token(),
+            "lookback": 2592000,
+            **config,
+        }
+        self.bus = ListBus()
+        self.cache = JobCache()
+        self.reacts: Callable[[str], bool] = lambda _: True
+        self.now = time.time()
+        self.sentences: list[str] = []
+        self.build()
+
+    def build(self) -> None:
+        config = configuration.load(self.given)
+        self.ledger = ledger_.Ledger(self.directory / "ledger.db")
+        client = self._client(config)
+        policy = policy_.Policy.from_config(config)
+        self.index = minions_.Minions(
+            lambda: list(self.minions), self.minions.get, lambda: self.now
+        )
+        entities = intake_.Entities(client, lambda: self.now) if client else None
+        intake = intake_.Intake("test", self.ledger, client)
+        match = episodes_.matcher(entities, self.index.find)
+        episodes = episodes_.Episodes(
+            "test", self.ledger, match, config.get("lookback"), policy.dry_run
+        )
+        self.feedback = (
+            feedback_.Feedback("test", self.ledger, client, lambda: self.now) if client else None
+        )
+        attempts = attempts_.Attempts(
+            "test",
+            self.ledger,
+            policy,
+            accepted=lambda: len(self.index),
+            is_accepted=self.index.__contains__,
+            reread=loop_.rereader(intake, episodes, self.ledger),
+            rematch=episodes.rematch,
+            reacts=lambda tag: self.reacts(tag),
+            comments=self.feedback is not None,
+        )
+        self.announcer = bus.Announcer("test", self.ledger, lambda: self.bus, KEY, attempts_.TAKE_S)
+        hearer = bus.Hearer("test", lambda: self.bus, lambda _: None, None)
+        self.status = status_.Status("test", config.get("poll_interval"), self.now)
+        self.answers: list[tuple[str, Mapping[str, Any]]] = []
+        self.commands = commands_.Commands(
+            "test",
+            self.ledger,
+            policy,
+            self.status,
+            KEY,
+            lambda tag, data: self.answers.append((tag, data)),
+        )
+        self.loop = loop_.Loop(
+            "test",
+            loop_.Parts(
+                config,
+                self.ledger,
+                intake,
+                episodes,
+                attempts,
+                self.cache.jobs(),
+                self.announcer,
+                hearer,
+                None,
+                self.status,
+                self.commands,
+            ),
+        )
+        self.index.refresh()
+
+    @staticmethod
+    def _client(config: configuration.Config) -> client_.Client | None:
+        if not config.get("api_token"):
+            return None
+        return client_.Client(
+            config.get("environment_url"),
+            config.get("api_token"),
+            problem_selector=config.get("problem_selector"),
+        )
+
+    def restart(self) -> None:
+        """
+        End the engine without any shutdown step and start another on what it left.
+        """
+        self.ledger.close()
+        self.build()
+
+    def cycle(self, after: float = 0.0, fire: bool = True) -> str:
+        """
+        Let `after` seconds pass, run one cycle, and fire what it recorded.
+        """
+        self.now += after
+        sentence, _ = self.loop.cycle(self.now)
+        self.sentences.append(sentence)
+        if fire:
+            self.fire()
+        return sentence
+
+    def fire(self) -> None:
+        """
+        Let the announcer do its work at the test's time.
+        """
+        real, bus.time = bus.time, _Clock(self)  # type: ignore[assignment]
+        try:
+            self.announcer.drain()
+        finally:
+            bus.time = real
+
+    def poll(self, after: float = 0.0) -> str:
+        """
+        Run a cycle that polls.
+        """
+        self.loop._next_poll = 0.0
+        return self.cycle(after)
+
+    def notify(self, body: bytes) -> None:
+        """
+        Record a notification as the listener does.
+        """
+        self.ledger.add_notices([(self.now, notifications.parse(body))])
+
+    def events(self, what: str | None = None) -> list[dict[str, Any]]:
+        """
+        Return the data of the problem events fired so far, of one kind or all.
+        """
+        found = [data for tag, data in self.bus.events if tag.startswith("dynatrace/problem/")]
+        return [data for data in found if what is None or data["what"] == what]
+
+    def whats(self) -> list[str]:
+        """
+        Return what was announced, in order.
+        """
+        return [data["what"] for data in self.events()]
+
+    def take(self, data: Mapping[str, Any], minions: list[str] | None = None) -> None:
+        """
+        Let a reactor make a job of an event.
+        """
+        self.cache.sent[data["jid"]] = list(data["minions"] if minions is None else minions)
+        self.loop.job(data["jid"], "new", None, {})
+
+    def salt_runs(self, data: Mapping[str, Any], returned: Mapping[str, Any] = GOOD) -> None:
+        """
+        Let a reactor make a job of an event, and its minions return.
+        """
+        self.take(data)
+        for minion in data["minions"]:
+            self.give(data["jid"], minion, returned)
+
+    def give(self, jid: str, minion: str, returned: Mapping[str, Any]) -> None:
+        """
+        Let a minion return: the job cache knows, and the bus tells.
+        """
+        self.cache.returned.setdefault(jid, {})[minion] = returned
+        self.loop.job(jid, "ret", minion, returned)
+
+    def orchestrates(self, data: Mapping[str, Any], success: bool, heard: bool = True) -> None:
+        """
+        Let an orchestration take an event and end: the master files its return under its own id, as Salt 3008 does.
+        """
+        told = {"fun": "runner.state.orchestrate", "jid": data["jid"], "return": {}}
+        self.cache.sent[data["jid"]] = ["master.example.com_master"]
+        ended = {**told, "success": success}
+        self.cache.returned[data["jid"]] = {"master.example.com_master": {"return": ended}}
+        if heard:
+            self.loop.job(data["jid"], "new", None, told)
+            self.loop.job(data["jid"], "ret", None, ended)
+
+    def send_comments(self) -> None:
+        """
+        Let the feedback thread's work be done.
+        """
+        assert self.feedback is not None
+        self.feedback.send_all(self.now)
+
+
+class _Clock:
+    """
+    The time module as the announcer uses it, at the test's time.
+    """
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.monotonic = time.monotonic
+
+    def time(self) -> float:
+        return self._world.now
