@@ -1,0 +1,76 @@
+# Everything that needs a virtual environment makes it: nothing has to be set up before.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# A Python from 3.10 to 3.13; the newest that is found, unless given.
+PYTHON ?=
+# A range: the newest release in it that pip can install.
+SALT ?= salt>=3006,<3009
+VENV ?= .venv
+ARGS ?=
+
+# Of `make demo` and the benchmarks.
+APACHE ?=
+KEEP ?=
+KILL ?=
+POLL ?=
+N ?= 10
+
+export PYTHON APACHE KEEP KILL POLL N
+
+BIN = $(VENV)/bin
+SLS = $(shell find reactor salt tests -name '*.sls' -o -name '*.jinja')
+YAML = $(shell find master.d salt -name '*.yaml' -o -name '*.conf' -o -name '*.yml') .pre-commit-config.yaml
+
+.PHONY: help
+help:  ## Show this.
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
+
+.PHONY: venv
+venv:  ## Make the virtual environment; quick when it is up to date.
+	@.ci/venv $(VENV) '$(SALT)' 'tests lint'
+
+.PHONY: lint
+lint: venv  ## ruff, mypy, salt-lint, yamllint.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy _engines/_dynatrace_*.py
+	$(BIN)/salt-lint $(SLS)
+	$(BIN)/yamllint --strict $(YAML)
+
+.PHONY: test
+test: tools lint  ## All checks and tests with the newest Salt; ARGS='-k name' chooses.
+	@$(BIN)/python -m pytest $(ARGS) </dev/null
+
+.PHONY: test-all
+test-all: tools lint  ## The tests with each supported series of Salt.
+	@.ci/test-all $(ARGS)
+
+.PHONY: demo
+demo: root tools venv  ## Watch a real apache2 fail and be healed. POLL=1, KILL=1, KEEP=1, APACHE=mine.
+	@$(BIN)/python -m tests.demo
+
+.PHONY: bench-heal
+bench-heal: root tools venv  ## Time from notification to serving, against the bare hook. N=10
+	@$(BIN)/python -m tests.bench.bench_heal
+
+.PHONY: bench-webhook
+bench-webhook: venv  ## Notifications a second, and that none is lost.
+	@$(BIN)/python -m tests.bench.bench_webhook $(ARGS)
+
+# Programs that tests and demo call; Salt's grains and services need them too.
+.PHONY: tools
+tools:
+	@.ci/packages procps iproute2
+
+# Said before anything is set up.
+.PHONY: root
+root:
+	@[ "$$(id -u)" = 0 ] || { echo "This installs and restarts apache2, so it needs root. Run: sudo make $(MAKECMDGOALS) $(MAKEOVERRIDES)"; exit 1; }
+
+.PHONY: clean
+clean:  ## Remove the environments and what tools left.
+	rm -rf .venv .venv-3006 .venv-3008 build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache *.egg-info
+	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +

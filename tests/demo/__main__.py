@@ -1,0 +1,266 @@
+"""
+Plays the demo and says how it went; the docstring of the package lists the switches.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+from tests.demo.timeline import Moment, Probe, Timeline
+from tests.harness import ScratchError, apache
+from tests.harness.stage import MINION, Stage
+
+STATES = Path(__file__).with_name("states")
+PATIENCE_S = 90.0
+INSTALL_S = 900.0
+#: Which log tells most when a step never came.
+LOG_OF = {"serving again": "minion", "proved": "minion"}
+
+
+class DemoError(Exception):
+    """
+    The demo did not end well; the text is for the user.
+    """
+
+
+class Interrupted(BaseException):
+    """
+    Somebody wants the demo to end.
+    """
+
+
+def main() -> int:
+    """
+    Run the demo and return the exit status.
+    """
+    # What Salt logs in this very process is no news for a user; its daemons have logs of their own.
+    logging.getLogger("salt").setLevel(logging.CRITICAL)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    try:
+        outage = play()
+    except Interrupted:
+        say("Interrupted; everything is cleaned up.")
+        return 130
+    except (DemoError, ScratchError, apache.ApacheError) as err:
+        print(f"\n{err}", file=sys.stderr, flush=True)
+        return 1
+    except Exception as err:  # noqa: BLE001 - A user gets a sentence, never a traceback.
+        print(f"\nThe demo itself failed: {type(err).__name__}: {err}", file=sys.stderr, flush=True)
+        return 1
+    say(f"apache2 was out for {outage:.2f} seconds.")
+    return 0
+
+
+def play() -> float:
+    """
+    Set the stage, let apache2 fail, watch it being healed; return the seconds of the outage.
+    """
+    webhook = not switched_on("POLL")
+    found = apache.Apache.found()
+    try:
+        stage = Stage(webhook=webhook, poll_interval=5 if webhook else 2, states=[STATES])
+        try:
+            prepare(stage)
+            outage = fail_and_heal(stage, webhook)
+        except (DemoError, ScratchError) as err:
+            if switched_on("KEEP"):
+                print(f"\n{err}", file=sys.stderr, flush=True)
+                keep(stage)
+            raise
+        else:
+            if switched_on("KEEP"):
+                keep(stage)
+        finally:
+            with undisturbed():
+                say("\nStopping Salt and the tenant ...")
+                stage.stop()
+    finally:
+        with undisturbed():
+            say(f"Leaving apache2 as it was found: {found.description} ...")
+            found.restore()
+    return outage
+
+
+def prepare(stage: Stage) -> None:
+    """
+    Bring everything to where apache2 serves and the engine watches.
+    """
+    began = time.monotonic()
+    say(f"Starting salt-master, salt-minion and salt-api in {stage.salt.root} ...")
+    stage.start()
+    stage.wait_for_engine()
+    say(f"  they run, on loopback ports, after {time.monotonic() - began:.1f} s")
+    say("Sending grains, modules and states to the minion (saltutil.sync_all) ...")
+    say(f"  the master knows {MINION} as {stage.sync()}")
+    say("Installing and starting apache2 with Salt (state.apply demo.apache2) ...")
+    states = stage.salt.api.call("state.apply", "demo.apache2", tgt=MINION, timeout=INSTALL_S)
+    check_states(states.get(MINION))
+    apache.wait_until_answers(20)
+    say(f"  {apache.URL} answers")
+    stage.tell_webhook()
+    stage.tenant.monitor(stage.process, apache.URL)
+    stage.tenant.log.wait_for(
+        lambda: any(entry.what == "monitor started" for entry in stage.tenant.log.entries()), 10
+    )
+
+
+def check_states(states: object) -> None:
+    """
+    Raise `DemoError` with what failed, if any state did.
+    """
+    if not isinstance(states, dict):
+        raise DemoError(f"The demo's state did not run: {states}")
+    failed = [str(one.get("comment")) for one in states.values() if one.get("result") is False]
+    if failed:
+        raise DemoError("The demo's state failed:\n" + "\n".join(failed))
+
+
+def fail_and_heal(stage: Stage, webhook: bool) -> float:
+    """
+    Stop apache2 and tell each step until Dynatrace has closed the problem.
+    """
+    probe = Probe()
+    timeline = Timeline(probe, stage.tenant, stage.salt.events, MINION, webhook)
+    announce()
+    probe.start()
+    with ThreadPoolExecutor(1) as elsewhere:
+        breaking = elsewhere.submit(break_apache, stage)
+        try:
+            healed = timeline.follow(PATIENCE_S, tell, lambda: _failed(breaking))
+        finally:
+            probe.stop()
+    breaking.result()
+    if not healed:
+        raise DemoError(explain(stage, timeline))
+    if bad := stage.tracebacks_in_logs() + stage.secrets_in_logs():
+        raise DemoError("It healed, but a traceback or a secret stands in: " + ", ".join(bad))
+    return timeline.outage
+
+
+def announce() -> None:
+    """
+    Say what is done to apache2.
+    """
+    if switched_on("KILL"):
+        say("\nKilling all processes of apache2 as `kill -9` does; its pid file stays behind.\n")
+        return
+    say("\nStopping apache2: POST to salt-api, with an X-Auth-Token,")
+    say(f'  {{"client": "local", "tgt": "{MINION}", "fun": "service.stop", "arg": "apache2"}}\n')
+
+
+def break_apache(stage: Stage) -> None:
+    """
+    Stop apache2 as the tutorial does, through salt-api, or kill it.
+    """
+    if switched_on("KILL"):
+        apache.kill()
+        return
+    low = {"client": "local", "tgt": MINION, "fun": "service.stop", "arg": "apache2"}
+    answer = stage.salt.api.post("/", low, {"X-Auth-Token": stage.salt.api.token})
+    if answer["return"][0].get(MINION) is not True:
+        raise DemoError(f"salt-api could not stop apache2, it answered: {answer}")
+
+
+def tell(moment: Moment, seconds: float) -> None:
+    """
+    Print one step.
+    """
+    say(f"{seconds:8.2f} s  {moment.step:<22} {moment.detail}")
+
+
+def explain(stage: Stage, timeline: Timeline) -> str:
+    """
+    Say which step never came, what the engine says, and what the log that matters ends with.
+    """
+    step = timeline.missing[0]
+    if step in ("stopped", "noticed", "problem opened", "problem closed"):
+        entries = stage.tenant.log.entries()[-10:]
+        where, tail = "the tenant's journal", "\n".join(f"{e.what} {e.detail}" for e in entries)
+    elif LOG_OF.get(step) == "minion":
+        where, tail = "the minion's log", stage.salt.minions[MINION].tail(30)
+    else:
+        where, tail = "the master's log", stage.salt.master.tail(30)
+    said = [f"The engine says {failure}" for failure in timeline.failures()]
+    return "\n".join(
+        [
+            f"Not healed: '{step}' never came within {PATIENCE_S:g} s.",
+            *said,
+            f"The end of {where}:",
+            tail,
+        ]
+    )
+
+
+def keep(stage: Stage) -> None:
+    """
+    Leave everything running until somebody ends it, and say how to look around.
+    """
+    program = Path(sys.executable).parent
+    config = stage.salt.config_dir
+    say("\nEverything is left running. To look around, in another terminal:\n")
+    say(f"  {program}/salt-run -c {config} state.event 'dynatrace/*' pretty=True")
+    say(f"  {program}/salt -c {config} {MINION} grains.get dynatrace")
+    say(f"  {program}/salt -c {config} {MINION} service.stop apache2")
+    say(f"  tail -f {stage.salt.logs}/master\n")
+    say(f"  tenant    {stage.tenant.url}/api/v2/problems")
+    say(f"            with the header  Authorization: Api-Token {stage.api_token}")
+    if stage.webhook_url:
+        say(
+            f"  webhook   {stage.webhook_url}   health: {stage.webhook_url.rsplit('/', 1)[0]}/healthz"
+        )
+    say(f"  salt-api  {stage.salt.api.url}   with the header  X-Auth-Token: {stage.salt.api.token}")
+    say(f"  apache2   {apache.URL}")
+    say(f"\nTo stop it and clean up: Ctrl-C here, or  kill {os.getpid()}")
+    with contextlib.suppress(Interrupted):
+        while True:
+            signal.pause()
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """
+    Let cleaning up finish whatever else arrives.
+    """
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(number, signal.SIG_IGN) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+def switched_on(name: str) -> bool:
+    """
+    Tell whether a switch is given: `NAME=1` or any other text but `0`.
+    """
+    return os.environ.get(name, "") not in ("", "0")
+
+
+def say(text: str) -> None:
+    """
+    Print a line at once, also into a pipe.
+    """
+    with contextlib.suppress(BrokenPipeError):
+        print(text, flush=True)
+
+
+def _failed(future: Future[None]) -> bool:
+    return future.done() and future.exception() is not None
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    raise Interrupted
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,199 @@
+"""
+Keeps watch over the machine's apache2: finds out how it is, and puts it back like that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import psutil
+
+EXECUTABLE = "/usr/sbin/apache2"
+URL = "http://127.0.0.1/"
+PORT = 80
+
+
+class ApacheError(Exception):
+    """
+    The machine's apache2 cannot or must not be used; the text says why, and what to do.
+    """
+
+
+class Apache:
+    """
+    apache2 as it was found; `restore` makes it so again.
+
+        apache = Apache.found()
+        try:
+            ...
+        finally:
+            apache.restore()
+    """
+
+    def __init__(self, packages: frozenset[str], was_serving: bool) -> None:
+        self._packages = packages
+        self.was_installed = "apache2" in packages
+        self.was_serving = was_serving
+
+    @classmethod
+    def found(cls) -> Apache:
+        """
+        Look at the machine; raises `ApacheError` when apache2 must be left alone.
+        """
+        if os.geteuid() != 0:
+            raise ApacheError(
+                "This installs and restarts apache2, so it needs root: run it with sudo."
+            )
+        if not Path("/usr/bin/apt-get").exists():
+            raise ApacheError("This needs Debian's apt-get, and there is none on this machine.")
+        serving = bool(processes())
+        other = None if serving else _holder(PORT)
+        if other:
+            raise ApacheError(f"Port {PORT} is taken by {other}. Stop that first, then try again.")
+        if serving and os.environ.get("APACHE") != "mine":
+            raise ApacheError(
+                "An apache2 is running on this machine already, and it is left alone.\n"
+                "If it may be stopped for a minute, say so with APACHE=mine; it is running again afterwards."
+            )
+        return cls(_installed(), serving)
+
+    @property
+    def description(self) -> str:
+        """
+        How it was found, in a few words.
+        """
+        if not self.was_installed:
+            return "not installed"
+        return "running" if self.was_serving else "installed, not running"
+
+    def restore(self) -> None:
+        """
+        Put it back as it was found: gone, stopped or running. Raises `ApacheError` if it cannot.
+        """
+        if self.was_serving:
+            if not answers():
+                _service("restart")
+                wait_until_answers(20)
+            return
+        if processes():
+            _service("stop")
+            end_by_force()
+        if not self.was_installed:
+            self._purge()
+
+    def _purge(self) -> None:
+        """
+        Remove the packages that came with apache2 since `found`, and no other.
+        """
+        came = _installed() - self._packages
+        if "apache2" not in came:
+            return
+        with_it = came & (_depends("apache2") | {"apache2"})
+        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        done = _run("apt-get", "purge", "--yes", *sorted(with_it), env=environment)
+        if done.returncode != 0:
+            raise ApacheError(f"apt-get could not remove apache2 again:\n{done.stderr.strip()}")
+
+
+def processes() -> list[psutil.Process]:
+    """
+    Return the living apache2 processes.
+    """
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.exe() == EXECUTABLE and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
+def answers(url: str = URL, timeout: float = 1.0) -> bool:
+    """
+    Tell whether a request is answered, whatever the status below 500.
+    """
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(url, timeout=timeout):
+            return True
+    except urllib.error.HTTPError as err:
+        return err.code < 500
+    except OSError:
+        return False
+
+
+def wait_until_answers(timeout: float, interval: float = 0.05) -> float:
+    """
+    Return when it answers, the time of that; raises `ApacheError` when it does not.
+    """
+    deadline = time.monotonic() + timeout
+    while not answers():
+        if time.monotonic() > deadline:
+            raise ApacheError(f"apache2 does not answer on {URL} within {timeout:g} s")
+        time.sleep(interval)
+    return time.time()
+
+
+def kill() -> None:
+    """
+    Do what `kill -9` does to all of its processes; the pid file stays behind.
+    """
+    for process in processes():
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+
+
+def end_by_force() -> None:
+    """
+    End what is left of it.
+    """
+    deadline = time.monotonic() + 10
+    while (left := processes()) and time.monotonic() < deadline:
+        for process in left:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        psutil.wait_procs(left, timeout=1)
+
+
+def _service(what: str) -> None:
+    _run("service", "apache2", what)
+
+
+def _run(*command: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False, env=env
+    )
+
+
+def _installed() -> frozenset[str]:
+    listed = _run("dpkg-query", "--show", "--showformat", "${db:Status-Status} ${Package}\n").stdout
+    rows = (line.split() for line in listed.splitlines())
+    return frozenset(row[1] for row in rows if row[0] == "installed")
+
+
+def _depends(package: str) -> frozenset[str]:
+    """
+    Return all that a package depends on or recommends, however far.
+    """
+    listed = _run(
+        "apt-cache", "depends", "--recurse", "--no-suggests", "--no-conflicts", "--no-breaks",
+        "--no-replaces", "--no-enhances", package,
+    ).stdout  # fmt: skip
+    return frozenset(line.strip() for line in listed.splitlines() if line and line[0].isalnum())
+
+
+def _holder(port: int) -> str | None:
+    """
+    Name the process that listens on a port.
+    """
+    for connection in psutil.net_connections("tcp"):
+        if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port:
+            with contextlib.suppress(psutil.Error):
+                return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
+            return "another process"
+    return None

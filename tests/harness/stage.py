@@ -1,0 +1,161 @@
+"""
+Salt, a simulated tenant and the engine between them: what the demo and the benchmark play on.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from tests.harness.ports import free_ports
+from tests.harness.scratch import ScratchError, ScratchSalt, scratch_root
+from tests.tenant import Tenant
+
+MINION = "web01"
+#: The first request after a start reads much; what is normal takes a tenth of it.
+SYNC_S = 60.0
+
+
+class Stage:
+    """
+    One minion whose host the tenant knows by its id, and an engine that is told by webhook, by
+    polling, or both.
+
+    `states` are directories with further states, `options` further keys of the engine, `included`
+    further files of master.d.
+    """
+
+    def __init__(
+        self,
+        webhook: bool = True,
+        poll_interval: float = 5,
+        options: Mapping[str, Any] | None = None,
+        states: Sequence[Path] = (),
+        included: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None:
+        self.webhook_token = secrets.token_urlsafe(32)
+        self.tenant = Tenant().start()
+        self.api_token = self.tenant.add_token()
+        self.host = self.tenant.add_host("web01.example.com")
+        self.process = self.tenant.add_process(self.host)
+        self.webhook_url: str | None = None
+        engine: dict[str, Any] = {
+            "environment_url": self.tenant.url,
+            "api_token": self.api_token,
+            "poll_interval": poll_interval,
+            **(options or {}),
+        }
+        if webhook:
+            port = free_ports(1)[0]
+            engine["webhook"] = {"port": port, "token": self.webhook_token}
+            self.webhook_url = f"http://127.0.0.1:{port}/dynatrace"
+        root = scratch_root()
+        # Where a OneAgent would leave it; the grain `dynatrace` reads it.
+        enrichment = root / "dt_host_metadata.json"
+        enrichment.write_text(json.dumps({"dt.entity.host": self.host}))
+        self.salt = ScratchSalt(
+            minions={MINION: {"dynatrace_enrichment_file": str(enrichment)}},
+            included={
+                "engines.conf": {"engines": [{"dynatrace": engine}]},
+                "states.conf": {"file_roots": {"base": [str(path) for path in states]}},
+                **(included or {}),
+            },
+            root=root,
+        )
+
+    def __enter__(self) -> Stage:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """
+        Start Salt with the engine.
+        """
+        self.salt.start()
+
+    def stop(self) -> None:
+        """
+        End everything.
+        """
+        self.salt.stop()
+        self.tenant.stop()
+        self.tenant.stop_sending()
+
+    def tell_webhook(self) -> None:
+        """
+        Let the tenant notify the engine from now on.
+        """
+        if self.webhook_url:
+            headers = {"Authorization": f"Bearer {self.webhook_token}"}
+            self.tenant.add_webhook(self.webhook_url, headers)
+
+    def sync(self) -> str:
+        """
+        Bring modules, states and grains to the minion; return the host id that the master then knows.
+        """
+        self.salt.api.call("saltutil.sync_all", tgt=MINION)
+        deadline = time.monotonic() + SYNC_S
+        while time.monotonic() < deadline:
+            known = self.salt.run("cache.grains", MINION) or {}
+            host = (known.get(MINION) or {}).get("dynatrace", {}).get("host_id")
+            if host == self.host:
+                return str(host)
+            self.salt.api.call("saltutil.refresh_grains", tgt=MINION)
+            time.sleep(0.2)
+        raise ScratchError(
+            f"the grain dynatrace:host_id of {MINION} did not reach the master in {SYNC_S:g} s:\n"
+            + self.salt.minions[MINION].tail()
+        )
+
+    def wait_for_engine(self, timeout: float = 30) -> None:
+        """
+        Return when the engine runs.
+        """
+        deadline = time.monotonic() + timeout
+        while not self.salt.engine_processes():
+            if time.monotonic() > deadline:
+                raise ScratchError(f"the engine does not run:\n{self.salt.master.tail()}")
+            time.sleep(0.1)
+
+    def secrets_in_logs(self) -> list[str]:
+        """
+        Name the logs that hold a secret.
+        """
+        hidden = (
+            self.api_token,
+            self.api_token.split(".")[-1],
+            self.webhook_token,
+            self.salt.secret,
+        )
+        found = []
+        for path in sorted(self.salt.logs.iterdir()):
+            text = path.read_text(errors="replace")
+            found += [str(path)] if any(secret in text for secret in hidden) else []
+        return found
+
+    def tracebacks_in_logs(self) -> list[str]:
+        """
+        Name the logs that hold a traceback.
+        """
+        return [
+            str(path)
+            for path in sorted(self.salt.logs.iterdir())
+            if "Traceback (most recent call last)" in path.read_text(errors="replace")
+        ]

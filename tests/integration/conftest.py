@@ -1,0 +1,66 @@
+"""
+A real master, minion, salt-api and apache2 with the engine between them, once for all tests here.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from tests.harness import apache
+from tests.harness.stage import MINION, Stage
+
+
+@pytest.fixture(scope="session")
+def machine_apache() -> Iterator[apache.Apache]:
+    """
+    The machine's apache2, which is put back as it was found.
+    """
+    try:
+        found = apache.Apache.found()
+    except apache.ApacheError as err:
+        pytest.skip(str(err))
+    if not found.was_installed:
+        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        command = ["apt-get", "install", "--yes", "--no-install-recommends", "apache2"]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
+    yield found
+    # Installed is left installed: other tests use it too, and the machine was asked for it.
+    apache.end_by_force()
+    if found.was_serving:
+        found.restore()
+
+
+@pytest.fixture(scope="module")
+def stage(machine_apache: apache.Apache) -> Iterator[Stage]:
+    """
+    Everything running, the minion synced, notifications on.
+    """
+    with Stage(
+        poll_interval=2, options={"policy": {"cooldown": 0, "max_attempts": 100}}
+    ) as running:
+        running.wait_for_engine()
+        running.sync()
+        running.tell_webhook()
+        yield running
+
+
+@pytest.fixture
+def serving(stage: Stage) -> Iterator[Stage]:
+    """
+    The stage with an apache2 that serves; what a test opened at the tenant is closed afterwards.
+    """
+    if not apache.answers():
+        apache.end_by_force()
+        subprocess.run(["service", "apache2", "start"], check=True, stdout=subprocess.DEVNULL)
+        apache.wait_until_answers(20)
+    yield stage
+    for problem in stage.tenant.problems:
+        if problem.status == "OPEN":
+            stage.tenant.close_problem(problem)
+
+
+__all__ = ["MINION"]

@@ -1,0 +1,288 @@
+"""
+The main job, with everything real but the tenant.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import requests
+
+from tests.harness import apache
+from tests.harness.listener import Event
+from tests.harness.stage import MINION, Stage
+from tests.tenant.problems import Problem
+
+pytestmark = pytest.mark.apache
+
+PID_FILE = Path("/run/apache2/apache2.pid")
+BROKEN = Path("/etc/apache2/conf-enabled/zz-salt-dynatrace-broken.conf")
+
+
+def stop_apache() -> None:
+    subprocess.run(["service", "apache2", "stop"], check=True, stdout=subprocess.DEVNULL)
+
+
+def fail(stage: Stage) -> tuple[Problem, float]:
+    """
+    Stop apache2 and raise the problem; return it with the time before.
+    """
+    stop_apache()
+    since = time.time()
+    return stage.tenant.open_problem(stage.process), since
+
+
+def outcome(stage: Stage, problem: Problem, since: float, timeout: float = 60) -> Event:
+    """
+    Return the event that says how the problem's first attempt ended.
+    """
+    return stage.salt.events.wait_for(
+        f"dynatrace/problem/*/{problem.display_id}",
+        timeout,
+        since,
+        lambda event: event.data["what"] in ("healed", "failed", "escalated"),
+    )
+
+
+def remedies(stage: Stage, since: float) -> list[Event]:
+    """
+    Return the returns of the remedy since a time.
+    """
+    found = stage.salt.events.events("salt/job/*/ret/*", since)
+    return [event for event in found if event.data.get("fun") == "state.apply"]
+
+
+def healing(stage: Stage) -> list[str]:
+    """
+    Return the minions that the engine says it is healing.
+    """
+    return list(stage.salt.run("dynatrace.status")["dynatrace"]["healing"])
+
+
+def executed(event: Event) -> bool:
+    """
+    Tell whether a return is of a run that did something, not one that found the attempt taken.
+    """
+    return any(state.get("changes") for state in event.data["return"].values())
+
+
+def test_a_stopped_apache2_is_healed_and_dynatrace_is_told(serving: Stage) -> None:
+    """
+    Noticed by the notification, restarted, proved, commented; the problem resolves.
+    """
+    problem, since = fail(serving)
+    done = outcome(serving, problem, since)
+    assert done.data["what"] == "healed"
+    assert done.data["outcome"][0]["ok"] is True
+    assert apache.answers()
+    serving.tenant.wait_for(lambda: serving.tenant.comments(problem), timeout=10)
+    (comment,) = serving.tenant.comments(problem)
+    assert done.data["jid"] in comment.message
+    serving.tenant.close_problem(problem)
+    serving.salt.events.wait_for(f"dynatrace/problem/resolved/*/{problem.display_id}", 10, since)
+
+
+def test_one_problem_leads_to_one_restart_however_often_it_is_told(serving: Stage) -> None:
+    """
+    Webhook and poll race, and the notification is sent a hundred times.
+    """
+    problem, since = fail(serving)
+    serving.tenant.notify(problem, "OPEN", times=100)
+    assert outcome(serving, problem, since).data["what"] == "healed"
+    main = PID_FILE.read_text()
+    # Two polls more: whatever would still come of it has come.
+    wait_for_polls(serving, 2)
+    assert len(remedies(serving, since)) == 1
+    assert PID_FILE.read_text() == main
+    assert (
+        len(serving.salt.events.events(f"dynatrace/problem/open/*/{problem.display_id}", since))
+        == 1
+    )
+
+
+def wait_for_polls(stage: Stage, count: int) -> None:
+    def polls() -> int:
+        return sum(call.path == "/api/v2/problems" for call in stage.tenant.requests)
+
+    before = polls()
+    stage.tenant.wait_for(lambda: polls() >= before + count, timeout=30)
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.05, 0.3])
+def test_an_engine_killed_after_it_fired_does_not_heal_twice(serving: Stage, delay: float) -> None:
+    """
+    `kill -9` right after the event is on the bus: the next engine finds what was done, and repeats nothing.
+    """
+    problem, since = fail(serving)
+    opened = serving.salt.events.wait_for(
+        f"dynatrace/problem/open/*/{problem.display_id}", 30, since
+    )
+    time.sleep(delay)
+    serving.salt.kill_engine()
+    done = outcome(serving, problem, since)
+    assert done.data["what"] == "healed"
+    wait_for_polls(serving, 2)
+    assert sum(executed(event) for event in remedies(serving, since)) == 1
+    again = serving.salt.events.events(f"dynatrace/problem/open/*/{problem.display_id}", since)
+    assert {event.data["attempt_id"] for event in again} == {opened.data["attempt_id"]}
+    assert {event.data["jid"] for event in again} == {opened.data["jid"]}
+    assert len(again) <= 2
+
+
+def test_an_apache2_killed_with_its_children_left_behind_is_healed(serving: Stage) -> None:
+    """
+    After `kill -9` of the main process its workers hold port 80 and the pid file is stale.
+    """
+    old = psutil.Process(int(PID_FILE.read_text()))
+    old.kill()
+    since = time.time()
+    problem = serving.tenant.open_problem(serving.process)
+    assert outcome(serving, problem, since).data["what"] == "healed"
+    assert int(PID_FILE.read_text()) != old.pid
+    assert apache.answers()
+
+
+def test_a_broken_configuration_is_reported_and_nothing_is_stopped(serving: Stage) -> None:
+    """
+    A frozen apache2 with a broken configuration is left as it is, and the comment says why.
+    """
+    main = psutil.Process(int(PID_FILE.read_text()))
+    frozen = [main, *main.children()]
+    BROKEN.write_text("NoSuchDirectiveOfTheTest on\n")
+    try:
+        for process in frozen:
+            process.suspend()
+        since = time.time()
+        problem = serving.tenant.open_problem(serving.process)
+        done = outcome(serving, problem, since)
+        assert done.data["what"] == "failed"
+        assert "NoSuchDirectiveOfTheTest" in done.data["outcome"][0]["comment"]
+        assert main.is_running()
+        serving.tenant.close_problem(problem)
+        serving.salt.events.wait_for(
+            f"dynatrace/problem/resolved/*/{problem.display_id}", 30, since
+        )
+        # A retry may run still, and would heal behind the next test's back.
+        serving.tenant.wait_for(lambda: not healing(serving), timeout=60)
+    finally:
+        BROKEN.unlink()
+        for process in frozen:
+            if process.is_running():
+                process.resume()
+
+
+def test_a_forged_event_of_a_minion_starts_nothing(serving: Stage) -> None:
+    """
+    Any accepted minion can fire the tag; without the master's signature the reactor gives nothing.
+    """
+    genuine = serving.salt.events.events("dynatrace/problem/open/*")[-1]
+    since = time.time()
+    stop_apache()
+    forged = {**genuine.data, "jid": "20260101000000000000", "attempt_id": "0" * 32}
+    serving.salt.call(
+        "event.send",
+        "dynatrace/problem/open/availability/P-1",
+        f"data={json.dumps(forged)}",
+        tgt=MINION,
+    )
+    serving.salt.events.wait_for("dynatrace/problem/open/availability/P-1", 10, since)
+    wait_for_polls(serving, 2)
+    assert not serving.salt.events.events(f"salt/job/{forged['jid']}/*", since)
+    assert not apache.answers()
+
+
+def test_a_problem_heard_through_the_hook_of_salt_api_is_healed(serving: Stage) -> None:
+    """
+    What salt-api's /hook/dynatrace takes is a notification like any other.
+    """
+    serving.tenant.fault("lost_notification", times=1)
+    problem, since = fail(serving)
+    api = serving.salt.api
+    answer = requests.post(
+        f"{api.url}/hook/dynatrace",
+        json={"PID": problem.problem_id, "State": "OPEN"},
+        headers={"X-Auth-Token": api.token},
+        timeout=10,
+    )
+    assert answer.status_code == 200
+    assert outcome(serving, problem, since).data["what"] == "healed"
+
+
+def test_the_runner_tells_what_the_engine_does_and_pauses_it(serving: Stage) -> None:
+    """
+    Asked over the bus, the engine answers by its name; paused, it holds every problem.
+    """
+    run = serving.salt.run
+    assert run("dynatrace.status")["dynatrace"]["api"] == "ok"
+    run("dynatrace.pause", reason="a test")
+    try:
+        problem, since = fail(serving)
+        opened = serving.salt.events.wait_for(
+            f"dynatrace/problem/open/*/{problem.display_id}", 30, since
+        )
+        assert opened.data["held"][0]["reason"] == "paused"
+        listed = run("dynatrace.problems")["dynatrace"]
+        assert [row["problem"] for row in listed] == [problem.display_id]
+    finally:
+        run("dynatrace.resume")
+    assert outcome(serving, problem, since).data["what"] == "healed"
+    assert run("dynatrace.show", problem.display_id)["dynatrace"]["attempts"][0]["state"] == "good"
+
+
+def test_no_secret_is_in_any_log_event_ledger_process_title_or_answer(serving: Stage) -> None:
+    """
+    After all of the above, neither the token nor the webhook's secret is to be found anywhere.
+    """
+    hidden = [serving.api_token, serving.api_token.split(".")[-1], serving.webhook_token]
+    places: dict[str, str] = {
+        "events": "".join(
+            json.dumps(event.data, default=str)
+            for event in serving.salt.events.events("dynatrace/*")
+        ),
+        "titles": " ".join(
+            " ".join(process.cmdline()) for process in serving.salt.master.processes()
+        ),
+        "healthz": requests.get(
+            str(serving.webhook_url).replace("/dynatrace", "/healthz"), timeout=5
+        ).text,
+        "401": requests.post(str(serving.webhook_url), data=b"{}", timeout=5).text,
+        "comments": "".join(
+            comment.message
+            for problem in serving.tenant.problems
+            for comment in serving.tenant.comments(problem)
+        ),
+    }
+    for path in (serving.salt.cachedir / "dynatrace").rglob("*"):
+        if path.is_file():
+            places[str(path)] = path.read_bytes().decode("latin-1")
+    found = [place for place, text in places.items() if any(secret in text for secret in hidden)]
+    assert found == []
+    assert serving.secrets_in_logs() == []
+    assert any("ledger.db" in place for place in places)
+
+
+def test_the_ledger_and_the_key_are_readable_by_the_master_user_only(stage: Stage) -> None:
+    """
+    Directories 0700, files 0600.
+    """
+    base = stage.salt.cachedir / "dynatrace"
+    modes: dict[str, Any] = {
+        str(path): path.stat().st_mode & 0o077 for path in [base, *base.rglob("*")]
+    }
+    assert {path: mode for path, mode in modes.items() if mode} == {}
+    assert os.path.exists(base / "signing.key")
+
+
+def test_the_logs_hold_no_traceback(stage: Stage) -> None:
+    """
+    An admin reads one line a decision, and nothing that looks like a fault.
+    """
+    assert stage.tracebacks_in_logs() == []
+    stage.tenant.check()
