@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -176,6 +177,29 @@ def test_a_broken_configuration_is_reported_and_nothing_is_stopped(serving: Stag
         for process in frozen:
             if process.is_running():
                 process.resume()
+
+
+def test_a_remedy_waits_for_a_state_run_in_progress(serving: Stage) -> None:
+    """
+    Although its job id is older than that of the run, so that `queue: True` alone may not wait.
+    """
+    began = time.time()
+    salt = [str(Path(sys.executable).parent / "salt"), "-c", str(serving.salt.config_dir)]
+    busy = subprocess.Popen(
+        [*salt, MINION, "state.single", "cmd.run", "sleep 6"], stdout=subprocess.DEVNULL
+    )
+    serving.salt.events.wait_for(
+        "salt/job/*/new", 30, began, lambda event: event.data["fun"] == "state.single"
+    )
+    stop_apache()
+    since = time.time()
+    problem = serving.tenant.open_problem(serving.process, start=since - 7200)
+    assert outcome(serving, problem, since).data["what"] == "healed"
+    returns = serving.salt.events.events("salt/job/*/ret/*", began)
+    (other,) = [event for event in returns if event.data["fun"] == "state.single"]
+    (remedy,) = remedies(serving, since)
+    assert other.at < remedy.at
+    assert busy.wait(30) == 0
 
 
 def test_a_forged_event_of_a_minion_starts_nothing(serving: Stage) -> None:
