@@ -29,6 +29,8 @@ TAKE_S = 30.0
 TAKE_MARGIN_S = 3.0
 #: A problem read longer ago is read again before anything is done about it.
 FRESH_S = 20.0
+#: An order surely became no job: given twice at most within it, fired late each time, and expired.
+UNTAKEN_S = 2 * (TAKE_S + TAKE_MARGIN_S) + FRESH_S
 RECHECK_S = 60.0
 #: What is unmatched may be matched later: a minion is accepted, a grain appears. The longer it lasts, the rarer.
 REMATCH_FIRST_S = 30.0
@@ -328,7 +330,7 @@ class Attempts:
         """
         with self._ledger.transaction():
             if attempt.state in ("planned", "fired", "idle"):
-                self._ledger.move_attempt(attempt.attempt_id, "running", started=now)
+                self._ledger.order_taken(attempt.attempt_id, now)
                 log.info(
                     "%s: job %s took attempt %s",
                     self._instance,
@@ -387,6 +389,7 @@ class Attempts:
         if attempt.first_fired and not reacts:
             return []  # Nobody is configured to take it: repeating it would only be noise.
         if not self._still_allowed(attempt, episode, now):
+            self._take_back(attempt, now)
             return []
         self._ledger.refire(attempt.attempt_id, now + FRESH_S)
         self._ledger.move_attempt(attempt.attempt_id, "planned")
@@ -416,14 +419,30 @@ class Attempts:
             if fresh is None:
                 return False
             episode = fresh
-        maintenance = episode.problem.under_maintenance and self._policy.hold_in_maintenance
-        if self._ledger.get("paused") is not None or maintenance:
+        if self._is_held(episode):
             return False
         if attempt.state == "planned":
             return True  # It has its place among those being healed already.
         busy = self._ledger.busy_minions()
         minions = {action.minion for action in self._ledger.actions(attempt.attempt_id)}
         return len(busy | minions) <= self._policy.limit(self._accepted())
+
+    def _is_held(self, episode: Episode) -> bool:
+        maintenance = episode.problem.under_maintenance and self._policy.hold_in_maintenance
+        return maintenance or self._ledger.get("paused") is not None
+
+    def _take_back(self, attempt: Attempt, now: float) -> None:
+        """
+        Void an order that is held by a pause or a maintenance window, so that it keeps no room and no process busy.
+
+        Not before even a firing that a crash kept from being recorded has expired; its episode is decided anew.
+        """
+        episode = self._ledger.latest_episode(attempt.problem_key)
+        expired = now - max(attempt.created, attempt.fired or 0.0) > UNTAKEN_S
+        if expired and episode is not None and episode.state == "open" and self._is_held(episode):
+            with self._ledger.transaction():
+                self._void(attempt, "held", now)
+                self._ledger.wake_episode(attempt.problem_key, attempt.episode, now)
 
     def _give_up(self, attempt: Attempt, episode: Episode, now: float) -> str:
         with self._ledger.transaction():

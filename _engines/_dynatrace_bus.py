@@ -147,11 +147,14 @@ class Announcer(threading.Thread):
         Fire all that may be fired now; False when the bus refused and it should be tried again soon.
         """
         while True:
-            events = self._ledger.waiting_events()
             waiting: set[str] = set()
             fired = 0
             self._say_all()
-            for event in events:
+            for listed in self._ledger.waiting_events():
+                # Its problem may have closed since: read again, an order is a mere report by now.
+                event = self._ledger.waiting_event(listed.seq)
+                if event is None:
+                    continue
                 # Events about one problem come in order: one that must be decided anew holds the later ones.
                 if event.problem_key in waiting or self._is_stale(event):
                     waiting.add(event.problem_key)

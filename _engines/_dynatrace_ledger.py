@@ -509,16 +509,6 @@ class Ledger:
         )
         return [_episode(row) for row in rows]
 
-    def due_episodes(self, now: float) -> list[Episode]:
-        """
-        Return the open episodes that are to be decided, the most severe first, then the oldest.
-        """
-        return [
-            episode
-            for place in self.places(now, waiting=False)
-            if (episode := self.episode(place.problem_key, place.episode)) is not None
-        ]
-
     def places(self, now: float, waiting: bool) -> list[Place]:
         """
         Return in which order open episodes are decided: those that are due, and if so told those that wait for room.
@@ -774,17 +764,14 @@ class Ledger:
         Return events that are not fired, in their order.
         """
         rows = self._rows("SELECT * FROM outbox WHERE fired IS NULL ORDER BY seq LIMIT ?", limit)
-        return [
-            Outgoing(
-                row["seq"],
-                row["problem_key"],
-                row["tag"],
-                json.loads(row["data"]),
-                row["attempt_id"],
-                row["fresh_until"],
-            )
-            for row in rows
-        ]
+        return [_outgoing(row) for row in rows]
+
+    def waiting_event(self, seq: int) -> Outgoing | None:
+        """
+        Return one event as it is now, or None if it has been fired: it may have been disarmed since it was listed.
+        """
+        rows = self._rows("SELECT * FROM outbox WHERE seq = ? AND fired IS NULL", seq)
+        return _outgoing(rows[0]) if rows else None
 
     def event_fired(self, event: Outgoing, now: float) -> None:
         """
@@ -801,6 +788,25 @@ class Ledger:
                     now,
                     event.attempt_id,
                 )
+
+    def order_taken(self, attempt_id: str, now: float) -> None:
+        """
+        Note that a job took an order: it was fired, even if the engine was killed before it could write that down.
+        """
+        with self.transaction():
+            self._write(
+                "UPDATE outbox SET fired = ? WHERE attempt_id = ? AND fired IS NULL",
+                now,
+                attempt_id,
+            )
+            self._write(
+                "UPDATE attempts SET state = 'running', started = ?, fired = coalesce(fired, ?),"
+                " first_fired = coalesce(first_fired, ?) WHERE attempt_id = ?",
+                now,
+                now,
+                now,
+                attempt_id,
+            )
 
     def refire(self, attempt_id: str, fresh_until: float) -> None:
         """
@@ -950,6 +956,17 @@ def _episode(row: sqlite3.Row) -> Episode:
         escalated=row["escalated"],
         counted_from=row["counted_from"],
         closed=row["closed"],
+    )
+
+
+def _outgoing(row: sqlite3.Row) -> Outgoing:
+    return Outgoing(
+        row["seq"],
+        row["problem_key"],
+        row["tag"],
+        json.loads(row["data"]),
+        row["attempt_id"],
+        row["fresh_until"],
     )
 
 

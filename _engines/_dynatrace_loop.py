@@ -260,9 +260,8 @@ class Loop:
         ]
         if now >= self._next_reconcile:
             self._next_reconcile = now + RECONCILE_S
-            attempts += [
-                attempt for attempt in self._parts.ledger.open_attempts() if attempt.first_fired
-            ]
+            # Also those that are not known to be fired: the engine may have been killed in between.
+            attempts += self._parts.ledger.open_attempts()
         for attempt in {attempt.attempt_id: attempt for attempt in attempts}.values():
             self._look_up(attempt, now)
         self._drop_unproved(now)

@@ -313,3 +313,29 @@ def test_an_outcome_that_came_while_the_engine_was_down_is_found_in_the_job_cach
     world.restart()
     world.cycle(30)
     assert world.whats() == ["open", "healed"]
+
+
+def test_an_order_voided_while_others_are_fired_goes_out_as_a_report(scene: Scene) -> None:
+    """
+    A problem that closes while the announcer works through a long outbox is not acted on.
+    """
+    for minion in ("web01", "web02"):
+        scene.tenant.open_problem(scene.host(minion))
+    world = scene.world()
+    world.loop._next_poll = 0.0
+    world.cycle(fire=False)
+    fire_event = world.bus.fire_event
+
+    def closing(data: dict[str, object], tag: str, timeout: int) -> bool:
+        world.bus.fire_event = fire_event  # type: ignore[method-assign]
+        for problem in scene.tenant.problems:
+            if problem.problem_id != data["problem_id"]:
+                scene.tenant.close_problem(problem)
+        world.loop._next_poll = 0.0
+        world.cycle(fire=False)
+        return fire_event(data, tag, timeout)
+
+    world.bus.fire_event = closing  # type: ignore[method-assign]
+    world.fire()
+    assert world.whats() == ["open", "open", "resolved"]
+    assert [bool(data["minions"]) for data in world.events("open")] == [True, False]

@@ -336,6 +336,34 @@ def test_a_maintenance_window_that_begins_after_the_order_holds_the_next(scene: 
     assert "retry" not in world.whats()
 
 
+@pytest.mark.parametrize("hold", ["pause", "maintenance"])
+def test_an_order_that_is_held_before_it_is_fired_blocks_nobody(scene: Scene, hold: str) -> None:
+    """
+    Its place among those being healed is free again, and it is announced with the reason why nobody acts.
+    """
+    apache = scene.host("web01")
+    world = scene.world(policy={"max_minions": 1})
+    problem = scene.tenant.open_problem(apache)
+    world.bus.refuse = True
+    world.poll()
+    if hold == "pause":
+        world.commands._pause({"reason": "test", "who": "admin"}, world.now)
+    else:
+        scene.tenant.update_problem(problem, under_maintenance=True)
+    world.bus.refuse = False
+    for _ in range(5):
+        world.poll(31)
+    assert world.ledger.busy_minions() == set()
+    assert [data["minions"] for data in world.events("open")] == [[]]
+    if hold == "pause":
+        world.commands._resume({}, world.now)
+    else:
+        scene.tenant.update_problem(problem, under_maintenance=False)
+    for _ in range(4):
+        world.poll(31)
+    assert world.events("retry")[0]["minions"] == ["web01"]
+
+
 def test_a_chronic_flapper_is_escalated_although_it_was_healed_each_time(scene: Scene) -> None:
     """
     Three problems about one process in the window, each healed: the fourth is for a person.

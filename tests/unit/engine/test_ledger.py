@@ -404,7 +404,7 @@ def test_the_most_severe_is_decided_first_then_the_oldest(ledger: Ledger) -> Non
         ("e", 0, 0, None),
     ):
         ledger.save_episode(episode(problem_key=key, rank=rank, opened=opened, due=due))
-    assert [item.problem_key for item in ledger.due_episodes(5)] == ["c", "b", "a"]
+    assert [item.problem_key for item in ledger.places(5, waiting=False)] == ["c", "b", "a"]
     assert ledger.next_due() == 5
 
 
@@ -415,13 +415,13 @@ def test_episodes_are_woken_by_what_they_wait_for(ledger: Ledger) -> None:
     for key, waiting in (("a", "room"), ("b", "paused"), ("c", None)):
         ledger.save_episode(episode(problem_key=key, waiting=waiting, due=None))
     ledger.wake_episodes(NOW, "room")
-    assert [item.problem_key for item in ledger.due_episodes(NOW)] == ["a"]
+    assert [item.problem_key for item in ledger.places(NOW, waiting=False)] == ["a"]
     ledger.wake_episodes(NOW, "paused")
     ledger.wake_episode("c", 1, NOW)
-    assert [item.problem_key for item in ledger.due_episodes(NOW)] == ["a", "b", "c"]
+    assert [item.problem_key for item in ledger.places(NOW, waiting=False)] == ["a", "b", "c"]
     ledger.save_episode(episode(problem_key="d", state="closed", due=None, waiting="room"))
     ledger.wake_episodes(NOW, "room")
-    assert len(ledger.due_episodes(NOW)) == 3
+    assert len(ledger.places(NOW, waiting=False)) == 3
 
 
 def test_an_attempt_is_counted_from_the_moment_it_is_recorded(ledger: Ledger) -> None:

@@ -1,0 +1,418 @@
+"""
+Any sequence of what tenant, bus, Salt, admin and crashes may do: the engine acts rightly in each.
+
+`MODEL=large` looks through many more sequences.
+"""
+
+from __future__ import annotations
+
+import collections
+import json
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from _dynatrace_commands import _seconds
+from _dynatrace_policy import Reason
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from tests.functional.engine.world import BAD, GOOD, World
+from tests.tenant import Problem, Tenant
+
+LARGE = os.environ.get("MODEL") == "large"
+HOSTS = 3
+LIMIT, ATTEMPTS, WINDOW, COOLDOWN, TIMEOUT = 2, 2, 3600.0, 60.0, 100.0
+#: Read again when older than 20 s, and fired within 20 s of the decision.
+STALE_S = 40.0
+FAULTS = (
+    "server_error",
+    "html_200",
+    "truncated_body",
+    "empty_body",
+    "rate_limited",
+    "dropped_connection",
+)
+#: What may keep a problem in the end, when all works and time has passed.
+GOOD_REASONS = {
+    Reason.HEALED,
+    Reason.ATTEMPTS_SPENT,
+    Reason.COOLDOWN,
+    Reason.MAINTENANCE,
+    Reason.ONE_OF_MANY,
+}
+
+anything = st.integers(0, 1000)
+seconds = st.sampled_from([0.5, 3.0, 15.0, 31.0, 45.0, 130.0, 1000.0, 4000.0])
+
+
+class Model(RuleBasedStateMachine):
+    """
+    One tenant, one engine, and what is known of both from outside.
+    """
+
+    @initialize()
+    def begin(self) -> None:
+        self.tenant = Tenant().start()
+        self.home = tempfile.TemporaryDirectory()
+        grains, self.apaches = {}, []
+        for number in range(HOSTS):
+            host = self.tenant.add_host(f"web{number}.example.com")
+            self.apaches.append(self.tenant.add_process(host, "Apache Web Server apache2"))
+            grains[f"web{number}"] = {"dynatrace": {"host_id": host}}
+        policy = {
+            "cooldown": COOLDOWN,
+            "max_attempts": ATTEMPTS,
+            "attempt_window": WINDOW,
+            "outcome_timeout": TIMEOUT,
+            "max_minions": LIMIT,
+        }
+        self.world = World(self.tenant, Path(self.home.name), grains, policy=policy)
+        self.problems: list[Problem] = []
+        self.merged: set[str] = set()
+        self.spans: dict[str, list[list[float]]] = collections.defaultdict(list)
+        self.read = 0
+        self.kills = 0
+        self.paused: float | None = None
+        self.orders: dict[str, dict[str, Any]] = {}  # by jid, the latest firing
+        self.first_fired: dict[str, float] = {}
+        self.running: dict[
+            str, tuple[float, set[str]]
+        ] = {}  # by jid: since when, and who has not returned
+        self.done: list[tuple[str, str, float, float | None]] = []  # jid, minion, fired, ended
+        self.healed: set[tuple[str, int, str]] = set()
+        self.ids: dict[Any, Any] = {}
+        self.told: dict[tuple[str, int], list[str]] = collections.defaultdict(list)
+
+    # -- the tenant ----------------------------------------------------------------------------------------------------
+
+    @rule(
+        which=anything,
+        more=st.booleans(),
+        severity=st.sampled_from(["AVAILABILITY", "ERROR"]),
+        maintenance=st.booleans(),
+    )
+    def open(self, which: int, more: bool, severity: str, maintenance: bool) -> None:
+        affected = [self.apaches[which % HOSTS]]
+        if more:
+            affected.append(self.apaches[(which + 1) % HOSTS])
+        problem = self.tenant.open_problem(
+            affected,
+            severity=severity,
+            root_cause=None,
+            start=time.time() - which,  # by the tenant's own clock
+            under_maintenance=maintenance and which % 3 == 0,
+        )
+        self.problems.append(problem)
+        self.spans[problem.problem_id].append([self.world.now, float("inf")])
+
+    def _one(self, which: int, status: str) -> Problem | None:
+        found = [
+            problem
+            for problem in self.problems
+            if problem.status == status and problem.problem_id in self.tenant.by_id
+        ]
+        return found[which % len(found)] if found else None
+
+    def _ends(self, problem: Problem) -> None:
+        self.spans[problem.problem_id][-1][1] = self.world.now
+
+    @rule(which=anything)
+    def close(self, which: int) -> None:
+        if problem := self._one(which, "OPEN"):
+            self.tenant.close_problem(problem)
+            self._ends(problem)
+
+    @rule(which=anything)
+    def reopen(self, which: int) -> None:
+        problem = self._one(which, "CLOSED")
+        if problem and problem.problem_id not in self.merged:
+            self.tenant.reopen_problem(problem)
+            self.spans[problem.problem_id].append([self.world.now, float("inf")])
+
+    @rule(which=anything)
+    def merge(self, which: int) -> None:
+        problem = self._one(which, "OPEN")
+        if problem and problem is not self.problems[0]:
+            self.tenant.merge_problem(problem, self.problems[0])
+            self.merged.add(problem.problem_id)
+            self._ends(problem)
+
+    @rule(which=anything)
+    def forget(self, which: int) -> None:
+        if problem := self._one(which, "OPEN"):
+            self.tenant.forget_problem(problem)
+            self._ends(problem)
+
+    @rule(which=anything, what=st.sampled_from(["title", "severity", "affected", "maintenance"]))
+    def update(self, which: int, what: str) -> None:
+        if problem := self._one(which, "OPEN"):
+            changes: dict[str, dict[str, Any]] = {
+                "title": {"title": f"Title {which}"},
+                "severity": {"severity": "PERFORMANCE"},
+                "affected": {"affected": [self.apaches[which % HOSTS]]},
+                "maintenance": {"under_maintenance": not problem.under_maintenance},
+            }
+            self.tenant.update_problem(problem, **changes[what])
+
+    @rule(
+        name=st.sampled_from(FAULTS),
+        times=st.integers(1, 5),
+        path=st.sampled_from(["", "/entities", "/problems/", "/comments"]),
+    )
+    def fault(self, name: str, times: int, path: str) -> None:
+        self.tenant.fault(name, times=times, path=path)
+
+    @rule(which=anything, times=st.integers(1, 3), late=st.booleans())
+    def notify(self, which: int, times: int, late: bool) -> None:
+        """
+        Notify of any problem, old or new, once or more, by its state or by one that is no longer true.
+        """
+        if not self.problems:
+            return
+        problem = self.problems[which % len(self.problems)]
+        state = "OPEN" if late or problem.status == "OPEN" else "RESOLVED"
+        if problem.problem_id in self.merged and not late:
+            state = "MERGED"
+        body = {"PID": problem.problem_id, "ProblemID": problem.display_id, "State": state}
+        for _ in range(times):
+            self.world.notify(json.dumps(body).encode())
+
+    # -- the engine ----------------------------------------------------------------------------------------------------
+
+    @rule(after=seconds)
+    def poll(self, after: float) -> None:
+        self.world.poll(after)
+        self.check()
+
+    @rule(after=seconds)
+    def cycle(self, after: float) -> None:
+        self.world.cycle(after)
+        self.check()
+
+    @rule(after=seconds)
+    def restart(self, after: float) -> None:
+        self.world.now += after
+        self.kills += 1
+        self.world.restart()
+        self._wire()
+
+    @rule(after=seconds)
+    def die_before_firing(self, after: float) -> None:
+        self.world.loop._next_poll = 0.0
+        self.world.cycle(after, fire=False)
+        self.restart(0.1)
+
+    @rule(after=seconds)
+    def die_after_firing(self, after: float) -> None:
+        """
+        One event gets on the bus, and nobody lives to record it.
+        """
+        self.world.loop._next_poll = 0.0
+        self.world.cycle(after, fire=False)
+        recorded, self.world.ledger.event_fired = self.world.ledger.event_fired, self._die
+        try:
+            self.world.fire()
+        except ZeroDivisionError:
+            pass
+        finally:
+            self.world.ledger.event_fired = recorded
+        self.check()
+        self.restart(0.1)
+
+    @staticmethod
+    def _die(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    @rule(refuse=st.booleans())
+    def bus(self, refuse: bool) -> None:
+        self.world.bus.refuse = refuse
+
+    def _wire(self) -> None:
+        self.world.loop._next_poll = 0.0
+
+    @rule()
+    def comment(self) -> None:
+        self.world.send_comments()
+
+    @rule()
+    def pause(self) -> None:
+        if self.paused is None:
+            self.world.commands._pause({"reason": "test", "who": "model"}, self.world.now)
+            self.paused = self.world.now
+
+    @rule()
+    def resume(self) -> None:
+        self.world.commands._resume({}, self.world.now)
+        self.paused = None
+
+    # -- Salt ----------------------------------------------------------------------------------------------------------
+
+    def _takable(self) -> list[str]:
+        return [
+            jid
+            for jid, order in self.orders.items()
+            if jid not in self.running and self.world.now <= _seconds(order["valid_until"])
+        ]
+
+    @precondition(lambda self: self._takable())
+    @rule(which=anything)
+    def take(self, which: int) -> None:
+        found = self._takable()
+        self._take(found[which % len(found)])
+
+    def _take(self, jid: str) -> None:
+        order = self.orders[jid]
+        self.running[jid] = (self.world.now, set(order["minions"]))
+        self.world.take(order)
+
+    @precondition(lambda self: any(left for _, left in self.running.values()))
+    @rule(which=anything, good=st.booleans(), heard=st.booleans())
+    def give(self, which: int, good: bool, heard: bool) -> None:
+        found = sorted((jid, minion) for jid, (_, left) in self.running.items() for minion in left)
+        self._give(*found[which % len(found)], good, heard)
+
+    def _give(self, jid: str, minion: str, good: bool, heard: bool) -> None:
+        since, left = self.running[jid]
+        left.discard(minion)
+        order, now = self.orders[jid], self.world.now
+        in_time = now <= since + TIMEOUT
+        if heard:
+            self.world.give(jid, minion, GOOD if good else BAD)
+        else:
+            self.world.cache.returned.setdefault(jid, {})[minion] = GOOD if good else BAD
+        if good and in_time:
+            self.healed.add((order["problem_id"], order["episode"], minion))
+        self.done.append((jid, minion, self.first_fired[jid], now if in_time else None))
+
+    # -- what must hold ------------------------------------------------------------------------------------------------
+
+    def check(self) -> None:
+        """
+        Look at each event that was fired since the last time.
+        """
+        fired = self.world.events()[self.read :]
+        self.read += len(fired)
+        for data in fired:
+            self._check_order_of_events(data)
+            if data["minions"]:
+                self._check_order(data)
+                self.first_fired.setdefault(data["jid"], self.world.now)
+                self.orders[data["jid"]] = data
+        assert len(self._being_healed()) <= LIMIT, self._being_healed()
+
+    def _being_healed(self) -> set[str]:
+        now = self.world.now
+        minions = {
+            minion
+            for since, left in self.running.values()
+            if now <= since + TIMEOUT
+            for minion in left
+        }
+        for jid in self._takable():
+            minions |= set(self.orders[jid]["minions"])
+        return minions
+
+    def _check_order_of_events(self, data: dict[str, Any]) -> None:
+        told = self.told[data["problem_id"], data["episode"]]
+        what = data["what"]
+        if not told:
+            assert what == "open", (what, data["display_id"])
+        if "resolved" in told and what not in ("healed", "failed"):
+            assert what in told and self.kills, (what, told)
+        later = (data["problem_id"], data["episode"] + 1)
+        assert what in ("healed", "failed") or not self.told.get(later), (what, told)
+        if what == "open" and told:
+            repeated = self.kills > 0 or data["attempt"] > 0
+            assert repeated and told.count("open") <= self.kills + 5, told
+        told.append(what)
+
+    def _check_order(self, data: dict[str, Any]) -> None:
+        now, own = self.world.now, (data["problem_id"], data["episode"], data["attempt"])
+        ids = (data["attempt_id"], data["jid"])
+        assert self.ids.setdefault(own, ids) == ids
+        assert self.ids.setdefault(ids, own) == own
+        spans = self.spans[data["problem_id"]]
+        assert any(begin <= now and now - STALE_S <= end for begin, end in spans), "closed"
+        assert self.paused is None or now - self.paused <= 20, "paused"
+        for minion in data["minions"]:
+            assert (*own[:2], minion) not in self.healed, "healed already"
+            if data["jid"] not in self.first_fired:
+                self._check_budget(data["jid"], minion)
+
+    def _check_budget(self, own: str, minion: str) -> None:
+        now = self.world.now
+        past = [item for item in self.done if item[1] == minion and item[0] != own]
+        recent = [item for item in past if item[2] > now - WINDOW + 20]
+        assert len(recent) < ATTEMPTS, recent
+        for _, _, _, ended in past:
+            assert ended is None or now >= ended + COOLDOWN - 20, "cooldown"
+        for jid, (since, left) in self.running.items():
+            assert jid == own or minion not in left or now > since + TIMEOUT, "in progress"
+
+    def teardown(self) -> None:
+        if not hasattr(self, "world"):
+            return
+        try:
+            self._in_the_end()
+        finally:
+            self.world.ledger.close()
+            self.tenant.stop()
+            self.home.cleanup()
+
+    def _in_the_end(self) -> None:
+        """
+        Everything works and time passes: no open problem is left without a deed or a reason.
+        """
+        self.tenant.clear_faults()
+        self.world.bus.refuse = False
+        self.resume()
+        for number in range(100):
+            if number > 15 and not self.world.ledger.open_attempts():
+                break
+            self.world.poll(31)
+            self.check()
+            for jid in self._takable():
+                self._take(jid)
+            for jid, (_, left) in self.running.items():
+                for minion in sorted(left):
+                    self._give(jid, minion, True, True)
+            self.world.cycle(31)
+            self.check()
+            self.world.send_comments()
+        for problem in self.problems:
+            if problem.status == "OPEN" and problem.problem_id in self.tenant.by_id:
+                self._assert_kept(problem)
+            texts = [comment.message for comment in self.tenant.comments(problem)]
+            assert len(texts) == len(set(texts))
+        assert self.world.ledger.queue_length() == 0
+
+    def _assert_kept(self, problem: Problem) -> None:
+        episode = self.world.ledger.latest_episode(problem.problem_id)
+        assert episode is not None and episode.state == "open" and episode.announced, episode
+        if episode.escalated:
+            return
+        attempts = self.world.loop._parts.attempts
+        go, held = attempts._verdicts(episode, set(), LIMIT, self.world.now)
+        assert not go, episode
+        assert {verdict.reason for _, verdict in held} <= GOOD_REASONS, held
+        waits = {Reason.COOLDOWN, Reason.MAINTENANCE}
+        if any(verdict.reason in waits for _, verdict in held):
+            assert episode.due is not None, (episode, held)
+
+
+settings.register_profile(
+    "model",
+    derandomize=not LARGE,
+    max_examples=600 if LARGE else 50,
+    stateful_step_count=80 if LARGE else 35,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    database=None,
+    print_blob=True,
+)
+Model.TestCase.settings = settings.get_profile("model")
+TestModel = Model.TestCase
