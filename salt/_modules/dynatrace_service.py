@@ -236,10 +236,11 @@ def _executable_of(pid):
 
 def _processes_of(executable):
     found = {}
+    resolved = os.path.realpath(executable)
     # psutil.process_iter takes ten times as long, and this is time of the outage.
     for pid in psutil.pids():
         try:
-            if _executable_of(pid) == os.path.realpath(executable):
+            if _executable_of(pid) == resolved:
                 process = psutil.Process(pid)
                 if _is_ours(process, executable):
                     found[pid] = process

@@ -62,14 +62,14 @@ dynatrace-remedy-apache2-test-fail-without-changes:
 # An attempt runs once on a minion, whoever asks and however often.
 dynatrace-remedy-apache2-dynatrace-attempt-taken:
   dynatrace.attempt_taken:
-    - name: {{ apache['service'] | tojson }}
+    - name: apache2
     - attempt: {{ attempt.get('id') | tojson }}
     - about: {{ {'jid': attempt.get('jid'), 'problem_id': attempt.get('problem_id')} | tojson }}
 
 # Somebody may have healed it already: what serves is not restarted.
 dynatrace-remedy-apache2-dynatrace-found-not-serving:
   dynatrace.found_not_serving:
-    - name: {{ apache['service'] | tojson }}
+    - name: apache2
     - url: {{ apache['url'] | tojson }}
     - executable: {{ apache['executable'] | tojson }}
     - pid_file: {{ apache.get('pid_file') | tojson }}
@@ -84,7 +84,7 @@ dynatrace-remedy-apache2-dynatrace-found-not-serving:
 # Before anything is stopped: a broken configuration would not start again.
 dynatrace-remedy-apache2-dynatrace-configuration-tested:
   dynatrace.configuration_tested:
-    - name: {{ apache['service'] | tojson }}
+    - name: apache2
     - command: {{ apache['configtest'] | tojson }}
     - executable: {{ apache['executable'] | tojson }}
     - require:
@@ -107,7 +107,7 @@ dynatrace-remedy-apache2-dynatrace-restarted:
 # A process that runs is no proof; an answer from it is.
 dynatrace-remedy-apache2-dynatrace-answers:
   dynatrace.answers:
-    - name: {{ apache['service'] | tojson }}
+    - name: apache2
     - url: {{ apache['url'] | tojson }}
     - executable: {{ apache['executable'] | tojson }}
     - pid_file: {{ apache.get('pid_file') | tojson }}
@@ -123,7 +123,7 @@ dynatrace-remedy-apache2-dynatrace-answers:
 # Reached only when nothing failed. An attempt that is taken and not finished has failed.
 dynatrace-remedy-apache2-dynatrace-attempt-finished:
   dynatrace.attempt_finished:
-    - name: {{ apache['service'] | tojson }}
+    - name: apache2
     - attempt: {{ attempt.get('id') | tojson }}
     - require:
       - dynatrace: dynatrace-remedy-apache2-dynatrace-answers
