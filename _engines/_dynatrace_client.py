@@ -382,6 +382,8 @@ def _server_message(body: bytes) -> str:
     """
     Return the message of an error envelope, or the beginning of what came instead.
     """
+    if is_too_dense(body):
+        return _start(body)
     try:
         error = json.loads(body)["error"]
         violations = error.get("constraintViolations") or ()

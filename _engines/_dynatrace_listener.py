@@ -15,6 +15,7 @@ import binascii
 import hmac
 import json
 import logging
+import re
 import ssl
 import threading
 import time
@@ -159,7 +160,7 @@ class Listener(threading.Thread):
     def _server(self) -> tornado.httpserver.HTTPServer:
         application = tornado.web.Application(
             [
-                (self._config.get("webhook.path"), Notifications, self._arguments),
+                (re.escape(self._config.get("webhook.path")), Notifications, self._arguments),
                 ("/healthz", Healthz, self._arguments),
                 ("/metrics", Metrics, self._arguments),
             ],
@@ -434,7 +435,10 @@ class Healthz(Answer):
         """
         Answer 200 or 503 with plain facts.
         """
-        healthy, facts = await _aside(self.health.check)
+        try:
+            healthy, facts = await _aside(self.health.check)
+        except LedgerError:
+            healthy, facts = False, {"ledger": "failing"}
         self.answer(200 if healthy else 503, healthy=healthy, **facts)
 
 
@@ -455,5 +459,9 @@ class Metrics(Answer):
         """
         Answer with the counters and gauges.
         """
-        text = await _aside(self.health.metrics)
+        try:
+            text = await _aside(self.health.metrics)
+        except LedgerError:
+            self.answer(503, accepted=False, reason="the ledger cannot be read")
+            return
         self.send(200, "text/plain; version=0.0.4; charset=utf-8", text)

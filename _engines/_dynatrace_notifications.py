@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from _dynatrace_errors import NotificationError, UnexpectedAnswer
@@ -126,15 +126,12 @@ def _too_deep(data: Any, text: str | None = None) -> bool:
     """
     if text is not None and text.count("{") + text.count("[") <= MAX_DEPTH:
         return False
-    level = [data]
+    lists, objects = ([], [data]) if isinstance(data, dict) else ([data], [])
     for _ in range(MAX_DEPTH):
-        level = [
-            child
-            for item in level
-            for child in (item.values() if isinstance(item, dict) else item)
-            if isinstance(child, (dict, list))
-        ]
-        if not level:
+        level = [*chain.from_iterable(lists), *chain.from_iterable(map(dict.values, objects))]
+        lists = [item for item in level if isinstance(item, list)]
+        objects = [item for item in level if isinstance(item, dict)]
+        if not lists and not objects:
             return False
     return True
 

@@ -24,7 +24,7 @@ MAX_VALUES = 102_400
 BYTES_A_VALUE = 10
 #: Of one problem. Entities beyond it are left out; evidence is not, since what is not seen may be a maintenance window.
 MAX_ENTITIES = 10_000
-MAX_EVIDENCE = 10_000
+MAX_EVIDENCE = 5_000
 
 #: Both vocabularies: settings and Problems v2, and the v1 names that older evidence and webhooks carry.
 DOWN_EVENTS = frozenset(

@@ -1,0 +1,336 @@
+"""
+The listener under load and among hostile senders, over real sockets of the loopback: what is accepted is on disk, and
+it still answers afterwards.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import contextlib
+import gzip
+import json
+import resource
+import socket
+import struct
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import _dynatrace_listener as listener_
+import pytest
+
+from tests.functional.listener.conftest import (
+    TOKEN,
+    Served,
+    notification,
+    parsed,
+    read_all,
+    request,
+    until,
+)
+from tests.unit.engine.bodies import PID, recommended
+
+SENDERS = 64
+NOTIFICATIONS = 5000
+IDLE = 2000
+RIGHT = f"Authorization: Bearer {TOKEN}\r\n".encode()
+
+
+async def _send_all(port: int, numbers: Iterator[int], statuses: dict[int, int]) -> None:
+    """
+    Send notifications one after the other over one connection.
+    """
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    for number in numbers:
+        writer.write(request(notification(number)))
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
+        await reader.readexactly(length)
+        statuses[number] = int(head.split()[1])
+    writer.close()
+
+
+def send_concurrently(port: int, numbers: range, senders: int = SENDERS) -> dict[int, int]:
+    """
+    Return the status of each notification, sent by so many at the same time.
+    """
+    statuses: dict[int, int] = {}
+
+    async def run() -> None:
+        shared = iter(numbers)
+        await asyncio.wait_for(
+            asyncio.gather(*(_send_all(port, shared, statuses) for _ in range(senders))), 120
+        )
+
+    asyncio.run(run())
+    return statuses
+
+
+def ids(numbers: list[int] | range) -> list[str]:
+    """
+    Return the problem ids of notifications.
+    """
+    return [f"{number}_1721545199999V2" for number in numbers]
+
+
+def test_all_that_64_senders_are_told_is_accepted_is_on_disk(served: Served) -> None:
+    """
+    5,000 notifications: none lost, none doubled, and the listener answers afterwards.
+    """
+    statuses = send_concurrently(served.port, range(NOTIFICATIONS))
+    assert collections.Counter(statuses.values()) == {202: NOTIFICATIONS}
+    assert sorted(served.accepted_ids()) == sorted(ids(range(NOTIFICATIONS)))
+    assert served.post(notification(NOTIFICATIONS)) == (202, {"accepted": True})
+
+
+# -- the disk ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """
+    A file system of 1 MiB, which takes root to mount.
+    """
+    directory = tmp_path / "disk"
+    directory.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(directory)]
+    done = subprocess.run(mount, capture_output=True, timeout=10, check=False)
+    if done.returncode:
+        pytest.skip("a file system cannot be mounted here")
+    try:
+        yield directory
+    finally:
+        subprocess.run(["umount", "-l", str(directory)], timeout=10, check=True)
+
+
+def test_a_full_disk_is_503_until_there_is_room(small_disk: Path) -> None:
+    """
+    What was accepted before and after is there, and nothing that was refused.
+    """
+    served = Served(small_disk)
+    before = send_concurrently(served.port, range(20), 4)
+    assert set(before.values()) == {202}
+    filler = small_disk / "filler"
+    with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
+        while file.write(b"x" * 4096):
+            pass
+    during = send_concurrently(served.port, range(20, 1500), 16)
+    assert 503 in set(during.values())
+    assert set(during.values()) <= {202, 503}
+    status, body = served.post(notification(9999))
+    assert (status, body["accepted"]) == (503, False)
+    filler.unlink()
+    after = send_concurrently(served.port, range(2000, 2020), 4)
+    assert set(after.values()) == {202}
+    accepted = [number for number, status in {**before, **during, **after}.items() if status == 202]
+    assert sorted(served.accepted_ids()) == sorted(ids(accepted))
+
+
+# -- senders that hold on ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def impatient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Served:
+    """
+    A listener that waits a tenth as long as it does.
+    """
+    monkeypatch.setattr(listener_, "BODY_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(listener_, "IDLE_TIMEOUT_S", 3.0)
+    served = Served(tmp_path)
+    until(lambda: served.post(notification(1))[0] == 202)
+    return served
+
+
+HEAD = b"POST /dynatrace HTTP/1.1\r\nHost: x\r\n" + RIGHT
+TRICKLED = {
+    "headers": HEAD + b"X: " + b"x" * 8000,
+    "body": HEAD + b"Content-Length: 5000\r\n\r\n" + b"{" + b" " * 4999,
+    "chunked body": HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\n \r\n" * 2000,
+}
+
+
+@pytest.mark.parametrize("what", TRICKLED)
+def test_senders_that_trickle_are_let_go_and_delay_nobody(impatient: Served, what: str) -> None:
+    """
+    100 of them, a few bytes every tenth of a second; others are answered meanwhile.
+    """
+    data, position = TRICKLED[what], 120
+    slow = [impatient.connect() for _ in range(100)]
+    for one in slow:
+        one.sendall(data[:position])
+        one.setblocking(False)
+    left, longest, deadline = list(slow), 0.0, time.monotonic() + 15
+    while left and time.monotonic() < deadline:
+        began = time.monotonic()
+        assert impatient.post(notification(2))[0] == 202
+        longest = max(longest, time.monotonic() - began)
+        left = [one for one in left if _trickle(one, data[position : position + 6])]
+        position += 6
+        time.sleep(0.1)
+    for one in slow:
+        one.close()
+    assert not left
+    assert longest < 2
+    assert set(impatient.accepted_ids()) == set(ids([1, 2]))
+
+
+def _trickle(connection: socket.socket, data: bytes) -> bool:
+    """
+    Send a little; False when the listener has hung up.
+    """
+    try:
+        connection.send(data)
+        return connection.recv(65536) != b""
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+
+
+@pytest.fixture
+def files() -> Iterator[None]:
+    """
+    Room for both ends of many connections in this one process.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * IDLE + 500
+    if hard != resource.RLIM_INFINITY and hard < wanted:
+        pytest.skip(f"only {hard} files may be open here")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_2000_idle_connections_keep_nobody_out(served: Served, files: None) -> None:
+    """
+    The next sender is answered, and each of the idle ones when it speaks at last.
+    """
+    with contextlib.ExitStack() as stack:
+        idle = [stack.enter_context(served.connect()) for _ in range(IDLE)]
+        began = time.monotonic()
+        assert served.post(notification(2))[0] == 202
+        assert time.monotonic() - began < 5
+        for number in (0, IDLE // 2, IDLE - 1):
+            idle[number].sendall(request(notification(3 + number), "Connection: close"))
+            assert parsed(read_all(idle[number]))[0] == 202
+
+
+def test_connections_that_break_midway_leave_nothing(served: Served) -> None:
+    """
+    200 of them, at any byte, closed or reset: what is not whole is in no ledger.
+    """
+    whole = request(notification(2))
+    for number in range(200):
+        with served.connect() as connection:
+            connection.sendall(whole[: len(whole) * number // 200])
+            if number % 2:  # Resets the connection instead of closing it.
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    assert served.post(notification(3))[0] == 202
+    assert served.accepted_ids() == ids([3])
+
+
+# -- requests that are odd ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("charset", ["utf-16", "utf-16-le", "utf-32", "latin-1", "utf-7"])
+def test_only_utf_8_is_understood(served: Served, charset: str) -> None:
+    """
+    Whatever the Content-Type claims.
+    """
+    body = json.dumps(
+        recommended(ProblemTitle="Prozess nicht verfügbar"), ensure_ascii=False
+    ).encode(charset)
+    status, answer = served.post(body, f"Content-Type: application/json; charset={charset}")
+    if charset == "utf-7":  # Is ASCII: the text is wrong, the problem is not.
+        assert (status, served.accepted_ids()) == (202, [PID])
+    else:
+        assert (status, answer["accepted"]) == (400, False)
+        assert served.accepted_ids() == []
+
+
+def test_of_a_doubled_key_the_last_value_counts(served: Served) -> None:
+    """
+    As JSON readers have it.
+    """
+    assert served.post(b'{"PID": "1_1V2", "PID": "%s", "State": "OPEN"}' % PID.encode())[0] == 202
+    assert served.accepted_ids() == [PID]
+
+
+def test_a_compressed_body_is_not_understood(served: Served) -> None:
+    """
+    It is not unpacked either: a small one could become a very large one.
+    """
+    bomb = gzip.compress(b"0" * 10_000_000)
+    for body in (gzip.compress(notification(2)), bomb):
+        assert served.post(body, "Content-Encoding: gzip")[0] == 400
+    assert served.accepted_ids() == []
+
+
+def test_http_1_0_is_answered_and_closed(served: Served) -> None:
+    """
+    It has no keep-alive unless it asks for it.
+    """
+    with served.connect() as connection:
+        connection.sendall(request(notification(2), version="1.0"))
+        assert parsed(read_all(connection)) == (202, {"accepted": True})
+    assert served.accepted_ids() == ids([2])
+
+
+def test_pipelined_requests_are_answered_in_order(served: Served) -> None:
+    """
+    Each for itself: one that is refused does not spoil the next.
+    """
+    wrong = request(b"{}")
+    last = request(notification(3), "Connection: close")
+    with served.connect() as connection:
+        connection.sendall(request(notification(2)) + wrong + last)
+        answers = read_all(connection)
+    assert [int(line.split()[1]) for line in answers.splitlines() if line.startswith(b"HTTP/")] == [
+        202,
+        400,
+        202,
+    ]
+    assert served.accepted_ids() == ids([2, 3])
+
+
+def test_a_chunked_body_is_taken(served: Served) -> None:
+    """
+    In chunks of any size.
+    """
+    body = notification(2)
+    parts = [body[begin : begin + 7] for begin in range(0, len(body), 7)]
+    chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
+    with served.connect() as connection:
+        connection.sendall(
+            request(b"", "Transfer-Encoding: chunked", "Connection: close", length=-1) + chunks
+        )
+        assert parsed(read_all(connection))[0] == 202
+    assert served.accepted_ids() == ids([2])
+
+
+BROKEN = {
+    "a chunk of no size": HEAD + b"Transfer-Encoding: chunked\r\n\r\nxyz\r\n{}\r\n0\r\n\r\n",
+    "an endless chunk": HEAD + b"Transfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n{}",
+    "a negative length": HEAD + b"Content-Length: -1\r\n\r\n{}",
+    "a length that is no number": HEAD + b"Content-Length: many\r\n\r\n{}",
+    "a huge length": HEAD + b"Content-Length: " + b"9" * 400 + b"\r\n\r\n{}",
+    "two lengths": HEAD + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
+    "both framings": HEAD + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "headers without end": HEAD + b"X: y\r\n" * 20_000,
+    "a line without end": b"POST /" + b"x" * 100_000,
+    "no HTTP": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\0" * 500,
+    "nulls": b"\0" * 1000 + b"\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_broken_framing_is_refused_and_leaves_the_listener_whole(served: Served, name: str) -> None:
+    """
+    It is answered with 400 or 413, or with nothing; never accepted, and never a 500.
+    """
+    answer = served.send(BROKEN[name])
+    assert answer == b"" or answer.split()[1] in (b"400", b"413")
+    assert served.accepted_ids() == []
+    assert served.post(notification(2))[0] == 202

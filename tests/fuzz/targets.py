@@ -1,0 +1,138 @@
+"""
+What is fuzzed: each target takes bytes and lets out only what is not documented.
+
+`TARGETS` also look at what comes out; `TIMED` are the single calls that a body costs the engine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable
+from typing import Any
+
+import _dynatrace_client as client
+import _dynatrace_notifications as notifications
+import _dynatrace_problems as problems
+import requests
+from _dynatrace_errors import ApiError, NotificationError, UnexpectedAnswer
+from _dynatrace_ledger import _notice_from, _notice_text
+
+#: With every field mapped, so that this way is taken too.
+KEYS = {
+    "pid": "my pid",
+    "problem_id": "number",
+    "state": "S",
+    "title": "subject",
+    "details": "blob",
+}
+
+
+def notification(data: bytes) -> None:
+    """
+    Parse a notification with and without mapped keys; what is understood must survive the ledger.
+    """
+    for keys in (None, KEYS):
+        with contextlib.suppress(NotificationError):
+            notice = notifications.parse(data, keys)
+            assert _notice_from(_notice_text(notice)) == notice
+            assert notice.test or notice.problem_id or notice.display_id or notice.old_pid
+
+
+def api(data: bytes) -> None:
+    """
+    Parse any JSON as what the API answers.
+    """
+    if problems.is_too_dense(data):
+        return
+    try:
+        body = json.loads(data)
+    except (ValueError, RecursionError):
+        return
+    for parse in (problems.parse_problem, problems.parse_problem_v1):
+        with contextlib.suppress(UnexpectedAnswer):
+            problem = parse(body)
+            assert problems.Problem.from_dict(json.loads(json.dumps(problem.to_dict()))) == problem
+    with contextlib.suppress(UnexpectedAnswer):
+        problems.parse_entity(body)
+
+
+def answer(data: bytes) -> None:
+    """
+    Hand the client an answer: the first byte chooses the status, the rest is the body.
+    """
+    status = (200, 200, 200, 200, 400, 401, 404, 429, 500, 503)[data[0] % 10] if data else 200
+    asked = _Answering(status, data[1:])
+    for call in (
+        asked.list_open,
+        lambda: asked.problem("1_1V2"),
+        lambda: asked.find_by_display_id("P-1"),
+        lambda: asked.entity("HOST-0000000000000000"),
+        lambda: list(asked.comments("1_1V2")),
+    ):
+        with contextlib.suppress(ApiError):
+            call()
+
+
+class _Answering(client.Client):
+    """
+    A client whose tenant always gives the same answer.
+    """
+
+    def __init__(self, status: int, body: bytes) -> None:
+        super().__init__("http://127.0.0.1:1", "dt0c01.FUZZ.FUZZ")
+        self._answer = requests.Response()
+        self._answer.status_code = status
+        self._body = body
+
+    def _call(self, method: str, path: str, query: Any = None, payload: Any = None) -> bytes:
+        if self._answer.status_code != 200:
+            raise self._refused(f"{method} {path}", self._answer, self._body)
+        return self._body
+
+
+def _api_call(parse: Callable[[Any], object]) -> Callable[[bytes], None]:
+    """
+    Return what the client does with an answer: decode it, unless it is too dense, and parse it.
+    """
+
+    def call(data: bytes) -> None:
+        with contextlib.suppress(ApiError):
+            parse(_Answering(200, data)._get("/x", {}))
+
+    return call
+
+
+def _notification_call(data: bytes) -> None:
+    with contextlib.suppress(NotificationError):
+        notifications.parse(data)
+
+
+def _listing(data: bytes) -> None:
+    with contextlib.suppress(ApiError):
+        _Answering(200, data).list_open()
+
+
+def _comments(data: bytes) -> None:
+    with contextlib.suppress(ApiError):
+        list(_Answering(200, data).comments("1_1V2"))
+
+
+def _refusal(data: bytes) -> None:
+    with contextlib.suppress(ApiError):
+        _Answering(500, data).list_open()
+
+
+TIMED: dict[str, tuple[Callable[[bytes], None], ...]] = {
+    "notification": (_notification_call,),
+    "api": tuple(
+        _api_call(parse)
+        for parse in (problems.parse_problem, problems.parse_problem_v1, problems.parse_entity)
+    ),
+    "answer": (_listing, _comments, _refusal),
+}
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    "notification": notification,
+    "api": api,
+    "answer": answer,
+}
