@@ -1,0 +1,64 @@
+"""
+Reads the documentation: pages, tables, code blocks, headings.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+REPO = Path(__file__).resolve().parents[3]
+PAGES = sorted([*REPO.glob("*.md"), *(REPO / "docs").rglob("*.md")])
+
+_FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def name(page: Path) -> str:
+    """
+    Return a page's path in the repository.
+    """
+    return str(page.relative_to(REPO))
+
+
+def prose(page: Path) -> str:
+    """
+    Return a page without its code blocks.
+    """
+    return _FENCE.sub("", page.read_text(encoding="utf-8"))
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """
+    Return the code blocks of a page that are in a language.
+    """
+    found = _FENCE.findall(page.read_text(encoding="utf-8"))
+    return [text for kind, text in found if kind == language]
+
+
+def rows(page: Path, column: int = 0) -> Iterator[tuple[str, list[str]]]:
+    """
+    Yield each table row whose cell in `column` is one code span: the span's text, and all cells.
+    """
+    for line in prose(page).splitlines():
+        if not line.startswith("|"):
+            continue
+        cells = [cell.strip() for cell in line.strip("|").split(" | ")]
+        if len(cells) > column and (span := re.fullmatch(r"`([^`]+)`", cells[column])):
+            yield span.group(1), cells
+
+
+def section(page: Path, heading: str) -> str:
+    """
+    Return the text below a heading, up to the next one.
+    """
+    parts = re.split(r"^#+ (.+)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))[heading]
+
+
+def anchors(page: Path) -> set[str]:
+    """
+    Return the anchors that the headings of a page get.
+    """
+    headings = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}

@@ -1,0 +1,123 @@
+"""
+The reference of the events, against what the engine puts on the bus.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import _dynatrace_events as events
+import _dynatrace_policy as policy
+import _dynatrace_status as status
+from _dynatrace_ledger import Ledger
+from _dynatrace_problems import Entity, Problem
+from _dynatrace_targets import Resolution, Target, Unmatched
+
+from tests.unit.docs.pages import REPO, rows, section
+
+PAGE = REPO / "docs" / "events.md"
+OPERATIONS = REPO / "docs" / "operations.md"
+#: Mappings whose keys are data: documented as a whole.
+OPEN_ENDED = ("technologies", "cut", "root_cause")
+
+
+def event() -> dict[str, Any]:
+    """
+    Return a signed event in which every list has an entry; all of it is synthetic.
+    """
+    process = Entity("PROCESS_GROUP_INSTANCE-0000000000000001", "PROCESS_GROUP_INSTANCE", "apache")
+    problem = Problem("1_1V2", "P-1", root_cause=process, affected=(process,))
+    target = Target("web01", "HOST-0000000000000001", process.id, ("APACHE_HTTPD",))
+    resolution = Resolution((target,), (Unmatched("HOST-0000000000000002", "no minion"),))
+    held = [(target, policy.Verdict(policy.Reason.STORM))]
+    data = events.complete(
+        "open",
+        events.describe(problem, resolution, [target], held, dry_run=False),
+        instance="dynatrace",
+        episode=1,
+        attempt=1,
+        problem_key="1_1V2",
+        outcome=[{"minion": "web01", "ok": True, "comment": "it serves"}],
+        act=True,
+    )
+    return events.sign(data, b"key", 0.0, 30.0)
+
+
+def paths(data: Mapping[str, Any]) -> Iterator[str]:
+    """
+    Yield the keys of an event, those of the entries of its lists as `held[].reason`.
+    """
+    for key, value in data.items():
+        yield key
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            yield from (f"{key}[].{inner}" for inner in value[0])
+        elif isinstance(value, dict):
+            assert key in OPEN_ENDED, f"document the keys of {key}"
+
+
+def test_the_keys_of_an_event_are_those_documented() -> None:
+    """Every key that is fired has a row, and every row is a key that is fired."""
+    documented = [key for key, _ in rows(PAGE) if f"| `{key}` |" in section(PAGE, "Data")]
+    assert sorted(documented) == sorted(paths(event()))
+
+
+def test_the_reasons_for_holding_are_those_documented() -> None:
+    """Who reads a reason in an event finds it explained."""
+    held = section(PAGE, "Why a minion is held")
+    documented = {key for key, _ in rows(PAGE) if f"| `{key}` |" in held}
+    assert documented == {reason.value for reason in policy.Reason}
+
+
+def announced(tree: ast.AST) -> Iterator[str]:
+    """
+    Yield the words that a module announces events with: those it passes on, and those it chooses.
+    """
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "_announce":
+            chosen: list[ast.expr] = [node.args[1]]
+        elif isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "what":
+            choice = node.value
+            chosen = [choice.body, choice.orelse] if isinstance(choice, ast.IfExp) else [choice]
+        else:
+            continue
+        yield from (str(word.value) for word in chosen if isinstance(word, ast.Constant))
+
+
+def test_every_kind_of_event_the_engine_announces_is_documented() -> None:
+    """A new word in a tag needs a row that says when it comes, and a row needs the word."""
+    modules = [REPO / "_engines" / f"_dynatrace_{name}.py" for name in ("attempts", "episodes")]
+    words = {word for module in modules for word in announced(ast.parse(module.read_text()))}
+    table = section(PAGE, "Events")
+    assert words == {key for key, _ in rows(PAGE) if f"\n| `{key}` | " in table and "/" not in key}
+
+
+def test_the_limits_are_those_documented() -> None:
+    """The numbers on the page are the constants of the code."""
+    limits = section(PAGE, "Limits")
+    assert f"{events.MAX_EVENT_BYTES:,} bytes" in limits
+    assert f"at most {events.MAX_ITEMS} entries" in limits
+
+
+def test_the_facts_of_health_are_those_documented(tmp_path: Path) -> None:
+    """Each fact of /healthz has a row, and each row is a fact."""
+    _, facts = probe(tmp_path).health()
+    documented = {
+        key for key, _ in rows(OPERATIONS) if f"| `{key}` |" in section(OPERATIONS, "Health")
+    }
+    assert documented == {"healthy", *facts}
+
+
+def test_the_metrics_are_those_documented(tmp_path: Path) -> None:
+    """Each gauge of /metrics has a row, and each row is a gauge, or a counter of the ledger."""
+    text = probe(tmp_path).metrics()
+    gauges = {line.split()[2] for line in text.splitlines() if line.endswith(" gauge")}
+    documented = {key for key, _ in rows(OPERATIONS) if key.startswith("salt_dynatrace_")}
+    assert {key for key in documented if not key.endswith("_total")} == gauges
+
+
+def probe(tmp_path: Path) -> status.Probe:
+    state = status.Status("dynatrace", 30.0, started=1.0, last_poll=2.0, open_problems=0)
+    return status.Probe(state, Ledger(tmp_path / "ledger.db"), lambda: True, lambda: 0)
