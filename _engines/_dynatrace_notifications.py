@@ -73,10 +73,11 @@ class Notice:
     problem: Problem | None = None
 
 
-def parse(body: bytes, keys: Mapping[str, str] | None = None) -> Notice:
+def parse(body: bytes, keys: Mapping[str, str] | None = None, whole: bool = True) -> Notice:
     """
     Return what a request body says; ``keys`` maps ``pid``, ``problem_id``, ``state``, ``title``, ``details`` to names.
 
+    Unless ``whole``, the notice only names the problem, for an engine that reads it from the API all the same.
     Raises NotificationError with a reason that is safe to send back: it quotes nothing of the body.
     """
     if is_too_dense(body):
@@ -95,10 +96,15 @@ def parse(body: bytes, keys: Mapping[str, str] | None = None) -> Notice:
             "the body is not JSON: send the payload with Content-Type application/json, and JSON placeholders such as "
             "{ProblemDetailsJSONv2} and {ImpactedEntities} without quotes"
         ) from None
-    return parse_data(data, keys, text)
+    return parse_data(data, keys, text, whole)
 
 
-def parse_data(data: Any, keys: Mapping[str, str] | None = None, text: str | None = None) -> Notice:
+def parse_data(
+    data: Any,
+    keys: Mapping[str, str] | None = None,
+    text: str | None = None,
+    whole: bool = True,
+) -> Notice:
     """
     Return what an already decoded body says, e.g. the ``post`` of a salt-api hook event; ``text`` is what it was.
     """
@@ -108,8 +114,7 @@ def parse_data(data: Any, keys: Mapping[str, str] | None = None, text: str | Non
         raise NotificationError(f"the body is nested deeper than {MAX_DEPTH} levels")
     levels = [_flat(level) for level in _levels(data)]
     named = {field: _flat_name(name) for field, name in (keys or {}).items()}
-    details = _details(levels, named)
-    notice = _notice(levels, named, details)
+    notice = _notice(levels, named, whole)
     if _is_test(notice, levels, named):
         return replace(notice, test=True, problem=None)
     if notice.problem_id is None and notice.display_id is None and notice.old_pid is None:
@@ -201,9 +206,7 @@ def _problem(body: Mapping[str, Any] | None) -> Problem | None:
         return None
 
 
-def _notice(
-    levels: list[dict[str, list[Any]]], named: Mapping[str, str], details: Problem | None
-) -> Notice:
+def _notice(levels: list[dict[str, list[Any]]], named: Mapping[str, str], whole: bool) -> Notice:
     pids = list(_texts(levels, (named.get("pid"), *_PID_KEYS)))
     numbers = list(_texts(levels, (named.get("problem_id"), *_DISPLAY_KEYS)))
     states = list(_texts(levels, (named.get("state"), *_STATE_KEYS)))
@@ -213,6 +216,8 @@ def _notice(
         (text for text in numbers if DISPLAY_ID.fullmatch(text) and len(text) < 15), None
     )
     state = next((_STATES[text.upper()] for text in states if text.upper() in _STATES), None)
+    needed = whole or problem_id is None or state is None
+    details = _details(levels, named) if needed else None
     if details is not None:
         problem_id = problem_id or details.problem_id
         display_id = display_id or details.display_id
@@ -224,7 +229,7 @@ def _notice(
         old_pid=next((text for text in pids if _OLD_PID.fullmatch(text)), None),
         state=state,
         title=title,
-        problem=_complete(details, levels, problem_id, display_id, title, state),
+        problem=_complete(details, levels, problem_id, display_id, title, state) if whole else None,
     )
 
 

@@ -8,7 +8,8 @@ How fast the listener takes notifications, and how soon their events are on the 
    half of what the bare handler reaches.
 2. From accept to event at 50 notifications a second: the whole engine with the simulated tenant as its API; the time is
    taken when the notification is due to be sent and when the event is fired. Target: p99 under 165 ms. With `--salt` also on
-   the bus of a real master, where the time is that of the event's arrival at a subscriber.
+   the bus of a real master, where the time is that of the event's arrival at a subscriber. The first notification of
+   each host is not counted: the engine then reads its entities, which it keeps.
 
 Exit code 1 when a target is missed or anything is lost.
 """
@@ -177,14 +178,15 @@ def in_time(where: str, scene: Scene, sent: Mapping[str, Any], fired: Mapping[st
     """
     names = [problem.display_id for problem in scene.problems]
     missing = [name for name in names if name not in fired]
+    # The first of each host also read its entities, which the engine then knows for ten minutes.
     took = [
         (fired[name] - at) * 1000
-        for name, at in zip(names, sent["sent"], strict=True)
+        for name, at in list(zip(names, sent["sent"], strict=True))[HOSTS:]
         if name in fired
     ]
     p50, p99 = percentile(took, 0.5), percentile(took, 0.99)
     print(
-        f"{where}: {len(names)} notifications at {RATE}/s, {len(missing)} without an event; "
+        f"{where}: {len(took)} notifications at {RATE}/s, {len(missing)} without an event; "
         f"accept to event p50 {p50:.0f} ms, p99 {p99:.0f} ms, longest {max(took, default=0):.0f} ms "
         f"(target: p99 under {TARGET_MS:g} ms)"
     )
@@ -196,7 +198,7 @@ def without_salt(directory: Path, count: int) -> bool:
     Run the engine on a bus that writes down the times.
     """
     with Tenant() as tenant:
-        scene = Scene(tenant, count)
+        scene = Scene(tenant, HOSTS + count)
         config = scene.config()
         settings = {"config": config, "grains": scene.grains, "cachedir": str(directory)}
         notifications = scene.write(directory / "notifications")
@@ -214,14 +216,14 @@ def with_salt(directory: Path, count: int) -> bool:
     from tests.harness import ScratchSalt
 
     with Tenant() as tenant:
-        scene = Scene(tenant, count)
+        scene = Scene(tenant, HOSTS + count)
         config = scene.config()
         notifications = scene.write(directory / "notifications")
         included = {"engines.conf": {"engines": [{"dynatrace": config}]}}
         with ScratchSalt(
             minions={}, included=included, shipped=("roots.conf",), with_api=False
         ) as salt:
-            _until_listening(config["webhook"]["port"])
+            salt.events.wait_for("dynatrace/engine/started", timeout=60)
             sent = send("paced", config["webhook"]["port"], 16, RATE, notifications)
             time.sleep(1)
             heard = salt.events.events("dynatrace/problem/open/*")

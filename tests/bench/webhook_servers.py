@@ -64,9 +64,9 @@ def ours(directory: str) -> None:
     from _dynatrace_listener import Health, Listener, Recorder
 
     port = free_ports(1)[0]
-    config = configuration.load(
-        {"environment_url": "http://127.0.0.1:1", "webhook": {"port": port, "token": TOKEN}}
-    )
+    webhook = {"port": port, "token": TOKEN}
+    given = {"environment_url": "http://127.0.0.1:1", "api_token": "dt0c01.X.Y", "webhook": webhook}
+    config = configuration.load(given)
     ledger = Ledger(Path(directory) / "ledger.db")
     recorder = Recorder("bench", ledger, lambda: None)
     recorder.start()

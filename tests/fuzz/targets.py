@@ -32,9 +32,9 @@ def notification(data: bytes) -> None:
     """
     Parse a notification with and without mapped keys; what is understood must survive the ledger.
     """
-    for keys in (None, KEYS):
+    for keys, whole in ((None, True), (KEYS, True), (None, False)):
         with contextlib.suppress(NotificationError):
-            notice = notifications.parse(data, keys)
+            notice = notifications.parse(data, keys, whole)
             assert _notice_from(_notice_text(notice)) == notice
             assert notice.test or notice.problem_id or notice.display_id or notice.old_pid
 

@@ -206,3 +206,25 @@ def test_the_message_of_a_dense_refusal_is_its_beginning() -> None:
     It is not decoded either.
     """
     assert _server_message(b"[" + b"[]," * 200_000 + b"0]").startswith("'[[],[],")
+
+
+@given(body=BODIES)
+@settings(max_examples=50, deadline=None)
+def test_a_notice_that_only_names_the_problem_names_the_same(body: Any) -> None:
+    """
+    With an API behind it the details are not read, unless nothing else tells which problem it is.
+    """
+    try:
+        whole = parse(encoded(body))
+    except NotificationError:
+        with pytest.raises(NotificationError):
+            parse(encoded(body), whole=False)
+        return
+    brief = parse(encoded(body), whole=False)
+    assert brief.problem is None
+    assert (brief.problem_id, brief.state, brief.test) == (
+        whole.problem_id,
+        whole.state,
+        whole.test,
+    )
+    assert brief.display_id in (whole.display_id, None)
