@@ -43,8 +43,7 @@ def bare(_: str) -> None:
             self.write({"accepted": True})
 
     def serve() -> None:
-        loop = tornado.ioloop.IOLoop()
-        loop.make_current()
+        loop = tornado.ioloop.IOLoop(make_current=True)
         port = free_ports(1)[0]
         server = tornado.httpserver.HTTPServer(tornado.web.Application([("/dynatrace", Bare)]))
         server.listen(port, "127.0.0.1")
