@@ -70,6 +70,11 @@ tools:
 root:
 	@[ "$$(id -u)" = 0 ] || { echo "This installs and restarts apache2, so it needs root. Run: sudo make $(MAKECMDGOALS) $(MAKEOVERRIDES)"; exit 1; }
 
+.PHONY: fuzz
+fuzz: venv  ## Fuzz the parsers of notifications and answers, five minutes each.
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check atheris
+	@$(BIN)/python -m tests.fuzz --seconds 300
+
 .PHONY: clean
 clean:  ## Remove the environments and what tools left.
 	rm -rf .venv .venv-3006 .venv-3008 build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache *.egg-info

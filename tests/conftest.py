@@ -8,6 +8,9 @@ import logging
 
 import pytest
 
+# First of all: Salt 3006 gives `import tornado` a meaning of its own, and two tornados in one process do not mix.
+import salt  # noqa: F401
+
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """
