@@ -4,6 +4,7 @@ A real listener with a real recorder and ledger, on a free port of the loopback.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import threading
@@ -59,10 +60,14 @@ class Served:
     def send(self, data: bytes, timeout: float = 10) -> bytes:
         """
         Send, say that nothing more comes, and return all that is answered.
+
+        The listener may hang up before all is sent, or answer and hang up; what it said is returned.
         """
         with self.connect(timeout) as connection:
-            connection.sendall(data)
-            connection.shutdown(socket.SHUT_WR)
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                connection.sendall(data)
+            with contextlib.suppress(OSError):  # Not connected any more.
+                connection.shutdown(socket.SHUT_WR)
             return read_all(connection)
 
     def post(self, body: bytes, *headers: str, timeout: float = 10) -> tuple[int, dict[str, Any]]:
