@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from _dynatrace_errors import LedgerError
-from _dynatrace_events import sign
+from _dynatrace_events import COMMAND_PREFIX, sign
 from _dynatrace_ledger import Ledger, Outgoing
 
 log = logging.getLogger(__name__)
@@ -301,7 +301,7 @@ class Hearer(threading.Thread):
                 self._on_job(jid, what, minion, data)
             elif what == "ret" and minion and str(data.get("fun", "")).startswith("saltutil."):
                 self._on_minion(minion)  # It synced or refreshed: its grains may be new.
-        elif tag.startswith("dynatrace/command/"):
+        elif tag.startswith(COMMAND_PREFIX):
             self._on_command(data)
         elif tag == self._hook_tag:
             self._on_hook(data)

@@ -22,7 +22,6 @@ from _dynatrace_ledger import Episode, Ledger
 from _dynatrace_policy import Policy
 from _dynatrace_status import VERSION, Status
 
-COMMAND_PREFIX = "dynatrace/command/"
 ANSWER_PREFIX = "dynatrace/answer/"
 PAGE_BYTES = 60_000
 #: So many ids of carried-out commands are remembered; their signatures are long void when they are forgotten.
@@ -168,12 +167,11 @@ class Commands:
         }
 
     def _row(self, episode: Episode, now: float) -> dict[str, Any]:
-        minions = [target.minion for target in episode.resolution.targets]
         return {
             "problem": episode.problem.display_id or episode.problem_key,
             "severity": episode.problem.severity,
             "age": f"{max(now - episode.opened, 0):.0f} s",
-            "minions": list(dict.fromkeys(minions))[:20],
+            "minions": list(dict.fromkeys(minions_of(episode)))[:20],
             "attempts": episode.attempts,
             "state": self._state(episode),
             "title": episode.problem.title[:60],

@@ -24,6 +24,7 @@ from _dynatrace_targets import Resolution, Target
 SCHEMA = 1
 PREFIX = "dynatrace/problem"
 TEST_TAG = "dynatrace/notification/test"
+COMMAND_PREFIX = "dynatrace/command/"
 MAX_EVENT_BYTES = 90_000
 MAX_TEXT_CHARS = 1000
 MAX_ITEMS = 500
