@@ -19,6 +19,7 @@ from _dynatrace_events import attempt_id, complete, describe, job_id, tag
 from _dynatrace_feedback import attempt_comment, escalation_comment, escalation_marker, marker
 from _dynatrace_ledger import Attempt, Episode, Ledger
 from _dynatrace_policy import Policy, Reason, Situation, Verdict, decide
+from _dynatrace_reports import Reports
 from _dynatrace_targets import Target
 
 log = logging.getLogger(__name__)
@@ -60,6 +61,7 @@ class Attempts:
         rematch: Callable[[Episode, float], Episode],
         reacts: Callable[[str], bool],
         comments: bool,
+        reports: Reports | None = None,
     ) -> None:
         self._instance = instance
         self._ledger = ledger
@@ -70,6 +72,7 @@ class Attempts:
         self._rematch = rematch
         self._reacts = reacts
         self._comments = comments
+        self._reports = reports
         #: What was in progress when the last decisions were made; None: nothing is known yet.
         self._in_progress: frozenset[tuple[str, str, str, bool]] | None = None
         self._room_checked = 0.0
@@ -311,7 +314,10 @@ class Attempts:
             _name(episode),
             reason or "healed",
         )
-        self._comment(episode, replace(attempt, ended=now), state, now)
+        ended = replace(attempt, ended=now, state=state)
+        self._comment(episode, ended, state, now)
+        if self._reports is not None:
+            self._reports.outcome(episode, ended, state, now)
         self._ledger.wake_episode(attempt.problem_key, attempt.episode, now)
 
     def _comment(self, episode: Episode, attempt: Attempt, state: str, now: float) -> None:

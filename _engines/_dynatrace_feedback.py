@@ -3,6 +3,7 @@ Tells Dynatrace what was done: one comment for each attempt's outcome, sent once
 
 Comments are recorded with the outcome and sent by a thread of their own, so that a slow tenant delays no healing.
 Adding a comment is not idempotent; after an unclear answer the comments are read back and searched for our marker.
+The same thread sends what ``_dynatrace_reports`` recorded, which is sent at most once or does no harm twice.
 """
 
 from __future__ import annotations
@@ -13,9 +14,18 @@ import time
 from collections.abc import Callable, Sequence
 
 from _dynatrace_client import Client
-from _dynatrace_errors import ApiError, AuthError, LedgerError, NotFound, RateLimited
+from _dynatrace_errors import (
+    ApiError,
+    AuthError,
+    LedgerError,
+    NotFound,
+    RateLimited,
+    UnexpectedAnswer,
+)
 from _dynatrace_ledger import Action, Attempt, Comment, Episode, Ledger
 from _dynatrace_policy import Policy
+from _dynatrace_reports import AGAIN_S, GivenUp, NotYet, kind, send_close, send_event
+from _dynatrace_transport import NotSent
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +34,9 @@ RETRY_CAP_S = 600.0
 #: A comment that may have been stored can take a while to be listed.
 DOUBT_WAIT_S = 20.0
 TRIES = 100
+#: What each kind of record is called in the log, and what counts it.
+_CALLED = {"comment": "comments", "event": "events", "close": "closings"}
+_COUNTED = {"comment": "comments_sent", "event": "tenant_events_sent", "close": "problems_closed"}
 
 
 def marker(what: str, own_id: str) -> str:
@@ -110,7 +123,8 @@ class Feedback(threading.Thread):
         self._client = client
         self._clock = clock
         self._wake = threading.Event()
-        self._failing = False
+        #: Of which kinds the failing was said.
+        self._failing: set[str] = set()
 
     def wake(self) -> None:
         """
@@ -134,39 +148,65 @@ class Feedback(threading.Thread):
 
     def send_all(self, now: float) -> None:
         """
-        Send what is due; a failure keeps its comment for later and does not stop the others.
+        Send what is due; a failure keeps its record for later and does not stop the others.
         """
-        for comment in self._ledger.waiting_comments(now):
+        for record in self._ledger.waiting_comments(now):
+            what = kind(record)
             try:
-                self._send(comment)
+                self._send(record, what)
+            except GivenUp as why:
+                self._ledger.comment_given_up(record.marker, str(why))
+                level = logging.WARNING if what == "event" else logging.INFO
+                log.log(level, "%s: no %s on %s: %s", self._prefix, what, record.problem_id, why)
+            except NotYet as why:
+                log.debug("%s: %s of %s waits: %s", self._prefix, what, record.problem_id, why)
+                self._ledger.comment_later(record.marker, self._clock() + AGAIN_S, doubtful=False)
             except ApiError as err:
-                self._failed(comment, err)
+                self._failed(record, what, err)
             else:
-                self._ledger.comment_sent(comment.marker, self._clock())
-                self._ledger.count("comments_sent")
-                log.debug("%s: commented on %s", self._prefix, comment.problem_id)
-                self._failing = False
+                self._ledger.comment_sent(record.marker, self._clock())
+                self._ledger.count(_COUNTED[what])
+                log.debug("%s: %s sent for %s", self._prefix, what, record.problem_id)
+                self._failing.discard(what)
 
-    def _send(self, comment: Comment) -> None:
-        if comment.doubtful and any(
-            comment.marker in text for text in self._client.comments(comment.problem_id)
+    def _send(self, record: Comment, what: str) -> None:
+        due = self._clock() + DOUBT_WAIT_S
+        if what == "event":
+            send_event(self._ledger, self._client, record, due)
+            return
+        if what == "close":
+            send_close(self._ledger, self._client, record, due, self._clock())
+            return
+        if record.doubtful and any(
+            record.marker in text for text in self._client.comments(record.problem_id)
         ):
             return
-        self._ledger.comment_trying(comment.marker, self._clock() + DOUBT_WAIT_S)
-        self._client.comment(comment.problem_id, comment.message, CONTEXT)
+        self._ledger.comment_trying(record.marker, due)
+        self._client.comment(record.problem_id, record.message, CONTEXT)
 
-    def _failed(self, comment: Comment, error: ApiError) -> None:
-        if isinstance(error, NotFound) or comment.tries >= TRIES:
-            self._ledger.comment_given_up(comment.marker, str(error))
-            log.warning("%s: a comment could not be sent and is given up: %s", self._prefix, error)
+    def _failed(self, record: Comment, what: str, error: ApiError) -> None:
+        surely_not = isinstance(error, (AuthError, RateLimited, NotSent)) and not record.doubtful
+        hopeless = isinstance(error, NotFound) or record.tries >= TRIES
+        if what == "event":  # It cannot be looked for: what may be there is not sent again.
+            hopeless = hopeless or not surely_not
+        if hopeless:
+            self._ledger.comment_given_up(record.marker, str(error))
+            said = "a comment could" if what == "comment" else f"the {what} of a problem could"
+            may_be = what == "event" and not isinstance(error, (NotFound, UnexpectedAnswer))
+            log.warning(
+                "%s: %s not be sent and is given up%s: %s",
+                self._prefix,
+                said,
+                " though it may be there" if may_be else "",
+                error,
+            )
             return
-        surely_not = isinstance(error, (AuthError, RateLimited)) and not comment.doubtful
-        wait = min(2.0 ** min(comment.tries, 20), RETRY_CAP_S)
+        wait = min(2.0 ** min(record.tries, 20), RETRY_CAP_S)
         if isinstance(error, RateLimited):
             wait = max(wait, error.retry_after)
         if not surely_not:
             wait = max(wait, DOUBT_WAIT_S)
-        self._ledger.comment_later(comment.marker, self._clock() + wait, doubtful=not surely_not)
-        if not self._failing:
-            log.warning("%s: comments are sent later: %s", self._prefix, error)
-        self._failing = True
+        self._ledger.comment_later(record.marker, self._clock() + wait, doubtful=not surely_not)
+        if what not in self._failing:
+            log.warning("%s: %s are sent later: %s", self._prefix, _CALLED[what], error)
+        self._failing.add(what)

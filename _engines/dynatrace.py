@@ -70,6 +70,7 @@ from pathlib import Path
 
 # Siblings are imported here and nowhere later: their directory is on sys.path only while this module loads.
 import _dynatrace_attempts as attempts_
+import _dynatrace_budget as budget_
 import _dynatrace_bus as bus
 import _dynatrace_client as client_
 import _dynatrace_commands as commands_
@@ -86,6 +87,7 @@ import _dynatrace_loop as loop_
 import _dynatrace_minions as minions_
 import _dynatrace_notifications as notifications
 import _dynatrace_policy as policy_
+import _dynatrace_reports as reports_
 import _dynatrace_status as status_
 import salt.cache
 import salt.key
@@ -180,7 +182,8 @@ def _build(instance, config):
         reread=loop_.rereader(intake, episodes, ledger),
         rematch=episodes.rematch,
         reacts=_reacts,
-        comments=feedback is not None,
+        comments=feedback is not None and config.get("feedback.comment"),
+        reports=_reports(config, ledger) if feedback is not None else None,
     )
     announcer = bus.Announcer(instance, ledger, _firing_side, key, attempts_.TAKE_S)
     status = status_.Status(
@@ -233,7 +236,13 @@ def _client(config):
         config.get("ca_bundle"),
         config.get("proxy"),
         config.get("problem_selector"),
+        budget_.Budget(config.get("calls_per_minute")),
     )
+
+
+def _reports(config, ledger):
+    close_after = config.get("feedback.close_after") if config.get("feedback.close") else None
+    return reports_.Reports(ledger, config.get("feedback.event"), close_after)
 
 
 def _hearer(instance, config, minions):

@@ -26,6 +26,7 @@ import _dynatrace_loop as loop_
 import _dynatrace_minions as minions_
 import _dynatrace_notifications as notifications
 import _dynatrace_policy as policy_
+import _dynatrace_reports as reports_
 import _dynatrace_status as status_
 
 from tests.tenant import Tenant
@@ -150,7 +151,12 @@ class World:
             reread=loop_.rereader(intake, episodes, self.ledger),
             rematch=episodes.rematch,
             reacts=lambda tag: self.reacts(tag),
-            comments=self.feedback is not None,
+            comments=self.feedback is not None and config.get("feedback.comment"),
+            reports=reports_.Reports(
+                self.ledger,
+                config.get("feedback.event"),
+                config.get("feedback.close_after") if config.get("feedback.close") else None,
+            ),
         )
         self.announcer = bus.Announcer("test", self.ledger, lambda: self.bus, KEY, attempts_.TAKE_S)
         hearer = bus.Hearer("test", lambda: self.bus, lambda _: None, None)

@@ -8,6 +8,7 @@ import json
 import re
 from typing import Any
 
+import _dynatrace_checks as checks
 import _dynatrace_config as configuration
 import pytest
 import yaml
@@ -67,7 +68,7 @@ def test_the_file_to_copy_names_each_option_with_its_default() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPO)))
 def test_an_engine_in_an_example_would_start(page: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """No example has a misspelt or misplaced option, or a value that is not allowed."""
-    monkeypatch.setattr(configuration.os, "access", lambda *_: True)
+    monkeypatch.setattr(checks.os, "access", lambda *_: True)
     for block in blocks(page, "yaml"):
         for options in engines(block.replace("sdb://", "from-sdb-")):
             assert configuration.validate(options) == []

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from _dynatrace_config import OPTIONS, Config, is_loopback, load, validate
+from _dynatrace_checks import is_loopback
+from _dynatrace_config import Config, load, validate
 from _dynatrace_errors import ConfigError
+from _dynatrace_options import OPTIONS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,6 +28,7 @@ SECRET_RULE = "printable ASCII without spaces (an sdb:// URL must give a value)"
 FILE_RULE = "the absolute path of a file that the master's user can read"
 POLL_RULE = "a number of seconds from 1 to 3600, or 0 (never poll)"
 SHARE_RULE = 'a whole number from 1 to 100000, or a share from "1%" to "100%"'
+CALLS_RULE = "a whole number from 10 to 6000, or null"
 NAMES_RULE = "a mapping from pid, problem_id, state, title, details to key names of your payload"
 
 
@@ -102,8 +105,32 @@ ONE_PROBLEM = [
     ({**GOOD, "poll_interval": None}, f"`poll_interval` must be {POLL_RULE}, not None"),
     ({**GOOD, "poll_interval": -1}, f"`poll_interval` must be {POLL_RULE}, not -1"),
     ({**GOOD, "lookback": -1}, "`lookback` must be a number of seconds from 0 to 2592000, not -1"),
-    ({**GOOD, "feedback": "yes"}, "`feedback` must be true or false, not 'yes'"),
-    ({**GOOD, "feedback": 1}, "`feedback` must be true or false, not 1"),
+    ({**GOOD, "feedback": "yes"}, "`feedback` must be true, false or a mapping of options"),
+    ({**GOOD, "feedback": 1}, "`feedback` must be true, false or a mapping of options"),
+    (
+        {**GOOD, "feedback": {"coment": True}},
+        "`feedback:coment` is not a known key; did you mean `feedback:comment`?",
+    ),
+    (
+        {**GOOD, "feedback": {"event": "yes"}},
+        "`feedback:event` must be true or false, not 'yes'",
+    ),
+    (
+        {**GOOD, "feedback": {"close": True, "close_after": 59}},
+        "`feedback:close_after` must be a number of seconds from 60 to 86400, not 59",
+    ),
+    (
+        {**GOOD, "close_after": 600},
+        "`close_after` is not a known key; did you mean `feedback:close_after`?",
+    ),
+    (
+        {**GOOD, "calls_per_minut": 60},
+        "`calls_per_minut` is not a known key; did you mean `calls_per_minute`?",
+    ),
+    ({**GOOD, "calls_per_minute": 9}, f"`calls_per_minute` must be {CALLS_RULE}, not 9"),
+    ({**GOOD, "calls_per_minute": 6001}, f"`calls_per_minute` must be {CALLS_RULE}, not 6001"),
+    ({**GOOD, "calls_per_minute": True}, f"`calls_per_minute` must be {CALLS_RULE}, not True"),
+    ({**GOOD, "calls_per_minute": 60.0}, f"`calls_per_minute` must be {CALLS_RULE}, not 60.0"),
     (
         {**GOOD, "problem_selector": " "},
         "`problem_selector` must be a text that is not empty, or null, not ' '",
@@ -180,6 +207,13 @@ ONE_PROBLEM = [
     (
         {"api_token": TOKEN},
         "`environment_url` is needed with `api_token`: the engine must know which environment to read",
+    ),
+    (
+        {**GOOD, "calls_per_minute": 40, "poll_interval": 1.5},
+        (
+            "`poll_interval` 1.5 takes 40 calls a minute, and the poll has half of `calls_per_minute`: "
+            "set that to 80 or more, or poll less often"
+        ),
     ),
     (
         {"environment_url": URL},
@@ -264,6 +298,11 @@ GOOD_ONES = [
         "problem_selector": 'severityLevel("AVAILABILITY")',
     },
     {**GOOD, "proxy": "http://me:a-secret@proxy.example.com:3128"},
+    {**GOOD, "calls_per_minute": None, "poll_interval": 1},
+    {**GOOD, "calls_per_minute": 80, "poll_interval": 1.5},
+    {**GOOD, "calls_per_minute": 10, "poll_interval": 0},
+    {**GOOD, "feedback": None},
+    {**GOOD, "feedback": {"comment": False, "event": True, "close": True, "close_after": 60}},
     policy(max_minions="100%", cooldown=0, allow=[], deny=["db*"]),
 ]
 
@@ -285,7 +324,7 @@ DEFAULTS = {
     "poll_interval": 30,
     "problem_selector": None,
     "lookback": 86400,
-    "feedback": True,
+    "feedback.comment": True,
     "ledger": None,
     "hook_tag": "salt/netapi/hook/dynatrace",
     "webhook.address": "127.0.0.1",
@@ -317,10 +356,42 @@ def test_the_defaults_are_the_documented_ones() -> None:
         option.name: option.default for option in OPTIONS if option.name in DEFAULTS
     } == DEFAULTS
     added = {option.name for option in OPTIONS} - set(DEFAULTS)
-    assert added == {"webhook.insecure", "webhook.keys"}
+    assert added == {
+        "webhook.insecure",
+        "webhook.keys",
+        "calls_per_minute",
+        "feedback.event",
+        "feedback.close",
+        "feedback.close_after",
+    }
     config = load(GOOD)
     assert config.get("policy.max_minions") == 10
     assert not config.has_webhook
+
+
+FEEDBACKS = [
+    ({}, (True, False, False), True),
+    ({"feedback": None}, (True, False, False), True),
+    ({"feedback": True}, (True, False, False), True),
+    ({"feedback": False}, (False, False, False), False),
+    ({"feedback": {}}, (True, False, False), True),
+    ({"feedback": {"event": True}}, (True, True, False), True),
+    ({"feedback": {"comment": False}}, (False, False, False), False),
+    ({"feedback": {"comment": False, "close": True}}, (False, False, True), True),
+]
+
+
+@pytest.mark.parametrize(("given", "told", "anything"), FEEDBACKS)
+def test_feedback_is_a_word_or_a_mapping(
+    given: dict[str, Any], told: tuple[bool, bool, bool], anything: bool
+) -> None:
+    """
+    ``true`` never means to put events or to close problems: those are asked for by name.
+    """
+    config = load({**GOOD, **given})
+    kinds = ("comment", "event", "close")
+    assert tuple(config.get(f"feedback.{kind}") for kind in kinds) == told
+    assert config.get("feedback") is anything
 
 
 @pytest.mark.parametrize("option", OPTIONS, ids=[option.name for option in OPTIONS])
@@ -386,7 +457,8 @@ JUNK = st.recursive(
     max_leaves=5,
 )
 NAMES = st.sampled_from(
-    [option.name.rpartition(".")[2] for option in OPTIONS] + ["webhook", "policy", "other"]
+    [option.name.rpartition(".")[2] for option in OPTIONS]
+    + ["webhook", "feedback", "policy", "other"]
 )
 SECTION = st.dictionaries(NAMES, JUNK, max_size=6)
 
