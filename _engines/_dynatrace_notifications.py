@@ -17,6 +17,7 @@ from functools import lru_cache
 from itertools import chain, islice
 from typing import Any
 
+import _dynatrace_grail as grail
 from _dynatrace_errors import NotificationError, UnexpectedAnswer
 from _dynatrace_problems import (
     DISPLAY_ID,
@@ -259,7 +260,7 @@ def _complete(
     status = "OPEN" if state == "OPEN" else "CLOSED"
     problem = details or Problem(None, None, source="notification")
     affected = problem.affected or tuple(_impacted(levels))
-    return replace(
+    told = replace(
         problem,
         problem_id=problem_id,
         display_id=display_id,
@@ -272,6 +273,7 @@ def _complete(
         url=next(iter(_texts(levels, ("problemurl", "url"))), None),
         source="notification",
     )
+    return grail.complete(told, [*levels])
 
 
 def _known(value: str, levels: list[dict[str, list[Any]]], names: tuple[str, ...]) -> str:

@@ -1,0 +1,187 @@
+"""
+Bodies of workflows: what a problem record in Grail's names tells an engine that has no API to ask.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from _dynatrace_notifications import parse
+from _dynatrace_problems import MAX_ENTITIES, Entity, Problem
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.unit.engine.bodies import DISPLAY_ID, GROUP, HOST, MINUS_PID, PROCESS, problem_v2
+
+#: In the documented shape; the values are synthetic.
+RECORD: dict[str, Any] = {
+    "event.id": MINUS_PID,
+    "display_id": DISPLAY_ID,
+    "event.kind": "DAVIS_PROBLEM",
+    "event.name": "Process unavailable",
+    "event.status": "ACTIVE",
+    "event.category": "AVAILABILITY",
+    "event.start": "2024-07-21T06:59:59.999000000Z",
+    "affected_entity_ids": [PROCESS, HOST],
+    "affected_entity_types": ["dt.entity.process_group_instance", "dt.entity.host"],
+    "root_cause_entity_id": GROUP,
+    "root_cause_entity_name": "Apache Web Server apache*",
+    "entity_tags": ["owner:web"],
+    "maintenance.is_under_maintenance": False,
+}
+
+
+def told(**changes: Any) -> Problem:
+    """
+    Return the problem that a workflow's body tells.
+    """
+    body = {key: value for key, value in {**RECORD, **changes}.items() if value is not ...}
+    problem = parse(json.dumps({"eventData": body}).encode()).problem
+    assert problem is not None
+    return problem
+
+
+def test_a_record_tells_whom_the_problem_concerns() -> None:
+    """
+    Entities, root cause, tags and times, as the Problems API would tell them.
+    """
+    problem = told()
+    assert problem.affected == (
+        Entity(PROCESS, "PROCESS_GROUP_INSTANCE"),
+        Entity(HOST, "HOST"),
+    )
+    assert problem.root_cause == Entity(GROUP, "PROCESS_GROUP", "Apache Web Server apache*")
+    assert problem.tags == ("owner:web",)
+    assert (problem.start, problem.end) == (1721545199999, None)
+    assert not problem.under_maintenance
+
+
+@pytest.mark.parametrize("key", ["affected_entity_ids", "affectedEntityIds", "AffectedEntityIDs"])
+def test_templates_spell_the_list_in_many_ways(key: str) -> None:
+    """
+    A workflow's body is free text, as a notification's is; a list in quotes is one too.
+    """
+    for value in ([PROCESS], json.dumps([PROCESS])):
+        problem = told(**{"affected_entity_ids": ..., key: value})
+        assert [entity.id for entity in problem.affected] == [PROCESS]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        5,
+        PROCESS,
+        "[",
+        {},
+        [None, 5, {}],
+        ["CLUSTER-123456789"],
+        ["../HOST", "web01"],
+        [[PROCESS]],
+        "[" * 100_000,
+    ],
+)
+def test_what_is_no_list_of_entities_names_nobody(value: Any) -> None:
+    """
+    Nothing but an id in its full form is taken.
+    """
+    assert told(affected_entity_ids=value).affected == ()
+
+
+def test_each_entity_is_taken_once_and_not_too_many() -> None:
+    """
+    The body's size is bounded, and so is what is made of it.
+    """
+    many = [f"HOST-{number:016X}" for number in range(MAX_ENTITIES + 5)]
+    assert len(told(affected_entity_ids=[*many, *many]).affected) == MAX_ENTITIES
+    assert [entity.id for entity in told(affected_entity_ids=[HOST, HOST]).affected] == [HOST]
+
+
+def test_smartscape_ids_are_not_taken() -> None:
+    """
+    They have the same form and are other ids.
+    """
+    problem = told(
+        affected_entity_ids=...,
+        **{
+            "smartscape.affected_entity.ids": [HOST],
+            "dt.smartscape_source.id": HOST,
+            "related_entity_ids": [HOST],
+        },
+    )
+    assert problem.affected == ()
+
+
+def test_a_record_under_maintenance_says_so() -> None:
+    """
+    The policy holds it then, as it would if the API said so.
+    """
+    assert told(**{"maintenance.is_under_maintenance": True}).under_maintenance
+    assert not told(**{"maintenance.is_under_maintenance": "yes"}).under_maintenance
+
+
+def test_a_category_is_told_in_the_words_of_the_api() -> None:
+    """
+    Reactors match on the severity in the tag.
+    """
+    assert told(**{"event.category": "SLOWDOWN"}).severity == "PERFORMANCE"
+    assert told(**{"event.category": "ERROR"}).severity == "ERROR"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2024-07-21T06:59:59Z", 1721545199000),
+        ("2024-07-21T06:59:59.9Z", 1721545199900),
+        ("2024-07-21T06:59:59.999999999Z", 1721545199999),
+        ("2024-13-21T06:59:59Z", None),
+        ("2024-07-21T06:59:59", None),
+        ("9999-07-21T06:59:59Z", None),
+        ("now", None),
+        (1721545199, None),
+    ],
+)
+def test_the_start_is_a_time_or_nothing(text: Any, expected: int | None) -> None:
+    """
+    The lookback of a first start goes by it.
+    """
+    assert told(**{"event.start": text}).start == expected
+
+
+def test_a_closed_record_has_an_end() -> None:
+    """
+    An open one has none, whatever it says.
+    """
+    end = {"event.end": "2024-07-21T07:00:00.000000000Z"}
+    assert told(**end, **{"event.status": "CLOSED"}).end == 1721545200000
+    assert told(**end).end is None
+
+
+def test_the_details_of_the_api_win() -> None:
+    """
+    A body that has both is believed where it says more.
+    """
+    body = {**RECORD, "ProblemDetailsJSONv2": problem_v2(), "affected_entity_ids": [HOST]}
+    problem = parse(json.dumps(body).encode()).problem
+    assert problem is not None
+    assert problem.affected[0].id == PROCESS
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=30) | st.just(PROCESS),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.dictionaries(st.sampled_from(sorted(set(RECORD) - {"event.id"})), JSON))
+def test_a_record_of_anything_is_a_problem(changes: dict[str, Any]) -> None:
+    """
+    Whatever stands in it, what comes out is well formed and survives the ledger.
+    """
+    problem = told(**changes)
+    assert Problem.from_dict(json.loads(json.dumps(problem.to_dict()))) == problem
+    assert all(isinstance(tag, str) for tag in problem.tags)
