@@ -102,3 +102,112 @@ def test_an_odd_host_group_is_left_out(tmp_path: Path, group: Any) -> None:
         json.dumps({"dt.entity.host": HOST, "dt.host_group.id": group})
     )
     assert grain(tmp_path) == {"dynatrace": {"host_id": HOST}}
+
+
+def cached(tmp_path: Path) -> Any:
+    """
+    Return the grain of a minion that has a cache directory, as each real one has.
+    """
+    opts = {
+        "dynatrace_enrichment_file": str(tmp_path / "metadata.json"),
+        "dynatrace_oneagentctl": str(tmp_path / "oneagentctl"),
+        "dynatrace_host_id_file": str(tmp_path / "ruxithost.id"),
+        "cachedir": str(tmp_path / "cache"),
+    }
+    return load("_grains/dynatrace.py", opts=opts).dynatrace()
+
+
+TELLS = """
+echo "$1" >> %s/asked
+case $1 in
+  --get-host-id) echo 5fd609ad6757be7d;;
+  --get-host-group) echo web;;
+  --get-tenant) echo abc12345;;
+  --version) echo 1.303.50.20241015-120000;;
+esac
+"""
+WHOLE = {
+    "host_id": HOST,
+    "host_group": "web",
+    "tenant": "abc12345",
+    "oneagent_version": "1.303.50.20241015-120000",
+}
+
+
+def asked(tmp_path: Path) -> list[str]:
+    path = tmp_path / "asked"
+    return path.read_text().split() if path.exists() else []
+
+
+def test_tenant_and_version_come_from_oneagentctl(tmp_path: Path) -> None:
+    """Nothing that the enrichment file knows is asked for."""
+    metadata = {"dt.entity.host": HOST, "dt.host_group.id": "web"}
+    (tmp_path / "metadata.json").write_text(json.dumps(metadata))
+    oneagentctl(tmp_path, TELLS % tmp_path)
+    assert cached(tmp_path) == {"dynatrace": WHOLE}
+    assert asked(tmp_path) == ["--get-tenant", "--version"]
+
+
+def test_a_second_grain_run_asks_nobody(tmp_path: Path) -> None:
+    """Grains are collected often, and oneagentctl takes time."""
+    oneagentctl(tmp_path, TELLS % tmp_path)
+    first = cached(tmp_path)
+    before = asked(tmp_path)
+    assert cached(tmp_path) == first == {"dynatrace": WHOLE}
+    assert asked(tmp_path) == before
+
+
+def test_a_changed_file_is_seen_at_once(tmp_path: Path) -> None:
+    """What is kept goes by the times of the files it came from."""
+    oneagentctl(tmp_path, TELLS % tmp_path)
+    cached(tmp_path)
+    metadata = {"dt.entity.host": HOST, "dt.host_group.id": "db"}
+    (tmp_path / "metadata.json").write_text(json.dumps(metadata))
+    assert cached(tmp_path)["dynatrace"]["host_group"] == "db"
+
+
+def test_what_is_kept_grows_old(tmp_path: Path) -> None:
+    """The tenant may be another one without any of the files telling."""
+    oneagentctl(tmp_path, TELLS % tmp_path)
+    cached(tmp_path)
+    kept = tmp_path / "cache" / "dynatrace" / "grain.json"
+    content = json.loads(kept.read_text())
+    kept.write_text(json.dumps({**content, "at": content["at"] - 3601}))
+    oneagentctl_again = len(asked(tmp_path))
+    cached(tmp_path)
+    assert len(asked(tmp_path)) > oneagentctl_again
+
+
+def test_a_oneagent_that_is_gone_leaves_no_grain(tmp_path: Path) -> None:
+    """What is kept does not outlive the files."""
+    oneagentctl(tmp_path, TELLS % tmp_path)
+    cached(tmp_path)
+    (tmp_path / "oneagentctl").unlink()
+    assert cached(tmp_path) == {}
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"at": "x"}', '{"at": 0, "identity": 7}'])
+def test_a_broken_cache_is_passed_over(tmp_path: Path, content: str) -> None:
+    """A power cut may leave anything."""
+    oneagentctl(tmp_path, TELLS % tmp_path)
+    kept = tmp_path / "cache" / "dynatrace" / "grain.json"
+    kept.parent.mkdir(parents=True)
+    kept.write_text(content)
+    assert cached(tmp_path) == {"dynatrace": WHOLE}
+
+
+def test_a_hanging_oneagentctl_is_given_up_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No second getter waits as long, and the next grain run does not wait at all."""
+    opts = {"cachedir": str(tmp_path / "cache")}
+    opts["dynatrace_oneagentctl"] = str(tmp_path / "oneagentctl")
+    opts["dynatrace_host_id_file"] = str(tmp_path / "ruxithost.id")
+    opts["dynatrace_enrichment_file"] = str(tmp_path / "metadata.json")
+    metadata = {"dt.entity.host": HOST}
+    (tmp_path / "metadata.json").write_text(json.dumps(metadata))
+    oneagentctl(tmp_path, f'echo "$1" >> {tmp_path}/asked; exec sleep 60')
+    module = load("_grains/dynatrace.py", opts=opts)
+    monkeypatch.setattr(module, "ONEAGENTCTL_TIMEOUT_S", 0.5)
+    assert module.dynatrace() == module.dynatrace() == {"dynatrace": {"host_id": HOST}}
+    assert asked(tmp_path) == ["--get-tenant"]
