@@ -1,0 +1,12 @@
+#!yaml
+# Brings a OneAgent, installed by whomever, to what pillar says.
+#
+# By hand        salt web01 state.apply dynatrace.oneagent.configured
+
+include:
+  - .installed
+
+dynatrace-oneagent-configured-dynatrace-oneagent-configured:
+  dynatrace_oneagent.configured:
+    - require:
+        - sls: dynatrace.oneagent.installed
