@@ -12,6 +12,8 @@
 
   * `genuine` comes first: any minion can put any event on the master's bus. What the engine
     did not sign, what is too old, and what was forwarded from another master gives nothing.
+  * `order` names the minions where this technology is down, and the attempt as pillar; it is
+    nothing when the event asks for no action.
   * every value goes through `tojson`: bare, a title with a line break would add keys to the
     reaction. (The engine has replaced what `tojson` writes and YAML cannot read, such as emojis.)
   * `tgt_type: list`: a list holds names only, so none of them is ever read as a pattern.
@@ -20,28 +22,17 @@
   * `queue: True`: a remedy waits for a running state instead of failing beside it.
 #}
 {%- if salt['dynatrace.genuine'](data) %}
-{%- set minions = data['technologies'].get('APACHE_HTTPD') %}
-{%- if data['attempt'] > 0 and minions %}
+{%- set order = salt['dynatrace.order'](data, 'APACHE_HTTPD') %}
+{%- if order %}
 dynatrace-reactor-apache2-local-state-apply:
   local.state.apply:
-    - tgt: {{ minions | tojson }}
+    - tgt: {{ order['minions'] | tojson }}
     - tgt_type: list
     - jid: {{ data['jid'] | tojson }}
-    - metadata:
-        dynatrace_attempt: {{ data['attempt_id'] | tojson }}
-        dynatrace_problem: {{ data['problem_id'] | tojson }}
-        dynatrace_display_id: {{ data['display_id'] | tojson }}
+    - metadata: {{ order['metadata'] | tojson }}
     - args:
         - mods: dynatrace.remedy.apache2
         - queue: true
-        - pillar:
-            dynatrace:
-              attempt:
-                id: {{ data['attempt_id'] | tojson }}
-                jid: {{ data['jid'] | tojson }}
-                problem_id: {{ data['problem_id'] | tojson }}
-                display_id: {{ data['display_id'] | tojson }}
-                number: {{ data['attempt'] | tojson }}
-                title: {{ data['title'] | tojson }}
+        - pillar: {{ order['pillar'] | tojson }}
 {%- endif %}
 {%- endif %}

@@ -2,7 +2,8 @@
 Tells genuine events of the Dynatrace engine from forged ones, and remembers attempts.
 
 ``genuine`` is for reactors, on the master: every accepted minion can put any event on the master's
-bus, so a reactor that acts asks this first. It is loaded there by ``module_dirs``.
+bus, so a reactor that acts asks this first. ``order`` then gives it what its reaction hands on.
+Both are loaded there by ``module_dirs``.
 
 ``claim``, ``finish`` and ``attempt`` are for the remedies, on the minion: an attempt id that the
 engine has given out runs once there, however often its event is seen. Each attempt is a small file
@@ -63,6 +64,36 @@ def genuine(data):
         log.warning("dynatrace: refused an event: it cannot be checked (%s)", type(err).__name__)
         return False
     return True
+
+
+def order(data, technology):
+    """
+    Return what a reaction to a genuine event needs, or None when there is nothing to do.
+
+    ``minions`` is the list of those where a process of this technology is down; ``metadata`` goes
+    with the job, for ``salt-run jobs.list_jobs``; ``pillar`` tells the remedy which attempt it is.
+
+    technology
+        As the event's ``technologies`` spells it: ``APACHE_HTTPD``, ``NGINX``.
+
+    CLI Example:
+
+    .. code-block:: jinja
+
+        {% set order = salt['dynatrace.order'](data, 'APACHE_HTTPD') %}
+    """
+    minions = data["technologies"].get(technology)
+    if data["attempt"] < 1 or not minions:
+        return None
+    attempt = {key: data[key] for key in ("jid", "problem_id", "display_id", "title")}
+    attempt.update(id=data["attempt_id"], number=data["attempt"])
+    metadata = {
+        "dynatrace_attempt": data["attempt_id"],
+        "dynatrace_problem": data["problem_id"],
+        "dynatrace_display_id": data["display_id"],
+    }
+    pillar = {"dynatrace": {"attempt": attempt}}
+    return {"minions": minions, "metadata": metadata, "pillar": pillar}
 
 
 def sign(data, valid_for):

@@ -8,11 +8,41 @@ States from which a remedy reads as a story.
 Each one fails with a comment that says why. They are chained by ``require`` (a failure ends the
 story) and ``onchanges`` (a story that is over, or needs no telling, is skipped): some releases of
 Salt treat a failed ``onchanges`` as "no changes", so neither does for both.
+
+What they have to know of the service is the mapping ``settings``, the same for each:
+
+service
+    As Salt's ``service`` module names it.
+executable
+    Full path; only a process that runs it is taken for the service's.
+configtest
+    The test of its configuration as a list of words; no shell reads them.
+url
+    ``http`` or ``https``, on the loopback unless ``beyond_loopback`` is true.
+host
+    Host header of the request; null: none of its own.
+statuses
+    List of those that count as an answer; empty: every one below 500, from a working server.
+timeout, deadline
+    Seconds for one request (2), and until the proof must have succeeded (30).
+pid_file
+    The service's own, if it has one.
+ports
+    List of those it listens on: by them orphans without a pid file are found, and who is in the
+    way.
+configtest_timeout
+    Seconds (30).
+os_family
+    What differs by the grain ``os_family``: for each family a mapping of the above.
+
+The pillar ``dynatrace:lookup:<name of the state>`` wins. The attempt is the pillar's too,
+``dynatrace:attempt``, as the reactor hands it on; a run by hand has none.
 """
 
 import os
 import time
 
+import salt.utils.minion
 from salt.exceptions import CommandExecutionError
 
 # What a log line may hold of a test's output.
@@ -23,27 +53,44 @@ PAUSE_S = 0.05
 WAIT_S = 110
 # From the end of the start command to the pid file.
 APPEAR_S = 3
+REQUIRED = ("service", "executable", "configtest", "url")
+OPTIONAL = {
+    "host": None,
+    "statuses": [],
+    "timeout": 2,
+    "deadline": 30,
+    "pid_file": None,
+    "ports": [],
+    "configtest_timeout": 30,
+    "beyond_loopback": False,
+}
+# Of other files, without which no story can be told.
+NEEDED = ("dynatrace.claim", "dynatrace_http.ask", "dynatrace_service.main_process")
 
 
-def attempt_taken(name, attempt=None, about=None):
+def attempt_taken(name):
     """
-    Take an attempt for this minion, so that it runs once, whoever asks and however often.
-
-    name
-        A word for it in the output, unused otherwise.
-    attempt
-        The attempt id of the event. None, as by hand: nothing is taken, the rest runs.
-    about
-        Mapping kept with the record: job and problem ids.
+    Take the attempt for this minion, so that it runs once, whoever asks and however often.
 
     Newly taken: changes. Taken before and well finished: no changes. Taken before and not well
-    finished: fails, since nobody knows how far it came.
+    finished: fails, since nobody knows how far it came. By hand there is no attempt: nothing is
+    taken, the rest runs.
+
+    name
+        The service, as the pillar's ``dynatrace:lookup`` names it.
     """
+    missing = [function for function in NEEDED if function not in __salt__]
+    if missing:
+        ask = "run: salt '<minion>' saltutil.sync_all"
+        return _ret(name, False, f"This minion lacks {', '.join(missing)}; {ask}")
+    given = _attempt()
+    attempt = given.get("id")
     if not attempt:
         return _ret(name, True, "Run by hand: no attempt is taken.", {"attempt": "by hand"})
-    in_the_way = _other_runs((about or {}).get("jid"))
+    in_the_way = _other_runs(given.get("jid"))
     if in_the_way:
         return _ret(name, False, f"Another state run is in progress still: {in_the_way}.")
+    about = {key: given.get(key) for key in ("jid", "problem_id")}
     try:
         if __opts__["test"] and __salt__["dynatrace.attempt"](attempt) is None:
             return _ret(name, None, f"Attempt {attempt} would be taken.", {"attempt": attempt})
@@ -52,26 +99,17 @@ def attempt_taken(name, attempt=None, about=None):
         record = __salt__["dynatrace.attempt"](attempt)
     except (CommandExecutionError, OSError) as err:
         return _ret(name, False, f"The attempt cannot be taken: {err}")
-    if record and record["finished"]:
-        return _ret(name, True, f"Attempt {attempt} was well finished at {record['finished']}.")
-    taken = (record or {}).get("taken") or "an unknown time"
-    return _ret(
-        name,
-        False,
-        f"Attempt {attempt} was taken at {taken} and has not finished well: it failed, "
-        "was cut off, or still runs. It does not run a second time.",
-    )
+    return _taken_before(name, attempt, record or {})
 
 
-def attempt_finished(name, attempt=None):
+def attempt_finished(name):
     """
-    Record the good end of an attempt; what is taken and not finished counts as failed.
+    Record the good end of the attempt; what is taken and not finished counts as failed.
 
     name
-        A word for it in the output, unused otherwise.
-    attempt
-        The attempt id that ``attempt_taken`` had.
+        As for ``attempt_taken``.
     """
+    attempt = _attempt().get("id")
     if not attempt:
         return _ret(name, True, "Run by hand: there is no attempt to finish.")
     if __opts__["test"]:
@@ -83,14 +121,20 @@ def attempt_finished(name, attempt=None):
     return _ret(name, True, f"Attempt {attempt} is finished.", {"finished": record["finished"]})
 
 
-def found_not_serving(name, url, executable, pid_file=None, **proof):
+def found_not_serving(name, settings):
     """
     Make sure that there is something to heal: changes if the service does not serve.
 
     A person or another problem's attempt may just have healed it; a service that answers is never
-    restarted. One request decides, with the parameters of ``answers``.
+    restarted. One request decides, the same as in ``answers``.
+
+    name, settings
+        See above.
     """
-    serves, comment = _proof(url, executable, pid_file, **proof)
+    try:
+        serves, comment = _proof(_settled(name, settings))
+    except CommandExecutionError as err:
+        return _ret(name, False, f"Nothing has been done: {err}")
     if serves:
         return _ret(name, True, f"It already serves, nothing is done: {comment}.")
     return _ret(
@@ -101,97 +145,80 @@ def found_not_serving(name, url, executable, pid_file=None, **proof):
     )
 
 
-def configuration_tested(name, command, executable=None, timeout=30):
+def configuration_tested(name, settings):
     """
     Test the configuration before anything is stopped; fails with the last lines of the test.
 
-    name
-        The service, for the comment.
-    command
-        The test as a list of words; no shell reads them. It also runs with ``test=True``.
-    executable
-        With it the test is left to the start when no process of the service lives: then there is
-        nothing to stop, and the outage is shorter by the time of the test.
-    timeout
-        Seconds.
+    When no process of the service lives, there is nothing to stop: the test is left to the start,
+    and the outage is shorter by its time. It also runs with ``test=True``.
+
+    name, settings
+        See above.
     """
-    if not isinstance(command, list) or not command:
-        return _ret(name, False, f"command must be a list of words, not {command!r}.")
-    if executable and not __opts__["test"] and not __salt__["dynatrace_service.lives"](executable):
-        return _ret(name, True, f"No process of {name} lives: its start tests the configuration.")
-    broken = _broken(command, timeout)
+    try:
+        service = _settled(name, settings)
+        if not __opts__["test"] and not __salt__["dynatrace_service.lives"](service["executable"]):
+            return _ret(
+                name, True, f"No process of {name} lives: its start tests the configuration."
+            )
+    except CommandExecutionError as err:
+        return _ret(name, False, f"Nothing has been stopped: {err}")
+    broken = _broken(service)
     if broken:
         return _ret(name, False, f"Nothing has been stopped: {broken}")
     return _ret(name, True, f"The configuration of {name} is valid.")
 
 
-def restarted(name, executable, pid_file=None, ports=None, configtest=None):
+def restarted(name, settings):
     """
     Bring the service back, whatever state it is in.
-
-    name
-        The service, as Salt's ``service`` module names it.
-    executable
-        Full path; only a process that runs it is taken for the service's.
-    pid_file
-        The service's own, if it has one.
-    ports
-        List of those it listens on: by them orphans without a pid file are found, and who is in
-        the way.
-    configtest
-        The command of ``configuration_tested``; when the service does not start, it may tell why.
 
     A living main process is restarted. A dead one is started, after its orphaned workers, which
     hold the ports, and its stale pid file are gone: the init script would wait for the first and
     signal whoever has the pid of the second.
+
+    name, settings
+        See above.
     """
-    place = {"executable": executable, "pid_file": pid_file, "ports": ports}
+    try:
+        service = _settled(name, settings)
+    except CommandExecutionError as err:
+        return _ret(name, False, f"Nothing has been done: {err}")
+    unit = service["service"]
+    place = {key: service[key] for key in ("executable", "pid_file", "ports")}
     try:
         main = __salt__["dynatrace_service.main_process"](**place)
         if __opts__["test"]:
-            return _ret(
-                name, None, _plan(name, main, place), {name: "restart" if main else "start"}
-            )
-        changes = _restart(name, main, place) if main else _start(name, place)
+            plan = {unit: "restart" if main else "start"}
+            return _ret(name, None, _plan(unit, main, place), plan)
+        changes = _restart(unit, main, place) if main else _start(unit, place)
     except (CommandExecutionError, OSError) as err:
-        broken = _broken(configtest) if configtest else None
+        broken = _broken(service)
         return _ret(
-            name, False, f"{name} cannot be brought back: {err}" + (f"; {broken}" if broken else "")
+            name, False, f"{unit} cannot be brought back: {err}" + (f"; {broken}" if broken else "")
         )
-    return _ret(name, True, f"{name} was brought back.", changes)
+    return _ret(name, True, f"{unit} was brought back.", changes)
 
 
-def answers(
-    name,
-    url,
-    executable,
-    pid_file=None,
-    deadline=30,
-    **proof,
-):
+def answers(name, settings):
     """
     Prove by a local request that the service serves, and that it is the service that answers.
 
-    name
-        The service, for the comment.
-    url
-        ``http`` or ``https``, on the loopback unless ``beyond_loopback``.
-    executable, pid_file
-        As for ``restarted``: the main process must live and hold the port of the URL.
-    deadline
-        Seconds until the proof must have succeeded; it is tried all the time.
-    timeout
-        Seconds for one request.
-    statuses
-        List of those that count; none given: every status below 500 comes from a working server.
-    host
-        Host header.
+    Its main process must live and hold the port of the URL. It is tried until ``deadline``.
+
+    name, settings
+        See above.
     """
+    try:
+        service = _settled(name, settings)
+    except CommandExecutionError as err:
+        return _ret(name, False, f"It is not proved that {name} serves: {err}")
+    url, deadline = service["url"], service["deadline"]
     if __opts__["test"]:
         return _ret(name, None, f"{url} would be asked.")
     until = time.monotonic() + deadline
     while True:
-        serves, comment = _proof(url, executable, pid_file, **proof)
+        serves, comment = _proof(service)
         if serves:
             return _ret(name, True, f"{name} serves: {comment}.")
         if time.monotonic() > until:
@@ -206,15 +233,63 @@ def answers(
         time.sleep(PAUSE_S)
 
 
-def _broken(command, timeout=30):
+def _attempt():
+    return _mapping(_mapping(__pillar__.get("dynatrace")).get("attempt"))
+
+
+def _mapping(value):
+    return value if isinstance(value, dict) else {}
+
+
+def _taken_before(name, attempt, record):
+    if record.get("finished"):
+        return _ret(name, True, f"Attempt {attempt} was well finished at {record['finished']}.")
+    return _ret(
+        name,
+        False,
+        f"Attempt {attempt} was taken at {record.get('taken') or 'an unknown time'} and has not "
+        "finished well: it failed, was cut off, or still runs. It does not run a second time.",
+    )
+
+
+def _settled(name, settings):
+    """
+    Return the settings of a service for this minion: the SLS's, its family's, and the pillar's.
+    """
+    place = f"dynatrace:lookup:{name}"
+    if not isinstance(settings, dict):
+        raise CommandExecutionError(f"settings must be a mapping, not {settings!r}")
+    family = _mapping(settings.get("os_family")).get(__grains__.get("os_family"))
+    lookup = _mapping(_mapping(__pillar__.get("dynatrace")).get("lookup")).get(name)
+    common = {key: value for key, value in settings.items() if key != "os_family"}
+    service = {**OPTIONAL, **common, **_mapping(family), **_mapping(lookup)}
+    missing = [key for key in REQUIRED if not service.get(key)]
+    if missing:
+        known = f"for the os_family {__grains__.get('os_family')} nothing is known of it"
+        raise CommandExecutionError(
+            f"{known}; set the pillar " + ", ".join(f"{place}:{key}" for key in missing)
+        )
+    unknown = sorted(service.keys() - OPTIONAL.keys() - set(REQUIRED))
+    if unknown:
+        allowed = ", ".join(sorted([*REQUIRED, *OPTIONAL]))
+        raise CommandExecutionError(
+            f"{name} has no setting {', '.join(unknown)}; in the SLS and in the pillar {place} "
+            f"are allowed: {allowed}"
+        )
+    if not isinstance(service["configtest"], list):
+        raise CommandExecutionError(f"{place}:configtest must be a list of words")
+    return service
+
+
+def _broken(service):
     """
     Run the test of a configuration; return None, or what is wrong.
     """
     try:
         result = __salt__["cmd.run_all"](
-            [str(word) for word in command],
+            [str(word) for word in service["configtest"]],
             python_shell=False,
-            timeout=timeout,
+            timeout=service["configtest_timeout"],
             redirect_stderr=True,
             ignore_retcode=True,
             output_loglevel="debug",
@@ -236,7 +311,7 @@ def _other_runs(jid):
     """
     until = time.monotonic() + WAIT_S
     while True:
-        active = __salt__["saltutil.is_running"]("state.*") if jid else []
+        active = _state_runs() if jid else []
         mine = _begun(jid)
         before = [
             run for run in active if str(run.get("jid")) != jid and _begun(run.get("jid")) < mine
@@ -246,28 +321,37 @@ def _other_runs(jid):
         time.sleep(PAUSE_S)
 
 
+def _state_runs():
+    # What saltutil.is_running does, without loading that module while the service is down.
+    running = salt.utils.minion.running(__opts__)
+    return [run for run in running if str(run.get("fun")).startswith("state.")]
+
+
 def _begun(jid):
     """
     Return when a job began on this minion: its file in the minion's proc directory is made then.
     """
     try:
         return os.stat(os.path.join(__opts__["cachedir"], "proc", str(jid))).st_mtime
-    except OSError:
+    except (OSError, ValueError):
         return float("inf")
 
 
-def _proof(url, executable, pid_file, timeout=2, statuses=None, host=None, beyond_loopback=False):
+def _proof(service):
     """
     Return whether the service answers, and the evidence either way.
     """
-    answer = __salt__["dynatrace_http.ask"](url, timeout, host, beyond_loopback)
+    url, executable = service["url"], service["executable"]
+    answer = __salt__["dynatrace_http.ask"](
+        url, service["timeout"], service["host"], service["beyond_loopback"]
+    )
     if answer["problem"]:
         return False, answer["problem"]
-    status = answer["status"]
+    status, statuses = answer["status"], service["statuses"]
     if status not in statuses if statuses else status >= SERVER_ERROR:
         return False, f"{url} answered {status}"
     port = __salt__["dynatrace_http.port"](url)
-    main = __salt__["dynatrace_service.main_process"](executable, pid_file, [port])
+    main = __salt__["dynatrace_service.main_process"](executable, service["pid_file"], [port])
     if main is None:
         return False, f"{url} answered {status}, but no main process of {executable} is alive"
     if not __salt__["dynatrace_service.listens"](main, port):

@@ -40,13 +40,15 @@ class Daemon:
         Start it; whether it is ready is another question.
         """
         local = {"NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"}
+        # An installed minion compiles a module once, not for each job.
+        inherited = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
         with self.output.open("ab") as output:
             self._keeper = subprocess.Popen(
                 self._command,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                env={**os.environ, **local},
+                env={**inherited, **local},
                 # A Ctrl-C is ours to pass on, in our order.
                 start_new_session=True,
             )

@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import salt.utils.data
+import yaml
 
-from tests.unit.docs.pages import REPO, blocks
+from tests.unit.docs.pages import REPO, blocks, rows
 from tests.unit.minion.loading import load
 from tests.unit.minion.signing import signed, write_key
 from tests.unit.sls.rendering import render
 
 PAGE = REPO / "docs" / "writing-a-remedy.md"
-REACTOR, STATE = blocks(PAGE, "jinja")
+[REACTOR] = blocks(PAGE, "jinja")
+[STATE] = [text for text in blocks(PAGE, "yaml") if text.startswith("#!yaml\n")]
 HOSTILE = "x\"\n    - tgt: '*'\n{{ 1 }}"
 
 
@@ -29,15 +30,12 @@ def rendered(text: str, tmp_path: Path, functions: dict[str, Any], **context: An
 def reaction(tmp_path: Path, **event: Any) -> Any:
     write_key(tmp_path)
     module = load("_modules/dynatrace.py", opts={"cachedir": str(tmp_path)})
-    functions = {"dynatrace.genuine": module.genuine}
+    functions = {"dynatrace.genuine": module.genuine, "dynatrace.order": module.order}
     return rendered(REACTOR, tmp_path, functions, data=signed(**event), tag="")
 
 
-def state(tmp_path: Path, pillar: dict[str, Any]) -> Any:
-    def pillar_get(key: str, default: Any) -> Any:
-        return salt.utils.data.traverse_dict_and_list({"dynatrace": pillar}, key, default)
-
-    return rendered(STATE, tmp_path, {"pillar.get": pillar_get}, sls="remedy.nginx")
+def state(tmp_path: Path) -> Any:
+    return rendered(STATE, tmp_path, {}, sls="remedy.nginx")
 
 
 def arguments(body: Any) -> dict[str, Any]:
@@ -78,7 +76,7 @@ def test_the_reactor_differs_from_ours_only_where_the_page_says(tmp_path: Path) 
 def test_each_step_of_the_state_calls_a_state_that_exists(tmp_path: Path) -> None:
     """The story is told with the states that we ship, and with parameters that they take."""
     module = load("_states/dynatrace.py")
-    for body in state(tmp_path, {"attempt": {"id": "9f0c2a41d7e85b36", "jid": "1"}}).values():
+    for body in state(tmp_path).values():
         [function] = body
         code = getattr(module, function.removeprefix("dynatrace.")).__code__
         given = arguments(body).keys() - {"require", "onchanges"}
@@ -88,7 +86,7 @@ def test_each_step_of_the_state_calls_a_state_that_exists(tmp_path: Path) -> Non
 def test_each_step_requires_one_before_it(tmp_path: Path) -> None:
     """No step runs after a failure, and the steps come in the order of the page."""
     seen: list[str] = []
-    for name, body in state(tmp_path, {}).items():
+    for name, body in state(tmp_path).items():
         for kind in ("require", "onchanges"):
             assert {one["dynatrace"] for one in arguments(body).get(kind, [])} <= set(seen)
         assert not seen or arguments(body)["require"] == [{"dynatrace": seen[-1]}]
@@ -96,7 +94,32 @@ def test_each_step_requires_one_before_it(tmp_path: Path) -> None:
     assert len(seen) == 6
 
 
-def test_a_site_sets_its_own_values_by_pillar(tmp_path: Path) -> None:
-    """Pillar wins, and a hostile value stays one value."""
-    high = state(tmp_path, {"lookup": {"nginx": {"url": HOSTILE}}})
-    assert arguments(high["remedy-nginx-answers"])["url"] == HOSTILE
+def test_the_settings_of_the_page_are_complete_and_known(tmp_path: Path) -> None:
+    """What the page says of nginx is enough for the states, with the pillar that it shows."""
+    [pillar] = [yaml.safe_load(text) for text in blocks(PAGE, "yaml") if "lookup:" in text]
+    asked: list[Any] = []
+
+    def ask(*question: Any) -> Any:
+        asked.append(question)
+        return {"status": None, "problem": "nobody there"}
+
+    module = load(
+        "_states/dynatrace.py",
+        salt={"dynatrace_http.ask": ask},
+        grains={"os_family": "Debian"},
+        pillar=pillar,
+        opts={"test": False},
+    )
+    given = arguments(state(tmp_path)["remedy-nginx-found-not-serving"])
+    assert module.found_not_serving(given["name"], given["settings"])["result"]
+    assert asked == [("https://127.0.0.1:8443/health", 2, None, False)]
+
+
+def test_the_table_of_settings_is_the_one_of_the_states() -> None:
+    """Each setting has its line, and its default is the one that is used."""
+    module = load("_states/dynatrace.py")
+    table = {key: cells[1] for key, cells in rows(PAGE) if len(cells) == 2}
+    documented = {key: table[key] for key in (*module.REQUIRED, *module.OPTIONAL)}
+    for key, default in module.OPTIONAL.items():
+        told = documented[key].rpartition("(")[2].removesuffix(")")
+        assert told == str(default).lower() or not default
