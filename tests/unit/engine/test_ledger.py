@@ -67,6 +67,7 @@ def run(code: str, *arguments: str, **options: Any) -> subprocess.Popen[str]:
     Start a process of its own that knows the ledger.
     """
     head = f"import sys; sys.path.insert(0, {str(ENGINES)!r}); from _dynatrace_ledger import *\n"
+    head += "from _dynatrace_errors import *\nfrom _dynatrace_notifications import Notice\n"
     command = [sys.executable, "-c", head + code, *arguments]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **options)
 
