@@ -1,9 +1,8 @@
 """
-Orders attempts for the episodes that the policy lets through, and brings each to its end.
+Decides the open episodes, and orders attempts for those that the policy lets through.
 
 An attempt is recorded together with the event that orders it, in one transaction; the announcer fires what is
-recorded. An order is valid for a short time only. If no job takes it by then it was provably not executed, and may be
-given again under the same ids; if a job took it and no return came, it is lost, counts, and is never repeated blindly.
+recorded. What becomes of an order is followed by ``_dynatrace_orders``, and how it ends by ``_dynatrace_outcomes``.
 """
 
 from __future__ import annotations
@@ -11,34 +10,26 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
-from _dynatrace_episodes import disarmed
+from _dynatrace_announcements import Announcements, name_of
 from _dynatrace_errors import ApiError
-from _dynatrace_events import attempt_id, complete, describe, job_id, tag
-from _dynatrace_feedback import attempt_comment, escalation_comment, escalation_marker, marker
+from _dynatrace_events import attempt_id, job_id
 from _dynatrace_ledger import Attempt, Episode, Ledger
+from _dynatrace_orders import FRESH_S, Orders
+from _dynatrace_orders import TAKE_S as TAKE_S
+from _dynatrace_outcomes import Outcomes
 from _dynatrace_policy import Policy, Reason, Situation, Verdict, decide
 from _dynatrace_reports import Reports
 from _dynatrace_targets import Target
 
 log = logging.getLogger(__name__)
 
-#: An order must become a job within this time; the signed event says so, and reactors refuse it later.
-TAKE_S = 30.0
-#: After the validity has passed, a reactor that checked in time may still be publishing the job.
-TAKE_MARGIN_S = 3.0
-#: A problem read longer ago is read again before anything is done about it.
-FRESH_S = 20.0
-#: An order surely became no job: given twice at most within it, fired late each time, and expired.
-UNTAKEN_S = 2 * (TAKE_S + TAKE_MARGIN_S) + FRESH_S
 RECHECK_S = 60.0
 #: What is unmatched may be matched later: a minion is accepted, a grain appears. The longer it lasts, the rarer.
 REMATCH_FIRST_S = 30.0
 REMATCH_CAP_S = 300.0
 #: Attempts are counted over a week at most, the largest window that the configuration allows.
 PAST_S = 7 * 86400.0
-
 #: Who waits for room is looked at again now and then, also when nothing seems to have become free.
 ROOM_S = 60.0
 
@@ -70,9 +61,9 @@ class Attempts:
         self._is_accepted = is_accepted
         self._reread = reread
         self._rematch = rematch
-        self._reacts = reacts
-        self._comments = comments
-        self._reports = reports
+        self._told = Announcements(instance, ledger, policy, comments, reports)
+        self._outcomes = Outcomes(instance, ledger, policy, self._told)
+        self._orders = Orders(ledger, policy, accepted, reread, reacts, self._outcomes)
         #: What was in progress when the last decisions were made; None: nothing is known yet.
         self._in_progress: frozenset[tuple[str, str, str, bool]] | None = None
         self._room_checked = 0.0
@@ -83,7 +74,25 @@ class Attempts:
         """
         return self._is_accepted(name)
 
-    # -- ordering --------------------------------------------------------------------------------------------------
+    def started(self, attempt: Attempt, minions: list[str], now: float) -> None:
+        """
+        Note that a job took the order, and to whom it went; nobody else will return.
+        """
+        self._outcomes.started(attempt, minions, now)
+
+    def end_action(
+        self, attempt: Attempt, minion: str, state: str, comment: str, now: float
+    ) -> None:
+        """
+        Record how an attempt ended on one minion, and end it when that was the last.
+        """
+        self._outcomes.end_action(attempt, minion, state, comment, now)
+
+    def expire(self, now: float) -> list[str]:
+        """
+        Bring forward what waited too long: orders that no job took, and jobs that did not return.
+        """
+        return self._orders.expire(now)
 
     def order(self, now: float) -> list[str]:
         """
@@ -141,13 +150,13 @@ class Attempts:
                 busy.update(target.minion for target in go)
                 episode = replace(episode, attempts=episode.attempts + 1, announced=True)
             elif not episode.announced:
-                self._announce(episode, "open", (), held, now)
-                said.append(f"opened {_name(episode)}, {_why(episode, held)}")
+                self._told.announce(episode, "open", (), held, now)
+                said.append(f"opened {name_of(episode)}, {_why(episode, held)}")
                 episode = replace(episode, announced=True)
             spent = [target for target, verdict in held if verdict.reason is Reason.ATTEMPTS_SPENT]
             if spent and not episode.escalated:
-                episode = self.escalate(episode, "attempts spent", now, held)
-                said.append(f"escalated {_name(episode)}: attempts spent")
+                episode = self._told.escalate(episode, "attempts spent", now, held)
+                said.append(f"escalated {name_of(episode)}: attempts spent")
             decided = self._next(episode, held, now)
             if decided != self._ledger.episode(episode.problem_key, episode.episode):
                 self._ledger.save_episode(decided)
@@ -199,60 +208,9 @@ class Attempts:
         attempt = Attempt(own_id, episode.problem_key, episode.episode, number, jid, "planned", now)
         self._ledger.add_attempt(attempt, [(target.minion, target.entity) for target in go])
         what = "retry" if episode.announced else "open"
-        self._announce(episode, what, go, held, now, attempt=number, fresh_until=now + FRESH_S)
+        self._told.announce(episode, what, go, held, now, attempt=number, fresh_until=now + FRESH_S)
         minions = ", ".join(dict.fromkeys(target.minion for target in go))
-        return f"attempt {number} for {_name(episode)} on {minions}"
-
-    def _announce(
-        self,
-        episode: Episode,
-        what: str,
-        go: Any,
-        held: list[tuple[Target, Verdict]],
-        now: float,
-        *,
-        attempt: int = 0,
-        reason: str | None = None,
-        outcome: Any = (),
-        fresh_until: float | None = None,
-    ) -> None:
-        described = describe(
-            episode.problem, episode.resolution, go, held, dry_run=self._policy.dry_run
-        )
-        data = complete(
-            what,
-            described,
-            instance=self._instance,
-            episode=episode.episode,
-            attempt=attempt,
-            start_ms=episode.problem.start,
-            problem_key=episode.problem_key,
-            reason=reason,
-            outcome=outcome,
-            act=fresh_until is not None,
-        )
-        self._ledger.add_event(
-            episode.problem_key, tag(what, episode.problem), data, now, fresh_until
-        )
-
-    def escalate(
-        self, episode: Episode, reason: str, now: float, held: list[tuple[Target, Verdict]]
-    ) -> Episode:
-        """
-        Say that a person must look; return the episode as it then is.
-        """
-        self._announce(episode, "escalated", (), held, now, reason=reason)
-        if (
-            self._comments
-            and episode.attempts
-            and episode.problem.problem_id
-            and reason == "attempts spent"
-        ):
-            text = escalation_comment(reason, episode, self._policy)
-            self._ledger.add_comment(
-                escalation_marker(episode), episode.problem.problem_id, text, now
-            )
-        return replace(episode, escalated=reason)
+        return f"attempt {number} for {name_of(episode)} on {minions}"
 
     def _next(self, episode: Episode, held: list[tuple[Target, Verdict]], now: float) -> Episode:
         """
@@ -271,210 +229,6 @@ class Attempts:
             times.append(now + min(max(now - episode.opened, REMATCH_FIRST_S), REMATCH_CAP_S))
         return replace(episode, due=min(times, default=None), waiting=waiting)
 
-    # -- ending ----------------------------------------------------------------------------------------------------
-
-    def end_action(
-        self, attempt: Attempt, minion: str, state: str, comment: str, now: float
-    ) -> None:
-        """
-        Record how an attempt ended on one minion, and end it when that was the last.
-        """
-        with self._ledger.transaction():
-            if self._ledger.end_action(attempt.attempt_id, minion, state, comment, now):
-                self._end_if_done(attempt, now)
-
-    def _end_if_done(self, attempt: Attempt, now: float) -> None:
-        actions = self._ledger.actions(attempt.attempt_id)
-        states = {action.state for action in actions}
-        if "waiting" in states:
-            return
-        state = next((name for name in ("bad", "lost", "good") if name in states), "void")
-        self._ledger.move_attempt(attempt.attempt_id, state, ended=now)
-        self._ledger.count(f"attempts_{state}")
-        episode = self._ledger.episode(attempt.problem_key, attempt.episode)
-        if episode is None:
-            return
-        if state == "void":
-            self._call_person(episode, now)
-            return
-        outcome = [
-            {"minion": action.minion, "ok": action.state == "good", "comment": action.comment}
-            for action in actions
-            if action.state != "void"
-        ]
-        what = "healed" if state == "good" else "failed"
-        reason = {"good": None, "bad": "the remedy failed", "lost": "lost"}[state]
-        self._announce(
-            episode, what, (), [], now, attempt=attempt.number, reason=reason, outcome=outcome
-        )
-        log.info(
-            "%s: attempt %s for %s: %s",
-            self._instance,
-            attempt.number,
-            _name(episode),
-            reason or "healed",
-        )
-        ended = replace(attempt, ended=now, state=state)
-        self._comment(episode, ended, state, now)
-        if self._reports is not None:
-            self._reports.outcome(episode, ended, state, now)
-        self._ledger.wake_episode(attempt.problem_key, attempt.episode, now)
-
-    def _comment(self, episode: Episode, attempt: Attempt, state: str, now: float) -> None:
-        if not self._comments or episode.problem.problem_id is None:
-            return
-        ordered = self._ledger.event_of(attempt.attempt_id) or {}
-        held = [f"{item['minion']} ({item['reason']})" for item in ordered.get("held", ())]
-        actions = self._ledger.actions(attempt.attempt_id)
-        text = attempt_comment(episode, attempt, actions, state, self._policy, held)
-        own = marker("attempt", attempt.attempt_id)
-        self._ledger.add_comment(own, episode.problem.problem_id, text, now)
-
-    def started(self, attempt: Attempt, minions: list[str], now: float) -> None:
-        """
-        Note that a job took the order, and to whom it went; nobody else will return.
-        """
-        with self._ledger.transaction():
-            if attempt.state in ("planned", "fired", "idle"):
-                self._ledger.order_taken(attempt.attempt_id, now)
-                log.info(
-                    "%s: job %s took attempt %s",
-                    self._instance,
-                    attempt.jid,
-                    attempt.attempt_id[:12],
-                )
-            for action in self._ledger.actions(attempt.attempt_id):
-                if action.state == "waiting" and action.minion not in minions:
-                    self.end_action(
-                        attempt, action.minion, "void", "no remedy for this process", now
-                    )
-
-    def expire(self, now: float) -> list[str]:
-        """
-        Bring forward what waited too long: orders that no job took, and jobs that did not return.
-        """
-        said: list[str] = []
-        for attempt in self._ledger.open_attempts():
-            if attempt.state == "running":
-                if now > (attempt.started or now) + self._policy.outcome_timeout:
-                    self._lose(attempt, now)
-                    said.append(f"attempt {attempt.attempt_id[:12]} is lost")
-            elif attempt.state == "fired":
-                if now > (attempt.fired or now) + TAKE_S + TAKE_MARGIN_S:
-                    # Given again at once, so that nobody else takes its place among those being healed.
-                    self._ledger.move_attempt(attempt.attempt_id, "idle")
-                    said += self._again(replace(attempt, state="idle"), now)
-            elif attempt.state == "idle" or now > attempt.created + FRESH_S:
-                said += self._again(attempt, now)
-        return said
-
-    def _lose(self, attempt: Attempt, now: float) -> None:
-        with self._ledger.transaction():
-            for action in self._ledger.actions(attempt.attempt_id):
-                waited = f"no return within {self._policy.outcome_timeout:g} s"
-                self._ledger.end_action(attempt.attempt_id, action.minion, "lost", waited, now)
-            self._end_if_done(attempt, now)
-
-    def _again(self, attempt: Attempt, now: float) -> list[str]:
-        """
-        Give an order again under the same ids, if it still stands; or give it up.
-        """
-        ordered = self._ledger.event_of(attempt.attempt_id)
-        episode = self._ledger.latest_episode(attempt.problem_key)
-        if (
-            ordered is None
-            or episode is None
-            or episode.episode != attempt.episode
-            or episode.state != "open"
-        ):
-            self._void(attempt, "the problem closed first", now)
-            return []
-        reacts = self._reacts(tag(ordered["what"], episode.problem))
-        if self._is_too_late(attempt, reacts, now):
-            return [self._give_up(attempt, episode, now)]
-        if attempt.first_fired and not reacts:
-            return []  # Nobody is configured to take it: repeating it would only be noise.
-        if not self._still_allowed(attempt, episode, now):
-            self._take_back(attempt, now)
-            return []
-        self._ledger.refire(attempt.attempt_id, now + FRESH_S)
-        self._ledger.move_attempt(attempt.attempt_id, "planned")
-        return [f"attempt {attempt.number} for {_name(episode)} ordered again"]
-
-    def _is_too_late(self, attempt: Attempt, reacts: bool, now: float) -> bool:
-        """
-        Tell whether an order went untaken for so long that no remedy can be expected to take it.
-
-        Given only once it may have been lost with the master that went down then; it is given once more.
-        """
-        if attempt.first_fired is None:
-            return False
-        repeated = (attempt.fired or 0.0) > attempt.first_fired
-        waited = now - attempt.first_fired
-        return waited > self._policy.outcome_timeout + TAKE_MARGIN_S and (repeated or not reacts)
-
-    def _still_allowed(self, attempt: Attempt, episode: Episode, now: float) -> bool:
-        """
-        Tell whether an old order may be given now: as strict as for a new one, but for its own place in the records.
-        """
-        if now - episode.read > FRESH_S:
-            try:
-                fresh = self._reread(episode, now)
-            except ApiError:
-                return False
-            if fresh is None:
-                return False
-            episode = fresh
-        if self._is_held(episode):
-            return False
-        if attempt.state == "planned":
-            return True  # It has its place among those being healed already.
-        busy = self._ledger.busy_minions()
-        minions = {action.minion for action in self._ledger.actions(attempt.attempt_id)}
-        return len(busy | minions) <= self._policy.limit(self._accepted())
-
-    def _is_held(self, episode: Episode) -> bool:
-        maintenance = episode.problem.under_maintenance and self._policy.hold_in_maintenance
-        return maintenance or self._ledger.get("paused") is not None
-
-    def _take_back(self, attempt: Attempt, now: float) -> None:
-        """
-        Void an order that is held by a pause or a maintenance window, so that it keeps no room and no process busy.
-
-        Not before even a firing that a crash kept from being recorded has expired; its episode is decided anew.
-        """
-        episode = self._ledger.latest_episode(attempt.problem_key)
-        expired = now - max(attempt.created, attempt.fired or 0.0) > UNTAKEN_S
-        if expired and episode is not None and episode.state == "open" and self._is_held(episode):
-            with self._ledger.transaction():
-                self._void(attempt, "held", now)
-                self._ledger.wake_episode(attempt.problem_key, attempt.episode, now)
-
-    def _give_up(self, attempt: Attempt, episode: Episode, now: float) -> str:
-        with self._ledger.transaction():
-            self._void(attempt, "no remedy took it", now)
-            self._call_person(episode, now)
-            return f"escalated {_name(episode)}: no remedy took the event"
-
-    def _call_person(self, episode: Episode, now: float) -> None:
-        """
-        Say that nobody healed what was ordered; it is not ordered anew before the problem changes.
-        """
-        if episode.state != "open":
-            return
-        if not episode.escalated:
-            episode = self.escalate(episode, "no remedy took the event", now, [])
-        self._ledger.save_episode(replace(episode, due=None, waiting=None))
-
-    def _void(self, attempt: Attempt, why: str, now: float) -> None:
-        with self._ledger.transaction():
-            ordered = self._ledger.event_of(attempt.attempt_id)
-            if ordered is not None:
-                self._ledger.disarm(attempt.attempt_id, disarmed(ordered))
-            for action in self._ledger.actions(attempt.attempt_id):
-                self._ledger.end_action(attempt.attempt_id, action.minion, "void", why, now)
-            self._ledger.move_attempt(attempt.attempt_id, "void", ended=now)
-
 
 def _may_have_changed(episode: Episode, held: list[tuple[Target, Verdict]]) -> bool:
     """
@@ -483,10 +237,6 @@ def _may_have_changed(episode: Episode, held: list[tuple[Target, Verdict]]) -> b
     An episode that was never read, since it was left alone at first, is read too.
     """
     return not episode.read or any(verdict.reason is Reason.MAINTENANCE for _, verdict in held)
-
-
-def _name(episode: Episode) -> str:
-    return episode.problem.display_id or episode.problem_key
 
 
 def _why(episode: Episode, held: list[tuple[Target, Verdict]]) -> str:

@@ -76,7 +76,7 @@ def announced(tree: ast.AST) -> Iterator[str]:
     Yield the words that a module announces events with: those it passes on, and those it chooses.
     """
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "_announce":
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "").endswith("announce"):
             chosen: list[ast.expr] = [node.args[1]]
         elif isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "what":
             choice = node.value
@@ -88,7 +88,10 @@ def announced(tree: ast.AST) -> Iterator[str]:
 
 def test_every_kind_of_event_the_engine_announces_is_documented() -> None:
     """A new word in a tag needs a row that says when it comes, and a row needs the word."""
-    modules = [REPO / "_engines" / f"_dynatrace_{name}.py" for name in ("attempts", "episodes")]
+    modules = [
+        REPO / "_engines" / f"_dynatrace_{name}.py"
+        for name in ("attempts", "announcements", "episodes", "outcomes")
+    ]
     words = {word for module in modules for word in announced(ast.parse(module.read_text()))}
     table = section(PAGE, "Events")
     assert words == {key for key, _ in rows(PAGE) if f"\n| `{key}` | " in table and "/" not in key}

@@ -1,0 +1,117 @@
+"""
+Records what the world is to hear of an attempt: the event, and the comment on the problem.
+
+Everything here is written to the ledger within the caller's transaction, and sent by others later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from _dynatrace_events import complete, describe, tag
+from _dynatrace_feedback import attempt_comment, escalation_comment, escalation_marker, marker
+from _dynatrace_ledger import Attempt, Episode, Ledger
+from _dynatrace_policy import Policy, Verdict
+from _dynatrace_reports import Reports
+from _dynatrace_targets import Target
+
+
+class Announcements:
+    """
+    The events and comments of one engine's attempts. ``comments`` False: the tenant is not told by comments.
+    """
+
+    def __init__(
+        self,
+        instance: str,
+        ledger: Ledger,
+        policy: Policy,
+        comments: bool,
+        reports: Reports | None,
+    ) -> None:
+        self._instance = instance
+        self._ledger = ledger
+        self._policy = policy
+        self._comments = comments
+        self._reports = reports
+
+    def announce(
+        self,
+        episode: Episode,
+        what: str,
+        go: Iterable[Target],
+        held: list[tuple[Target, Verdict]],
+        now: float,
+        *,
+        attempt: int = 0,
+        reason: str | None = None,
+        outcome: Iterable[dict[str, Any]] = (),
+        fresh_until: float | None = None,
+    ) -> None:
+        """
+        Put an event about an episode into the outbox; with ``fresh_until`` it orders an attempt.
+        """
+        described = describe(
+            episode.problem, episode.resolution, go, held, dry_run=self._policy.dry_run
+        )
+        data = complete(
+            what,
+            described,
+            instance=self._instance,
+            episode=episode.episode,
+            attempt=attempt,
+            start_ms=episode.problem.start,
+            problem_key=episode.problem_key,
+            reason=reason,
+            outcome=outcome,
+            act=fresh_until is not None,
+        )
+        self._ledger.add_event(
+            episode.problem_key, tag(what, episode.problem), data, now, fresh_until
+        )
+
+    def escalate(
+        self, episode: Episode, reason: str, now: float, held: list[tuple[Target, Verdict]]
+    ) -> Episode:
+        """
+        Say that a person must look; return the episode as it then is.
+        """
+        self.announce(episode, "escalated", (), held, now, reason=reason)
+        if (
+            self._comments
+            and episode.attempts
+            and episode.problem.problem_id
+            and reason == "attempts spent"
+        ):
+            text = escalation_comment(reason, episode, self._policy)
+            self._ledger.add_comment(
+                escalation_marker(episode), episode.problem.problem_id, text, now
+            )
+        return replace(episode, escalated=reason)
+
+    def tell_tenant(self, episode: Episode, attempt: Attempt, state: str, now: float) -> None:
+        """
+        Record the comment on an attempt that ended, and the reports that are asked for.
+        """
+        self._comment(episode, attempt, state, now)
+        if self._reports is not None:
+            self._reports.outcome(episode, attempt, state, now)
+
+    def _comment(self, episode: Episode, attempt: Attempt, state: str, now: float) -> None:
+        if not self._comments or episode.problem.problem_id is None:
+            return
+        ordered = self._ledger.event_of(attempt.attempt_id) or {}
+        held = [f"{item['minion']} ({item['reason']})" for item in ordered.get("held", ())]
+        actions = self._ledger.actions(attempt.attempt_id)
+        text = attempt_comment(episode, attempt, actions, state, self._policy, held)
+        own = marker("attempt", attempt.attempt_id)
+        self._ledger.add_comment(own, episode.problem.problem_id, text, now)
+
+
+def name_of(episode: Episode) -> str:
+    """
+    Return what people call the problem of an episode.
+    """
+    return episode.problem.display_id or episode.problem_key

@@ -1,0 +1,125 @@
+"""
+Brings attempts that a job took to their end: good, bad, lost, or void where nothing was executed.
+
+If a job took an order and no return came, the attempt is lost: it counts, and is never repeated blindly.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+from _dynatrace_announcements import Announcements, name_of
+from _dynatrace_episodes import disarmed
+from _dynatrace_ledger import Attempt, Episode, Ledger
+from _dynatrace_policy import Policy
+
+log = logging.getLogger(__name__)
+
+
+class Outcomes:
+    """
+    The ends of one engine's attempts. All methods belong to the loop's thread and write through the ledger only.
+    """
+
+    def __init__(self, instance: str, ledger: Ledger, policy: Policy, told: Announcements) -> None:
+        self._instance = instance
+        self._ledger = ledger
+        self._policy = policy
+        self._told = told
+
+    def started(self, attempt: Attempt, minions: list[str], now: float) -> None:
+        """
+        Note that a job took the order, and to whom it went; nobody else will return.
+        """
+        with self._ledger.transaction():
+            if attempt.state in ("planned", "fired", "idle"):
+                self._ledger.order_taken(attempt.attempt_id, now)
+                log.info(
+                    "%s: job %s took attempt %s",
+                    self._instance,
+                    attempt.jid,
+                    attempt.attempt_id[:12],
+                )
+            for action in self._ledger.actions(attempt.attempt_id):
+                if action.state == "waiting" and action.minion not in minions:
+                    self.end_action(
+                        attempt, action.minion, "void", "no remedy for this process", now
+                    )
+
+    def end_action(
+        self, attempt: Attempt, minion: str, state: str, comment: str, now: float
+    ) -> None:
+        """
+        Record how an attempt ended on one minion, and end it when that was the last.
+        """
+        with self._ledger.transaction():
+            if self._ledger.end_action(attempt.attempt_id, minion, state, comment, now):
+                self._end_if_done(attempt, now)
+
+    def _end_if_done(self, attempt: Attempt, now: float) -> None:
+        actions = self._ledger.actions(attempt.attempt_id)
+        states = {action.state for action in actions}
+        if "waiting" in states:
+            return
+        state = next((name for name in ("bad", "lost", "good") if name in states), "void")
+        self._ledger.move_attempt(attempt.attempt_id, state, ended=now)
+        self._ledger.count(f"attempts_{state}")
+        episode = self._ledger.episode(attempt.problem_key, attempt.episode)
+        if episode is None:
+            return
+        if state == "void":
+            self.call_person(episode, now)
+            return
+        outcome = [
+            {"minion": action.minion, "ok": action.state == "good", "comment": action.comment}
+            for action in actions
+            if action.state != "void"
+        ]
+        what = "healed" if state == "good" else "failed"
+        reason = {"good": None, "bad": "the remedy failed", "lost": "lost"}[state]
+        self._told.announce(
+            episode, what, (), [], now, attempt=attempt.number, reason=reason, outcome=outcome
+        )
+        log.info(
+            "%s: attempt %s for %s: %s",
+            self._instance,
+            attempt.number,
+            name_of(episode),
+            reason or "healed",
+        )
+        ended = replace(attempt, ended=now, state=state)
+        self._told.tell_tenant(episode, ended, state, now)
+        self._ledger.wake_episode(attempt.problem_key, attempt.episode, now)
+
+    def lose(self, attempt: Attempt, now: float) -> None:
+        """
+        End an attempt whose job did not return in time.
+        """
+        with self._ledger.transaction():
+            for action in self._ledger.actions(attempt.attempt_id):
+                waited = f"no return within {self._policy.outcome_timeout:g} s"
+                self._ledger.end_action(attempt.attempt_id, action.minion, "lost", waited, now)
+            self._end_if_done(attempt, now)
+
+    def void(self, attempt: Attempt, why: str, now: float) -> None:
+        """
+        End an attempt that was not executed; where its order still waits to be fired, it is fired as a mere report.
+        """
+        with self._ledger.transaction():
+            ordered = self._ledger.event_of(attempt.attempt_id)
+            if ordered is not None:
+                self._ledger.disarm(attempt.attempt_id, disarmed(ordered))
+            for action in self._ledger.actions(attempt.attempt_id):
+                self._ledger.end_action(attempt.attempt_id, action.minion, "void", why, now)
+            self._ledger.move_attempt(attempt.attempt_id, "void", ended=now)
+
+    def call_person(self, episode: Episode, now: float) -> None:
+        """
+        Say that nobody healed what was ordered; it is not ordered anew before the problem changes.
+        """
+        if episode.state != "open":
+            return
+        if not episode.escalated:
+            episode = self._told.escalate(episode, "no remedy took the event", now, [])
+        self._ledger.save_episode(replace(episode, due=None, waiting=None))
