@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from _dynatrace_announcements import Announcements, name_of
+from _dynatrace_episodes import is_healed
 from _dynatrace_errors import ApiError
 from _dynatrace_events import attempt_id, job_id
 from _dynatrace_ledger import Attempt, Episode, Ledger
@@ -20,7 +21,7 @@ from _dynatrace_orders import TAKE_S as TAKE_S
 from _dynatrace_outcomes import Outcomes
 from _dynatrace_policy import Policy, Reason, Situation, Verdict, decide
 from _dynatrace_reports import Reports
-from _dynatrace_targets import Target
+from _dynatrace_targets import Target, last_failure
 
 log = logging.getLogger(__name__)
 
@@ -193,7 +194,7 @@ class Attempts:
             paused=self._ledger.get("paused") is not None,
             accepted=self._is_accepted(target.minion),
             maintenance=episode.problem.under_maintenance,
-            healed_here=self._ledger.healed_here(episode, target.minion, target.entity),
+            healed_here=is_healed(self._ledger, episode, target),
             busy=target.minion in taken,
             room=limit - len(taken),
         )
@@ -206,7 +207,8 @@ class Attempts:
         own_id = attempt_id(episode.problem_key, episode.episode, number)
         jid = job_id(own_id, episode.problem.start)
         attempt = Attempt(own_id, episode.problem_key, episode.episode, number, jid, "planned", now)
-        self._ledger.add_attempt(attempt, [(target.minion, target.entity) for target in go])
+        seen = {target.entity: last_failure(episode.problem, target.entity) for target in go}
+        self._ledger.add_attempt(attempt, [(one.minion, one.entity) for one in go], seen)
         what = "retry" if episode.announced else "open"
         self._told.announce(episode, what, go, held, now, attempt=number, fresh_until=now + FRESH_S)
         minions = ", ".join(dict.fromkeys(target.minion for target in go))
@@ -218,25 +220,36 @@ class Attempts:
         """
         times: list[float] = []
         waiting = None
-        for _, verdict in held:
+        for target, verdict in held:
             if verdict.reason in _WAITING:
                 waiting = _WAITING[verdict.reason]
             if verdict.reason is Reason.COOLDOWN and verdict.until is not None:
                 times.append(verdict.until)
             if verdict.reason in (Reason.MAINTENANCE, Reason.NOT_ACCEPTED):
                 times.append(now + RECHECK_S)
+            if verdict.reason is Reason.HEALED:
+                times.append(now + self._look_again(episode, target, now))
         if episode.resolution.unmatched:
             times.append(now + min(max(now - episode.opened, REMATCH_FIRST_S), REMATCH_CAP_S))
         return replace(episode, due=min(times, default=None), waiting=waiting)
 
+    def _look_again(self, episode: Episode, target: Target, now: float) -> float:
+        """
+        Return in how many seconds a healed process is looked at, the longer ago it was healed the rarer.
+        """
+        heal = self._ledger.last_heal(episode, target.minion, target.entity)
+        since = now - heal.ended if heal is not None and heal.ended is not None else 0.0
+        return min(max(since, RECHECK_S), REMATCH_CAP_S)
+
 
 def _may_have_changed(episode: Episode, held: list[tuple[Target, Verdict]]) -> bool:
     """
-    Tell whether a reading may show what the list of problems does not: the end of a maintenance window.
+    Tell whether a reading may show what the list of problems does not: the end of a maintenance window, a new failure.
 
     An episode that was never read, since it was left alone at first, is read too.
     """
-    return not episode.read or any(verdict.reason is Reason.MAINTENANCE for _, verdict in held)
+    hidden = (Reason.MAINTENANCE, Reason.HEALED)
+    return not episode.read or any(verdict.reason in hidden for _, verdict in held)
 
 
 def _why(episode: Episode, held: list[tuple[Target, Verdict]]) -> str:

@@ -4,7 +4,7 @@ The ledger's attempts, and what each does to which process on which minion.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 
 from _dynatrace_ledger_file import LedgerFile
@@ -17,9 +17,16 @@ class AttemptRecords(LedgerFile):
     Attempts by their ids, and their actions by minion and process.
     """
 
-    def add_attempt(self, attempt: Attempt, targets: Iterable[tuple[str, str]]) -> None:
+    def add_attempt(
+        self,
+        attempt: Attempt,
+        targets: Iterable[tuple[str, str]],
+        seen: Mapping[str, int | None] | None = None,
+    ) -> None:
         """
         Record an attempt on (minion, process) pairs before anything of it is fired.
+
+        ``seen`` tells by process when the latest failure that is known began, in UTC milliseconds.
         """
         with self.transaction():
             self._write(
@@ -28,11 +35,12 @@ class AttemptRecords(LedgerFile):
             )
             for minion, process in targets:
                 self._write(
-                    "INSERT OR IGNORE INTO actions VALUES (?, ?, ?, 'waiting', '', ?, NULL)",
+                    "INSERT OR IGNORE INTO actions VALUES (?, ?, ?, 'waiting', '', ?, NULL, ?)",
                     attempt.attempt_id,
                     minion,
                     process,
                     attempt.created,
+                    (seen or {}).get(process),
                 )
 
     def attempt(self, attempt_id: str) -> Attempt | None:
@@ -120,21 +128,21 @@ class AttemptRecords(LedgerFile):
         )
         return [Past(row["state"], row["started"], row["ended"]) for row in rows]
 
-    def healed_here(self, episode: Episode, minion: str, process: str) -> bool:
+    def last_heal(self, episode: Episode, minion: str, process: str) -> Action | None:
         """
-        Tell whether an attempt of this episode came back good from this process, and still counts.
+        Return the latest good action of this episode on a process that still counts, or None.
         """
         rows = self._rows(
-            "SELECT 1 FROM actions JOIN attempts USING (attempt_id)"
+            "SELECT actions.* FROM actions JOIN attempts USING (attempt_id)"
             " WHERE problem_key = ? AND episode = ? AND minion = ? AND process = ?"
-            " AND actions.state = 'good' AND actions.started >= ? LIMIT 1",
+            " AND actions.state = 'good' AND actions.started >= ? ORDER BY actions.started DESC LIMIT 1",
             episode.problem_key,
             episode.episode,
             minion,
             process,
             episode.counted_from,
         )
-        return bool(rows)
+        return Action(**dict(rows[0])) if rows else None
 
     def busy_minions(self) -> set[str]:
         """

@@ -73,6 +73,8 @@ class Attempt:
 class Action:
     """
     What an attempt does to one process on one minion: ``state`` is waiting, good, bad, lost or void.
+
+    ``seen`` is when the failure that it was ordered for began, in UTC milliseconds, if the evidence told.
     """
 
     attempt_id: str
@@ -82,6 +84,7 @@ class Action:
     comment: str
     started: float
     ended: float | None
+    seen: int | None = None
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import sqlite3
 
 from _dynatrace_errors import LedgerError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -66,6 +66,7 @@ CREATE TABLE actions (
     comment TEXT NOT NULL DEFAULT '',
     started REAL NOT NULL,
     ended REAL,
+    seen INTEGER,
     PRIMARY KEY (attempt_id, minion, process)
 ) WITHOUT ROWID;
 CREATE INDEX actions_by_process ON actions (minion, process, started);
@@ -96,6 +97,9 @@ CREATE INDEX comments_waiting ON comments (due) WHERE sent IS NULL AND given_up 
 CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 """
 
+#: By version: what makes of a ledger of the version before one of this.
+_STEPS = {2: "ALTER TABLE actions ADD COLUMN seen INTEGER;"}
+
 
 def migrate(db: sqlite3.Connection, path: object) -> None:
     """
@@ -108,4 +112,6 @@ def migrate(db: sqlite3.Connection, path: object) -> None:
         raise LedgerError(
             f"the ledger {path} was written by a newer version; move it aside or upgrade"
         )
-    db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+    steps = [_STEPS[step] for step in range(version + 1, SCHEMA_VERSION + 1)] if version else []
+    script = "".join(steps) or _SCHEMA
+    db.executescript(f"BEGIN; {script} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")

@@ -54,6 +54,8 @@ class Entity:
 class Evidence:
     """
     One piece of evidence: ``is_open`` is None where the API does not say (2021 captures have no event data).
+
+    ``start`` is in UTC milliseconds, None where it is not told.
     """
 
     entity: Entity
@@ -62,6 +64,7 @@ class Evidence:
     root_cause: bool = False
     is_open: bool | None = None
     grouping: Entity | None = None
+    start: int | None = None
 
 
 @dataclass(frozen=True)
@@ -360,6 +363,7 @@ def _evidence(details: list[Mapping[str, Any]]) -> Iterable[Evidence]:
             root_cause=item.get("rootCauseRelevant") is True,
             is_open=_IS_OPEN.get(_string(status)),
             grouping=_stub(item.get("groupingEntity")),
+            start=_time(item.get("startTime")),
         )
 
 
@@ -371,6 +375,7 @@ def _evidence_v1(events: list[tuple[Mapping[str, Any], Entity]]) -> Iterable[Evi
             event_type=_event_type(event.get("eventType")),
             root_cause=event.get("isRootCause") is True,
             is_open=_IS_OPEN.get(_string(event.get("status"))),
+            start=_time(event.get("startTime")),
         )
 
 

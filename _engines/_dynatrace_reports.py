@@ -10,9 +10,11 @@ the tenant still has it open; closing it twice does no harm.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from _dynatrace_client import Client
+from _dynatrace_episodes import is_healed
 from _dynatrace_ledger import Action, Attempt, Comment, Episode, Ledger
 from _dynatrace_problems import Problem, is_entity_id
 
@@ -135,6 +137,9 @@ def send_close(ledger: Ledger, client: Client, record: Comment, due: float, now:
         raise GivenUp("Dynatrace closed it")
     if _concerned(problem) != _concerned(episode.problem):
         raise NotYet("it concerns others than when it was last read")
+    fresh = replace(episode, problem=problem)
+    if not all(is_healed(ledger, fresh, one) for one in episode.resolution.targets):
+        raise GivenUp("it failed again")
     ledger.comment_trying(record.marker, due)
     client.close_problem(record.problem_id, close_message(attempt, now))
 
@@ -151,7 +156,7 @@ def _why_not(ledger: Ledger, episode: Episode, attempt: Attempt) -> str | None:
     found = episode.resolution
     if found.unmatched or not found.targets:
         return "it concerns what no minion was found for"
-    if not all(ledger.healed_here(episode, one.minion, one.entity) for one in found.targets):
+    if not all(is_healed(ledger, episode, one) for one in found.targets):
         return "not all of its targets were healed"
     return None
 

@@ -208,3 +208,20 @@ def is_down(problem: Problem, entity_id: str) -> bool:
         return any(item.event_type in DOWN_EVENTS and item.is_open is not False for item in events)
     # Without events an availability evidence, or no evidence at all in an availability problem, must do.
     return problem.severity == "AVAILABILITY" and (bool(own) or not problem.evidence)
+
+
+def last_failure(problem: Problem, entity_id: str, still_open: bool = False) -> int | None:
+    """
+    Return when the latest event by which this process is down began, in UTC milliseconds; None: no event tells.
+
+    ``still_open``: of those only that the evidence expressly calls open.
+    """
+    starts = [
+        item.start
+        for item in problem.evidence
+        if item.entity.id == entity_id
+        and item.event_type in DOWN_EVENTS
+        and item.start is not None
+        and (item.is_open is True or not still_open)
+    ]
+    return max(starts, default=None)

@@ -235,6 +235,27 @@ def test_a_newer_ledger_is_left_alone(tmp_path: Path) -> None:
     assert [item.name for item in tmp_path.glob("*corrupt*")] == []
 
 
+def test_a_ledger_of_the_first_version_is_taken_over(tmp_path: Path) -> None:
+    """
+    What it knows is kept; what it could not know is unknown.
+    """
+    path = tmp_path / "ledger.db"
+    ledger = Ledger(path)
+    ledger.add_attempt(attempt(), [("web01", PROCESS)], {PROCESS: 5})
+    assert [action.seen for action in ledger.actions("a1")] == [5]
+    ledger.close()
+    database = sqlite3.connect(path)
+    database.executescript("ALTER TABLE actions DROP COLUMN seen; PRAGMA user_version = 1;")
+    database.close()
+    for _ in range(2):
+        ledger = Ledger(path)
+        assert ledger.moved_aside is None
+        assert [action.seen for action in ledger.actions("a1")] == [None]
+        ledger.add_attempt(attempt("a2"), [("web01", PROCESS)], {PROCESS: 7})
+        assert [action.seen for action in ledger.actions("a2")] == [7]
+        ledger.close()
+
+
 def test_a_second_opener_is_refused(ledger: Ledger) -> None:
     """
     Two engines on one ledger would both act.

@@ -9,8 +9,15 @@ from typing import Any
 import pytest
 from _dynatrace_errors import Unavailable
 from _dynatrace_minions import Match
-from _dynatrace_problems import Entity, EntityDetail, Evidence, Problem
-from _dynatrace_targets import Resolution, Target, Unmatched, is_down, resolve
+from _dynatrace_problems import (
+    Entity,
+    EntityDetail,
+    Evidence,
+    Problem,
+    parse_problem,
+    parse_problem_v1,
+)
+from _dynatrace_targets import Resolution, Target, Unmatched, is_down, last_failure, resolve
 
 from tests.unit.engine.bodies import (
     APACHE,
@@ -20,8 +27,11 @@ from tests.unit.engine.bodies import (
     OTHER_PROCESS,
     PROCESS,
     SERVICE,
+    START,
     evidence,
     problem,
+    problem_v1,
+    problem_v2,
     target,
 )
 
@@ -272,3 +282,35 @@ def test_only_a_process_that_is_down_now_counts(
     assert is_down(down, PROCESS) is expected
     technologies = [item.technologies for item in resolved(down).targets if item.entity == PROCESS]
     assert technologies == [("APACHE_HTTPD",) if expected else ()]
+
+
+FAILURES: list[tuple[str, list[dict[str, Any]], int | None, int | None]] = [
+    ("none", [], None, None),
+    ("one, open", [{"start": 5}], 5, 5),
+    ("the later of two", [{"start": 5}, {"start": 9}], 9, 9),
+    ("the later one is over", [{"start": 5}, {"start": 9, "is_open": False}], 9, 5),
+    ("nobody says whether it is over", [{"start": 5, "is_open": None}], 5, None),
+    ("without a time", [{"start": None}], None, None),
+    ("merely slow", [{"start": 5, "event_type": "SERVICE_SLOWDOWN"}], None, None),
+    ("of another process", [{"start": 5, "entity_id": OTHER_PROCESS}], None, None),
+]
+
+
+@pytest.mark.parametrize(("what", "items", "latest", "still"), FAILURES)
+def test_the_last_failure_is_the_latest_event_by_which_this_process_is_down(
+    what: str, items: list[dict[str, Any]], latest: int | None, still: int | None
+) -> None:
+    """
+    Of all that are known, and of those that the evidence expressly calls open.
+    """
+    found = problem(evidence=tuple(evidence(**item) for item in items))
+    assert last_failure(found, PROCESS) == latest, what
+    assert last_failure(found, PROCESS, still_open=True) == still, what
+
+
+def test_both_api_versions_tell_when_a_failure_began() -> None:
+    """
+    As each piece of evidence has it.
+    """
+    for parsed in (parse_problem(problem_v2()), parse_problem_v1(problem_v1())):
+        assert last_failure(parsed, PROCESS) == START
