@@ -86,17 +86,21 @@ class Announcements:
             and reason == "attempts spent"
         ):
             text = escalation_comment(reason, episode, self._policy)
-            self._ledger.add_comment(
-                escalation_marker(episode), episode.problem.problem_id, text, now
-            )
+            own = escalation_marker(episode)
+            self._ledger.add_comment(own, episode.problem.problem_id, text, now)
+            # It may stand there since before the ledger was lost; one look in a rare case.
+            self._ledger.comment_later(own, now, doubtful=True)
         return replace(episode, escalated=reason)
 
     def tell_tenant(self, episode: Episode, attempt: Attempt, state: str, now: float) -> None:
         """
         Record the comment on an attempt that ended, and the reports that are asked for.
+
+        An attempt that this ledger never fired was recovered from the job cache: its comment may stand there already,
+        and is looked for first; an event could not be looked for.
         """
         self._comment(episode, attempt, state, now)
-        if self._reports is not None:
+        if self._reports is not None and attempt.fired is not None:
             self._reports.outcome(episode, attempt, state, now)
 
     def _comment(self, episode: Episode, attempt: Attempt, state: str, now: float) -> None:
@@ -108,6 +112,8 @@ class Announcements:
         text = attempt_comment(episode, attempt, actions, state, self._policy, held)
         own = marker("attempt", attempt.attempt_id)
         self._ledger.add_comment(own, episode.problem.problem_id, text, now)
+        if attempt.fired is None:
+            self._ledger.comment_later(own, now, doubtful=True)
 
 
 def name_of(episode: Episode) -> str:

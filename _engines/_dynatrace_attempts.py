@@ -14,14 +14,14 @@ from dataclasses import replace
 from _dynatrace_announcements import Announcements, name_of
 from _dynatrace_episodes import is_healed
 from _dynatrace_errors import ApiError
-from _dynatrace_events import attempt_id, job_id
 from _dynatrace_ledger import Attempt, Episode, Ledger
 from _dynatrace_orders import FRESH_S, Orders
 from _dynatrace_orders import TAKE_S as TAKE_S
 from _dynatrace_outcomes import Outcomes
 from _dynatrace_policy import Policy, Reason, Situation, Verdict, decide
+from _dynatrace_recovery import Recovery, next_attempt, record
 from _dynatrace_reports import Reports
-from _dynatrace_targets import Target, last_failure
+from _dynatrace_targets import Target
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,11 @@ class Attempts:
         reacts: Callable[[str], bool],
         comments: bool,
         reports: Reports | None = None,
+        sent_to: Callable[[str], list[str] | None] | None = None,
     ) -> None:
+        """
+        ``sent_to`` returns whom a job was sent to, None if the job cache has no such job; it is None without a cache.
+        """
         self._instance = instance
         self._ledger = ledger
         self._policy = policy
@@ -62,6 +66,7 @@ class Attempts:
         self._is_accepted = is_accepted
         self._reread = reread
         self._rematch = rematch
+        self._recovery = Recovery(instance, ledger, is_accepted, sent_to)
         self._told = Announcements(instance, ledger, policy, comments, reports)
         self._outcomes = Outcomes(instance, ledger, policy, self._told)
         self._orders = Orders(ledger, policy, accepted, reread, reacts, self._outcomes)
@@ -144,8 +149,14 @@ class Attempts:
                 return []
             episode = fresh
             go, held = self._verdicts(episode, busy, limit, now)
+        said: list[str] = []
+        while go and (known := self._recovery.take_over(episode, go, now)) is not None:
+            said.append(
+                f"attempt {known.attempts} for {name_of(episode)} is in the job cache already"
+            )
+            episode = known
+            go, held = self._verdicts(episode, busy, limit, now)
         with self._ledger.transaction():
-            said: list[str] = []
             if go:
                 said.append(self._attempt(episode, go, held, now))
                 busy.update(target.minion for target in go)
@@ -203,12 +214,9 @@ class Attempts:
     def _attempt(
         self, episode: Episode, go: list[Target], held: list[tuple[Target, Verdict]], now: float
     ) -> str:
-        number = episode.attempts + 1
-        own_id = attempt_id(episode.problem_key, episode.episode, number)
-        jid = job_id(own_id, episode.problem.start)
-        attempt = Attempt(own_id, episode.problem_key, episode.episode, number, jid, "planned", now)
-        seen = {target.entity: last_failure(episode.problem, target.entity) for target in go}
-        self._ledger.add_attempt(attempt, [(one.minion, one.entity) for one in go], seen)
+        attempt = next_attempt(episode, now)
+        number = attempt.number
+        record(self._ledger, attempt, go, episode)
         what = "retry" if episode.announced else "open"
         self._told.announce(episode, what, go, held, now, attempt=number, fresh_until=now + FRESH_S)
         minions = ", ".join(dict.fromkeys(target.minion for target in go))

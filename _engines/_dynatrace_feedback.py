@@ -96,8 +96,8 @@ def escalation_marker(episode: Episode) -> str:
 
 
 def _took(attempt: Attempt) -> str:
-    begun = attempt.first_fired or attempt.created
-    return f", {attempt.ended - begun:.1f} s" if attempt.ended else ""
+    begun = attempt.first_fired
+    return f", {attempt.ended - begun:.1f} s" if attempt.ended and begun else ""
 
 
 def _ended(action: Action) -> str:

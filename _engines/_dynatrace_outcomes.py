@@ -62,6 +62,7 @@ class Outcomes:
         states = {action.state for action in actions}
         if "waiting" in states:
             return
+        attempt = self._ledger.attempt(attempt.attempt_id) or attempt
         state = next((name for name in ("bad", "lost", "good") if name in states), "void")
         self._ledger.move_attempt(attempt.attempt_id, state, ended=now)
         self._ledger.count(f"attempts_{state}")

@@ -173,6 +173,7 @@ def _build(instance, config):
     feedback = (
         feedback_.Feedback(instance, ledger, client) if client and config.get("feedback") else None
     )
+    jobs = _jobs()
     attempts = attempts_.Attempts(
         instance,
         ledger,
@@ -184,6 +185,7 @@ def _build(instance, config):
         reacts=_reacts,
         comments=feedback is not None and config.get("feedback.comment"),
         reports=_reports(config, ledger) if feedback is not None else None,
+        sent_to=jobs.minions if jobs.cached else None,
     )
     announcer = bus.Announcer(instance, ledger, _firing_side, key, attempts_.TAKE_S)
     status = status_.Status(
@@ -197,7 +199,7 @@ def _build(instance, config):
         intake=intake,
         episodes=episodes,
         attempts=attempts,
-        jobs=_jobs(),
+        jobs=jobs,
         announcer=announcer,
         hearer=hearer,
         feedback=feedback,

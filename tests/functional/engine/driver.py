@@ -146,6 +146,7 @@ def build(given: Mapping[str, Any]) -> None:
     match = episodes_.matcher(entities, index.find)
     episodes = episodes_.Episodes("test", ledger, match, config.get("lookback"), policy.dry_run)
     feedback = feedback_.Feedback("test", ledger, client, clock.time)
+    jobs = FileJobs(home / "jobs")
     attempts = attempts_.Attempts(
         "test",
         ledger,
@@ -156,9 +157,9 @@ def build(given: Mapping[str, Any]) -> None:
         rematch=episodes.rematch,
         reacts=lambda _: True,
         comments=True,
+        sent_to=jobs.minions,
     )
     announcer = bus.Announcer("test", ledger, lambda: FileBus(home), KEY, attempts_.TAKE_S)
-    jobs = FileJobs(home / "jobs")
     hearer = SimpleNamespace(jids=frozenset())
     status = status_.Status("test", config.get("poll_interval"), clock.time())
     commands = commands_.Commands("test", ledger, policy, status, KEY, announcer.say)

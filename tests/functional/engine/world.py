@@ -142,6 +142,7 @@ class World:
         self.feedback = (
             feedback_.Feedback("test", self.ledger, client, lambda: self.now) if client else None
         )
+        jobs = self.cache.jobs()
         attempts = attempts_.Attempts(
             "test",
             self.ledger,
@@ -157,6 +158,7 @@ class World:
                 config.get("feedback.event"),
                 config.get("feedback.close_after") if config.get("feedback.close") else None,
             ),
+            sent_to=jobs.minions if jobs.cached else None,
         )
         self.announcer = bus.Announcer("test", self.ledger, lambda: self.bus, KEY, attempts_.TAKE_S)
         hearer = bus.Hearer("test", lambda: self.bus, lambda _: None, None)
@@ -178,7 +180,7 @@ class World:
                 intake,
                 episodes,
                 attempts,
-                self.cache.jobs(),
+                jobs,
                 self.announcer,
                 hearer,
                 None,
