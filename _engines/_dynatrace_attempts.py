@@ -19,6 +19,7 @@ from _dynatrace_orders import FRESH_S, Orders
 from _dynatrace_orders import TAKE_S as TAKE_S
 from _dynatrace_outcomes import Outcomes
 from _dynatrace_policy import Policy, Reason, Situation, Verdict, decide
+from _dynatrace_presence import Presence
 from _dynatrace_recovery import Recovery, next_attempt, record
 from _dynatrace_reports import Reports
 from _dynatrace_targets import Target
@@ -34,7 +35,12 @@ PAST_S = 7 * 86400.0
 #: Who waits for room is looked at again now and then, also when nothing seems to have become free.
 ROOM_S = 60.0
 
-_WAITING = {Reason.STORM: "room", Reason.IN_PROGRESS: "room", Reason.PAUSED: "paused"}
+_WAITING = {
+    Reason.STORM: "room",
+    Reason.IN_PROGRESS: "room",
+    Reason.PAUSED: "paused",
+    Reason.NOT_CONNECTED: "minion",
+}
 
 
 class Attempts:
@@ -55,9 +61,12 @@ class Attempts:
         comments: bool,
         reports: Reports | None = None,
         sent_to: Callable[[str], list[str] | None] | None = None,
+        presence: Presence | None = None,
     ) -> None:
         """
         ``sent_to`` returns whom a job was sent to, None if the job cache has no such job; it is None without a cache.
+
+        ``presence`` None: minions that did not return are not asked before they are given another order.
         """
         self._instance = instance
         self._ledger = ledger
@@ -66,6 +75,7 @@ class Attempts:
         self._is_accepted = is_accepted
         self._reread = reread
         self._rematch = rematch
+        self._presence = presence
         self._recovery = Recovery(instance, ledger, is_accepted, sent_to)
         self._told = Announcements(instance, ledger, policy, comments, reports)
         self._outcomes = Outcomes(instance, ledger, policy, self._told)
@@ -107,6 +117,8 @@ class Attempts:
         Raises nothing of the API: an episode that cannot be read again waits.
         """
         said: list[str] = []
+        if self._presence is not None and self._presence.news():
+            self._ledger.wake_episodes(now, "minion")
         busy = self._ledger.busy_minions()
         limit = self._policy.limit(self._accepted())
         before = self._ledger.waiting_actions()
@@ -166,9 +178,13 @@ class Attempts:
                 said.append(f"opened {name_of(episode)}, {_why(episode, held)}")
                 episode = replace(episode, announced=True)
             spent = [target for target, verdict in held if verdict.reason is Reason.ATTEMPTS_SPENT]
-            if spent and not episode.escalated:
-                episode = self._told.escalate(episode, "attempts spent", now, held)
-                said.append(f"escalated {name_of(episode)}: attempts spent")
+            gone = [target for target, verdict in held if verdict.reason is Reason.NOT_CONNECTED]
+            if now - episode.opened <= self._policy.attempt_window:
+                gone = []  # It may only be restarting.
+            if (spent or gone) and not episode.escalated:
+                why = "attempts spent" if spent else "not connected"
+                episode = self._told.escalate(episode, why, now, held)
+                said.append(f"escalated {name_of(episode)}: {why}")
             decided = self._next(episode, held, now)
             if decided != self._ledger.episode(episode.problem_key, episode.episode):
                 self._ledger.save_episode(decided)
@@ -209,7 +225,16 @@ class Attempts:
             busy=target.minion in taken,
             room=limit - len(taken),
         )
-        return decide(target, past, situation, self._policy)
+        verdict = decide(target, past, situation, self._policy)
+        if verdict.reason is None and not self._is_connected(target.minion, now):
+            return decide(target, past, replace(situation, connected=False), self._policy)
+        return verdict
+
+    def _is_connected(self, minion: str, now: float) -> bool:
+        if self._presence is None:
+            return True
+        lost_at = self._ledger.lost_at(minion)
+        return lost_at is None or self._presence.is_there(minion, lost_at, now)
 
     def _attempt(
         self, episode: Episode, go: list[Target], held: list[tuple[Target, Verdict]], now: float
@@ -233,7 +258,7 @@ class Attempts:
                 waiting = _WAITING[verdict.reason]
             if verdict.reason is Reason.COOLDOWN and verdict.until is not None:
                 times.append(verdict.until)
-            if verdict.reason in (Reason.MAINTENANCE, Reason.NOT_ACCEPTED):
+            if verdict.reason in (Reason.MAINTENANCE, Reason.NOT_ACCEPTED, Reason.NOT_CONNECTED):
                 times.append(now + RECHECK_S)
             if verdict.reason is Reason.HEALED:
                 times.append(now + self._look_again(episode, target, now))

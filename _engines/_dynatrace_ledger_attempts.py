@@ -128,6 +128,17 @@ class AttemptRecords(LedgerFile):
         )
         return [Past(row["state"], row["started"], row["ended"]) for row in rows]
 
+    def lost_at(self, minion: str) -> float | None:
+        """
+        Return when the last job that was sent to a minion was given up as lost; None: it returned, or there was none.
+        """
+        rows = self._rows(
+            "SELECT state, ended FROM actions WHERE minion = ? AND state IN ('good', 'bad', 'lost')"
+            " ORDER BY started DESC LIMIT 1",
+            minion,
+        )
+        return rows[0]["ended"] if rows and rows[0]["state"] == "lost" else None
+
     def last_heal(self, episode: Episode, minion: str, process: str) -> Action | None:
         """
         Return the latest good action of this episode on a process that still counts, or None.

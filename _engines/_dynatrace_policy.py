@@ -32,6 +32,7 @@ class Reason(enum.Enum):
     DRY_RUN = "dry run"
     NOT_ALLOWED = "not allowed"
     NOT_ACCEPTED = "not accepted"
+    NOT_CONNECTED = "not connected"
     HEALED = "healed"
     ONE_OF_MANY = "one of many hosts"
 
@@ -60,6 +61,7 @@ class Situation:
     healed_here: bool = False
     busy: bool = False
     room: int = 1
+    connected: bool = True
 
 
 @dataclass(frozen=True)
@@ -145,6 +147,9 @@ def _by_time(past: Sequence[Past], situation: Situation, policy: Policy) -> Verd
         return Verdict(Reason.STORM)
     if policy.dry_run:
         return Verdict(Reason.DRY_RUN)
+    if not situation.connected:
+        # Last, since finding out costs a job: nobody is asked who would be held anyway.
+        return Verdict(Reason.NOT_CONNECTED)
     return Verdict()
 
 

@@ -87,9 +87,11 @@ import _dynatrace_loop as loop_
 import _dynatrace_minions as minions_
 import _dynatrace_notifications as notifications
 import _dynatrace_policy as policy_
+import _dynatrace_presence as presence_
 import _dynatrace_reports as reports_
 import _dynatrace_status as status_
 import salt.cache
+import salt.client
 import salt.key
 import salt.loader
 import salt.minion
@@ -174,6 +176,8 @@ def _build(instance, config):
         feedback_.Feedback(instance, ledger, client) if client and config.get("feedback") else None
     )
     jobs = _jobs()
+    # Without a job cache nothing proves who answered; then nobody is asked.
+    presence = presence_.Presence(instance, _ping, jobs.returns) if jobs.cached else None
     attempts = attempts_.Attempts(
         instance,
         ledger,
@@ -186,12 +190,13 @@ def _build(instance, config):
         comments=feedback is not None and config.get("feedback.comment"),
         reports=_reports(config, ledger) if feedback is not None else None,
         sent_to=jobs.minions if jobs.cached else None,
+        presence=presence,
     )
     announcer = bus.Announcer(instance, ledger, _firing_side, key, attempts_.TAKE_S)
     status = status_.Status(
         instance, float(config.get("poll_interval")) if client else 0.0, time.time()
     )
-    hearer = _hearer(instance, config, minions)
+    hearer = _hearer(instance, config, minions, presence)
     commands = commands_.Commands(instance, ledger, policy, status, key, announcer.say)
     parts = loop_.Parts(
         config=config,
@@ -209,7 +214,15 @@ def _build(instance, config):
     loop = loop_.Loop(instance, parts)
     hearer.wire(loop.job, _hook(instance, config, ledger, loop), loop.command)
     probe = status_.Probe(status, ledger, lambda: announcer.healthy, lambda: len(minions))
-    threads = [announcer, hearer, feedback, *_listening(instance, config, ledger, loop, probe)]
+    if presence is not None:
+        presence.on_answer = loop.look_now
+    threads = [
+        announcer,
+        hearer,
+        feedback,
+        presence,
+        *_listening(instance, config, ledger, loop, probe),
+    ]
     minions.refresh()
     for thread in filter(None, threads):
         thread.start()
@@ -247,8 +260,10 @@ def _reports(config, ledger):
     return reports_.Reports(ledger, config.get("feedback.event"), close_after)
 
 
-def _hearer(instance, config, minions):
+def _hearer(instance, config, minions, presence):
     def touched(minion):
+        if minion is not None and presence is not None:
+            presence.heard(minion)
         if minion is None or minion not in minions:
             minions.touch_keys()
         else:
@@ -365,6 +380,14 @@ def _reacts(tag):
         return bool(reactor)
     globs = [glob for item in reactor if isinstance(item, Mapping) for glob in item]
     return any(fnmatch(tag, str(glob)) for glob in globs)
+
+
+def _ping(minions):
+    """
+    Ask minions whether they are there, without waiting for an answer; return the job's id.
+    """
+    with salt.client.get_local_client(mopts=dict(__opts__)) as client:
+        return client.cmd_async(minions, "test.ping", tgt_type="list")
 
 
 def _jobs():

@@ -26,6 +26,7 @@ import _dynatrace_loop as loop_
 import _dynatrace_minions as minions_
 import _dynatrace_notifications as notifications
 import _dynatrace_policy as policy_
+import _dynatrace_presence as presence_
 import _dynatrace_reports as reports_
 import _dynatrace_status as status_
 
@@ -121,6 +122,9 @@ class World:
         self.bus = ListBus()
         self.cache = JobCache()
         self.reacts: Callable[[str], bool] = lambda _: True
+        #: Minions that answer no `test.ping`, and whom each of them asked.
+        self.gone: set[str] = set()
+        self.pings: list[list[str]] = []
         self.now = time.time()
         self.sentences: list[str] = []
         self.build()
@@ -143,6 +147,11 @@ class World:
             feedback_.Feedback("test", self.ledger, client, lambda: self.now) if client else None
         )
         jobs = self.cache.jobs()
+        self.presence = (
+            presence_.Presence("test", self._ping, jobs.returns, lambda: self.now)
+            if jobs.cached
+            else None
+        )
         attempts = attempts_.Attempts(
             "test",
             self.ledger,
@@ -159,6 +168,7 @@ class World:
                 config.get("feedback.close_after") if config.get("feedback.close") else None,
             ),
             sent_to=jobs.minions if jobs.cached else None,
+            presence=self.presence,
         )
         self.announcer = bus.Announcer("test", self.ledger, lambda: self.bus, KEY, attempts_.TAKE_S)
         hearer = bus.Hearer("test", lambda: self.bus, lambda _: None, None)
@@ -200,6 +210,12 @@ class World:
             problem_selector=config.get("problem_selector"),
         )
 
+    def _ping(self, minions: list[str]) -> str:
+        self.pings.append(minions)
+        jid = f"2026{len(self.pings):016d}"
+        self.cache.returned[jid] = {name: True for name in minions if name not in self.gone}
+        return jid
+
     def restart(self) -> None:
         """
         End the engine without any shutdown step and start another on what it left.
@@ -213,6 +229,8 @@ class World:
         """
         self.now += after
         sentence, _ = self.loop.cycle(self.now)
+        if self.presence is not None:
+            self.presence.ask_all()
         self.sentences.append(sentence)
         if fire:
             self.fire()

@@ -66,6 +66,7 @@ PLAIN = [
     ("less than no room", {}, {"room": -3}, {}, Reason.STORM),
     ("no room needed, it is being healed", {}, {"room": 0, "busy": True}, {}, None),
     ("dry run", {}, {}, {"dry_run": True}, Reason.DRY_RUN),
+    ("not connected", {}, {"connected": False}, {}, Reason.NOT_CONNECTED),
 ]
 
 
@@ -180,6 +181,7 @@ def test_the_rules_have_an_order() -> None:
         "maintenance": True,
         "healed_here": True,
         "room": 0,
+        "connected": False,
     }
     seen = []
     steps: list[tuple[dict[str, Any], dict[str, Any]]] = [
@@ -194,6 +196,7 @@ def test_the_rules_have_an_order() -> None:
         (of_policy, {"cooldown": 0}),
         (around, {"room": 1}),
         (of_policy, {"dry_run": False}),
+        (around, {"connected": True}),
     ]
     for where, change in steps:
         seen.append(
@@ -214,6 +217,7 @@ def test_the_rules_have_an_order() -> None:
         Reason.COOLDOWN,
         Reason.STORM,
         Reason.DRY_RUN,
+        Reason.NOT_CONNECTED,
     ]
     assert decide(target(**of_target), past, situation(**around), Policy(**of_policy)) == GO
 
@@ -231,7 +235,7 @@ def test_the_reasons_are_the_documented_phrases() -> None:
         "paused",
         "dry run",
     }
-    documented |= {"not allowed", "not accepted"}
+    documented |= {"not allowed", "not accepted", "not connected"}
     assert documented | {"healed", "one of many hosts"} == {reason.value for reason in Reason}
 
 
@@ -299,6 +303,7 @@ ATTEMPTS = st.lists(
         healed_here=st.booleans(),
         busy=st.booleans(),
         room=st.integers(-2, 3),
+        connected=st.booleans(),
     ),
     policy=st.builds(
         Policy,
@@ -331,6 +336,7 @@ def test_it_never_acts_against_a_rule(
     assert not around.healed_here
     assert not (around.maintenance and policy.hold_in_maintenance)
     assert not policy.dry_run
+    assert around.connected
     assert around.busy or around.room > 0
     assert all(item.state != "waiting" for item in past)
     assert sum(item.started > NOW - policy.attempt_window for item in past) < policy.max_attempts
