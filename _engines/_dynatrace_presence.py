@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 ANSWER_S = 10.0
 #: One that did not answer is asked again after this time.
 AGAIN_S = 60.0
-#: Any minion can fire the event by which another is said to have started: it is not asked more often than this.
+#: Any minion can fire the event by which another is said to have started: nobody is asked more often than this.
 LEAST_S = 5.0
 _STEP_S = 0.2
 
@@ -51,6 +51,10 @@ class Presence(threading.Thread):
         #: apart by their times, and never compared with a clock, which may have been set.
         self._asked: dict[str, tuple[float, float]] = {}
         self._answered: dict[str, float] = {}
+        self._wanted: set[str] = set()
+        #: By job id: until when answers are waited for, by the monotonic clock, and whose.
+        self._open: dict[str, tuple[float, set[str]]] = {}
+        self._published = 0.0
         self._questions: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._news = threading.Event()
         self.on_answer: Callable[[], None] = lambda: None
@@ -70,11 +74,10 @@ class Presence(threading.Thread):
 
     def heard(self, minion: str) -> None:
         """
-        Note that a minion seems to have started: if it is waited for, it is asked at once.
+        Note that a minion seems to have started: if it is waited for, it is asked as soon as may be.
         """
-        known, now = self._asked.get(minion), self._clock()
-        if known is not None and not 0 <= now - known[0] < LEAST_S:
-            self._ask(minion, now, known[1])
+        if minion in self._asked:
+            self._questions.put(minion)
 
     def news(self) -> bool:
         """
@@ -93,39 +96,46 @@ class Presence(threading.Thread):
         Ask for ever; the thread ends with the process.
         """
         while True:
-            first = self._questions.get()
-            time.sleep(_STEP_S)  # Those that are asked in the same cycle share one job.
-            self.ask_all(first, ANSWER_S)
+            busy = bool(self._wanted or self._open)
+            try:
+                self._wanted.add(self._questions.get(timeout=_STEP_S if busy else None))
+                time.sleep(_STEP_S)  # Those that are asked in the same cycle share one job.
+            except queue.Empty:
+                pass
+            self.ask_all()
 
-    def ask_all(self, first: str | None = None, wait_s: float = 0.0) -> None:
+    def ask_all(self) -> None:
         """
-        Ask all that wait to be asked, and take their answers for so many seconds.
+        Ask all that wait to be asked, if that is not too soon, and take the answers that came.
         """
-        wanted = {first} if first is not None else set()
         while not self._questions.empty():
-            wanted.add(self._questions.get_nowait())
-        if not wanted:
-            return
-        until = time.monotonic() + wait_s
+            self._wanted.add(self._questions.get_nowait())
         try:
-            jid = self._ping(sorted(wanted))
-            while wanted:
+            if self._wanted and not 0 <= self._clock() - self._published < LEAST_S:
+                self._publish()
+            for jid, wanted in list(self._open.items()):
                 self._take(jid, wanted)
-                if time.monotonic() >= until:
-                    break
-                time.sleep(_STEP_S)
         except Exception as err:  # noqa: BLE001 - What Salt's client raises is its own.
             log.warning("%s: minions that did not return could not be asked: %s", self._prefix, err)
-        if wanted:
-            log.debug("%s: no answer from %s", self._prefix, sorted(wanted)[:20])
 
-    def _take(self, jid: str, wanted: set[str]) -> None:
+    def _publish(self) -> None:
+        wanted, self._wanted = self._wanted, set()
+        self._published = self._clock()
+        jid = self._ping(sorted(wanted))
+        self._open[jid] = (time.monotonic() + ANSWER_S, wanted)
+
+    def _take(self, jid: str, question: tuple[float, set[str]]) -> None:
         """
-        Note who answered.
+        Note who answered; a question is open until all did, or for a while.
         """
+        until, wanted = question
         for minion in wanted & set(self._returns(jid)):
             wanted.discard(minion)
             if minion in self._asked:
                 self._answered[minion] = self._asked[minion][1]
             self._news.set()
             self.on_answer()
+        if not wanted or time.monotonic() > until:
+            self._open.pop(jid)
+            if wanted:
+                log.debug("%s: no answer from %s", self._prefix, sorted(wanted)[:20])
