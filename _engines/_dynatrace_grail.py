@@ -10,15 +10,13 @@ from __future__ import annotations
 import calendar
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 from typing import Any
 
+from _dynatrace_fields import Level
 from _dynatrace_problems import MAX_ENTITIES, Entity, Problem, entity_type, is_entity_id
-
-#: By flattened key, the values that a level of the body has under it.
-Level = Mapping[str, list[Any]]
 
 #: Of the categories, the one that the Problems API spells otherwise.
 SEVERITIES = {"SLOWDOWN": "PERFORMANCE"}

@@ -13,12 +13,21 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from itertools import chain, islice
+from itertools import islice
 from typing import Any
 
 import _dynatrace_grail as grail
 from _dynatrace_errors import NotificationError, UnexpectedAnswer
+from _dynatrace_fields import (
+    MAX_DEPTH,
+    Level,
+    flat,
+    flat_name,
+    json_object,
+    levels,
+    texts,
+    too_deep,
+)
 from _dynatrace_problems import (
     DISPLAY_ID,
     MAX_ENTITIES,
@@ -32,9 +41,6 @@ from _dynatrace_problems import (
     parse_problem_v1,
 )
 
-MAX_DEPTH = 64
-#: Of one object; a template has 5000 characters.
-MAX_KEYS = 1000
 TEST_TITLE = "Dynatrace problem notification test run"
 #: What Dynatrace's "Send test notification" has been seen to send.
 TEST_PIDS = frozenset({"99999", "999999"})
@@ -49,7 +55,6 @@ _STATES = {
     "CLOSED": "RESOLVED",
     "MERGED": "MERGED",
 }
-_ENVELOPES = ("eventData", "event_data", "data", "event", "payload", "body")
 _DETAILS = ("problemdetailsjsonv2", "problemdetailsjson", "problemdetails", "details")
 _PID_KEYS = ("pid", "eventid", "problemid", "id")
 _DISPLAY_KEYS = ("problemid", "displayid", "problemdisplayid", "problemnumber")
@@ -111,12 +116,12 @@ def parse_data(
     """
     if not isinstance(data, dict):
         raise NotificationError("the body is not a JSON object")
-    if _too_deep(data, text):
+    if too_deep(data, text):
         raise NotificationError(f"the body is nested deeper than {MAX_DEPTH} levels")
-    levels = [_flat(level) for level in _levels(data)]
-    named = {field: _flat_name(name) for field, name in (keys or {}).items()}
-    notice = _notice(levels, named, whole)
-    if _is_test(notice, levels, named):
+    found = [flat(level) for level in levels(data)]
+    named = {field: flat_name(name) for field, name in (keys or {}).items()}
+    notice = _notice(found, named, whole)
+    if _is_test(notice, found, named):
         return replace(notice, test=True, problem=None)
     if notice.problem_id is None and notice.display_id is None and notice.old_pid is None:
         raise NotificationError(
@@ -126,71 +131,12 @@ def parse_data(
     return notice
 
 
-def _too_deep(data: Any, text: str | None = None) -> bool:
-    """
-    Tell whether decoded JSON is nested too deep; ``text``, where it is known, spares looking at most bodies.
-    """
-    if text is not None and text.count("{") + text.count("[") <= MAX_DEPTH:
-        return False
-    lists, objects = ([], [data]) if isinstance(data, dict) else ([data], [])
-    for _ in range(MAX_DEPTH):
-        level = [*chain.from_iterable(lists), *chain.from_iterable(map(dict.values, objects))]
-        lists = [item for item in level if isinstance(item, list)]
-        objects = [item for item in level if isinstance(item, dict)]
-        if not lists and not objects:
-            return False
-    return True
-
-
-def _levels(data: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """
-    Yield the body and what its known envelopes hold, innermost first: an outer ``id`` is the envelope's.
-    """
-    for name in _ENVELOPES:
-        inner = _object(data.get(name))
-        if inner is not None:
-            yield inner
-    yield data
-
-
-def _object(value: Any) -> Mapping[str, Any] | None:
-    """
-    Return a JSON object, also when a template put the placeholder in quotes.
-    """
-    if isinstance(value, str) and value.lstrip().startswith("{"):
-        text = value
-        try:
-            value = json.loads(text)
-        except (ValueError, RecursionError):
-            return None
-        if _too_deep(value, text):
-            return None
-    return value if isinstance(value, dict) else None
-
-
-@lru_cache(1024)
-def _flat_name(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.lower())
-
-
-def _flat(level: Mapping[str, Any]) -> dict[str, list[Any]]:
-    """
-    Return the values by flattened key: ``ProblemID``, ``problemId`` and ``problem_id`` are one key to us.
-    """
-    if len(level) > MAX_KEYS:
-        raise NotificationError(f"an object of the body has more than {MAX_KEYS} keys")
-    found: dict[str, list[Any]] = {}
-    for key, value in level.items():
-        found.setdefault(_flat_name(str(key)[:200]), []).append(value)
-    return found
-
-
-def _details(levels: list[dict[str, list[Any]]], named: Mapping[str, str]) -> Problem | None:
+def _details(levels: list[Level], named: Mapping[str, str]) -> Problem | None:
     own = (named["details"],) if "details" in named else ()
     for level in levels:
         for name in (*own, *_DETAILS):
             for value in level.get(name, ()):
-                problem = _problem(_object(value))
+                problem = _problem(json_object(value))
                 if problem is not None:
                     return problem
     return None
@@ -207,11 +153,11 @@ def _problem(body: Mapping[str, Any] | None) -> Problem | None:
         return None
 
 
-def _notice(levels: list[dict[str, list[Any]]], named: Mapping[str, str], whole: bool) -> Notice:
-    pids = list(_texts(levels, (named.get("pid"), *_PID_KEYS)))
-    numbers = list(_texts(levels, (named.get("problem_id"), *_DISPLAY_KEYS)))
-    states = list(_texts(levels, (named.get("state"), *_STATE_KEYS)))
-    titles = list(_texts(levels, (named.get("title"), *_TITLE_KEYS)))
+def _notice(levels: list[Level], named: Mapping[str, str], whole: bool) -> Notice:
+    pids = list(texts(levels, (named.get("pid"), *_PID_KEYS)))
+    numbers = list(texts(levels, (named.get("problem_id"), *_DISPLAY_KEYS)))
+    states = list(texts(levels, (named.get("state"), *_STATE_KEYS)))
+    titles = list(texts(levels, (named.get("title"), *_TITLE_KEYS)))
     problem_id = next((text for text in pids if PROBLEM_ID.fullmatch(text)), None)
     display_id = next(
         (text for text in numbers if DISPLAY_ID.fullmatch(text) and len(text) < 15), None
@@ -234,19 +180,9 @@ def _notice(levels: list[dict[str, list[Any]]], named: Mapping[str, str], whole:
     )
 
 
-def _texts(levels: list[dict[str, list[Any]]], names: tuple[str | None, ...]) -> Iterator[str]:
-    for level in levels:
-        for name in names:
-            for value in level.get(name or "", ()):
-                if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63:
-                    value = str(value)
-                if isinstance(value, str) and 0 < len(value) <= 1000:
-                    yield value.strip()
-
-
 def _complete(
     details: Problem | None,
-    levels: list[dict[str, list[Any]]],
+    levels: list[Level],
     problem_id: str | None,
     display_id: str | None,
     title: str,
@@ -270,20 +206,20 @@ def _complete(
         status=status,
         merged=state == "MERGED",
         affected=affected,
-        url=next(iter(_texts(levels, ("problemurl", "url"))), None),
+        url=next(iter(texts(levels, ("problemurl", "url"))), None),
         source="notification",
     )
-    return grail.complete(told, [*levels])
+    return grail.complete(told, levels)
 
 
-def _known(value: str, levels: list[dict[str, list[Any]]], names: tuple[str, ...]) -> str:
+def _known(value: str, levels: list[Level], names: tuple[str, ...]) -> str:
     if value != "UNKNOWN":
         return value
-    found = (text for text in _texts(levels, names) if re.fullmatch(r"[A-Z][A-Z_]{0,63}", text))
+    found = (text for text in texts(levels, names) if re.fullmatch(r"[A-Z][A-Z_]{0,63}", text))
     return next(found, value)
 
 
-def _impacted(levels: list[dict[str, list[Any]]]) -> Iterator[Entity]:
+def _impacted(levels: list[Level]) -> Iterator[Entity]:
     for item in islice(_entities(levels), MAX_ENTITIES):
         entity_id = item.get("entity")
         if isinstance(entity_id, str) and is_entity_id(entity_id):
@@ -291,7 +227,7 @@ def _impacted(levels: list[dict[str, list[Any]]]) -> Iterator[Entity]:
             yield Entity(entity_id, entity_type(entity_id), name if isinstance(name, str) else "")
 
 
-def _entities(levels: list[dict[str, list[Any]]]) -> Iterator[Mapping[str, Any]]:
+def _entities(levels: list[Level]) -> Iterator[Mapping[str, Any]]:
     for level in levels:
         for value in level.get("impactedentities", ()):
             if isinstance(value, str):
@@ -306,11 +242,11 @@ def _entities(levels: list[dict[str, list[Any]]]) -> Iterator[Mapping[str, Any]]
             )
 
 
-def _is_test(notice: Notice, levels: list[dict[str, list[Any]]], named: Mapping[str, str]) -> bool:
+def _is_test(notice: Notice, levels: list[Level], named: Mapping[str, str]) -> bool:
     if notice.problem_id is not None:
         return notice.title == TEST_TITLE
-    pids = set(_texts(levels, (named.get("pid"), *_PID_KEYS)))
-    numbers = set(_texts(levels, (named.get("problem_id"), *_DISPLAY_KEYS)))
+    pids = set(texts(levels, (named.get("pid"), *_PID_KEYS)))
+    numbers = set(texts(levels, (named.get("problem_id"), *_DISPLAY_KEYS)))
     entities = (item.get("entity") for item in _entities(levels))
     return (
         notice.title == TEST_TITLE

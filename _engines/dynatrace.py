@@ -88,8 +88,10 @@ import _dynatrace_minions as minions_
 import _dynatrace_notifications as notifications
 import _dynatrace_policy as policy_
 import _dynatrace_presence as presence_
+import _dynatrace_recorder as recorder_
 import _dynatrace_reports as reports_
 import _dynatrace_status as status_
+import _dynatrace_web as web_
 import salt.cache
 import salt.client
 import salt.key
@@ -305,8 +307,8 @@ def _listening(instance, config, ledger, loop, probe):
         )
         loop.look_now()
 
-    recorder = listener_.Recorder(instance, ledger, loop.look_now)
-    health = listener_.Health(probe.health, probe.metrics)
+    recorder = recorder_.Recorder(instance, ledger, loop.look_now)
+    health = web_.Health(probe.health, probe.metrics)
     return [recorder, listener_.Listener(instance, config, recorder, on_test, health)]
 
 

@@ -60,7 +60,9 @@ def ours(directory: str) -> None:
     """
     import _dynatrace_config as configuration
     from _dynatrace_ledger import Ledger
-    from _dynatrace_listener import Health, Listener, Recorder
+    from _dynatrace_listener import Listener
+    from _dynatrace_recorder import Recorder
+    from _dynatrace_web import Health
 
     port = free_ports(1)[0]
     webhook = {"port": port, "token": TOKEN}

@@ -9,9 +9,11 @@ from typing import Any
 
 import _dynatrace_problems as problems
 import pytest
-from _dynatrace_client import Client, _server_message
+from _dynatrace_answers import _server_message
+from _dynatrace_client import Client
 from _dynatrace_errors import NotificationError, UnexpectedAnswer
-from _dynatrace_notifications import MAX_KEYS, parse
+from _dynatrace_fields import MAX_KEYS
+from _dynatrace_notifications import parse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -34,7 +34,9 @@ import _dynatrace_listener as listener_
 import _dynatrace_loop as loop_
 import _dynatrace_minions as minions_
 import _dynatrace_policy as policy_
+import _dynatrace_recorder as recorder_
 import _dynatrace_status as status_
+import _dynatrace_web as web_
 
 KEY = b"0" * 64
 TICK_S = 0.03
@@ -133,7 +135,7 @@ def build(given: Mapping[str, Any]) -> None:
     Put the engine together as `dynatrace.py` does, start its threads, and run it for ever.
     """
     home, clock = Path(given["home"]), Clock(given["epoch"], given["scale"])
-    for module in (bus, listener_, status_):
+    for module in (bus, recorder_, status_):
         module.time = clock  # type: ignore[assignment]
     config = configuration.load(given["config"])
     ledger = ledger_.Ledger(home / "ledger.db")
@@ -181,8 +183,8 @@ def build(given: Mapping[str, Any]) -> None:
         clock.time,
     )
     index.refresh()
-    recorder = listener_.Recorder("test", ledger, loop.look_now)
-    listener = listener_.Listener("test", config, recorder, lambda _: None, listener_.Health())
+    recorder = recorder_.Recorder("test", ledger, loop.look_now)
+    listener = listener_.Listener("test", config, recorder, lambda _: None, web_.Health())
     for thread in (announcer, feedback, recorder, listener):
         thread.start()
     threading.Thread(target=tick, args=[loop, feedback, hearer, jobs], daemon=True).start()

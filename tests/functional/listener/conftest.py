@@ -16,9 +16,11 @@ from typing import Any
 import _dynatrace_config as configuration
 import pytest
 from _dynatrace_ledger import Ledger
-from _dynatrace_listener import Health, Listener, Recorder
+from _dynatrace_listener import Listener
 from _dynatrace_notifications import Notice
+from _dynatrace_recorder import Recorder
 from _dynatrace_status import Probe, Status
+from _dynatrace_web import Health
 
 from tests.harness.ports import free_ports
 from tests.unit.engine.bodies import recommended

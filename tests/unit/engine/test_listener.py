@@ -24,9 +24,11 @@ import tornado.web
 from _dynatrace_config import load
 from _dynatrace_errors import LedgerError
 from _dynatrace_ledger import Ledger
-from _dynatrace_listener import Credentials, Health, Listener, Recorder
+from _dynatrace_listener import Listener
 from _dynatrace_notifications import Notice
+from _dynatrace_recorder import Recorder
 from _dynatrace_status import Probe, Status
+from _dynatrace_web import Credentials, Health
 
 from tests.unit.engine.bodies import DISPLAY_ID, PID, probe, recommended
 

@@ -206,6 +206,8 @@ ENVELOPES = [
     {"event": recommended()},
     {"payload": recommended()},
     {"body": json.dumps(recommended())},
+    {"headers": {"Host": "x"}, "post": {}, "body": json.dumps({"eventData": recommended()})},
+    {"specversion": "1.0", "id": "1234", "event": {"id": 5, "data": json.dumps(recommended())}},
 ]
 
 

@@ -15,7 +15,14 @@ ENGINES = Path(__file__).parents[3] / "_engines"
 ENGINE = ENGINES / "dynatrace.py"
 SIBLINGS = sorted(ENGINES.glob("_dynatrace_*.py"))
 NAMES = {path.stem for path in SIBLINGS}
-LONGEST = 475
+LONGEST = 300
+#: Above the limit, and known: each is to be split, and not to grow beyond this.
+LONGER = {
+    "_dynatrace_problems": 475,
+    "_dynatrace_loop": 475,
+    "_dynatrace_bus": 475,
+    "dynatrace": 475,
+}
 #: What Salt brings along, wherever it is installed.
 THIRD_PARTY = {"requests", "tornado", "urllib3"}
 BANNED = re.compile(r"(?i)(manager|handler|helpers?|utils?)$")
@@ -132,7 +139,7 @@ def test_decision_and_parsing_know_nothing_of_the_world() -> None:
         "logging",
         "random",
     }
-    for name in ("problems", "notifications", "policy", "targets", "jobs"):
+    for name in ("problems", "notifications", "fields", "grail", "policy", "targets", "jobs"):
         assert imports(ENGINES / f"_dynatrace_{name}.py") & world == set(), name
 
 
@@ -142,7 +149,7 @@ def test_modules_stay_small_enough_to_be_read(path: Path) -> None:
     Above the limit a module has a second job.
     """
     lines = len(path.read_text(encoding="utf-8").splitlines())
-    assert lines <= LONGEST
+    assert lines <= LONGER.get(path.stem, LONGEST)
 
 
 @pytest.mark.parametrize("path", [ENGINE, *SIBLINGS], ids=lambda path: path.stem)
