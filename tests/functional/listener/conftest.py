@@ -34,9 +34,10 @@ class Served:
     The listener and what stands behind it; `send` gives the raw answers to raw bytes.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, **more: Any) -> None:
         self.port = free_ports(1)[0]
         webhook = {"port": self.port, "token": TOKEN, "username": USER, "password": PASSWORD}
+        webhook.update(more)
         config = configuration.load({"environment_url": "http://127.0.0.1:1", "webhook": webhook})
         self.ledger = Ledger(directory / "ledger.db")
         self.looks = 0
@@ -46,7 +47,8 @@ class Served:
         probe = Probe(Status("test", 0.0, time.time()), self.ledger, lambda: True, lambda: 1)
         health = Health(probe.health, probe.metrics)
         recorder.start()
-        Listener("test", config, recorder, self.tests.append, health).start()
+        self._listener = Listener("test", config, recorder, self.tests.append, health)
+        self._listener.start()
 
     def _look(self) -> None:
         with self._lock:
@@ -55,6 +57,12 @@ class Served:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    def connected(self) -> int:
+        """
+        Return how many connections the listener has open.
+        """
+        return len(self._listener._served.connections)
 
     def connect(self, timeout: float = 10) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout)

@@ -10,17 +10,22 @@ import collections
 import contextlib
 import gzip
 import json
+import os
 import resource
 import socket
+import ssl
 import struct
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import _dynatrace_connections as connections_
 import _dynatrace_listener as listener_
+import psutil
 import pytest
 
+from tests.functional.client.servers import Authority
 from tests.functional.listener.conftest import (
     TOKEN,
     Served,
@@ -34,7 +39,8 @@ from tests.unit.engine.bodies import PID, recommended
 
 SENDERS = 64
 NOTIFICATIONS = 5000
-IDLE = 2000
+#: More than can be open at once.
+SILENT = 10_000 if os.environ.get("FULL") else 2500
 RIGHT = f"Authorization: Bearer {TOKEN}\r\n".encode()
 
 
@@ -190,31 +196,105 @@ def _trickle(connection: socket.socket, data: bytes) -> bool:
 
 
 @pytest.fixture
-def files() -> Iterator[None]:
+def files() -> Iterator[int]:
     """
-    Room for both ends of many connections in this one process.
+    Room for both ends of many connections in this one process; gives how many can be opened.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = 2 * IDLE + 500
-    if hard != resource.RLIM_INFINITY and hard < wanted:
-        pytest.skip(f"only {hard} files may be open here")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
-    yield
+    wanted = SILENT + connections_.MAX_CONNECTIONS + 500
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
+    yield max(soft, most) - connections_.MAX_CONNECTIONS - 500
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def test_2000_idle_connections_keep_nobody_out(served: Served, files: None) -> None:
+def begun(number: int) -> bytes:
     """
-    The next sender is answered, and each of the idle ones when it speaks at last.
+    Return what the sender of a silent connection sends before it falls silent: nothing, half a head, half a body.
     """
+    wrong = b"POST /dynatrace HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n\r\n{" + b" " * 3000
+    return (b"", b"POST /dynatrace HTTP/1.1\r\nX: " + b"x" * 8000, wrong)[number % 3]
+
+
+def test_silent_connections_take_neither_files_nor_memory_nor_the_port(
+    served: Served, files: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    2,500 of them, 10,000 with FULL=1: good senders are answered all the while, and what they hold is bounded.
+    """
+    process = psutil.Process()
+    before, number = process.memory_info().rss, 0
+    known = served.connect()
+    known.sendall(request(notification(9999)))
+    assert b" 202 " in known.recv(65536)
     with contextlib.ExitStack() as stack:
-        idle = [stack.enter_context(served.connect()) for _ in range(IDLE)]
-        began = time.monotonic()
-        assert served.post(notification(2))[0] == 202
-        assert time.monotonic() - began < 5
-        for number in (0, IDLE // 2, IDLE - 1):
-            idle[number].sendall(request(notification(3 + number), "Connection: close"))
-            assert parsed(read_all(idle[number]))[0] == 202
+        stack.enter_context(known)
+        clients = 1
+        for number in range(min(SILENT, files)):
+            silent = stack.enter_context(served.connect())
+            silent.sendall(begun(number))
+            clients += 1
+            if number % 500 == 499:
+                assert served.post(notification(number))[0] == 202
+        until(lambda: process.num_fds() - clients < connections_.MAX_CONNECTIONS + 100)
+        grown = process.memory_info().rss - before
+        # Who once showed the right credentials was not closed for their sake.
+        known.sendall(request(notification(9998)))
+        assert b" 202 " in known.recv(65536)
+    assert number > connections_.MAX_CONNECTIONS
+    assert grown < connections_.MAX_CONNECTIONS * 100_000
+    said = [one.getMessage() for one in caplog.records if "connections are open" in one.message]
+    assert len(said) == 1
+
+
+def test_the_oldest_connection_is_closed_when_there_are_too_many(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    The others stay, and can still send.
+    """
+    monkeypatch.setattr(connections_, "MAX_CONNECTIONS", 5)
+    served = Served(tmp_path)
+    with contextlib.ExitStack() as stack:
+        five = [stack.enter_context(served.connect()) for _ in range(5)]
+        until(lambda: served.connected() == 5)
+        assert served.post(notification(1))[0] == 202
+        assert five[0].recv(1) == b""
+        five[1].sendall(request(notification(2), "Connection: close"))
+        assert parsed(read_all(five[1]))[0] == 202
+
+
+def test_no_more_connections_are_open_than_half_of_the_files() -> None:
+    """
+    The ledger and the tenant need the others.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (1024, hard))
+        assert connections_.limit() == 512
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_sender_without_a_handshake_is_let_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    On a port with TLS, saying nothing or half a hello; others are answered meanwhile.
+    """
+    monkeypatch.setattr(listener_, "IDLE_TIMEOUT_S", 1.0)
+    authority = Authority(tmp_path, "ca")
+    authority.server()
+    pem = str(tmp_path / "ca-127.0.0.1-False.pem")
+    served = Served(tmp_path, ssl_crt=pem, ssl_key=pem)
+    trust = ssl.create_default_context(cafile=str(authority.path))
+    with served.connect() as nothing, served.connect() as half:
+        half.sendall(b"\x16\x03\x01\x02\x00\x01\x00")
+        with trust.wrap_socket(served.connect(), server_hostname="127.0.0.1") as good:
+            good.sendall(request(notification(2), "Connection: close"))
+            assert parsed(read_all(good))[0] == 202
+        assert nothing.recv(1) == b""
+        assert half.recv(1) == b""
 
 
 def test_connections_that_break_midway_leave_nothing(served: Served) -> None:
