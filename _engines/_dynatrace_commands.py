@@ -20,13 +20,13 @@ from typing import Any
 from _dynatrace_events import canonical, clean, iso
 from _dynatrace_ledger import Episode, Ledger
 from _dynatrace_policy import Policy
-from _dynatrace_status import VERSION, Status
+from _dynatrace_status import Status
+from _dynatrace_views import Views
 
 ANSWER_PREFIX = "dynatrace/answer/"
 PAGE_BYTES = 60_000
 #: So many ids of carried-out commands are remembered; their signatures are long void when they are forgotten.
 REMEMBERED = 1000
-MAX_ROWS = 1000
 #: The runner runs on the same machine.
 CLOCK_SLACK_S = 5.0
 
@@ -100,16 +100,16 @@ class Commands:
     ) -> None:
         self._instance = instance
         self._ledger = ledger
-        self._policy = policy
-        self._status = status
+        self._views = Views(ledger, policy, status)
+        self._started = status.started
         self._key = key
         self._answer = answer
         self._done: list[str] = []
         self._known: Mapping[str, Callable[[Mapping[str, Any], float], Answer]] = {
-            "status": self._tell_status,
-            "problems": self._tell_problems,
+            "status": lambda _, now: {"facts": self._views.status(now)},
+            "problems": lambda _, now: {"rows": self._views.problems(now)},
             "show": self._show,
-            "history": self._history,
+            "history": lambda *_: {"rows": self._views.history()},
             "pause": self._pause,
             "resume": self._resume,
             "retry": self._retry,
@@ -128,6 +128,10 @@ class Commands:
         if not genuine(data, self._key, now):
             log.warning("%s: a command that this master did not sign is ignored", self._instance)
             return None
+        if _seconds(data["fired"]) < int(self._started * 1000) / 1000:
+            # Which were carried out before a restart is not remembered: this one may be played again.
+            log.warning("%s: a command from before the engine's start is ignored", self._instance)
+            return None
         self._done = [*self._done[-REMEMBERED:], own_id]
         changes = name in ("pause", "resume", "retry")
         try:
@@ -142,59 +146,6 @@ class Commands:
             f"{name} by {str(data.get('who'))[:60]}" if changes and "error" not in answer else None
         )
 
-    def _tell_status(self, _: Mapping[str, Any], now: float) -> Answer:
-        status = self._status
-        paused = self._ledger.get("paused")
-        busy = sorted(self._ledger.busy_minions())
-        return {
-            "facts": {
-                "version": VERSION,
-                "uptime": f"{now - status.started:.0f} s",
-                "paused": json.loads(paused) if paused else False,
-                "dry_run": self._policy.dry_run,
-                "last_poll": iso(status.last_poll),
-                "api": status.api_error or "ok",
-                "open_problems": len(self._ledger.open_keys()),
-                "healing": busy[:50],
-                "queue": self._ledger.queue_length(),
-                "counters": self._ledger.counters(),
-            }
-        }
-
-    def _tell_problems(self, _: Mapping[str, Any], now: float) -> Answer:
-        return {
-            "rows": [self._row(episode, now) for episode in self._ledger.open_episodes(MAX_ROWS)]
-        }
-
-    def _row(self, episode: Episode, now: float) -> dict[str, Any]:
-        return {
-            "problem": episode.problem.display_id or episode.problem_key,
-            "severity": episode.problem.severity,
-            "age": f"{max(now - episode.opened, 0):.0f} s",
-            "minions": list(dict.fromkeys(minions_of(episode)))[:20],
-            "attempts": episode.attempts,
-            "state": self._state(episode),
-            "title": episode.problem.title[:60],
-        }
-
-    def _state(self, episode: Episode) -> str:
-        if episode.state != "open":
-            return episode.state
-        if episode.escalated:
-            return f"escalated: {episode.escalated}"
-        states = {attempt.state for attempt in self._ledger.attempts_of(episode)}
-        if states & {"planned", "fired", "running", "idle"}:
-            return "healing"
-        if "good" in states:
-            return "healed, waits for Dynatrace"
-        return (
-            "failed, waits"
-            if states & {"bad", "lost"}
-            else "held"
-            if minions_of(episode)
-            else "unmatched"
-        )
-
     def _find(self, data: Mapping[str, Any]) -> Episode:
         asked = str(data.get("display_id", ""))[:64]
         episode = self._ledger.find_episode(asked) or self._ledger.latest_episode(asked)
@@ -206,51 +157,8 @@ class Commands:
 
     def _show(self, data: Mapping[str, Any], now: float) -> Answer:
         episode = self._find(data)
-        attempts = [
-            {
-                "attempt": attempt.number,
-                "state": attempt.state,
-                "jid": attempt.jid,
-                "created": iso(attempt.created),
-                "ended": iso(attempt.ended),
-                "minions": {
-                    action.minion: f"{action.state} {action.comment[:200]}".strip()
-                    for action in self._ledger.actions(attempt.attempt_id)
-                },
-            }
-            for attempt in self._ledger.attempts_of(episode)
-        ]
-        facts = {
-            **self._row(episode, now),
-            "title": episode.problem.title,
-            "problem_id": episode.problem.problem_id,
-            "episode": episode.episode,
-            "url": episode.problem.url,
-            "targets": [
-                {"minion": target.minion, "entity": target.entity, "matched_by": target.matched_by}
-                for target in episode.resolution.targets[:50]
-            ],
-            "unmatched": [
-                {"entity": item.entity, "reason": item.reason}
-                for item in episode.resolution.unmatched[:50]
-            ],
-        }
-        return {"facts": facts, "rows": attempts}
-
-    def _history(self, _: Mapping[str, Any], now: float) -> Answer:
-        rows = [
-            {
-                "created": iso(attempt.created),
-                "problem": display_id,
-                "attempt": attempt.number,
-                "minions": ", ".join(minions),
-                "state": attempt.state,
-                "took": f"{attempt.ended - attempt.created:.1f} s" if attempt.ended else "",
-                "jid": attempt.jid,
-            }
-            for attempt, display_id, minions in self._ledger.history(MAX_ROWS)
-        ]
-        return {"rows": rows}
+        views = self._views
+        return {"facts": views.problem(episode, now), "rows": views.attempts(episode)}
 
     def _pause(self, data: Mapping[str, Any], now: float) -> Answer:
         reason = str(data.get("reason") or "").strip()
@@ -282,10 +190,3 @@ class Commands:
             replace(episode, escalated=None, counted_from=now, due=now, read=0.0)
         )
         return {"facts": {"retry": episode.problem.display_id or episode.problem_key}}
-
-
-def minions_of(episode: Episode) -> list[str]:
-    """
-    Return the minions that an episode concerns.
-    """
-    return [target.minion for target in episode.resolution.targets]

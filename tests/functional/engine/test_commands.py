@@ -143,3 +143,34 @@ def test_a_long_answer_comes_on_pages_under_the_event_size_limit() -> None:
     assert len(found) > 1
     assert [row for page in found for row in page["rows"]] == rows
     assert all(page["pages"] == len(found) for page in found)
+
+
+def test_a_command_is_not_carried_out_again_by_the_next_engine(scene: Scene) -> None:
+    """
+    Its validity outlives a kill of the engine, and so does what read it from the bus.
+    """
+    world = scene.world()
+    data = {"id": "c" * 32, "command": "pause", "instance": None, "who": "admin", "reason": "x"}
+    signed = sign(data, KEY, world.now, 10)
+    world.loop.command(signed)
+    world.cycle()
+    order(world, "resume")
+    world.now += 1
+    world.restart()
+    world.loop.command(signed)
+    world.cycle()
+    assert world.ledger.get("paused") is None
+    assert order(world, "pause", reason="another")["facts"]["paused"]["reason"] == "another"
+
+
+def test_nothing_but_a_command_is_carried_out(scene: Scene) -> None:
+    """
+    All that the engine signs has the same key: an answer played back as a command asks for nothing.
+    """
+    world = scene.world()
+    order(world, "status")
+    _, answer = world.answers[-1]
+    world.loop.command(sign({**answer, "id": "d" * 32}, KEY, world.now, 10))
+    world.cycle()
+    assert world.answers[-1][1]["error"].startswith("unknown command")
+    assert world.ledger.get("paused") is None
