@@ -1,0 +1,101 @@
+"""
+Asks the engines of this master over its event bus: a signed event goes out, and only signed answers count.
+
+Belongs to the runner ``dynatrace``, which imports it when it is loaded; Salt's loader passes it over.
+"""
+
+import getpass
+import logging
+import os
+import time
+import uuid
+
+import salt.loader
+import salt.utils.event
+from salt.exceptions import CommandExecutionError
+
+log = logging.getLogger(__name__)
+
+ANSWER = "dynatrace/answer/"
+
+
+def ask(opts, command, instance, timeout, args):
+    """
+    Return the whole answer of each engine by its name; raises CommandExecutionError when none answers.
+    """
+    module = salt.loader.minion_mods(opts, whitelist=["dynatrace"])
+    if "dynatrace.sign" not in module:
+        raise CommandExecutionError(
+            "the execution module `dynatrace` is not found by this master: see module_dirs in master.d/roots.conf"
+        )
+    own_id = uuid.uuid4().hex
+    order = {"id": own_id, "command": command, "instance": instance, "who": _who(), **args}
+    signed = module["dynatrace.sign"](order, float(timeout) + 5)
+    with salt.utils.event.get_event("master", opts=opts, listen=True) as bus:
+        bus.subscribe(ANSWER + own_id)
+        if not bus.fire_event(signed, f"dynatrace/command/{own_id}", timeout=2000):
+            raise CommandExecutionError(
+                "the master's event bus takes no event: is the salt-master running, and are you its user?"
+            )
+        answers = _collect(
+            bus, module, own_id, {instance} if instance else instances(opts), float(timeout)
+        )
+    if not answers:
+        raise CommandExecutionError(
+            f"no Dynatrace engine answered within {timeout} s. Does it run? "
+            "ps ax | grep -F 'Engine(salt.loaded.ext.engines.dynatrace' — and see docs/troubleshooting.md"
+        )
+    return answers
+
+
+def _collect(bus, module, own_id, expected, timeout):
+    until = time.monotonic() + timeout
+    parts = {}
+    while time.monotonic() < until:
+        event = bus.get_event(wait=0.5, tag=ANSWER + own_id, full=True, auto_reconnect=True)
+        data = event["data"] if event else None
+        # Any minion can answer on this tag; only the engine can sign.
+        if not data or not module["dynatrace.signed"](data) or data.get("id") != own_id:
+            continue
+        parts.setdefault(data["instance"], {})[data["page"]] = data
+        done = {name for name, pages in parts.items() if len(pages) == pages[min(pages)]["pages"]}
+        if done >= expected:
+            break
+    for name in expected - set(parts):
+        log.warning("the Dynatrace engine %s did not answer within %s s", name, timeout)
+    return {name: _whole(pages) for name, pages in parts.items()}
+
+
+def _whole(pages):
+    ordered = [pages[number] for number in sorted(pages)]
+    return {**ordered[0], "rows": [row for page in ordered for row in page.get("rows", ())]}
+
+
+def instances(opts):
+    """
+    Return the names of the engines that this master is configured with.
+    """
+    return set(configured(opts)) or {"dynatrace"}
+
+
+def configured(opts):
+    """
+    Return the options of each engine of ours in the master's configuration, by its name.
+    """
+    found = {}
+    for entry in opts.get("engines") or []:
+        for name, options in entry.items() if isinstance(entry, dict) else ((entry, None),):
+            given = dict(options) if isinstance(options, dict) else {}
+            if given.pop("engine_module", name) == "dynatrace":
+                found[str(name)] = given
+    return found
+
+
+def _who():
+    """
+    Return who runs this, also behind sudo.
+    """
+    try:
+        return os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"

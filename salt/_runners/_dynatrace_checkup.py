@@ -1,0 +1,187 @@
+"""
+What an admin wants to know after the installation, line by line, each with what to do.
+
+Belongs to the runner ``dynatrace``, which imports it when it is loaded; Salt's loader passes it over. The engine's own
+functions are used, loaded as the master loads them, so that what is checked is what would run.
+"""
+
+import os
+import time
+
+import _dynatrace_ask as bus
+import _dynatrace_reach as reach
+import _dynatrace_setup as setup
+import salt.client
+import salt.loader
+from salt.exceptions import SaltException
+
+# So many minions are asked for their modules; a check must not be a job for the whole fleet.
+SAMPLE = 10
+NAMED = 5
+ANSWER_S = 5.0
+SYNC = "salt '*' saltutil.sync_all"
+
+
+def rows(opts, timeout):
+    """
+    Return a row for each thing that was looked at: ``check``, ``instance``, ``result``, ``detail``, ``fix``.
+
+    ``result`` is ``ok``, ``warn`` or ``fail``; ``instance`` is None where no engine in particular is meant. Nothing is
+    raised: what cannot be checked is a row too.
+    """
+    until = time.monotonic() + timeout
+    found = Found(opts)
+    modules = salt.loader.minion_mods(opts, whitelist=["dynatrace"])
+    engine = found.guarded("engine code", _engine, found, opts)
+    found.guarded("configuration files", setup.dropped, found, opts)
+    found.guarded("modules", setup.modules, found, opts, modules)
+    found.guarded("signing key", setup.signing_key, found, opts)
+    found.guarded("reactor", setup.reactor, found, opts)
+    found.guarded("remedy", setup.remedy, found, opts)
+    configs = found.guarded("configuration", setup.configs, found, opts, engine) or {}
+    asked = found.guarded("tenant", reach.ask_all, configs, engine) or []
+    found.guarded("engine", _answers, found, opts, min(ANSWER_S, timeout))
+    found.guarded("minions", _minions, found, opts, engine, until)
+    reach.collect(found, asked, until)
+    return found.rows
+
+
+class Found:
+    """
+    The rows found so far, in which no secret of the configuration stands.
+    """
+
+    def __init__(self, opts):
+        self.rows = []
+        options = [
+            value for given in bus.configured(opts).values() for value in _secrets(given.items())
+        ]
+        # The longest first: a part of a secret must not be replaced before the whole is.
+        self._secrets = sorted(set(options), key=len, reverse=True)
+
+    def add(self, result, check, detail, fix="", instance=None):
+        """
+        Add a row; ``fix`` says what to do, and is empty for what is good.
+        """
+        for secret in self._secrets:
+            detail = detail.replace(secret, "…")
+        row = {"check": check, "instance": instance, "result": result, "detail": detail, "fix": fix}
+        self.rows.append(row)
+
+    def guarded(self, check, function, *arguments):
+        """
+        Return what ``function`` returns, or None with a row that tells why it could not be asked.
+        """
+        try:
+            return function(*arguments)
+        except SaltException as err:
+            self.add("fail", check, str(err), "correct that, and check again")
+        except Exception as err:  # noqa: BLE001 - A check that breaks must not hide the others.
+            what = f"this could not be checked: {type(err).__name__}"
+            self.add("fail", check, what, "run it with -l debug, and report it")
+        return None
+
+
+def _secrets(options):
+    for name, value in options:
+        if isinstance(value, dict):
+            yield from _secrets(value.items())
+        elif name in ("api_token", "token", "password", "proxy") and len(str(value or "")) >= 3:
+            yield from (str(value), str(value).rpartition(".")[2])
+
+
+def _engine(found, opts):
+    """
+    Return the names of the engine's module, as the master's loader finds it, or None.
+    """
+    if not bus.configured(opts):
+        what = "no engine `dynatrace` is in `engines`"
+        found.add("fail", "engine code", what, "copy master.d/dynatrace.conf, restart the master")
+    functions = salt.loader.engines(opts, salt.loader.minion_mods(opts, whitelist=["test"]), {}, {})
+    if "dynatrace.start" not in functions:
+        what = "the master's loader does not find the engine"
+        fix = "see `module_dirs` in master.d/roots.conf, and whether the master's user may read it"
+        found.add("fail", "engine code", what, fix)
+        return None
+    start = functions["dynatrace.start"]
+    code = getattr(start, "func", start)
+    found.add("ok", "engine code", f"loaded from {os.path.dirname(code.__code__.co_filename)}")
+    return code.__globals__
+
+
+def _answers(found, opts, timeout):
+    """
+    Ask the engines how they are.
+    """
+    answers = bus.ask(opts, "status", None, timeout, {})
+    for name in sorted(bus.configured(opts)):
+        if name not in answers:
+            what, fix = f"it did not answer within {timeout:g} s", "see docs/troubleshooting.md"
+            found.add("fail", "engine", what, fix, name)
+            continue
+        facts = answers[name].get("facts", {})
+        what = f"version {facts.get('version')} runs, last poll {facts.get('last_poll') or 'none'}"
+        found.add("ok", "engine", what, instance=name)
+        if facts.get("api", "ok") != "ok":
+            what = f"it cannot read the tenant: {facts['api']}"
+            found.add("fail", "engine", what, "see the tenant's lines, and the master's log", name)
+        if facts.get("paused"):
+            paused = facts["paused"]
+            what = (
+                f"paused by {paused.get('who')} since {paused.get('since')}: {paused.get('reason')}"
+            )
+            found.add("warn", "engine", what, "salt-run dynatrace.resume", name)
+        if facts.get("dry_run"):
+            what = "in dry run: it decides, and nothing is acted on"
+            found.add("warn", "engine", what, "remove `policy:dry_run`, restart the master", name)
+
+
+def _minions(found, opts, engine, until):
+    """
+    Look which minions can be matched by host id, and whether some of them have what a remedy needs.
+    """
+    if engine is None:
+        return
+    accepted, grains = sorted(engine["_accepted"]()), engine["_grains"]()
+    if not accepted:
+        found.add("fail", "minions", "no minion is accepted", "salt-key -L")
+        return
+    with_id = [one for one in accepted if _host_id(grains(one))]
+    without = [one for one in accepted if one not in set(with_id)]
+    what = f"{len(with_id)} of {len(accepted)} have the grain dynatrace:host_id"
+    if without:
+        fix = f"{SYNC}; hosts without a OneAgent are matched by name or address"
+        found.add("warn", "minions", f"{what}; without it: {_named(without)}", fix)
+    else:
+        found.add("ok", "minions", what)
+    _synced(found, opts, [*with_id, *without][:SAMPLE], until)
+
+
+def _host_id(grains):
+    own = (grains or {}).get("dynatrace")
+    return own.get("host_id") if isinstance(own, dict) else None
+
+
+def _synced(found, opts, minions, until):
+    wait = int(max(min(until - time.monotonic(), 10), 1))
+    with salt.client.LocalClient(mopts=opts) as client:
+        answers = client.cmd(
+            minions, "sys.list_functions", ["dynatrace"], timeout=wait, tgt_type="list"
+        )
+    answers = {name: told for name, told in answers.items() if isinstance(told, list)}
+    silent = [one for one in minions if one not in answers]
+    stale = [one for one in minions if one in answers and "dynatrace.claim" not in answers[one]]
+    if stale:
+        what = f"these have not got the modules that a remedy needs: {_named(stale)}"
+        found.add("fail", "minions", what, SYNC)
+    if silent:
+        what = f"these did not answer within {wait} s: {_named(silent)}"
+        found.add("warn", "minions", what, "salt-run manage.down")
+    if len(answers) > len(stale):
+        good = len(answers) - len(stale)
+        found.add("ok", "minions", f"{good} of {len(minions)} asked have a remedy's modules")
+
+
+def _named(minions):
+    more = len(minions) - NAMED
+    return ", ".join(minions[:NAMED]) + (f" and {more} more" if more > 0 else "")

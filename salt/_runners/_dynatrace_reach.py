@@ -1,0 +1,146 @@
+"""
+Checks what an engine talks to: the tenant with the token and its scopes, and the engine's own webhook.
+
+Belongs to the runner ``dynatrace``, which imports it when it is loaded; Salt's loader passes it over.
+"""
+
+import base64
+import concurrent.futures
+import http.client
+import json
+import ssl
+import threading
+import time
+
+WAIT_S = 10
+# Nothing has these ids, so that even a comment leaves nothing behind: a token without the scope is refused before the
+# problem is looked for.
+NOBODY = "0_0V2"
+NOTHING = "HOST-0000000000000000"
+NOTE = "salt-dynatrace checks its token"
+ANY = {"0.0.0.0": "127.0.0.1", "::": "::1", "*": "127.0.0.1"}
+LARGEST = 65536
+
+
+def ask_all(configs, engine):
+    """
+    Begin all that takes time; return the futures with what each is about: check, instance, future.
+    """
+    asked = []
+    for name, config in configs.items():
+        for scope, call in _calls(engine, config):
+            asked.append((f"tenant {scope}", name, _begin(_scope, engine["errors"], call)))
+        if config.has_webhook:
+            asked.append(("webhook", name, _begin(_webhook, config)))
+    return asked
+
+
+def _begin(function, *arguments):
+    """
+    Return a future of what ``function`` returns; its thread ends with the process, whoever still lets it wait.
+    """
+    future = concurrent.futures.Future()
+
+    def run():
+        try:
+            future.set_result(function(*arguments))
+        except Exception as err:  # noqa: BLE001 - It is told where the future is asked.
+            future.set_exception(err)
+
+    threading.Thread(target=run, daemon=True, name="check").start()
+    return future
+
+
+def collect(found, asked, until):
+    """
+    Add a row for each answer that comes in time, and for each that does not.
+    """
+    for check, name, future in asked:
+        try:
+            result, what, fix = future.result(max(until - time.monotonic(), 0.1))
+        except concurrent.futures.TimeoutError:
+            result, what, fix = "fail", "no answer in time", "see docs/troubleshooting.md"
+        except Exception as err:  # noqa: BLE001 - A check that breaks must not hide the others.
+            result, what = "fail", f"this could not be checked: {type(err).__name__}"
+            fix = "run it with -l debug, and report it"
+        found.add(result, check, what, fix, name)
+
+
+def _calls(engine, config):
+    """
+    Yield the scopes that the configuration needs, each with a call that needs it.
+    """
+    if not config.get("api_token"):
+        return
+    client = engine["_client"](config)
+    yield "problems.read", lambda: client.problem(NOBODY)
+    yield "entities.read", lambda: client.entity(NOTHING)
+    if config.get("feedback"):
+        yield "problems.write", lambda: client.comment(NOBODY, NOTE, "salt")
+
+
+def _scope(errors, call):
+    """
+    Return result, detail and fix: to be told that it does not know the id, one must be allowed to ask.
+    """
+    try:
+        call()
+    except errors.NotFound:
+        pass
+    except errors.AuthError as err:
+        return "fail", str(err), "make such a token, set `api_token`, restart the master"
+    except errors.RateLimited as err:
+        return "warn", str(err), "check again in a minute"
+    except errors.ApiError as err:
+        return "fail", str(err), "see `environment_url`, `proxy` and `ca_bundle`, and the network"
+    return "ok", "the tenant answers, and the token has the scope", ""
+
+
+def _webhook(config):
+    """
+    Return result, detail and fix for the engine's own port.
+    """
+    address, port = config.get("webhook.address"), config.get("webhook.port")
+    scheme = "https" if config.get("webhook.ssl_crt") else "http"
+    place = f"{scheme}://{address}:{port}{config.get('webhook.path')}"
+    try:
+        status, body = _get(config, "/healthz", {})
+        facts = json.loads(body)
+        allowed, _ = _get(config, "/metrics", _credentials(config))
+    except (OSError, ValueError, http.client.HTTPException) as err:
+        what = f"{place} does not answer: {type(err).__name__}"
+        return "fail", what, f"see whether the engine runs; ss -ltnp | grep {port}"
+    if allowed != 200:
+        what = f"{place} answers, and refuses the configured credentials ({allowed})"
+        return "fail", what, "restart the master; see which program has the port"
+    if status != 200:
+        bad = [key for key in ("api", "ledger", "bus") if facts.get(key) != "ok"]
+        what = f"{place} answers, and says that it is not healthy: {', '.join(bad) or 'late polls'}"
+        return "warn", what, "see docs/operations.md, Health"
+    local = " It is reached from this machine only." if address in ("127.0.0.1", "::1") else ""
+    return "ok", f"{place} answers, and takes the configured credentials.{local}", ""
+
+
+def _get(config, path, headers):
+    address = config.get("webhook.address")
+    host, port = ANY.get(address, address), config.get("webhook.port")
+    if config.get("webhook.ssl_crt"):
+        # Whether it answers is the question; its name is the tenant's, not this one's.
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        connection = http.client.HTTPSConnection(host, port, timeout=WAIT_S, context=context)
+    else:
+        connection = http.client.HTTPConnection(host, port, timeout=WAIT_S)
+    try:
+        connection.request("GET", path, headers=headers)
+        answer = connection.getresponse()
+        return answer.status, answer.read(LARGEST)
+    finally:
+        connection.close()
+
+
+def _credentials(config):
+    if config.get("webhook.token"):
+        return {"Authorization": f"Bearer {config.get('webhook.token')}"}
+    both = f"{config.get('webhook.username')}:{config.get('webhook.password')}"
+    return {"Authorization": "Basic " + base64.b64encode(both.encode()).decode()}
