@@ -1,0 +1,3 @@
+"""
+The runner, without a master.
+"""
