@@ -4,6 +4,7 @@ What an admin asks and orders through the runner.
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Any
 
@@ -12,6 +13,7 @@ from _dynatrace_events import sign
 
 from tests.functional.engine.conftest import Scene
 from tests.functional.engine.world import BAD, KEY, World
+from tests.unit.docs.pages import REPO, rows
 
 
 def order(world: World, command: str, key: bytes = KEY, **args: Any) -> dict[str, Any]:
@@ -174,3 +176,33 @@ def test_nothing_but_a_command_is_carried_out(scene: Scene) -> None:
     world.cycle()
     assert world.answers[-1][1]["error"].startswith("unknown command")
     assert world.ledger.get("paused") is None
+
+
+def documented(command: str) -> list[list[str]]:
+    """
+    Return the keys that the page lists for a command, one list for each sentence.
+    """
+    [cells] = [cells for key, cells in rows(REPO / "docs" / "operations.md") if key == command]
+    return [re.findall(r"`([a-z_]+)`", part) for part in cells[1].split(";")]
+
+
+def test_what_scripts_read_is_what_is_documented(scene: Scene) -> None:
+    """
+    A key that is renamed breaks somebody's script.
+    """
+    apache = scene.host("web01")
+    world = scene.world()
+    problem = scene.tenant.open_problem(apache)
+    world.poll()
+    world.salt_runs(world.events("open")[0])
+    world.cycle(1)
+    assert list(order(world, "status")["facts"]) == documented("status")[0]
+    assert list(order(world, "problems")["rows"][0]) == documented("problems")[0]
+    assert list(order(world, "history")["rows"][0]) == documented("history")[0]
+    shown = order(world, "show", display_id=problem.display_id)
+    facts, attempts = documented("show")
+    assert list(shown["rows"][0]) == attempts[1:]
+    assert list(shown["facts"]) == [*documented("problems")[0], *facts[1:]]
+    assert list(order(world, "retry", display_id=problem.display_id)["facts"]) == ["retry"]
+    assert list(order(world, "pause", reason="x")["facts"]) == documented("pause")[0]
+    assert list(order(world, "resume")["facts"]) == documented("resume")[0]
