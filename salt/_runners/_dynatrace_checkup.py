@@ -163,8 +163,9 @@ def _host_id(grains):
 
 
 def _synced(found, opts, minions, until):
-    wait = int(max(min(until - time.monotonic(), 10), 1))
-    with salt.client.LocalClient(mopts=opts) as client:
+    wait = int(max(min((until - time.monotonic()) / 2, 10), 1))
+    # Who did not answer is then asked, for so long again, whether it is still at it.
+    with salt.client.LocalClient(mopts={**opts, "gather_job_timeout": min(wait, 3)}) as client:
         answers = client.cmd(
             minions, "sys.list_functions", ["dynatrace"], timeout=wait, tgt_type="list"
         )

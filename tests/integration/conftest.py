@@ -34,7 +34,7 @@ def machine_apache() -> Iterator[apache.Apache]:
         found.restore()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def stage(machine_apache: apache.Apache) -> Iterator[Stage]:
     """
     Everything running, the minion synced, notifications on.
