@@ -1,0 +1,194 @@
+"""
+Every documented form of a notification leads the engine to the one problem that it is about, with an API and without.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import _dynatrace_notifications as notifications
+import dynatrace as engine
+import pytest
+from _dynatrace_config import load
+
+from tests.functional.engine.conftest import Scene
+from tests.functional.engine.world import World
+from tests.tenant import DEFAULT_TEMPLATE, RECOMMENDED_TEMPLATE
+from tests.tenant.problems import Problem
+from tests.tenant.templates import expand, probe_values
+from tests.unit.docs.pages import REPO, rows
+from tests.unit.engine.bodies import event_v2, problem_v1, problem_v2, recommended, stub
+
+KEYS = {"pid": "ref", "problem_id": "number", "state": "phase", "title": "summary", "details": "x"}
+
+
+def v1(problem: Problem) -> dict[str, Any]:
+    entity = problem.affected[0]
+    event = {**problem_v1()["rankedEvents"][0], "entityId": entity}
+    return problem_v1(
+        id=problem.problem_id,
+        displayName=problem.display_id,
+        startTime=int(time.time() * 1000),
+        rankedEvents=[event],
+    )
+
+
+def v2(problem: Problem) -> dict[str, Any]:
+    entity = problem.affected[0]
+    return problem_v2(
+        problemId=problem.problem_id,
+        displayId=problem.display_id,
+        startTime=int(time.time() * 1000),
+        affectedEntities=[stub(entity)],
+        evidenceDetails={"details": [event_v2(entity)]},
+    )
+
+
+def whole(problem: Problem, **changes: Any) -> dict[str, Any]:
+    impacted = [{"type": "HOST", "name": "x", "entity": problem.affected[0]}]
+    return recommended(
+        PID=problem.problem_id,
+        ProblemID=problem.display_id,
+        ImpactedEntities=impacted,
+        ProblemDetailsJSONv2=v2(problem),
+        **changes,
+    )
+
+
+def workflow(problem: Problem) -> dict[str, Any]:
+    return {
+        "event.id": problem.problem_id,
+        "display_id": problem.display_id,
+        "event.status": "ACTIVE",
+        "event.category": "AVAILABILITY",
+        "affected_entity_ids": list(problem.affected),
+    }
+
+
+#: By the names that docs/configuration.md gives them.
+FORMS: dict[str, Callable[[Problem], dict[str, Any]]] = {
+    "recommended template": whole,
+    "default template": lambda problem: {
+        "State": "OPEN",
+        "ProblemID": problem.display_id,
+        "ProblemTitle": problem.title,
+    },
+    "v1 details": lambda problem: {"State": "OPEN", "ProblemDetailsJSON": v1(problem)},
+    "v2 details": lambda problem: {"ProblemDetailsJSONv2": v2(problem)},
+    "JSON in quotes": lambda problem: {
+        "State": "OPEN",
+        "PID": problem.problem_id,
+        "ProblemDetailsJSONv2": json.dumps(v2(problem)),
+    },
+    "your own key names": lambda problem: {
+        "ref": problem.problem_id,
+        "number": problem.display_id,
+        "phase": "OPEN",
+        "summary": problem.title,
+        "x": v2(problem),
+    },
+    "old PID": lambda problem: {
+        "State": "OPEN",
+        "PID": problem.problem_id.partition("_")[0],
+    },
+    "CloudEvents": lambda problem: {
+        "specversion": "1.0",
+        "id": "4711",
+        "source": "/x",
+        "type": "problem",
+        "data": whole(problem),
+    },
+    "workflow": lambda problem: {"eventData": workflow(problem)},
+    "relay": lambda problem: {"event": {"id": 1, "body": json.dumps(whole(problem))}},
+}
+
+
+def read(body: dict[str, Any]) -> notifications.Notice:
+    return notifications.parse(json.dumps(body).encode(), KEYS)
+
+
+def opened(world: World) -> list[tuple[str | None, str]]:
+    return [(data["problem_id"], data["source"]) for data in world.events("open")]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_each_form_leads_to_the_problem(scene: Scene, form: str) -> None:
+    """The problem is read from the API, and acted on."""
+    apache = scene.host("web01")
+    world = scene.world(poll_interval=0)
+    problem = scene.tenant.open_problem(apache)
+    world.ledger.add_notices([(world.now, read(FORMS[form](problem)))])
+    world.cycle(1)
+    assert opened(world) == [(problem.problem_id, "api")]
+    assert world.events("open")[0]["minions"] == ["web01"]
+
+
+#: Forms that say whom the problem concerns.
+TELLING = ("recommended template", "v1 details", "v2 details", "workflow", "CloudEvents")
+
+
+@pytest.mark.parametrize("form", TELLING)
+def test_without_an_api_what_a_form_tells_is_all_there_is(scene: Scene, form: str) -> None:
+    """It names the entity, and says where it comes from; no minion is guessed for a process."""
+    apache = scene.host("web01")
+    world = scene.world(api_token=None, webhook={"token": "secret"})
+    problem = scene.tenant.open_problem(apache)
+    world.ledger.add_notices([(world.now, read(FORMS[form](problem)))])
+    world.cycle(1)
+    assert opened(world) == [(problem.problem_id, "notification")]
+    [event] = world.events("open")
+    assert [entity["id"] for entity in event["affected"]] == [apache]
+    assert event["minions"] == []
+
+
+@pytest.mark.parametrize("template", [DEFAULT_TEMPLATE, RECOMMENDED_TEMPLATE])
+def test_the_button_that_tests_starts_nothing(scene: Scene, template: str) -> None:
+    """Whatever is listening behind: it is recognised before anything is recorded."""
+    notice = notifications.parse(expand(template, probe_values(), escape=True).encode())
+    assert notice.test
+    assert notice.problem is None
+
+
+HOOKED: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "decoded": lambda body: {"headers": {"X": "y"}, "post": body, "body": json.dumps(body)},
+    "raw": lambda body: {"headers": {"X": "y"}, "post": {}, "body": json.dumps(body)},
+}
+
+
+@pytest.mark.parametrize("kind", HOOKED)
+@pytest.mark.parametrize("form", FORMS)
+def test_each_form_is_heard_through_the_hook_of_salt_api(
+    scene: Scene, form: str, kind: str
+) -> None:
+    """As salt-api decodes it, or as it came."""
+    apache = scene.host("web01")
+    world = scene.world(poll_interval=0)
+    problem = scene.tenant.open_problem(apache)
+    config = load({**world.given, "webhook": {"token": "secret", "keys": KEYS}})
+    hear = engine._hook("test", config, world.ledger, world.loop)
+    hear(HOOKED[kind](FORMS[form](problem)))
+    world.cycle(1)
+    assert opened(world) == [(problem.problem_id, "api")]
+
+
+@pytest.mark.parametrize(
+    "data", [{}, {"post": None, "body": None}, {"post": [1], "body": "x"}, {"body": b"\xff"}]
+)
+def test_what_no_form_fits_is_refused_from_the_hook(
+    scene: Scene, data: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """One warning, and nothing is recorded."""
+    world = scene.world()
+    engine._hook("test", load(world.given), world.ledger, world.loop)(data)
+    assert world.ledger.queue_length() == 0
+    assert "a body from salt-api's hook is refused" in caplog.text
+
+
+def test_the_forms_are_those_documented() -> None:
+    """Who writes a template finds what is understood."""
+    page = REPO / "docs" / "configuration.md"
+    listed = [cells[0] for _, cells in rows(page, column=1) if len(cells) == 3]
+    assert set(FORMS) <= set(listed)
