@@ -28,6 +28,8 @@ READ_TIMEOUT_S = 20.0
 #: A whole answer, head and body, must be there by then, however steadily a server trickles.
 ANSWER_DEADLINE_S = 45.0
 MAX_PAGES = 1000
+#: All pages of a walk together: the loop waits for them. Ten thousand problems are twenty pages.
+WALK_DEADLINE_S = 180.0
 #: urllib3 compares names itself in its older line.
 _CERTIFICATE_ERRORS = (ssl.SSLCertVerificationError, CertificateError)
 
@@ -80,7 +82,10 @@ class Transport:
         """
         seen: set[str] = set()
         asked: Mapping[str, str] = query
+        until = time.monotonic() + WALK_DEADLINE_S
         for _ in range(MAX_PAGES):
+            if time.monotonic() > until:
+                raise Unavailable(f"GET {path}: not all pages came within {WALK_DEADLINE_S:g} s")
             body = self._get(path, asked)
             if not isinstance(body, Mapping) or not isinstance(body.get(name), list):
                 raise UnexpectedAnswer(f"GET {path}: the answer has no list `{name}`")

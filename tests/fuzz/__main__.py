@@ -71,7 +71,14 @@ def run(name: str, for_seconds: int, findings: Path) -> None:
     import atheris
 
     with atheris.instrument_imports(
-        include=["_dynatrace_notifications", "_dynatrace_problems", "_dynatrace_client"]
+        include=[
+            "_dynatrace_answers",
+            "_dynatrace_client",
+            "_dynatrace_fields",
+            "_dynatrace_grail",
+            "_dynatrace_notifications",
+            "_dynatrace_problems",
+        ]
     ):
         from tests.fuzz.targets import TARGETS
     from tests.fuzz.bodies import SLOW_S, seeds

@@ -48,6 +48,17 @@ def seeds() -> Iterator[bytes]:
         quoted,
         probe(),
         {"eventData": {"event.id": PID, "display_id": "P-1", "event.status": "ACTIVE"}},
+        {
+            "eventData": {
+                "event.id": PID,
+                "event.category": "SLOWDOWN",
+                "event.start": "2024-07-21T06:59:59.999000000Z",
+                "affected_entity_ids": [HOST],
+                "root_cause_entity_id": HOST,
+                "entity_tags": ["a:b"],
+                "maintenance.is_under_maintenance": True,
+            }
+        },
         {"specversion": "1.0", "id": "1", "data": recommended()},
         {"data": json.dumps(recommended())},
         {"my pid": PID, "number": "1", "S": "MERGED", "subject": "x", "blob": problem_v1()},
@@ -137,6 +148,13 @@ def _repeated() -> Iterator[tuple[str, str, str, str]]:
         f'{{"entity":"{HOST}","name":"x"}},',
         "{}]}",
     )
+    record = '{"eventData":{"event.id":"1_1V2","event.status":"ACTIVE"'
+    for field, unit in (
+        ("affected_entity_ids", f'"{HOST}",'),
+        ("affected_entity_ids", '"",'),
+        ("entity_tags", '"a:b",'),
+    ):
+        yield f"record's {field} {unit[:6]}", f'{record},"{field}":[', unit, '""]}}'
     for field in ("affectedEntities", "entityTags", "managementZones"):
         for unit in ("{},", f"{_STUB},", '{"key":"a"},', '{"name":"a"},'):
             yield f"{field} {unit[:10]}", f'{{"ProblemDetails":{{{_V2},"{field}":[', unit, "{}]}}"

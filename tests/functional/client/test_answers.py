@@ -5,6 +5,7 @@ Answers of every kind: late, endless, broken, compressed, and none of them ends 
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 import socket
 import time
@@ -312,6 +313,46 @@ def test_fields_of_wrong_types_raise_nothing_else(value: Any) -> None:
                 client.problem(PROBLEM)
             except UnexpectedAnswer:
                 continue
+
+
+def endless_pages(pause: float = 0.0) -> Behaviour:
+    """
+    Return a behaviour: page after page, each of which says that there is another.
+    """
+    numbers = itertools.count()
+
+    def answer(connection: socket.socket, head: str) -> None:
+        time.sleep(pause)
+        body = json.dumps({"problems": [], "nextPageKey": f"page{next(numbers)}"})
+        says(body.encode())(connection, head)
+
+    return answer
+
+
+def test_a_walk_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    By the number of its pages; what came until then is no list.
+    """
+    monkeypatch.setattr(_dynatrace_transport, "MAX_PAGES", 5)
+    with (
+        serving(endless_pages()) as tenant,
+        pytest.raises(UnexpectedAnswer, match="more than 5 pages"),
+    ):
+        client_of(tenant.port).list_open()
+    assert len(tenant.heads) == 5
+
+
+def test_a_walk_has_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Each page comes in time, and the whole does not: the loop has more to do.
+    """
+    monkeypatch.setattr(_dynatrace_transport, "WALK_DEADLINE_S", 0.3)
+    with (
+        serving(endless_pages(0.1)) as tenant,
+        pytest.raises(Unavailable, match=r"not all pages came within 0\.3 s"),
+    ):
+        client_of(tenant.port).list_open()
+    assert len(tenant.heads) < 10
 
 
 # -- limits ------------------------------------------------------------------------------------------------------------
