@@ -58,6 +58,17 @@ def plain(text):
     return "".join(one if one.isprintable() else "?" for one in " ".join(str(text).split()))
 
 
+def harmless(value):
+    """
+    Return facts for a terminal: Salt's own outputter lets more through than it should.
+    """
+    if isinstance(value, dict):
+        return {key: harmless(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [harmless(item) for item in value]
+    return plain(value) if isinstance(value, str) else value
+
+
 def _cell(column, value):
     if value is None:
         return ""

@@ -52,10 +52,12 @@ HOSTILE: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize("data", HOSTILE)
-@pytest.mark.parametrize("minion", [None, "web01", "web02", "../../etc", "x" * 10_000, "web01/x"])
+NAMES = [None, "web01", "web02", "../../etc", "x" * 10_000, "web01/x"]
+
+
+@pytest.mark.parametrize("minion", NAMES)
 def test_whatever_a_forged_return_holds_the_true_one_counts(
-    scene: Scene, minion: str | None, data: Any
+    scene: Scene, minion: str | None
 ) -> None:
     """
     It raises nothing, and neither heals nor fails anything.
@@ -66,8 +68,9 @@ def test_whatever_a_forged_return_holds_the_true_one_counts(
     world.poll()
     (order,) = world.events()
     world.take(order)
-    world.loop.job(order["jid"], "ret", minion, data)
-    world.cycle(1)
+    for data in HOSTILE:
+        world.loop.job(order["jid"], "ret", minion, data)
+        world.cycle(1)
     assert world.whats() == ["open"]
     world.give(order["jid"], "web01", BAD)
     world.loop.job(order["jid"], "ret", "web01", GOOD)

@@ -60,6 +60,13 @@ def test_what_a_terminal_would_obey_is_not_printed() -> None:
     shown = text.table([row(state="\x1b[2Jx\x07\u202ey")], COLUMNS)
     assert "?[2Jx??y" in shown
     assert shown.replace("\n", "").isprintable()
+    facts = {"title": "a\x1b[2J\x9bb", "minions": ["\x07"], "attempts": 1, "url": None}
+    assert text.harmless(facts) == {
+        "title": "a?[2J?b",
+        "minions": ["?"],
+        "attempts": 1,
+        "url": None,
+    }
 
 
 @pytest.mark.parametrize(
