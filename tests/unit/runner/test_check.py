@@ -1,0 +1,175 @@
+"""
+What `dynatrace.check` says about engines and minions, and that it always comes to an end.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any, ClassVar
+
+import _dynatrace_checkup as checkup
+import pytest
+import salt.config
+from salt.exceptions import CommandExecutionError
+
+from tests.unit.minion.loading import REPO, load
+
+FACTS = {"version": "0.1.0", "last_poll": "2024-07-21T07:00:12.345Z", "api": "ok"}
+HOST = {"dynatrace": {"host_id": "HOST-00000000000000A1"}}
+
+
+def engines(monkeypatch: pytest.MonkeyPatch, answers: Any) -> list[tuple[str, str]]:
+    """
+    Return what is said about the engines `dynatrace` and `second` when they answer so.
+    """
+
+    def ask(*_: Any) -> Any:
+        if isinstance(answers, Exception):
+            raise answers
+        return answers
+
+    monkeypatch.setattr(checkup.bus, "ask", ask)
+    second = {"second": {"engine_module": "dynatrace"}}
+    opts = {"engines": ["dynatrace", second, {"other": {}}]}
+    rows = checkup.Found({})
+    rows.guarded("engine", checkup._answers, rows, opts, 1.0)
+    assert all(bool(row["fix"]) == (row["result"] != "ok") for row in rows.rows)
+    return [(row["instance"], row["result"]) for row in rows.rows]
+
+
+def test_each_engine_that_is_configured_must_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that sleeps after an error in its options does not."""
+    both = {"dynatrace": {"facts": FACTS}, "second": {"facts": FACTS}}
+    assert engines(monkeypatch, both) == [("dynatrace", "ok"), ("second", "ok")]
+    one = {"dynatrace": {"facts": FACTS}}
+    assert engines(monkeypatch, one) == [("dynatrace", "ok"), ("second", "fail")]
+
+
+def test_that_no_engine_answers_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As any other command says it."""
+    assert engines(monkeypatch, CommandExecutionError("no engine answered")) == [(None, "fail")]
+
+
+@pytest.mark.parametrize(
+    ("facts", "result"),
+    [
+        ({"api": "AuthError"}, "fail"),
+        ({"paused": {"who": "me", "reason": "x", "since": "y"}}, "warn"),
+        ({"dry_run": True}, "warn"),
+    ],
+)
+def test_an_engine_that_acts_on_nothing_says_why(
+    monkeypatch: pytest.MonkeyPatch, facts: dict[str, Any], result: str
+) -> None:
+    """It runs, and heals nothing."""
+    answers = {"dynatrace": {"facts": {**FACTS, **facts}}, "second": {"facts": FACTS}}
+    assert ("dynatrace", result) in engines(monkeypatch, answers)
+
+
+class Client:
+    """
+    A LocalClient that answers for the minions of a table.
+    """
+
+    told: ClassVar[dict[str, Any]] = {}
+    asked: ClassVar[list[list[str]]] = []
+
+    def __init__(self, **_: Any) -> None:
+        pass
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        pass
+
+    def cmd(self, minions: list[str], *_: Any, **options: Any) -> dict[str, Any]:
+        assert options["tgt_type"] == "list"
+        self.asked.append(minions)
+        return {name: self.told[name] for name in minions if name in self.told}
+
+
+def minions(
+    monkeypatch: pytest.MonkeyPatch, grains: dict[str, Any], told: dict[str, Any]
+) -> list[tuple[str, str]]:
+    """
+    Return what is said about minions with such grains and modules.
+    """
+    monkeypatch.setattr(checkup.salt.client, "LocalClient", Client)
+    Client.told, Client.asked = told, []
+    engine = {"_accepted": lambda: list(grains), "_grains": lambda: grains.get}
+    rows = checkup.Found({})
+    checkup._minions(rows, {}, engine, time.monotonic() + 5)
+    assert all(bool(row["fix"]) == (row["result"] != "ok") for row in rows.rows)
+    return [(row["result"], row["detail"]) for row in rows.rows]
+
+
+GOOD = ["dynatrace.claim", "dynatrace.attempt"]
+
+
+def test_minions_with_grain_and_modules_are_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both lines say of how many."""
+    found = minions(monkeypatch, {"web01": HOST}, {"web01": GOOD})
+    assert found == [
+        ("ok", "1 of 1 have the grain dynatrace:host_id"),
+        ("ok", "1 of 1 asked have a remedy's modules"),
+    ]
+
+
+def test_minions_that_lack_something_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the grain, without the modules, without an answer."""
+    grains = {"web01": HOST, "web02": None, "web03": {"dynatrace": "x"}}
+    told = {"web01": GOOD, "web02": [], "web03": False}
+    results = dict.fromkeys(minions(monkeypatch, grains, told))
+    assert ("warn", "1 of 3 have the grain dynatrace:host_id; without it: web02, web03") in results
+    assert ("fail", "these have not got the modules that a remedy needs: web02") in results
+    assert any(result == "warn" and detail.endswith(": web03") for result, detail in results)
+
+
+def test_of_a_large_fleet_a_few_are_asked_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A check is no job for ten thousand minions."""
+    grains = {f"web{number:05d}": None for number in range(10_000)}
+    (_, without), *_ = minions(monkeypatch, grains, {})
+    assert without.endswith("web00004 and 9995 more")
+    assert [len(asked) for asked in Client.asked] == [10]
+
+
+def test_without_accepted_minions_there_is_nobody_to_heal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And nobody is asked."""
+    assert minions(monkeypatch, {}, {}) == [("fail", "no minion is accepted")]
+    assert Client.asked == []
+
+
+@pytest.fixture
+def runner(tmp_path: Path) -> Any:
+    """
+    The runner on a machine without a master, where nothing of ours is configured.
+    """
+    opts = salt.config.master_config(None)
+    places = ("cachedir", "sock_dir", "pki_dir", "extension_modules")
+    opts.update({name: str(tmp_path / name) for name in places}, id="m", file_client="local")
+    opts.update(module_dirs=[str(REPO), str(REPO / "salt")], conf_file=str(tmp_path / "master"))
+    return load("_runners/dynatrace.py", opts=opts)
+
+
+def test_a_master_without_anything_is_told_everything(runner: Any) -> None:
+    """Nothing is raised, and each line that is bad says what to do."""
+    runner.__opts__["output"] = "json"
+    found = runner.check(timeout=2)
+    assert (found["result"], found["retcode"]) == ("fail", 1)
+    results = {row["check"]: row["result"] for row in found["checks"]}
+    assert results["engine code"] == "ok"
+    assert results["reactor"] == "warn"
+    assert {results[name] for name in ("signing key", "remedy", "engine", "minions")} == {"fail"}
+    assert all(bool(row["fix"]) == (row["result"] != "ok") for row in found["checks"])
+    assert all(
+        list(row) == ["check", "instance", "result", "detail", "fix"] for row in found["checks"]
+    )
+
+
+def test_a_terminal_gets_text(runner: Any) -> None:
+    """The same lines."""
+    runner.__opts__["output"] = "nested"
+    found = runner.check(timeout=2)
+    assert "fail  signing key: " in found["checks"]
