@@ -190,6 +190,22 @@ def test_cookies_are_not_kept() -> None:
     assert [tenant.header("Cookie", number) for number in (0, 1)] == [None, None]
 
 
+def test_no_request_is_conditional() -> None:
+    """
+    An entity tag is documented for other parts of the API only; a 304 would be no list of problems.
+    """
+    with serving(
+        says(head=b'ETag: "1"\r\nLast-Modified: Sun, 21 Jul 2024 07:00:00 GMT\r\n')
+    ) as tenant:
+        client = Client(f"http://127.0.0.1:{tenant.port}", TOKEN)
+        client.list_open()
+        client.list_open()
+    for name in ("If-None-Match", "If-Modified-Since"):
+        assert tenant.header(name) is None
+    with serving(says(b"", b"304 Not Modified")) as tenant, pytest.raises(UnexpectedAnswer):
+        Client(f"http://127.0.0.1:{tenant.port}", TOKEN).list_open()
+
+
 # -- the forms of an environment's URL ---------------------------------------------------------------------------------
 
 #: Name and port of the URL, its path, and what requests begin with.

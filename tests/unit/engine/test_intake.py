@@ -5,13 +5,16 @@ What one look brings, from the API or from notifications alone.
 from __future__ import annotations
 
 import logging
+import threading
+from dataclasses import replace
 
 import pytest
-from _dynatrace_client import Client
+from _dynatrace_client import Client, Listing
 from _dynatrace_errors import AuthError, NotFound, RateLimited, Unavailable, UnexpectedAnswer
 from _dynatrace_intake import (
     ENTITY_CACHE_S,
     NOTICE_TRIES,
+    PARALLEL_READS,
     Entities,
     Intake,
     digest,
@@ -332,3 +335,40 @@ def test_entities_are_read_once_in_a_while(tenant: Tenant, client: Client) -> No
     tenant.fault("server_error")
     with pytest.raises(Unavailable):
         entities(PROCESS)
+
+
+class Crowded:
+    """
+    A client whose details come only when so many are asked for at once; it counts them.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.listed = [problem(problem_id=f"{number}_1V2") for number in range(count)]
+        self.inside = self.most = 0
+        self._lock = threading.Lock()
+        self._together = threading.Barrier(PARALLEL_READS)
+
+    def list_open(self) -> Listing:
+        return Listing(tuple(self.listed), ())
+
+    def problem(self, problem_id: str) -> Known:
+        with self._lock:
+            self.inside += 1
+            self.most = max(self.most, self.inside)
+        self._together.wait(10)
+        with self._lock:
+            self.inside -= 1
+        return replace(self.listed[0], problem_id=problem_id)
+
+    def problem_url(self, problem_id: str) -> str:
+        return f"https://t.example.com/{problem_id}"
+
+
+def test_details_are_read_several_at_once_and_never_more(ledger: Ledger) -> None:
+    """
+    A storm must not be a storm at the tenant.
+    """
+    crowded = Crowded(5 * PARALLEL_READS)
+    seen = Intake("dynatrace", ledger, crowded).look(NOW, poll=True)  # type: ignore[arg-type]
+    assert len(seen.problems) == 5 * PARALLEL_READS
+    assert crowded.most == PARALLEL_READS
