@@ -87,7 +87,9 @@ class Episodes:
             state="left" if old else "open",
             due=None if old else now,
         )
-        self._ledger.save_episode(episode)
+        # Nothing is decided about it yet: if it is lost, the problem is seen anew.
+        with self._ledger.transaction(soon=True):
+            self._ledger.save_episode(episode)
         if old:
             log.info(
                 "%s: %s is older than the lookback and left alone", self._instance, _name(problem)

@@ -90,14 +90,18 @@ class LedgerFile:
         self.moved_aside = aside
 
     @contextlib.contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self, soon: bool = False) -> Iterator[None]:
         """
         Make everything inside one commit, durable when the block is left; nested blocks join the outermost.
+
+        ``soon``: it is durable with the next commit, or before. A killed process loses nothing of it, a power cut may,
+        together with all that came later; so it is only for what looking again finds again.
         """
         with self._lock, _translated("cannot write the ledger"):
             if self._depth:
                 yield
                 return
+            self._db.execute(f"PRAGMA synchronous = {'NORMAL' if soon else 'FULL'}")
             self._db.execute("BEGIN IMMEDIATE")
             self._depth = 1
             try:

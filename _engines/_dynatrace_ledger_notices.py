@@ -64,9 +64,9 @@ class Notices(LedgerFile):
 
     def settle_notices(self, ids: Iterable[int], now: float) -> None:
         """
-        Note that nothing more is to be done for these notifications.
+        Note that nothing more is to be done for these notifications; if that is lost, they are looked at again.
         """
-        with self.transaction():
+        with self.transaction(soon=True):
             self._db.executemany(
                 "UPDATE notices SET settled = ? WHERE id = ?", [(now, item) for item in ids]
             )

@@ -11,10 +11,12 @@ import stat
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from _dynatrace_episodes import Episodes
 from _dynatrace_errors import LedgerError
 from _dynatrace_ledger import KEEP_S, SCHEMA_VERSION, Attempt, Episode, Ledger
 from _dynatrace_notifications import Notice
@@ -612,3 +614,55 @@ def test_what_is_settled_is_forgotten_after_a_month(ledger: Ledger) -> None:
         assert [item.tag for item in ledger.waiting_events()] == ["waiting"]
         assert ledger.latest_episode("open") is not None
         assert ledger.busy_minions() == {"web02"}
+
+
+def syncs(ledger: Ledger, write: Callable[[], Any]) -> list[int]:
+    """
+    Return how each commit of a write was made durable: 2 by a sync of its own, 1 with the next one.
+    """
+    found: list[int] = []
+
+    def note(statement: str) -> None:
+        if statement.startswith("BEGIN"):
+            ledger._db.set_trace_callback(None)
+            found.append(ledger._db.execute("PRAGMA synchronous").fetchone()[0])
+            ledger._db.set_trace_callback(note)
+
+    ledger._db.set_trace_callback(note)
+    write()
+    ledger._db.set_trace_callback(None)
+    return found
+
+
+def test_what_is_found_again_causes_no_sync(ledger: Ledger) -> None:
+    """A notification that was looked at and a problem that was seen wait for the next sync."""
+    assert syncs(ledger, lambda: ledger.settle_notices([1], NOW)) == [1]
+    episodes = Episodes("x", ledger, lambda _: Resolution((target(),)), 86400.0, False)
+    assert syncs(ledger, lambda: episodes.observe(problem(), NOW)) == [1]
+    assert ledger.episode(PID, 1) is not None
+
+
+def test_all_else_is_synced_also_afterwards(ledger: Ledger) -> None:
+    """Notifications and orders are on disk when the call returns, whatever was written before."""
+    ledger.settle_notices([1], NOW)
+    assert syncs(ledger, lambda: ledger.add_notices([(NOW, Notice(PID))])) == [2]
+    assert syncs(ledger, lambda: ledger.save_episode(episode())) == [2]
+    assert syncs(ledger, lambda: ledger.add_attempt(attempt(), [("web01", PROCESS)])) == [2]
+
+
+def test_within_a_transaction_it_is_synced_with_the_rest(ledger: Ledger) -> None:
+    """What belongs to a durable commit is durable."""
+
+    def write() -> None:
+        with ledger.transaction():
+            ledger.save_episode(episode())
+            ledger.settle_notices([1], NOW)
+
+    assert syncs(ledger, write) == [2]
+
+
+def test_a_failed_write_leaves_syncs_on(ledger: Ledger) -> None:
+    """An error between the two does not make later commits less durable."""
+    with pytest.raises(LedgerError):
+        ledger.settle_notices([object()], NOW)  # type: ignore[list-item]
+    assert syncs(ledger, lambda: ledger.save_episode(episode())) == [2]
