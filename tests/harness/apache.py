@@ -5,11 +5,10 @@ Keeps watch over the machine's apache2: finds out how it is, and puts it back li
 from __future__ import annotations
 
 import contextlib
+import http.client
 import os
 import subprocess
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 import psutil
@@ -113,18 +112,20 @@ def processes() -> list[psutil.Process]:
     return found
 
 
-def answers(url: str = URL, timeout: float = 1.0) -> bool:
+def answers(host: str = "127.0.0.1", port: int = PORT, timeout: float = 1.0) -> bool:
     """
     Tell whether a request is answered, whatever the status below 500.
+
+    It costs a tenth of what `urllib` does: who asks every few milliseconds must not slow down what is measured.
     """
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    connection = http.client.HTTPConnection(host, port, timeout=timeout)
     try:
-        with opener.open(url, timeout=timeout):
-            return True
-    except urllib.error.HTTPError as err:
-        return err.code < 500
-    except OSError:
+        connection.request("GET", "/", headers={"Connection": "close"})
+        return connection.getresponse().status < 500
+    except (OSError, http.client.HTTPException):
         return False
+    finally:
+        connection.close()
 
 
 def wait_until_answers(timeout: float, interval: float = 0.05) -> float:
