@@ -23,6 +23,8 @@ _LISTED = 50
 class Views:
     """
     Reads what is told from the ledger; all methods belong to the loop's thread.
+
+    A list of minions is cut, and its whole length told, so that a row fits into an event.
     """
 
     def __init__(self, ledger: Ledger, policy: Policy, status: Status) -> None:
@@ -78,20 +80,22 @@ class Views:
         """
         Return a row for each attempt on a problem, with the outcome on each minion.
         """
-        return [
-            {
-                "attempt": attempt.number,
-                "state": attempt.state,
-                "jid": attempt.jid,
-                "created": iso(attempt.created),
-                "ended": iso(attempt.ended),
-                "minions": {
-                    action.minion: f"{action.state} {action.comment[:200]}".strip()
-                    for action in self._ledger.actions(attempt.attempt_id)
-                },
-            }
-            for attempt in self._ledger.attempts_of(episode)
-        ]
+        return [self._attempt(attempt) for attempt in self._ledger.attempts_of(episode)]
+
+    def _attempt(self, attempt: Attempt) -> dict[str, Any]:
+        actions = self._ledger.actions(attempt.attempt_id)
+        return {
+            "attempt": attempt.number,
+            "state": attempt.state,
+            "jid": attempt.jid,
+            "created": iso(attempt.created),
+            "ended": iso(attempt.ended),
+            "minions": {
+                action.minion: f"{action.state} {action.comment[:200]}".strip()
+                for action in actions[:_LISTED]
+            },
+            "minion_count": len({action.minion for action in actions}),
+        }
 
     def history(self) -> list[dict[str, Any]]:
         """
@@ -102,7 +106,8 @@ class Views:
                 "created": iso(attempt.created),
                 "problem": display_id,
                 "attempt": attempt.number,
-                "minions": list(minions)[:_MINIONS],
+                "minions": minions[:_MINIONS],
+                "minion_count": len(minions),
                 "state": attempt.state,
                 "took_ms": _took_ms(attempt),
                 "jid": attempt.jid,
@@ -118,6 +123,7 @@ class Views:
             "opened": iso(episode.opened),
             "age_s": round(max(now - episode.opened, 0)),
             "minions": minions_of(episode)[:_MINIONS],
+            "minion_count": len(minions_of(episode)),
             "attempts": episode.attempts,
             "state": self._state(episode),
             "title": episode.problem.title[:60],

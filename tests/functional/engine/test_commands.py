@@ -4,12 +4,15 @@ What an admin asks and orders through the runner.
 
 from __future__ import annotations
 
+import json
 import re
 import time
+from dataclasses import replace
 from typing import Any
 
+import pytest
 from _dynatrace_commands import pages
-from _dynatrace_events import sign
+from _dynatrace_events import MAX_EVENT_BYTES, sign
 
 from tests.functional.engine.conftest import Scene
 from tests.functional.engine.world import BAD, KEY, World
@@ -176,6 +179,25 @@ def test_nothing_but_a_command_is_carried_out(scene: Scene) -> None:
     world.cycle()
     assert world.answers[-1][1]["error"].startswith("unknown command")
     assert world.ledger.get("paused") is None
+
+
+def test_an_attempt_on_a_thousand_minions_fits_into_an_event(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    The first are told with their outcome, and how many there are.
+    """
+    apache = scene.host("web01")
+    world = scene.world()
+    problem = scene.tenant.open_problem(apache)
+    world.poll()
+    attempt_id = world.events("open")[0]["attempt_id"]
+    (one,) = world.ledger.actions(attempt_id)
+    many = [replace(one, minion=f"web{n:04d}", comment="x" * 500) for n in range(1000)]
+    monkeypatch.setattr(world.ledger, "actions", lambda _: many)
+    (row,) = order(world, "show", display_id=problem.display_id)["rows"]
+    assert (len(row["minions"]), row["minion_count"]) == (50, 1000)
+    assert all(len(json.dumps(page)) < MAX_EVENT_BYTES for _, page in world.answers)
 
 
 def documented(command: str) -> list[list[str]]:
