@@ -22,12 +22,13 @@ from _dynatrace_ledger_records import Episode as Episode
 from _dynatrace_ledger_records import Outgoing as Outgoing
 from _dynatrace_ledger_records import Place as Place
 from _dynatrace_ledger_schema import SCHEMA_VERSION as SCHEMA_VERSION
+from _dynatrace_ledger_times import Times
 
 #: Settled records are kept this long, for history and for the counting of attempts (a window is 7 days at most).
 KEEP_S = 30 * 86400.0
 
 
-class Ledger(Notices, EpisodeRecords, AttemptRecords, Outbox, CommentRecords):
+class Ledger(Notices, EpisodeRecords, AttemptRecords, Outbox, CommentRecords, Times):
     """
     The open ledger. Every method raises LedgerError when the disk does not do what it should.
     """

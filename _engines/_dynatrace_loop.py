@@ -17,14 +17,16 @@ from typing import Any
 
 from _dynatrace_attempts import Attempts
 from _dynatrace_bus import Announcer, Hearer
+from _dynatrace_clock import LEAST_S, Jumps
 from _dynatrace_commands import Commands
 from _dynatrace_config import Config
 from _dynatrace_episodes import Episodes
 from _dynatrace_errors import ApiError, AuthError, LedgerError, RateLimited
 from _dynatrace_feedback import Feedback
 from _dynatrace_intake import Intake, Seen
-from _dynatrace_jobs import Jobs, judge
-from _dynatrace_ledger import Attempt, Episode, Ledger
+from _dynatrace_jobs import Jobs
+from _dynatrace_ledger import Episode, Ledger
+from _dynatrace_returns import Returns
 from _dynatrace_status import Status
 
 log = logging.getLogger(__name__)
@@ -33,15 +35,9 @@ log = logging.getLogger(__name__)
 AUTH_WAIT_S = 60.0
 LEDGER_WAIT_S = 5.0
 IDLE_S = 10.0
-#: A return on the bus stands in the job cache a moment later, or it is forged.
-PROOF_S = 5.0
 PROOF_STEP_S = 0.05
 EXPIRE_S = 3600.0
 REMIND_S = 5.0
-#: Open attempts are looked up in the job cache this often, in case their events were missed.
-RECONCILE_S = 15.0
-#: In the place of a minion's name, which has no space: what returned is the master's own runner.
-RUNNER = "the runner"
 
 
 @dataclass
@@ -68,21 +64,27 @@ class Loop:
     Runs cycles for ever in the engine's main thread; ``look_now`` and ``job`` may be called from others.
     """
 
-    def __init__(self, name: str, parts: Parts, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        name: str,
+        parts: Parts,
+        clock: Callable[[], float] = time.time,
+        steady: Callable[[], float] | None = None,
+    ) -> None:
+        """
+        ``steady`` is a clock that nobody sets; None: nothing is done about a clock that is set while the engine runs.
+        """
         self._prefix = name
+        self._jumps: Jumps | None = None
+        self._steady = steady
         self._parts = parts
         self._trigger = threading.Event()
-        self._heard: queue.SimpleQueue[tuple[str, str, str | None, Mapping[str, Any]]] = (
-            queue.SimpleQueue()
-        )
-        #: (job id, minion) of what is heard but not yet in the job cache: until when, and the event; a job has no minion.
-        self._unproved: dict[tuple[str, str], tuple[float, Mapping[str, Any]]] = {}
+        self._returns = Returns(name, parts.ledger, parts.attempts, parts.jobs)
         self._commanded: queue.SimpleQueue[Mapping[str, Any]] = queue.SimpleQueue()
         self._clock = clock
         self._interval = float(parts.config.get("poll_interval")) if parts.intake.has_api else 0.0
         self._next_poll = 0.0
         self._next_expiry = 0.0
-        self._next_reconcile = 0.0
         self._failing_since: float | None = None
 
     # -- from other threads ----------------------------------------------------------------------------------------
@@ -97,7 +99,7 @@ class Loop:
         """
         Take an event of one of our jobs.
         """
-        self._heard.put((jid, what, minion, data))
+        self._returns.hear(jid, what, minion, data)
         self._trigger.set()
 
     def command(self, data: Mapping[str, Any]) -> None:
@@ -113,7 +115,6 @@ class Loop:
         """
         Run cycles until the process ends; whatever fails, the loop goes on.
         """
-        self._next_reconcile = 0.0
         while True:
             # Cleared before the reading, so that what comes during a cycle causes another.
             self._trigger.clear()
@@ -136,7 +137,9 @@ class Loop:
         Do all that is to be done now; return what was done in one sentence, and whether it was anything.
         """
         parts = self._parts
-        said = self._commands(now) + self._outcomes(now)
+        self._check_clock(now)
+        said = self._commands(now)
+        self._returns.take_in(now)
         seen = self._look(now)
         said += self._observe(seen, now)
         self._note(seen, now)
@@ -150,6 +153,33 @@ class Loop:
             return "; ".join(said), True
         count = parts.status.open_problems
         return f"nothing to do, {count if count is not None else 'no'} open problems known", False
+
+    def _check_clock(self, now: float) -> None:
+        """
+        Move the ledger's times when the clock was set, so that no cooldown ends early or never, and no job is lost.
+
+        What was done to it while the engine was down shows only where it was set back: then the future is known.
+        """
+        if self._jumps is None:
+            self._jumps = Jumps(self._steady)
+            by = min(now - self._parts.ledger.latest_time() + LEAST_S, 0.0)
+        else:
+            by = 0.0
+        by += self._jumps.since_last(now)
+        if not by:
+            return
+        self._parts.ledger.shift(by)
+        self._next_poll = self._next_expiry = 0.0
+        self._returns.clock_set(now)
+        status = self._parts.status
+        status.started += by
+        status.last_poll = None if status.last_poll is None else status.last_poll + by
+        log.warning(
+            "%s: the clock was set by %+.0f s; what waits, waits as long as it would have, and open problems are "
+            "read again",
+            self._prefix,
+            by,
+        )
 
     def _commands(self, now: float) -> list[str]:
         said: list[str] = []
@@ -236,123 +266,9 @@ class Loop:
         times = [now + IDLE_S, ledger.next_notice(), ledger.next_due()]
         if self._interval:
             times.append(self._next_poll)
-        if self._unproved:
+        if self._returns.waiting:
             times.append(now + PROOF_STEP_S)
         return max(min(at for at in times if at is not None) - now, 0.01)
-
-    # -- outcomes --------------------------------------------------------------------------------------------------
-
-    def _outcomes(self, now: float) -> list[str]:
-        """
-        Take in what the bus told of our jobs, and now and then what it may have failed to tell.
-        """
-        while True:
-            try:
-                jid, what, minion, data = self._heard.get_nowait()
-            except queue.Empty:
-                break
-            if str(data.get("fun", "")).startswith("runner.") and not minion:
-                self._runner_job(jid, what, data, now)
-            else:
-                self._unproved[jid, minion or ""] = (now + PROOF_S, data)
-        attempts = [
-            attempt for jid in {jid for jid, _ in self._unproved} for attempt in self._by_jid(jid)
-        ]
-        if now >= self._next_reconcile:
-            self._next_reconcile = now + RECONCILE_S
-            # Also those that are not known to be fired: the engine may have been killed in between.
-            attempts += self._parts.ledger.open_attempts()
-        for attempt in {attempt.attempt_id: attempt for attempt in attempts}.values():
-            self._look_up(attempt, now)
-        self._drop_unproved(now)
-        return []
-
-    def _by_jid(self, jid: str) -> list[Attempt]:
-        return self._parts.ledger.attempts_by_jid(jid)
-
-    def _look_up(self, attempt: Attempt, now: float) -> None:
-        """
-        Bring an attempt up to what the job cache knows: events may be forged by a minion, the cache may not.
-        """
-        if not self._parts.jobs.cached:
-            self._believe(attempt, now)
-            return
-        minions = self._parts.jobs.minions(attempt.jid)
-        if minions is None:
-            return
-        self._unproved.pop((attempt.jid, ""), None)
-        returns = self._parts.jobs.returns(attempt.jid)
-        if minions and not any(map(self._parts.attempts.is_minion, minions)):
-            # The cache files an orchestration under the master's own id, when it is over.
-            for returned in returns.values():
-                self._end_orchestration(attempt, returned.get("return"), now)
-            return
-        self._parts.attempts.started(attempt, minions, now)
-        self._end(attempt, returns, now)
-
-    def _believe(self, attempt: Attempt, now: float) -> None:
-        """
-        Take the events for what happened: without a job cache they are all there is.
-        """
-        heard = {
-            minion: data
-            for (jid, minion), (_, data) in self._unproved.items()
-            if jid == attempt.jid
-        }
-        if heard:
-            self._unproved.pop((attempt.jid, ""), None)
-            self._parts.attempts.started(attempt, self._minions(attempt), now)
-            self._end(attempt, {minion: data for minion, data in heard.items() if minion}, now)
-
-    def _end(self, attempt: Attempt, returns: Mapping[str, Any], now: float) -> None:
-        for minion, returned in returns.items():
-            self._unproved.pop((attempt.jid, minion), None)
-            result = judge(returned)
-            self._parts.attempts.end_action(
-                attempt, minion, "good" if result.ok else "bad", result.comment, now
-            )
-
-    def _minions(self, attempt: Attempt) -> list[str]:
-        return [action.minion for action in self._parts.ledger.actions(attempt.attempt_id)]
-
-    def _runner_job(self, jid: str, what: str, data: Mapping[str, Any], now: float) -> None:
-        """
-        Take the events of an orchestration; how it ended is believed only where no job cache can tell.
-        """
-        for attempt in self._by_jid(jid):
-            self._parts.attempts.started(attempt, self._minions(attempt), now)
-            if what != "ret":
-                continue
-            if self._parts.jobs.cached:
-                self._unproved[jid, RUNNER] = (now + PROOF_S, data)
-            else:
-                self._end_orchestration(attempt, data, now)
-
-    def _end_orchestration(self, attempt: Attempt, returned: Any, now: float) -> None:
-        """
-        End an attempt on all its minions: an orchestration has one return for all of them.
-        """
-        self._unproved.pop((attempt.jid, RUNNER), None)
-        good = isinstance(returned, Mapping) and returned.get("success") is True
-        state = "good" if good else "bad"
-        comment = "the orchestration succeeded" if good else "the orchestration failed"
-        for minion in self._minions(attempt):
-            self._parts.attempts.end_action(attempt, minion, state, comment, now)
-
-    def _drop_unproved(self, now: float) -> None:
-        for (jid, minion), (until, _) in list(self._unproved.items()):
-            if not self._by_jid(jid):
-                del self._unproved[jid, minion]
-            elif now > until:
-                del self._unproved[jid, minion]
-                log.log(
-                    logging.WARNING if minion else logging.DEBUG,
-                    "%s: a return of %.100r for job %s is on the bus but not in the job cache; it is ignored, "
-                    "since any minion can fire such an event",
-                    self._prefix,
-                    minion,
-                    jid,
-                )
 
 
 def rereader(

@@ -73,6 +73,7 @@ import _dynatrace_attempts as attempts_
 import _dynatrace_budget as budget_
 import _dynatrace_bus as bus
 import _dynatrace_client as client_
+import _dynatrace_clock as clock_
 import _dynatrace_commands as commands_
 import _dynatrace_config as configuration
 import _dynatrace_episodes as episodes_
@@ -213,7 +214,7 @@ def _build(instance, config):
         status=status,
         commands=commands,
     )
-    loop = loop_.Loop(instance, parts)
+    loop = loop_.Loop(instance, parts, steady=clock_.steady)
     hearer.wire(loop.job, _hook(instance, config, ledger, loop), loop.command)
     probe = status_.Probe(status, ledger, lambda: announcer.healthy, lambda: len(minions))
     if presence is not None:

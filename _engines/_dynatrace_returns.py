@@ -1,0 +1,172 @@
+"""
+Learns how jobs end: the bus says that it is worth looking, and the job cache is what counts.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+from collections.abc import Mapping
+from typing import Any
+
+from _dynatrace_attempts import Attempts
+from _dynatrace_jobs import Jobs, judge
+from _dynatrace_ledger import Attempt, Ledger
+
+log = logging.getLogger(__name__)
+
+#: A return on the bus stands in the job cache a moment later, or it is forged.
+PROOF_S = 5.0
+#: Open attempts are looked up in the job cache this often, in case their events were missed.
+RECONCILE_S = 15.0
+#: In the place of a minion's name, which has no space: what returned is the master's own runner.
+RUNNER = "the runner"
+
+
+class Returns:
+    """
+    The jobs of one engine's attempts. All but ``hear`` belongs to the loop's thread.
+    """
+
+    def __init__(self, name: str, ledger: Ledger, attempts: Attempts, jobs: Jobs) -> None:
+        self._prefix = name
+        self._ledger = ledger
+        self._attempts = attempts
+        self._jobs = jobs
+        self._heard: queue.SimpleQueue[tuple[str, str, str | None, Mapping[str, Any]]] = (
+            queue.SimpleQueue()
+        )
+        #: (job id, minion) of what is heard but not yet in the job cache: until when, and the event; a job has no minion.
+        self._unproved: dict[tuple[str, str], tuple[float, Mapping[str, Any]]] = {}
+        self._next_reconcile = 0.0
+
+    def hear(self, jid: str, what: str, minion: str | None, data: Mapping[str, Any]) -> None:
+        """
+        Take an event of a job; may be called from any thread.
+        """
+        self._heard.put((jid, what, minion, data))
+
+    @property
+    def waiting(self) -> bool:
+        """
+        Tell whether something was heard that the job cache does not have yet.
+        """
+        return bool(self._unproved)
+
+    def clock_set(self, now: float) -> None:
+        """
+        Wait anew for the proof of what was heard, and look all attempts up.
+        """
+        self._next_reconcile = 0.0
+        self._unproved = {key: (now + PROOF_S, data) for key, (_, data) in self._unproved.items()}
+
+    def take_in(self, now: float) -> None:
+        """
+        Take in what the bus told of our jobs, and now and then what it may have failed to tell.
+        """
+        while True:
+            try:
+                jid, what, minion, data = self._heard.get_nowait()
+            except queue.Empty:
+                break
+            if str(data.get("fun", "")).startswith("runner.") and not minion:
+                self._runner_job(jid, what, data, now)
+            else:
+                self._unproved[jid, minion or ""] = (now + PROOF_S, data)
+        attempts = [
+            attempt for jid in {jid for jid, _ in self._unproved} for attempt in self._by_jid(jid)
+        ]
+        if now >= self._next_reconcile:
+            self._next_reconcile = now + RECONCILE_S
+            # Also those that are not known to be fired: the engine may have been killed in between.
+            attempts += self._ledger.open_attempts()
+        for attempt in {attempt.attempt_id: attempt for attempt in attempts}.values():
+            self._look_up(attempt, now)
+        self._drop_unproved(now)
+
+    def _by_jid(self, jid: str) -> list[Attempt]:
+        return self._ledger.attempts_by_jid(jid)
+
+    def _look_up(self, attempt: Attempt, now: float) -> None:
+        """
+        Bring an attempt up to what the job cache knows: events may be forged by a minion, the cache may not.
+        """
+        if not self._jobs.cached:
+            self._believe(attempt, now)
+            return
+        minions = self._jobs.minions(attempt.jid)
+        if minions is None:
+            return
+        self._unproved.pop((attempt.jid, ""), None)
+        returns = self._jobs.returns(attempt.jid)
+        if minions and not any(map(self._attempts.is_minion, minions)):
+            # The cache files an orchestration under the master's own id, when it is over.
+            for returned in returns.values():
+                self._end_orchestration(attempt, returned.get("return"), now)
+            return
+        self._attempts.started(attempt, minions, now)
+        self._end(attempt, returns, now)
+
+    def _believe(self, attempt: Attempt, now: float) -> None:
+        """
+        Take the events for what happened: without a job cache they are all there is.
+        """
+        heard = {
+            minion: data
+            for (jid, minion), (_, data) in self._unproved.items()
+            if jid == attempt.jid
+        }
+        if heard:
+            self._unproved.pop((attempt.jid, ""), None)
+            self._attempts.started(attempt, self._minions(attempt), now)
+            self._end(attempt, {minion: data for minion, data in heard.items() if minion}, now)
+
+    def _end(self, attempt: Attempt, returns: Mapping[str, Any], now: float) -> None:
+        for minion, returned in returns.items():
+            self._unproved.pop((attempt.jid, minion), None)
+            result = judge(returned)
+            self._attempts.end_action(
+                attempt, minion, "good" if result.ok else "bad", result.comment, now
+            )
+
+    def _minions(self, attempt: Attempt) -> list[str]:
+        return [action.minion for action in self._ledger.actions(attempt.attempt_id)]
+
+    def _runner_job(self, jid: str, what: str, data: Mapping[str, Any], now: float) -> None:
+        """
+        Take the events of an orchestration; how it ended is believed only where no job cache can tell.
+        """
+        for attempt in self._by_jid(jid):
+            self._attempts.started(attempt, self._minions(attempt), now)
+            if what != "ret":
+                continue
+            if self._jobs.cached:
+                self._unproved[jid, RUNNER] = (now + PROOF_S, data)
+            else:
+                self._end_orchestration(attempt, data, now)
+
+    def _end_orchestration(self, attempt: Attempt, returned: Any, now: float) -> None:
+        """
+        End an attempt on all its minions: an orchestration has one return for all of them.
+        """
+        self._unproved.pop((attempt.jid, RUNNER), None)
+        good = isinstance(returned, Mapping) and returned.get("success") is True
+        state = "good" if good else "bad"
+        comment = "the orchestration succeeded" if good else "the orchestration failed"
+        for minion in self._minions(attempt):
+            self._attempts.end_action(attempt, minion, state, comment, now)
+
+    def _drop_unproved(self, now: float) -> None:
+        for (jid, minion), (until, _) in list(self._unproved.items()):
+            if not self._by_jid(jid):
+                del self._unproved[jid, minion]
+            elif now > until:
+                del self._unproved[jid, minion]
+                log.log(
+                    logging.WARNING if minion else logging.DEBUG,
+                    "%s: a return of %.100r for job %s is on the bus but not in the job cache; it is ignored, "
+                    "since any minion can fire such an event",
+                    self._prefix,
+                    minion,
+                    jid,
+                )
