@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from _dynatrace_events import complete, describe, tag
-from _dynatrace_intake import digest, problem_key
+from _dynatrace_intake import Intake, digest, problem_key
 from _dynatrace_ledger import Episode, Ledger
 from _dynatrace_problems import Problem
 from _dynatrace_targets import Resolution, Target, last_failure, resolve
@@ -275,3 +275,26 @@ def matcher(
         return resolve(problem, entity or (lambda _: None), find)
 
     return match
+
+
+def rereader(
+    intake: Intake, episodes: Episodes, ledger: Ledger
+) -> Callable[[Episode, float], Episode | None]:
+    """
+    Return the function that reads an episode's problem again before it is acted on; None when it is over.
+
+    Without an API what is known is all there is.
+    """
+
+    def reread(episode: Episode, now: float) -> Episode | None:
+        if episode.problem.source != "api" or episode.problem.problem_id is None:
+            return episode
+        episodes.observe(intake.read(episode.problem.problem_id), now)
+        latest = ledger.latest_episode(episode.problem_key)
+        return (
+            latest
+            if latest is not None and latest.state == "open" and latest.episode == episode.episode
+            else None
+        )
+
+    return reread

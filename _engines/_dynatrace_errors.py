@@ -6,6 +6,8 @@ The errors of the engine, classed by what their reader can do about them.
     DynatraceError
     ├── ConfigError         the admin must change something; lists every problem at once
     ├── LedgerError         the ledger cannot be read or written
+    │   ├── LedgerInUse     by another process
+    │   └── LedgerDamaged   and never will be: it must be opened anew
     ├── NotificationError   a notification in which no problem can be recognised
     └── ApiError            a request to the Dynatrace API that did not give what was asked
         ├── AuthError         401, 403: token or scope; waiting does not help
@@ -39,6 +41,22 @@ class ConfigError(DynatraceError):
 class LedgerError(DynatraceError):
     """
     The ledger on disk cannot be read or written.
+    """
+
+
+class LedgerInUse(LedgerError):
+    """
+    Another process has the ledger; ``owner`` is the name of its engine, empty if that is not known.
+    """
+
+    def __init__(self, message: str, owner: str) -> None:
+        self.owner = owner
+        super().__init__(message)
+
+
+class LedgerDamaged(LedgerError):
+    """
+    The ledger was found damaged while it was in use; the next one who opens it moves it aside.
     """
 
 

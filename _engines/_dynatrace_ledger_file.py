@@ -14,21 +14,25 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from _dynatrace_errors import LedgerError
+from _dynatrace_errors import LedgerDamaged, LedgerError, LedgerInUse
 from _dynatrace_ledger_schema import migrate
 
 
 class LedgerFile:
     """
     The open file, under its lock. Every method raises LedgerError when the disk does not do what it should.
+
+    ``owner`` is the name of the engine, by which another process is told who has the ledger.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], owner: str = "") -> None:
         self.path = Path(path)
+        self._owner = owner
+        self._damaged = self.path.with_name(f"{self.path.name}.damaged")
         self.moved_aside: Path | None = None
         self._lock = threading.RLock()
         self._depth = 0
-        with _translated(f"cannot open the ledger {self.path}"):
+        with self._translated(f"cannot open the ledger {self.path}"):
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._file = self._hold()
             self._db = self._open()
@@ -47,14 +51,23 @@ class LedgerFile:
         try:
             fcntl.flock(holder, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as err:
-            holder.close()
-            raise LedgerError(
-                f"the ledger {self.path} is in use by another engine; give each a ledger"
+            with holder:
+                holder.seek(0)
+                pid, _, owner = holder.read(200).strip().partition(" ")
+            named = f" ({owner}, process {pid})" if owner else ""
+            raise LedgerInUse(
+                f"the ledger {self.path} is in use by another engine{named}; give each a ledger",
+                owner,
             ) from err
+        holder.truncate(0)
+        holder.write(f"{os.getpid()} {self._owner}\n")
+        holder.flush()
         return holder
 
     def _open(self) -> sqlite3.Connection:
         try:
+            if self._damaged.exists():
+                self._move_aside()
             return self._connect()
         except sqlite3.DatabaseError as err:
             if isinstance(err, sqlite3.OperationalError):
@@ -83,8 +96,9 @@ class LedgerFile:
         aside = self.path.with_name(
             f"{self.path.name}.corrupt-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
         )
-        os.replace(self.path, aside)
-        for suffix in ("-wal", "-shm"):
+        with contextlib.suppress(FileNotFoundError):
+            os.replace(self.path, aside)
+        for suffix in ("-wal", "-shm", ".damaged"):
             with contextlib.suppress(FileNotFoundError):
                 os.remove(f"{self.path}{suffix}")
         self.moved_aside = aside
@@ -97,7 +111,7 @@ class LedgerFile:
         ``soon``: it is durable with the next commit, or before. A killed process loses nothing of it, a power cut may,
         together with all that came later; so it is only for what looking again finds again.
         """
-        with self._lock, _translated("cannot write the ledger"):
+        with self._lock, self._translated("cannot write the ledger"):
             if self._depth:
                 yield
                 return
@@ -119,7 +133,7 @@ class LedgerFile:
             return self._db.execute(statement, values)
 
     def _rows(self, query: str, *values: Any) -> list[sqlite3.Row]:
-        with self._lock, _translated("cannot read the ledger"):
+        with self._lock, self._translated("cannot read the ledger"):
             return self._db.execute(query, values).fetchall()
 
     def get(self, key: str) -> str | None:
@@ -157,10 +171,14 @@ class LedgerFile:
             for row in self._rows("SELECT name, value FROM counters ORDER BY name")
         }
 
-
-@contextlib.contextmanager
-def _translated(what: str) -> Iterator[None]:
-    try:
-        yield
-    except (sqlite3.Error, OSError) as err:
-        raise LedgerError(f"{what}: {err}") from err
+    @contextlib.contextmanager
+    def _translated(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as err:
+            # This very class means that the file is malformed, or no database; a full disk is an OperationalError.
+            if type(err) is sqlite3.DatabaseError:
+                with contextlib.suppress(OSError):
+                    self._damaged.touch(mode=0o600)
+                raise LedgerDamaged(f"{what}: {err}") from err
+            raise LedgerError(f"{what}: {err}") from err

@@ -21,11 +21,12 @@ from _dynatrace_clock import LEAST_S, Jumps
 from _dynatrace_commands import Commands
 from _dynatrace_config import Config
 from _dynatrace_episodes import Episodes
-from _dynatrace_errors import ApiError, AuthError, LedgerError, RateLimited
+from _dynatrace_episodes import rereader as rereader
+from _dynatrace_errors import ApiError, AuthError, LedgerDamaged, LedgerError, RateLimited
 from _dynatrace_feedback import Feedback
 from _dynatrace_intake import Intake, Seen
 from _dynatrace_jobs import Jobs
-from _dynatrace_ledger import Episode, Ledger
+from _dynatrace_ledger import Ledger
 from _dynatrace_returns import Returns
 from _dynatrace_status import Status
 
@@ -86,6 +87,7 @@ class Loop:
         self._next_poll = 0.0
         self._next_expiry = 0.0
         self._failing_since: float | None = None
+        self._ledger_fails = False
 
     # -- from other threads ----------------------------------------------------------------------------------------
 
@@ -114,23 +116,50 @@ class Loop:
     def run(self) -> None:
         """
         Run cycles until the process ends; whatever fails, the loop goes on.
+
+        Returns only when the ledger is damaged: it must be opened anew by another process, which Salt starts.
         """
         while True:
             # Cleared before the reading, so that what comes during a cycle causes another.
             self._trigger.clear()
             try:
-                sentence, busy = self.cycle(self._clock())
-                log.log(logging.INFO if busy else logging.DEBUG, "%s: %s", self._prefix, sentence)
-                wait = self._wait(self._clock())
-            except LedgerError as err:
-                log.error("%s: nothing is done until the ledger works: %s", self._prefix, err)
-                wait = LEDGER_WAIT_S
-            except Exception:
-                log.exception(
-                    "%s: a cycle failed; the next one starts in %s s", self._prefix, LEDGER_WAIT_S
+                wait = self.step()
+            except LedgerDamaged as err:
+                log.error(
+                    "%s: the ledger is damaged; the engine starts anew: %s", self._prefix, err
                 )
-                wait = LEDGER_WAIT_S
+                return
             self._trigger.wait(wait)
+
+    def step(self) -> float:
+        """
+        Run one cycle, whatever fails in it; return the seconds to wait. Raises LedgerDamaged only.
+        """
+        try:
+            sentence, busy = self.cycle(self._clock())
+            log.log(logging.INFO if busy else logging.DEBUG, "%s: %s", self._prefix, sentence)
+            wait = self._wait(self._clock())
+        except LedgerDamaged:
+            raise
+        except LedgerError as err:
+            level = logging.DEBUG if self._ledger_fails else logging.ERROR
+            self._ledger_fails = True
+            log.log(
+                level,
+                "%s: nothing is done until the ledger works, said once: %s",
+                self._prefix,
+                err,
+            )
+            return LEDGER_WAIT_S
+        except Exception:
+            log.exception(
+                "%s: a cycle failed; the next one starts in %s s", self._prefix, LEDGER_WAIT_S
+            )
+            return LEDGER_WAIT_S
+        if self._ledger_fails:
+            self._ledger_fails = False
+            log.info("%s: the ledger works again", self._prefix)
+        return wait
 
     def cycle(self, now: float) -> tuple[str, bool]:
         """
@@ -269,26 +298,3 @@ class Loop:
         if self._returns.waiting:
             times.append(now + PROOF_STEP_S)
         return max(min(at for at in times if at is not None) - now, 0.01)
-
-
-def rereader(
-    intake: Intake, episodes: Episodes, ledger: Ledger
-) -> Callable[[Episode, float], Episode | None]:
-    """
-    Return the function that reads an episode's problem again before it is acted on; None when it is over.
-
-    Without an API what is known is all there is.
-    """
-
-    def reread(episode: Episode, now: float) -> Episode | None:
-        if episode.problem.source != "api" or episode.problem.problem_id is None:
-            return episode
-        episodes.observe(intake.read(episode.problem.problem_id), now)
-        latest = ledger.latest_episode(episode.problem_key)
-        return (
-            latest
-            if latest is not None and latest.state == "open" and latest.episode == episode.episode
-            else None
-        )
-
-    return reread

@@ -61,6 +61,7 @@ Salt says nothing when an engine cannot be loaded. This shows a line when it run
 """
 
 import logging
+import os
 import re
 import signal
 import time
@@ -134,6 +135,8 @@ def start(**config):
         )
         _sleep()
     loop.run()
+    # Only with a damaged ledger. Salt starts the engine again within ten seconds, whatever threads still run here.
+    os._exit(1)
 
 
 def _instance(config):
@@ -235,7 +238,7 @@ def _build(instance, config):
 
 def _ledger(instance, config, base):
     path = config.get("ledger") or base / instance / "ledger.db"
-    ledger = ledger_.Ledger(path)
+    ledger = _wait_for_ledger(instance, path)
     if ledger.moved_aside:
         log.error(
             "%s: the ledger was damaged; it is kept as %s and a new one begun, as on a first start",
@@ -243,6 +246,23 @@ def _ledger(instance, config, base):
             ledger.moved_aside,
         )
     return ledger
+
+
+def _wait_for_ledger(instance, path):
+    """
+    Open the ledger, as soon as an earlier process of the same engine has let go of it; raises if another engine has it.
+    """
+    said = False
+    while True:
+        try:
+            return ledger_.Ledger(path, instance)
+        except errors.LedgerInUse as err:
+            if err.owner not in ("", instance):
+                raise
+            if not said:
+                log.warning("%s: waiting, said once: %s", instance, err)
+            said = True
+            time.sleep(1)
 
 
 def _client(config):
