@@ -12,8 +12,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from _dynatrace_announcements import Announcements, name_of
-from _dynatrace_episodes import is_healed
 from _dynatrace_errors import ApiError
+from _dynatrace_heals import is_healed
 from _dynatrace_ledger import Attempt, Episode, Ledger
 from _dynatrace_orders import FRESH_S, Orders
 from _dynatrace_orders import TAKE_S as TAKE_S

@@ -13,7 +13,7 @@ from _dynatrace_events import complete, describe, tag
 from _dynatrace_intake import Intake, digest, problem_key
 from _dynatrace_ledger import Episode, Ledger
 from _dynatrace_problems import Problem
-from _dynatrace_targets import Resolution, Target, last_failure, resolve
+from _dynatrace_targets import Resolution, last_failure, resolve
 
 log = logging.getLogger(__name__)
 
@@ -245,23 +245,6 @@ def _failures(problem: Problem) -> set[tuple[str, int | None]]:
     """
     ids = {item.entity.id for item in problem.evidence}
     return {(own, last_failure(problem, own, still_open=True)) for own in ids}
-
-
-def is_healed(ledger: Ledger, episode: Episode, target: Target) -> bool:
-    """
-    Tell whether an attempt of this episode brought the process back, and it has not failed again since.
-
-    Healthy here and still open there is the usual state after a heal, and no reason to act. It failed again only where
-    an event of the evidence is open that began after the heal, and after every failure that was known before it: the
-    clocks of tenant and master may differ, and one failure must not be taken for two.
-    """
-    heal = ledger.last_heal(episode, target.minion, target.entity)
-    if heal is None:
-        return False
-    again = last_failure(episode.problem, target.entity, still_open=True)
-    if again is None or heal.seen is None or heal.ended is None:
-        return True
-    return not (again > heal.seen and again > heal.ended * 1000)
 
 
 def matcher(

@@ -155,6 +155,21 @@ class AttemptRecords(LedgerFile):
         )
         return Action(**dict(rows[0])) if rows else None
 
+    def last_heal_by_others(self, episode: Episode, minion: str, process: str) -> Action | None:
+        """
+        Return the latest good action on a process that was made for another problem and still counts, or None.
+        """
+        rows = self._rows(
+            "SELECT actions.* FROM actions JOIN attempts USING (attempt_id)"
+            " WHERE problem_key != ? AND minion = ? AND process = ? AND actions.state = 'good'"
+            " AND actions.started >= ? ORDER BY actions.started DESC LIMIT 1",
+            episode.problem_key,
+            minion,
+            process,
+            episode.counted_from,
+        )
+        return Action(**dict(rows[0])) if rows else None
+
     def busy_minions(self) -> set[str]:
         """
         Return the minions on which something is being healed.

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from _dynatrace_client import Client
-from _dynatrace_episodes import is_healed
+from _dynatrace_heals import is_healed
 from _dynatrace_ledger import Action, Attempt, Comment, Episode, Ledger
 from _dynatrace_problems import Problem, is_entity_id
 

@@ -205,3 +205,98 @@ def test_a_problem_that_failed_again_is_not_closed_for_its_first_heal(
     world.now += 61
     world.send_comments()
     assert problem.status == ("OPEN" if again else "CLOSED")
+
+
+def duplicates(scene: Scene) -> tuple[World, list[Problem], str]:
+    """
+    Return a world with three problems about one dead process: its own, a service's, and a synthetic monitor's.
+    """
+    apache = scene.host("web01")
+    world = scene.world(policy=POLICY)
+    start = world.now - 90
+    problems = [scene.tenant.open_problem(apache, start=start)]
+    for title, severity, named in (
+        ("Failure rate increase", "ERROR", "SERVICE-00000000000000C1"),
+        ("Web site unavailable", "AVAILABILITY", "HTTP_CHECK-00000000000000C2"),
+    ):
+        problems.append(
+            scene.tenant.open_problem(
+                apache, title=title, severity=severity, root_cause=apache, start=start + 60
+            )
+        )
+        body = {"entityId": {"id": named, "type": named.rpartition("-")[0]}, "name": title}
+        problems[-1].extra = {"affectedEntities": [body], "impactedEntities": [body]}
+    for problem in problems:
+        show(scene, problem, down(apache, start))
+    return world, problems, apache
+
+
+def test_three_problems_about_one_dead_process_cause_one_attempt(scene: Scene) -> None:
+    """
+    The others are held while it is in progress, and as healed for as long as they stay open.
+    """
+    world, problems, _ = duplicates(scene)
+    world.poll()
+    opened = world.events("open")
+    assert [bool(data["minions"]) for data in opened] == [True, False, False]
+    assert [item["reason"] for data in opened for item in data["held"]] == ["in progress"] * 2
+    world.salt_runs(opened[0])
+    for _ in range(60):
+        world.poll(60)
+    assert sum(bool(data["minions"]) for data in world.events()) == 1
+    assert world.events("escalated") == []
+    for problem in problems:
+        scene.tenant.close_problem(problem)
+    world.poll(60)
+    assert world.whats().count("resolved") == 3
+
+
+def test_a_duplicate_that_appears_late_is_held_as_healed(scene: Scene) -> None:
+    """
+    Its evidence shows the failure that was healed already, by a problem that is closed by now.
+    """
+    world, problem, apache = healed(scene)
+    event = dict(problem.evidence[0]) if problem.evidence else {}
+    scene.tenant.close_problem(problem)
+    world.poll(300)
+    late = scene.tenant.open_problem(apache, title="Failure rate increase", severity="ERROR")
+    show(scene, late, event)
+    for _ in range(20):
+        world.poll(60)
+    assert world.events("open")[1]["held"][0]["reason"] == "healed"
+    assert sum(bool(data["minions"]) for data in world.events()) == 1
+
+
+def test_a_duplicate_whose_process_fails_again_is_acted_on(scene: Scene) -> None:
+    """
+    By one attempt, whichever of the problems shows it.
+    """
+    world, problems, apache = duplicates(scene)
+    world.poll()
+    world.salt_runs(world.events("open")[0])
+    world.poll(10)
+    show(scene, problems[1], down(apache, world.now + 30))
+    for _ in range(10):
+        world.poll(60)
+        for data in world.events("retry"):
+            if data["jid"] not in world.cache.sent:
+                world.salt_runs(data)
+    (retry,) = world.events("retry")
+    assert retry["problem_id"] == problems[1].problem_id
+
+
+def test_a_reopened_problem_is_not_held_for_the_heal_of_another(scene: Scene) -> None:
+    """
+    Closed and open again, it may mean a new failure whose event is the old one.
+    """
+    world, problems, _ = duplicates(scene)
+    world.poll()
+    world.salt_runs(world.events("open")[0])
+    world.poll(10)
+    scene.tenant.close_problem(problems[2])
+    world.poll(10)
+    scene.tenant.reopen_problem(problems[2])
+    for _ in range(3):
+        world.poll(60)
+    ordered = {(data["problem_id"], data["episode"]) for data in world.events() if data["minions"]}
+    assert ordered == {(problems[0].problem_id, 1), (problems[2].problem_id, 2)}
