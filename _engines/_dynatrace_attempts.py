@@ -104,11 +104,11 @@ class Attempts:
         """
         self._outcomes.end_action(attempt, minion, state, comment, now)
 
-    def expire(self, now: float) -> list[str]:
+    def expire(self, now: float, bus_works: bool = True) -> list[str]:
         """
         Bring forward what waited too long: orders that no job took, and jobs that did not return.
         """
-        return self._orders.expire(now)
+        return self._orders.expire(now, bus_works)
 
     def order(self, now: float) -> list[str]:
         """

@@ -1,9 +1,9 @@
 """
-The engine's two ends of Salt's event bus: one thread fires, one thread hears, and no event object is shared.
+The end of Salt's event bus that fires: one thread with an event object of its own, which it shares with nobody.
 
-Salt's event objects break when threads overlap on them, ``fire_event`` may return False, raise, or block for ever when
-the publisher hangs, and a subscriber that does not read all the time is dropped. So each end is one daemon thread with
-an object of its own, which it throws away after any failure; what is to be fired waits in the ledger's outbox.
+Salt's event objects break when threads overlap on them, and ``fire_event`` may return False, raise, or block for ever
+when the publisher hangs. So the object is thrown away after any failure, what is to be fired waits in the ledger's
+outbox, and what was fired and never came back is fired again. The end that hears is ``_dynatrace_hearer``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 import os
 import queue
-import re
 import secrets
 import threading
 import time
@@ -19,8 +18,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from _dynatrace_echo import SILENCE_S, Echo
 from _dynatrace_errors import LedgerError
-from _dynatrace_events import COMMAND_PREFIX, sign
+from _dynatrace_events import PROBE_TAG, sign
 from _dynatrace_ledger import Ledger, Outgoing
 
 log = logging.getLogger(__name__)
@@ -29,12 +29,11 @@ FIRE_TIMEOUT_MS = 5000
 RETRY_S = 1.0
 #: So many failures in a row mean that the publisher will not come back by itself (Salt 3008 never restarts it).
 FAILURES_CRITICAL = 5
-#: A fire that takes longer hangs: a publisher that is stopped blocks it for ever.
+#: A fire that takes longer hangs, and a bus that is silent for longer does: a stopped publisher blocks for ever.
 HANG_S = 15.0
-HEAR_WAIT_S = 5.0
-
-_JOB = re.compile(r"salt/(job|run)/(\d{20})/(new|ret)(?:/(.+))?")
-_START = re.compile(r"salt/minion/([^/]+)/start")
+IDLE_S = 30.0
+#: The longest pause between two questions to a silent bus.
+ASK_S = 15.0
 
 
 class EventSide(Protocol):
@@ -79,6 +78,10 @@ def signing_key(directory: Path) -> bytes:
 class Announcer(threading.Thread):
     """
     Fires what stands in the outbox, in order, signed at the moment of firing.
+
+    With an ``echo`` an event counts as fired only as long as it may still come back; nothing more is fired on a bus that
+    gives nothing back. This thread is never replaced when a fire hangs: a second one would only put the same events
+    into another socket of the same publisher, which gives out all of them when it goes on.
     """
 
     def __init__(
@@ -88,6 +91,7 @@ class Announcer(threading.Thread):
         connect: Callable[[], EventSide],
         key: bytes,
         valid_for: float,
+        echo: Echo | None = None,
     ) -> None:
         super().__init__(name=f"{name}-announcer", daemon=True)
         self._prefix = name
@@ -95,11 +99,25 @@ class Announcer(threading.Thread):
         self._connect = connect
         self._key = key
         self._valid_for = valid_for
+        self._echo = echo or Echo()
         self._bus: EventSide | None = None
         self._wake = threading.Event()
         self._firing_since: float | None = None
         self._asides: queue.SimpleQueue[tuple[str, Mapping[str, Any]]] = queue.SimpleQueue()
+        #: Of the outbox: what was handed to a publisher that died before it was heard.
+        self._lost: list[int] = []
+        self._doubt = _Doubt()
+        self._watched = 0.0
+        self._works_again: Callable[[], None] = lambda: None
         self.failures = 0
+        #: Whether it has been said that the bus fails and a person must look.
+        self.broken = False
+
+    def wire(self, works_again: Callable[[], None]) -> None:
+        """
+        Say what is called when the bus works again after it was said to fail.
+        """
+        self._works_again = works_again
 
     def wake(self) -> None:
         """
@@ -114,10 +132,17 @@ class Announcer(threading.Thread):
         self._asides.put((tag, data))
         self._wake.set()
 
-    def hangs(self) -> bool:
+    def watch(self) -> None:
         """
-        Tell whether a fire has been going on for longer than a healthy publisher ever takes.
+        Say once if a fire hangs; called by the loop now and then, since this thread cannot say it then.
         """
+        now = time.monotonic()
+        # After a long pause the engine itself was at a standstill, and the fire may just need a moment more.
+        awake, self._watched = now - self._watched < 2 * IDLE_S, now
+        if awake and self._is_blocked():
+            self._complain(f"its publisher takes nothing for more than {HANG_S:g} s")
+
+    def _is_blocked(self) -> bool:
         since = self._firing_since
         return since is not None and time.monotonic() - since > HANG_S
 
@@ -126,7 +151,7 @@ class Announcer(threading.Thread):
         """
         Tell whether events reach the bus.
         """
-        return self.failures == 0 and not self.hangs()
+        return self.failures == 0 and not self._is_blocked() and self._echo.silent_for() <= HANG_S
 
     def run(self) -> None:
         """
@@ -134,7 +159,7 @@ class Announcer(threading.Thread):
         """
         retry = False
         while True:
-            self._wake.wait(RETRY_S if retry else 30.0)
+            self._wake.wait(RETRY_S if retry else IDLE_S)
             self._wake.clear()
             try:
                 retry = not self.drain()
@@ -144,12 +169,15 @@ class Announcer(threading.Thread):
 
     def drain(self) -> bool:
         """
-        Fire all that may be fired now; False when the bus refused and it should be tried again soon.
+        Fire all that may be fired now; False when it should be tried again soon.
         """
+        if not self._is_trusted():
+            return False
         while True:
             waiting: set[str] = set()
             fired = 0
             self._say_all()
+            self._take_back()
             for listed in self._ledger.waiting_events():
                 # Its problem may have closed since: read again, an order is a mere report by now.
                 event = self._ledger.waiting_event(listed.seq)
@@ -163,58 +191,105 @@ class Announcer(threading.Thread):
                     return False
                 fired += 1
             if not fired:
-                return True
+                break
+        # Nothing else would show that a bus that failed works again.
+        if self.failures and not self._probe():
+            return False
+        return self._echo.silent_for() == 0.0
+
+    def _is_trusted(self) -> bool:
+        """
+        Tell whether the bus gives back what it is given; else ask it, and in the end say so.
+        """
+        silent = self._echo.silent_for()
+        if silent <= SILENCE_S:
+            self._doubt.end()
+            if self.broken and not self.failures and not silent:
+                self._recovered()
+            return True
+        # Not by the silence alone: the engine itself may have been stopped, and hears what it missed in a moment.
+        if self._doubt.age() > HANG_S - SILENCE_S:
+            self._complain(f"it gives back nothing of what it takes since {silent:.0f} s")
+        if self._doubt.renews():
+            self._echo.renew()
+        if self._doubt.asks(self._echo.connections):
+            self._probe()
+        return False
+
+    def _probe(self) -> bool:
+        return self._put({"what": "probe", "instance": self._prefix}, PROBE_TAG)
+
+    def _take_back(self) -> None:
+        """
+        Let be fired again what was lost with a connection.
+        """
+        if self._lost:
+            self._ledger.unfire(self._lost)
+            self._lost = []
 
     def _say_all(self) -> None:
         while not self._asides.empty():
             tag, data = self._asides.get_nowait()
-            self._put(sign(data, self._key, time.time(), self._valid_for), tag)
+            self._put(data, tag)
 
     def _is_stale(self, event: Outgoing) -> bool:
         return event.fresh_until is not None and time.time() > event.fresh_until
 
     def _fire(self, event: Outgoing) -> bool:
-        now = time.time()
-        data = sign(event.data, self._key, now, self._valid_for)
-        if not self._put(data, event.tag):
+        if not self._put(event.data, event.tag, event.seq):
             return False
         self._ledger.event_fired(event, time.time())
         log.info("%s: fired %s", self._prefix, event.tag)
         return True
 
-    def _put(self, data: dict[str, Any], tag: str) -> bool:
+    def _put(self, data: Mapping[str, Any], tag: str, seq: int | None = None) -> bool:
+        signed = sign(data, self._key, time.time(), self._valid_for)
+        # Noted before: it may be heard before the call returns.
+        self._echo.fired(signed["signature"], seq)
         self._firing_since = time.monotonic()
         try:
             if self._bus is None:
                 self._bus = self._connect()
-            done = self._bus.fire_event(data, tag, timeout=FIRE_TIMEOUT_MS)
+            done = self._bus.fire_event(signed, tag, timeout=FIRE_TIMEOUT_MS)
             why = "" if done else "the event publisher does not take it"
         except Exception as err:  # noqa: BLE001 - Salt raises what its transport raises, differently in each version.
             done, why = False, f"{type(err).__name__}: {err}"
         finally:
             self._firing_since = None
+        if not done:
+            self._echo.refused(signed["signature"])
         self._note(done, why)
         return done
 
     def _note(self, done: bool, why: str) -> None:
         if done:
-            if self.failures >= FAILURES_CRITICAL:
-                log.warning("%s: the event bus takes events again", self._prefix)
             self.failures = 0
             return
         self.failures += 1
         self._drop()
         log.debug("%s: an event could not be fired: %s", self._prefix, why)
         if self.failures == FAILURES_CRITICAL:
-            log.critical(
-                "%s: no event could be fired %s times in a row (%s). Nothing is lost, but nothing is healed either: "
-                "restart the salt-master (its event publisher does not come back by itself)",
-                self._prefix,
-                self.failures,
-                why,
-            )
+            self._complain(f"no event could be fired {self.failures} times in a row ({why})")
+
+    def _complain(self, why: str) -> None:
+        if self.broken:
+            return
+        self.broken = True
+        log.critical(
+            "%s: the event bus fails: %s. Notifications are still taken and nothing is lost, but nothing is healed "
+            "either: restart the salt-master, whose event publisher does not come back by itself (Salt 3007 and later)",
+            self._prefix,
+            why,
+        )
+
+    def _recovered(self) -> None:
+        self.broken = False
+        log.warning("%s: the event bus works again", self._prefix)
+        self._works_again()
 
     def _drop(self) -> None:
+        # All that this connection carried and nobody heard may be lost with it.
+        self._lost += self._echo.lost()
         bus, self._bus = self._bus, None
         if bus is not None:
             try:
@@ -223,91 +298,49 @@ class Announcer(threading.Thread):
                 log.debug("%s: closing the event object failed", self._prefix, exc_info=True)
 
 
-class Hearer(threading.Thread):
+class _Doubt:
     """
-    Reads the bus all the time and hands on what concerns the engine: jobs of its attempts, minions, keys, the hook.
+    What is done about a bus that stays silent, and when; all in seconds since the doubt began.
 
-    ``jids`` are the job ids to hear about; it is replaced as a whole by the loop, never changed in place.
+    It is asked at once, when the ear is connected anew, and after pauses that grow: a stopped publisher gives all of it
+    back when it goes on. The ear is only opened anew when the bus had the time to come back by itself.
     """
 
-    def __init__(
-        self,
-        name: str,
-        connect: Callable[[], EventSide],
-        on_minion: Callable[[str | None], None],
-        hook_tag: str | None,
-    ) -> None:
-        super().__init__(name=f"{name}-hearer", daemon=True)
-        self._prefix = name
-        self._connect = connect
-        self._on_minion = on_minion
-        self._hook_tag = hook_tag
-        self._on_job: Callable[[str, str, str | None, Mapping[str, Any]], None] = lambda *_: None
-        self._on_hook: Callable[[Mapping[str, Any]], None] = lambda _: None
-        self._on_command: Callable[[Mapping[str, Any]], None] = lambda _: None
-        self.jids: frozenset[str] = frozenset()
-        self.listening = threading.Event()
+    def __init__(self) -> None:
+        self._began: float | None = None
+        self._ask, self._renew, self._connections = 0.0, HANG_S, 0
 
-    def wire(
-        self,
-        on_job: Callable[[str, str, str | None, Mapping[str, Any]], None],
-        on_hook: Callable[[Mapping[str, Any]], None],
-        on_command: Callable[[Mapping[str, Any]], None],
-    ) -> None:
+    def end(self) -> None:
         """
-        Say where events of jobs, of the hook and of the runner go, before the thread is started.
+        Begin anew with the next doubt.
         """
-        self._on_job, self._on_hook, self._on_command = on_job, on_hook, on_command
+        self._began = None
 
-    def run(self) -> None:
+    def age(self) -> float:
         """
-        Listen for ever, with a new event object after each failure; the thread ends with the process.
+        Return how long the doubt lasts; it begins with the first call.
         """
-        while True:
-            try:
-                self._listen()
-            except Exception as err:  # noqa: BLE001 - As in the announcer.
-                log.debug("%s: listening on the event bus broke: %s", self._prefix, err)
-            time.sleep(RETRY_S)
+        now = time.monotonic()
+        if self._began is None:
+            self._began, self._ask, self._renew, self._connections = now, 0.0, HANG_S, 0
+        return now - self._began
 
-    def _listen(self) -> None:
-        bus = self._connect()
-        try:
-            while True:
-                # All tags: get_event throws away what does not match, and a prefix would need several objects.
-                event = bus.get_event(wait=HEAR_WAIT_S, tag="", full=True, auto_reconnect=True)
-                self.listening.set()
-                if event is not None:
-                    self.hear(str(event.get("tag", "")), event.get("data"))
-        finally:
-            bus.destroy()
-
-    def hear(self, tag: str, data: Any) -> None:
+    def asks(self, connections: int) -> bool:
         """
-        Hand on one event; whatever is in it, hearing goes on.
+        Tell whether the bus is to be asked now.
         """
-        if not isinstance(data, Mapping):
-            return
-        try:
-            self._hear(tag, data)
-        except Exception:
-            log.exception("%s: an event with tag %.100r could not be handled", self._prefix, tag)
+        age = self.age()
+        if age < self._ask and connections == self._connections:
+            return False
+        self._ask, self._connections = age + min(max(age, RETRY_S), ASK_S), connections
+        return True
 
-    def _hear(self, tag: str, data: Mapping[str, Any]) -> None:
-        job = _JOB.fullmatch(tag)
-        if job:
-            _, jid, what, minion = job.groups()
-            if jid in self.jids:
-                self._on_job(jid, what, minion, data)
-            elif what == "ret" and minion and str(data.get("fun", "")).startswith("saltutil."):
-                self._on_minion(minion)  # It synced or refreshed: its grains may be new.
-        elif tag.startswith(COMMAND_PREFIX):
-            self._on_command(data)
-        elif tag == self._hook_tag:
-            self._on_hook(data)
-        elif tag == "salt/key":
-            self._on_minion(None)
-        elif tag == "salt/auth" and data.get("act") == "accept":
-            self._on_minion(str(data.get("id", "")))
-        elif start := _START.fullmatch(tag):
-            self._on_minion(start.group(1))
+    def renews(self) -> bool:
+        """
+        Tell whether the ear is to be opened anew now.
+        """
+        age = self.age()
+        if age < self._renew:
+            return False
+        self._renew = 2 * age
+        return True

@@ -25,6 +25,8 @@ SCHEMA = 1
 PREFIX = "dynatrace/problem"
 TEST_TAG = "dynatrace/notification/test"
 COMMAND_PREFIX = "dynatrace/command/"
+#: Fired by the engine to hear whether the bus works; it means nothing to anybody else.
+PROBE_TAG = "dynatrace/engine/probe"
 MAX_EVENT_BYTES = 90_000
 MAX_TEXT_CHARS = 1000
 MAX_ITEMS = 500

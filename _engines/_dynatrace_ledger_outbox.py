@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Sequence
 from typing import Any
 
 from _dynatrace_ledger_file import LedgerFile
@@ -66,6 +67,21 @@ class Outbox(LedgerFile):
                     now,
                     now,
                     event.attempt_id,
+                )
+
+    def unfire(self, seqs: Sequence[int]) -> None:
+        """
+        Let events be fired again that may be lost with the bus that took them.
+
+        An attempt among them stays fired: a reactor may have it, so it is not void before its validity has passed.
+        """
+        with self.transaction():
+            for seq in seqs:
+                self._write("UPDATE outbox SET fired = NULL WHERE seq = ?", seq)
+                self._write(
+                    "UPDATE attempts SET first_fired = NULL WHERE first_fired = fired AND attempt_id ="
+                    " (SELECT attempt_id FROM outbox WHERE seq = ?)",
+                    seq,
                 )
 
     def order_taken(self, attempt_id: str, now: float) -> None:

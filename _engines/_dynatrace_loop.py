@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from _dynatrace_attempts import Attempts
-from _dynatrace_bus import Announcer, Hearer
+from _dynatrace_bus import Announcer
 from _dynatrace_clock import LEAST_S, Jumps
 from _dynatrace_commands import Commands
 from _dynatrace_config import Config
@@ -24,6 +24,7 @@ from _dynatrace_episodes import Episodes
 from _dynatrace_episodes import rereader as rereader
 from _dynatrace_errors import ApiError, AuthError, LedgerDamaged, LedgerError, RateLimited
 from _dynatrace_feedback import Feedback
+from _dynatrace_hearer import Hearer
 from _dynatrace_intake import Intake, Seen
 from _dynatrace_jobs import Jobs
 from _dynatrace_ledger import Ledger
@@ -111,6 +112,13 @@ class Loop:
         self._commanded.put(data)
         self._trigger.set()
 
+    def reconcile(self) -> None:
+        """
+        Have all open attempts looked up in the job cache at once: what passed on the bus may not have been heard.
+        """
+        self._next_reconcile = 0.0
+        self._trigger.set()
+
     # -- the loop --------------------------------------------------------------------------------------------------
 
     def run(self) -> None:
@@ -172,7 +180,8 @@ class Loop:
         seen = self._look(now)
         said += self._observe(seen, now)
         self._note(seen, now)
-        said += parts.attempts.expire(now)
+        parts.announcer.watch()
+        said += parts.attempts.expire(now, bus_works=not parts.announcer.broken)
         said += parts.attempts.order(now)
         self._hand_over()
         self._housekeeping(now)

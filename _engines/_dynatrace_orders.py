@@ -48,9 +48,11 @@ class Orders:
         self._reacts = reacts
         self._outcomes = outcomes
 
-    def expire(self, now: float) -> list[str]:
+    def expire(self, now: float, bus_works: bool = True) -> list[str]:
         """
         Bring forward what waited too long: orders that no job took, and jobs that did not return.
+
+        Orders wait while the bus fails: nobody can take them, and nobody is to blame for it.
         """
         said: list[str] = []
         for attempt in self._ledger.open_attempts():
@@ -58,6 +60,8 @@ class Orders:
                 if now > (attempt.started or now) + self._policy.outcome_timeout:
                     self._outcomes.lose(attempt, now)
                     said.append(f"attempt {attempt.attempt_id[:12]} is lost")
+            elif not bus_works:
+                continue
             elif attempt.state == "fired":
                 if now > (attempt.fired or now) + TAKE_S + TAKE_MARGIN_S:
                     # Given again at once, so that nobody else takes its place among those being healed.

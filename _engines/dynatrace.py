@@ -77,10 +77,12 @@ import _dynatrace_client as client_
 import _dynatrace_clock as clock_
 import _dynatrace_commands as commands_
 import _dynatrace_config as configuration
+import _dynatrace_echo as echo_
 import _dynatrace_episodes as episodes_
 import _dynatrace_errors as errors
 import _dynatrace_events as events
 import _dynatrace_feedback as feedback_
+import _dynatrace_hearer as hearer_
 import _dynatrace_intake as intake_
 import _dynatrace_jobs as jobs_
 import _dynatrace_ledger as ledger_
@@ -198,11 +200,12 @@ def _build(instance, config):
         sent_to=jobs.minions if jobs.cached else None,
         presence=presence,
     )
-    announcer = bus.Announcer(instance, ledger, _firing_side, key, attempts_.TAKE_S)
+    echo = echo_.Echo()
+    announcer = bus.Announcer(instance, ledger, _firing_side, key, attempts_.TAKE_S, echo)
     status = status_.Status(
         instance, float(config.get("poll_interval")) if client else 0.0, time.time()
     )
-    hearer = _hearer(instance, config, minions, presence)
+    hearer = _hearer(instance, config, minions, presence, echo)
     commands = commands_.Commands(instance, ledger, policy, status, key, announcer.say)
     parts = loop_.Parts(
         config=config,
@@ -218,7 +221,8 @@ def _build(instance, config):
         commands=commands,
     )
     loop = loop_.Loop(instance, parts, steady=clock_.steady)
-    hearer.wire(loop.job, _hook(instance, config, ledger, loop), loop.command)
+    hearer.wire(loop.job, _hook(instance, config, ledger, loop), loop.command, loop.reconcile)
+    announcer.wire(loop.look_now)
     probe = status_.Probe(status, ledger, lambda: announcer.healthy, lambda: len(minions))
     if presence is not None:
         presence.on_answer = loop.look_now
@@ -283,7 +287,7 @@ def _reports(config, ledger):
     return reports_.Reports(ledger, config.get("feedback.event"), close_after)
 
 
-def _hearer(instance, config, minions, presence):
+def _hearer(instance, config, minions, presence, echo):
     def touched(minion):
         if minion is not None and presence is not None:
             presence.heard(minion)
@@ -294,7 +298,7 @@ def _hearer(instance, config, minions, presence):
 
     # Any minion can fire the hook's tag. With an API that only means a look; without one it would be believed.
     hook_tag = config.get("hook_tag") if config.get("api_token") else None
-    return bus.Hearer(instance, _hearing_side, touched, hook_tag)
+    return hearer_.Hearer(instance, _hearing_side, touched, hook_tag, echo)
 
 
 def _hook(instance, config, ledger, loop):
@@ -368,7 +372,14 @@ def _firing_side():
 
 
 def _hearing_side():
-    return salt.utils.event.get_event("master", opts=__opts__, listen=True)
+    """
+    Return an event object that is connected; Salt gives one that is not when the publisher has no socket.
+    """
+    side = salt.utils.event.get_event("master", opts=__opts__, listen=True)
+    if not side.cpub:
+        side.destroy()
+        raise ConnectionError("the event publisher cannot be reached")
+    return side
 
 
 def _accepted():

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import queue
 import sys
 import threading
 import time
@@ -79,19 +80,24 @@ def ours(directory: str) -> None:
 
 class ClockedBus:
     """
-    An end of the event bus that keeps the time of each fire, and on which nothing is heard.
+    Both ends of an event bus that keeps the time of each fire; what is fired is heard.
     """
 
     def __init__(self) -> None:
         self.fired: dict[str, float] = {}
+        self._events: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
 
     def fire_event(self, data: dict[str, Any], tag: str, timeout: int) -> bool:
         if tag.startswith("dynatrace/problem/open/"):
             self.fired.setdefault(data["display_id"], time.time())
+        self._events.put({"tag": tag, "data": data})
         return True
 
-    def get_event(self, wait: float, **_: Any) -> None:
-        time.sleep(wait)
+    def get_event(self, wait: float, **_: Any) -> dict[str, Any] | None:
+        try:
+            return self._events.get(timeout=wait)
+        except queue.Empty:
+            return None
 
     def destroy(self) -> None:
         return None

@@ -19,6 +19,7 @@ import _dynatrace_commands as commands_
 import _dynatrace_config as configuration
 import _dynatrace_episodes as episodes_
 import _dynatrace_feedback as feedback_
+import _dynatrace_hearer as hearer_
 import _dynatrace_intake as intake_
 import _dynatrace_jobs as jobs_
 import _dynatrace_ledger as ledger_
@@ -172,7 +173,7 @@ class World:
             presence=self.presence,
         )
         self.announcer = bus.Announcer("test", self.ledger, lambda: self.bus, KEY, attempts_.TAKE_S)
-        hearer = bus.Hearer("test", lambda: self.bus, lambda _: None, None)
+        hearer = hearer_.Hearer("test", lambda: self.bus, lambda _: None, None)
         self.status = status_.Status("test", config.get("poll_interval"), self.now)
         self.answers: list[tuple[str, Mapping[str, Any]]] = []
         self.commands = commands_.Commands(

@@ -1,0 +1,92 @@
+"""
+Tells what was fired and has not come back: an event is on the bus when the engine's own ear has heard it.
+
+Salt's ``fire_event`` gives an event to a socket and returns True; a publisher that is stopped takes a hundred kilobytes
+that way, and one that is killed loses them. The publisher reads each connection in order, so an event that is heard
+proves all that were fired before it on the same connection.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+#: A healthy bus gives an event back within milliseconds. Silence as long as this makes doubtful what was fired before.
+SILENCE_S = 5.0
+
+
+class Echo:
+    """
+    What was fired on the present connection and is not proved; written by the announcer, answered by the hearer.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        #: (signature, number in the outbox or None, when), in the order of firing.
+        self._unheard: list[tuple[str, int | None, float]] = []
+        self._heard_at = time.monotonic()
+        self.connections = 0
+        #: Whether the ear is to be opened anew.
+        self.renewal = False
+
+    def opened(self) -> None:
+        """
+        Note that the ear is connected, at first or anew; before the first time nothing needs proof.
+        """
+        self.renewal = False
+        self.connections += 1
+
+    def renew(self) -> None:
+        """
+        Ask for another connection of the ear, in case it is the ear that fails.
+        """
+        self.renewal = True
+
+    def fired(self, signature: str, seq: int | None) -> None:
+        """
+        Note that an event was handed over, before it can be heard.
+        """
+        if self.connections:
+            with self._lock:
+                self._unheard.append((signature, seq, time.monotonic()))
+
+    def refused(self, signature: str) -> None:
+        """
+        Note that the last event was not handed over after all.
+        """
+        with self._lock:
+            if self._unheard and self._unheard[-1][0] == signature:
+                self._unheard.pop()
+
+    def heard(self, data: Mapping[str, Any]) -> None:
+        """
+        Take an event from the bus, anybody's: that it came shows that the publisher works.
+        """
+        self._heard_at = time.monotonic()
+        signature = data.get("signature")
+        if not self._unheard or not isinstance(signature, str):
+            return
+        with self._lock:
+            for place, (one, *_) in enumerate(self._unheard):
+                if one == signature:
+                    del self._unheard[: place + 1]
+                    return
+
+    def silent_for(self) -> float:
+        """
+        Return for how many seconds an event has waited to be heard while nothing at all was; 0 without any.
+        """
+        with self._lock:
+            if not self._unheard:
+                return 0.0
+            return time.monotonic() - max(self._unheard[0][2], self._heard_at)
+
+    def lost(self) -> list[int]:
+        """
+        Return and forget what was never heard: the connection is gone, and with it perhaps these events.
+        """
+        with self._lock:
+            unheard, self._unheard = self._unheard, []
+        return [seq for _, seq, _ in unheard if seq is not None]

@@ -1,0 +1,296 @@
+"""
+The end of the bus that fires, against buses that fail as Salt's do; with real publishers: tests/integration/test_bus.py.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import _dynatrace_bus as bus
+import _dynatrace_echo as echo_
+import _dynatrace_hearer as hearer_
+import pytest
+from _dynatrace_events import PROBE_TAG
+from _dynatrace_ledger import Ledger
+
+KEY = b"0" * 64
+
+
+class Publisher:
+    """
+    A bus whose publisher can be stopped (takes, gives nothing) and killed (refuses, and forgets what it did not give).
+    """
+
+    def __init__(self) -> None:
+        self.stopped = self.dead = False
+        self.taken: list[tuple[str, dict[str, Any]]] = []
+        self.given: list[tuple[str, dict[str, Any]]] = []
+        self.ears: list[echo_.Echo] = []
+
+    def connect(self) -> Publisher:
+        return self
+
+    def fire_event(self, data: dict[str, Any], tag: str, timeout: int) -> bool:
+        if self.dead:
+            raise ConnectionError("Stream is closed")
+        self.taken.append((tag, data))
+        self.go_on()
+        return True
+
+    def go_on(self) -> None:
+        while self.taken and not self.stopped:
+            tag, data = self.taken.pop(0)
+            self.given.append((tag, data))
+            for ear in self.ears:
+                ear.heard(data)
+
+    def kill(self) -> None:
+        self.dead, self.taken = True, []
+
+    def get_event(self, **_: Any) -> None:
+        return None
+
+    def destroy(self) -> None:
+        return None
+
+    def tags(self) -> list[str]:
+        return [tag for tag, _ in self.given if tag != PROBE_TAG]
+
+
+class Scene:
+    """
+    An announcer, an ear and a publisher, at the test's time.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.now = 1000.0
+        self.ledger = Ledger(directory / "ledger.db")
+        self.publisher = Publisher()
+        self.echo = echo_.Echo()
+        self.publisher.ears.append(self.echo)
+        self.echo.opened()
+        self.announcer = bus.Announcer(
+            "test", self.ledger, lambda: self.publisher, KEY, 30.0, self.echo
+        )
+        self.told = 0
+        self.announcer.wire(self._works)
+
+    def _works(self) -> None:
+        self.told += 1
+
+    def add(self, tag: str) -> None:
+        self.ledger.add_event(f"key of {tag}", tag, {"what": "open"}, self.now)
+
+    def look(self, after: float = 0.0) -> bool:
+        self.now += after
+        return self.announcer.drain()
+
+
+@pytest.fixture
+def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
+    """
+    Everything works, and the clock stands still.
+    """
+    made = Scene(tmp_path)
+    clock = SimpleNamespace(
+        monotonic=lambda: made.now, time=lambda: made.now + 1.7e9, sleep=time.sleep
+    )
+    for module in (bus, echo_):
+        monkeypatch.setattr(module, "time", clock)
+    made.echo._heard_at = made.now
+    yield made
+    made.ledger.close()
+
+
+def critical(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [one.getMessage() for one in caplog.records if one.levelno == logging.CRITICAL]
+
+
+def test_what_a_killed_publisher_took_and_never_gave_is_fired_again(scene: Scene) -> None:
+    """
+    And what was heard is not: the publisher reads in order.
+    """
+    scene.add("a")
+    scene.look()
+    scene.publisher.stopped = True
+    scene.add("b")
+    scene.look()
+    assert scene.ledger.waiting_events() == []
+    scene.publisher.kill()
+    scene.add("c")
+    assert not scene.look()
+    scene.publisher.dead = scene.publisher.stopped = False
+    assert scene.look()
+    assert scene.publisher.tags() == ["a", "b", "c"]
+
+
+def test_nobody_needs_to_fire_for_a_dead_publisher_to_be_found(scene: Scene) -> None:
+    """
+    After five silent seconds the bus is asked, and that fails.
+    """
+    scene.publisher.stopped = True
+    scene.add("a")
+    scene.look()
+    scene.publisher.kill()
+    scene.look(echo_.SILENCE_S + 1)
+    assert scene.announcer.failures == 1
+    scene.publisher.dead = scene.publisher.stopped = False
+    scene.look(1)
+    assert scene.publisher.tags() == ["a"]
+
+
+def test_a_silent_bus_gets_nothing_more_and_it_is_said_once(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    Asked now and then only; when it goes on, each event has come once, and that is said too.
+    """
+    scene.publisher.stopped = True
+    scene.add("a")
+    scene.look()
+    for number in range(120):
+        scene.add(f"b{number}")
+        scene.look(1 if number else 6)
+    assert len(critical(caplog)) == 1
+    assert not scene.announcer.healthy
+    assert [tag for tag, _ in scene.publisher.taken if tag != PROBE_TAG] == ["a"]
+    assert len(scene.publisher.taken) < 15
+    scene.publisher.stopped = False
+    scene.publisher.go_on()
+    assert scene.look(1)
+    assert scene.announcer.healthy
+    assert scene.publisher.tags() == ["a", *[f"b{number}" for number in range(120)]]
+    assert (scene.told, len(critical(caplog))) == (1, 1)
+    assert "works again" in caplog.text
+
+
+def test_an_ear_that_lags_behind_is_no_reason_for_doubt(scene: Scene) -> None:
+    """
+    As long as it hears anything at all the publisher works.
+    """
+    scene.publisher.ears.clear()
+    for number in range(20):
+        scene.add(f"{number}")
+        scene.echo.heard({"somebody": "else's"})
+        scene.look(1)
+    assert len(scene.publisher.tags()) == 20
+
+
+def test_an_engine_that_was_stopped_itself_does_not_blame_the_bus(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    When it goes on, what it fired before has been unheard for long: it hears it in a moment.
+    """
+    scene.publisher.stopped = True
+    scene.add("a")
+    scene.look()
+    scene.look(1000)
+    scene.announcer.watch()
+    scene.publisher.stopped = False
+    scene.publisher.go_on()
+    assert scene.look(1)
+    assert critical(caplog) == []
+
+
+def test_an_ear_that_was_deaf_is_opened_anew_and_asked(scene: Scene) -> None:
+    """
+    The publisher works, and only we do not hear it: another connection proves it, and nothing is fired twice.
+    """
+    scene.publisher.ears.clear()
+    scene.add("a")
+    scene.look()
+    while not scene.echo.renewal:
+        scene.look(1)
+    scene.publisher.ears.append(scene.echo)
+    scene.echo.opened()
+    assert not scene.echo.renewal
+    scene.look(1)
+    assert scene.look(1)
+    assert scene.publisher.tags() == ["a"]
+
+
+def test_a_bus_that_refuses_is_said_once_and_found_to_work_without_an_event(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    An answer that could not be fired is nobody's loss; the bus is not taken for dead until the next problem.
+    """
+    scene.publisher.dead = True
+    scene.announcer.say("answer", {})
+    for _ in range(10):
+        assert not scene.look(1)
+    assert len(critical(caplog)) == 1
+    scene.publisher.dead = False
+    scene.look(1)
+    assert scene.look(1)
+    assert scene.announcer.healthy
+    assert (scene.told, scene.announcer.broken) == (1, False)
+
+
+def test_a_fire_that_hangs_is_said_by_the_loop(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    Its own thread cannot say it.
+    """
+    scene.announcer._firing_since = scene.now
+    for _ in range(4):
+        scene.now += 10
+        scene.announcer.watch()
+    assert len(critical(caplog)) == 1
+    assert not scene.announcer.healthy
+
+
+def test_an_order_that_may_be_lost_keeps_the_time_at_which_it_was_fired(scene: Scene) -> None:
+    """
+    A reactor may have it: it is not void before its validity has passed, and is given again at once while it is fresh.
+    """
+    from _dynatrace_ledger import Attempt
+
+    attempt = Attempt("a" * 32, "key", 1, 1, "2" * 20, "planned", 1.7e9)
+    scene.ledger.add_attempt(attempt, [("web01", "process")])
+    data = {"what": "open", "attempt_id": "a" * 32}
+    scene.ledger.add_event("key", "order", data, 1.7e9, fresh_until=1.7e9 + scene.now + 20)
+    scene.publisher.stopped = True
+    scene.look()
+    fired = scene.ledger.attempt("a" * 32)
+    scene.publisher.kill()
+    scene.look(6)
+    scene.publisher.dead = True
+    scene.look(1)
+    lost = scene.ledger.attempt("a" * 32)
+    assert fired is not None and lost is not None
+    assert (lost.state, lost.fired, lost.first_fired) == ("fired", fired.fired, None)
+    scene.publisher.dead = scene.publisher.stopped = False
+    scene.look(1)
+    assert scene.publisher.tags() == ["order"]
+
+
+def test_the_ear_opens_anew_when_it_is_asked_to() -> None:
+    """
+    With another event object, and what it may have missed is read elsewhere.
+    """
+    opened: list[str] = []
+    echo = echo_.Echo()
+    made: list[Publisher] = []
+
+    def connect() -> Publisher:
+        if len(made) == 2:
+            raise KeyboardInterrupt  # Ends the test's thread of control, as nothing else does.
+        made.append(Publisher())
+        made[-1].get_event = lambda **_: echo.renew()  # type: ignore[assignment]
+        return made[-1]
+
+    hearer = hearer_.Hearer("test", connect, lambda _: None, None, echo)
+    hearer.wire(lambda *_: None, lambda _: None, lambda _: None, lambda: opened.append("open"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hearer_, "RETRY_S", 0.0)
+        with pytest.raises(KeyboardInterrupt):
+            hearer.run()
+    assert (len(made), opened, echo.connections) == (2, ["open", "open"], 2)
