@@ -121,3 +121,18 @@ def name_of(episode: Episode) -> str:
     Return what people call the problem of an episode.
     """
     return episode.problem.display_id or episode.problem_key
+
+
+def why_nobody(episode: Episode, held: list[tuple[Target, Verdict]]) -> str:
+    """
+    Return why nobody is acted on, for the log.
+    """
+    if held:
+        parts = [
+            f"{target.minion} held: {verdict.reason.value}"
+            for target, verdict in held
+            if verdict.reason
+        ]
+        return "; ".join(parts[:5])
+    reasons = [item.reason for item in episode.resolution.unmatched]
+    return reasons[0] if reasons else "no host or process is named"

@@ -11,8 +11,9 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 
-from _dynatrace_announcements import Announcements, name_of
+from _dynatrace_announcements import Announcements, name_of, why_nobody
 from _dynatrace_errors import ApiError
+from _dynatrace_events import carried
 from _dynatrace_heals import is_healed
 from _dynatrace_ledger import Attempt, Episode, Ledger
 from _dynatrace_orders import FRESH_S, Orders
@@ -175,7 +176,7 @@ class Attempts:
                 episode = replace(episode, attempts=episode.attempts + 1, announced=True)
             elif not episode.announced:
                 self._told.announce(episode, "open", (), held, now)
-                said.append(f"opened {name_of(episode)}, {_why(episode, held)}")
+                said.append(f"opened {name_of(episode)}, {why_nobody(episode, held)}")
                 episode = replace(episode, announced=True)
             spent = [target for target, verdict in held if verdict.reason is Reason.ATTEMPTS_SPENT]
             gone = [target for target, verdict in held if verdict.reason is Reason.NOT_CONNECTED]
@@ -203,7 +204,10 @@ class Attempts:
                 taken.add(target.minion)
             else:
                 held.append((target, verdict))
-        return go, held
+        count = carried(go)
+        # Whom this event cannot carry is ordered by another one at once.
+        held += [(target, Verdict(Reason.STORM, now)) for target in go[count:]]
+        return go[:count], held
 
     def _verdict(
         self, episode: Episode, target: Target, taken: set[str], limit: int, now: float
@@ -256,7 +260,7 @@ class Attempts:
         for target, verdict in held:
             if verdict.reason in _WAITING:
                 waiting = _WAITING[verdict.reason]
-            if verdict.reason is Reason.COOLDOWN and verdict.until is not None:
+            if verdict.reason in (Reason.COOLDOWN, Reason.STORM) and verdict.until is not None:
                 times.append(verdict.until)
             if verdict.reason in (Reason.MAINTENANCE, Reason.NOT_ACCEPTED, Reason.NOT_CONNECTED):
                 times.append(now + RECHECK_S)
@@ -283,18 +287,3 @@ def _may_have_changed(episode: Episode, held: list[tuple[Target, Verdict]]) -> b
     """
     hidden = (Reason.MAINTENANCE, Reason.HEALED)
     return not episode.read or any(verdict.reason in hidden for _, verdict in held)
-
-
-def _why(episode: Episode, held: list[tuple[Target, Verdict]]) -> str:
-    """
-    Return why nobody is acted on, for the log.
-    """
-    if held:
-        parts = [
-            f"{target.minion} held: {verdict.reason.value}"
-            for target, verdict in held
-            if verdict.reason
-        ]
-        return "; ".join(parts[:5])
-    reasons = [item.reason for item in episode.resolution.unmatched]
-    return reasons[0] if reasons else "no host or process is named"

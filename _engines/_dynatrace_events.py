@@ -13,7 +13,7 @@ import hmac
 import json
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
@@ -30,6 +30,10 @@ PROBE_TAG = "dynatrace/engine/probe"
 MAX_EVENT_BYTES = 90_000
 MAX_TEXT_CHARS = 1000
 MAX_ITEMS = 500
+#: Whom a job must reach is never cut from an event, so one event orders only so many: this much of `minions` and
+#: `technologies`, a half of what an event may hold.
+MAX_ORDER_BYTES = MAX_EVENT_BYTES // 2
+MAX_TECHNOLOGIES = 20
 #: Never part of the signature: Salt adds the stamp after signing.
 UNSIGNED = ("signature", "_stamp")
 #: Long lists of an event, the least needed first: cut in this order until it fits.
@@ -130,6 +134,20 @@ def describe(
     }
 
 
+def carried(targets: Sequence[Target]) -> int:
+    """
+    Return how many of the targets, from the first on, one event can order to act; at least one.
+    """
+    used = 0
+    for count, target in enumerate(targets):
+        name = len(json.dumps(target.minion)) + 1
+        keys = [len(one) + 6 for one in target.technologies[:MAX_TECHNOLOGIES]]
+        used += name * (1 + len(keys)) + sum(keys)
+        if used > MAX_ORDER_BYTES and count:
+            return count
+    return len(targets)
+
+
 def complete(
     what: str,
     described: Mapping[str, Any],
@@ -175,7 +193,7 @@ def _entity(entity: Entity) -> dict[str, str]:
 def _technologies(targets: Iterable[Target]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for target in targets:
-        for technology in target.technologies:
+        for technology in target.technologies[:MAX_TECHNOLOGIES]:
             minions = found.setdefault(technology, [])
             if target.minion not in minions:
                 minions.append(target.minion)

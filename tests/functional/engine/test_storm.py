@@ -189,3 +189,25 @@ def test_a_reactor_stalled_for_75_seconds_delays_a_storm_and_loses_nothing(scene
     assert world.events("escalated") == []
     by_minion = {tuple(order["minions"]): order["attempt_id"] for order in salt.orders}
     assert all(order["attempt_id"] == by_minion[tuple(order["minions"])] for order in salt.orders)
+
+
+def test_more_minions_than_an_event_carries_are_ordered_by_several(scene: Scene) -> None:
+    """
+    At once and each once, when the storm guard lets all of them; nobody is cut from an event.
+    """
+    names = [f"web{number:03d}".ljust(250, "x") for number in range(120)]
+    for name in names:
+        scene.host(name)
+    world = scene.world(policy={"max_minions": 1000})
+    salt = Salt(world)
+    scene.tenant.open_problem([scene.apaches[name] for name in names], root_cause=None)
+    world.poll()
+    world.cycle(after=0.1)
+    orders = [data for data in world.events() if data["minions"]]
+    assert [data["what"] for data in orders] == ["open", "retry"]
+    assert sorted(orders[0]["minions"] + orders[1]["minions"]) == names
+    assert {held["reason"] for held in orders[0]["held"]} == {"storm"}
+    for data in orders:
+        assert data["technologies"] == {"APACHE_HTTPD": data["minions"]}
+    run(world, salt, until=30, polls=1)
+    assert sorted(salt.executed) == names

@@ -19,6 +19,7 @@ from _dynatrace_events import (
     MAX_EVENT_BYTES,
     attempt_id,
     canonical,
+    carried,
     clean,
     complete,
     describe,
@@ -396,6 +397,29 @@ def test_a_large_event_is_cut_and_says_so(count: int) -> None:
     assert len(data["unmatched"]) + data["cut"].get("unmatched", 0) == count
     if count >= 100:
         assert data["cut"]
+
+
+@pytest.mark.parametrize("technologies", [1, 3, 5000])
+@pytest.mark.parametrize("length", [5, 60, 250])
+def test_whom_an_event_orders_fits_in_it_and_is_never_cut(length: int, technologies: int) -> None:
+    """
+    Thousands of minions are ordered by several events; each names all that it orders.
+    """
+    names = tuple(f"TECHNOLOGY_{number:053d}" for number in range(technologies))
+    left = [
+        target(minion=f"{number:05d}".ljust(length, "ü"), technologies=names)
+        for number in range(9000)
+    ]
+    large = problem(title="ü" * 1000, url="https://" + "ü" * 1000, impact="ü" * 1000)
+    for _ in range(3):
+        count = carried(left)
+        data = sign(event(acting=left[:count], problem=large), KEY, NOW, 30)
+        assert 0 < count < len(left)
+        assert len(canonical(data)) < LIMIT
+        assert data["minions"] == [one.minion for one in left[:count]]
+        assert all(minions == data["minions"] for minions in data["technologies"].values())
+        assert len(data["technologies"]) == min(technologies, 20)
+        left = left[count:]
 
 
 def test_the_least_needed_is_cut_first() -> None:
