@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from _dynatrace_echo import SILENCE_S, Echo
+from _dynatrace_echo import HANG_S, SILENCE_S, Doubt, Echo
 from _dynatrace_errors import LedgerError
 from _dynatrace_events import PROBE_TAG, sign
 from _dynatrace_ledger import Ledger, Outgoing
@@ -29,11 +29,7 @@ FIRE_TIMEOUT_MS = 5000
 RETRY_S = 1.0
 #: So many failures in a row mean that the publisher will not come back by itself (Salt 3008 never restarts it).
 FAILURES_CRITICAL = 5
-#: A fire that takes longer hangs, and a bus that is silent for longer does: a stopped publisher blocks for ever.
-HANG_S = 15.0
 IDLE_S = 30.0
-#: The longest pause between two questions to a silent bus.
-ASK_S = 15.0
 
 
 class EventSide(Protocol):
@@ -106,7 +102,7 @@ class Announcer(threading.Thread):
         self._asides: queue.SimpleQueue[tuple[str, Mapping[str, Any]]] = queue.SimpleQueue()
         #: Of the outbox: what was handed to a publisher that died before it was heard.
         self._lost: list[int] = []
-        self._doubt = _Doubt()
+        self._doubt = Doubt()
         self._watched = 0.0
         self._works_again: Callable[[], None] = lambda: None
         self.failures = 0
@@ -296,51 +292,3 @@ class Announcer(threading.Thread):
                 bus.destroy()
             except Exception:
                 log.debug("%s: closing the event object failed", self._prefix, exc_info=True)
-
-
-class _Doubt:
-    """
-    What is done about a bus that stays silent, and when; all in seconds since the doubt began.
-
-    It is asked at once, when the ear is connected anew, and after pauses that grow: a stopped publisher gives all of it
-    back when it goes on. The ear is only opened anew when the bus had the time to come back by itself.
-    """
-
-    def __init__(self) -> None:
-        self._began: float | None = None
-        self._ask, self._renew, self._connections = 0.0, HANG_S, 0
-
-    def end(self) -> None:
-        """
-        Begin anew with the next doubt.
-        """
-        self._began = None
-
-    def age(self) -> float:
-        """
-        Return how long the doubt lasts; it begins with the first call.
-        """
-        now = time.monotonic()
-        if self._began is None:
-            self._began, self._ask, self._renew, self._connections = now, 0.0, HANG_S, 0
-        return now - self._began
-
-    def asks(self, connections: int) -> bool:
-        """
-        Tell whether the bus is to be asked now.
-        """
-        age = self.age()
-        if age < self._ask and connections == self._connections:
-            return False
-        self._ask, self._connections = age + min(max(age, RETRY_S), ASK_S), connections
-        return True
-
-    def renews(self) -> bool:
-        """
-        Tell whether the ear is to be opened anew now.
-        """
-        age = self.age()
-        if age < self._renew:
-            return False
-        self._renew = 2 * age
-        return True

@@ -15,6 +15,11 @@ from typing import Any
 
 #: A healthy bus gives an event back within milliseconds. Silence as long as this makes doubtful what was fired before.
 SILENCE_S = 5.0
+#: A fire that takes longer hangs, and a bus that is silent for longer does: a stopped publisher blocks for ever.
+HANG_S = 15.0
+#: Between two questions to a silent bus.
+FIRST_PAUSE_S = 1.0
+PAUSE_CAP_S = 15.0
 
 
 class Echo:
@@ -90,3 +95,51 @@ class Echo:
         with self._lock:
             unheard, self._unheard = self._unheard, []
         return [seq for _, seq, _ in unheard if seq is not None]
+
+
+class Doubt:
+    """
+    What is done about a bus that stays silent, and when; all in seconds since the doubt began.
+
+    It is asked at once, when the ear is connected anew, and after pauses that grow: a stopped publisher gives all of it
+    back when it goes on. The ear is only opened anew when the bus had the time to come back by itself.
+    """
+
+    def __init__(self) -> None:
+        self._began: float | None = None
+        self._ask, self._renew, self._connections = 0.0, HANG_S, 0
+
+    def end(self) -> None:
+        """
+        Begin anew with the next doubt.
+        """
+        self._began = None
+
+    def age(self) -> float:
+        """
+        Return how long the doubt lasts; it begins with the first call.
+        """
+        now = time.monotonic()
+        if self._began is None:
+            self._began, self._ask, self._renew, self._connections = now, 0.0, HANG_S, 0
+        return now - self._began
+
+    def asks(self, connections: int) -> bool:
+        """
+        Tell whether the bus is to be asked now.
+        """
+        age = self.age()
+        if age < self._ask and connections == self._connections:
+            return False
+        self._ask, self._connections = age + min(max(age, FIRST_PAUSE_S), PAUSE_CAP_S), connections
+        return True
+
+    def renews(self) -> bool:
+        """
+        Tell whether the ear is to be opened anew now.
+        """
+        age = self.age()
+        if age < self._renew:
+            return False
+        self._renew = 2 * age
+        return True

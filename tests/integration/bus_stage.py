@@ -33,16 +33,13 @@ from tests.tenant.problems import Problem
 FULL = os.environ.get("FULL") == "1"
 OWN = Path(__file__).with_name("bus")
 MINION = "web01"
-#: What is shortened in the copy, by module: an order's validity, and how soon the bus is doubted and given up.
+#: What is shortened in the copy, by module: an order's validity, how soon the bus is doubted and given up,
+#: and how often the job cache is read.
 SHORTER: Mapping[str, Mapping[str, float]] = {
     "_dynatrace_attempts": {"TAKE_S": 3.0, "TAKE_MARGIN_S": 0.5},
-    "_dynatrace_bus": {
-        "FIRE_TIMEOUT_MS": 300,
-        "RETRY_S": 0.3,
-        "FAILURES_CRITICAL": 2,
-        "HANG_S": 3.0,
-    },
-    "_dynatrace_echo": {"SILENCE_S": 1.0},
+    "_dynatrace_bus": {"FIRE_TIMEOUT_MS": 300, "RETRY_S": 0.3, "FAILURES_CRITICAL": 2},
+    "_dynatrace_echo": {"SILENCE_S": 1.0, "HANG_S": 3.0},
+    "_dynatrace_loop": {"RECONCILE_S": 3.0},
 }
 
 
@@ -85,7 +82,7 @@ class BusStage:
             "api_token": self.tenant.add_token(),
             "poll_interval": 1,
             "webhook": {"port": port, "token": token},
-            "policy": {"cooldown": 0, "max_attempts": 100, "outcome_timeout": 8},
+            "policy": {"cooldown": 0, "max_attempts": 100, "outcome_timeout": 120 if FULL else 8},
         }
         reaction = [str(OWN / "reactor.sls")]
         self.salt = ScratchSalt(
