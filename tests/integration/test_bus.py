@@ -10,17 +10,16 @@ import time
 from collections.abc import Iterator
 
 import pytest
+import salt.config
+import salt.payload
 import salt.utils.event
-import salt.version
 
-from tests.integration.bus_stage import FULL, MINION, BusStage
+from tests.integration.bus_stage import FULL, MINION, RESPAWNS, BusStage
 
 FAILS = "the event bus fails"
 WORKS = "the event bus works again"
-#: Salt 3007 and later do not start a publisher again that was killed.
-RESPAWNS = salt.version.__saltstack_version__.major < 3007
 #: With the real times, what takes seconds takes a minute.
-PATIENCE_S = 200.0 if FULL else 60.0
+PATIENCE_S = 200.0 if FULL else 100.0
 
 
 @pytest.fixture(scope="module")
