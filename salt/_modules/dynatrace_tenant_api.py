@@ -1,0 +1,166 @@
+"""
+Reads and writes settings objects (Settings 2.0) of the tenant, and finds entities there.
+
+Everything here is thin: what is to be set, and what a difference is, others know
+(``dynatrace_tenant_values``). Parameters and answers are those that Dynatrace documents for
+Settings 2.0 and the Entities API v2. Values may hold secrets: they are for other modules to give,
+not for a command line, which Salt keeps in the job cache.
+"""
+
+import re
+from urllib.parse import quote
+
+from salt.exceptions import CommandExecutionError
+
+MAX_PAGES = 100
+PAGE_SIZE = 500
+
+OBJECTS = "/api/v2/settings/objects"
+FIELDS = "objectId,scope,value,externalId,modified,updateToken"
+# Of an entity id; it goes into other calls.
+ENTITY = re.compile(r"[A-Z][A-Z0-9_]*-[0-9A-F]{16}")
+ASK = "check dynatrace:environment_url and what lies between this minion and the tenant"
+
+
+def objects(schema, scopes=None):
+    """
+    Return the settings objects of a schema, of these scopes or of all.
+
+    Each is ``{"objectId": …, "scope": …, "value": {…}, "externalId": …, "modified": …,
+    "updateToken": …}``; the last three may be missing. Secrets in a value are masked.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt web01 dynatrace_tenant_api.objects builtin:alerting.profile '[environment]'
+    """
+    query = {"schemaIds": schema, "fields": FIELDS, "pageSize": str(PAGE_SIZE)}
+    if scopes:
+        query["scopes"] = ",".join(scopes)
+    found = list(_pages(OBJECTS, query, "items", "settings.read"))
+    for one in found:
+        if not (
+            isinstance(one, dict)
+            and isinstance(one.get("objectId"), str)
+            and isinstance(one.get("value"), dict)
+        ):
+            raise CommandExecutionError(
+                f"GET {OBJECTS}: an item of the answer has no objectId and value; {ASK}"
+            )
+    return found
+
+
+def create(schema, scope, value, external_id=None, validate_only=False):
+    """
+    Create one settings object and return its id; with ``validate_only`` only let it be checked.
+
+    An external id makes a repeated call replace the object, not add a second one.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt web01 sys.doc dynatrace_tenant_api.create
+    """
+    one = {"schemaId": schema, "scope": scope, "value": value}
+    body = [{**one, "externalId": external_id} if external_id else one]
+    answer = _call("POST", OBJECTS, "settings.write", _validation(validate_only), body)
+    [one] = answer if isinstance(answer, list) and len(answer) == 1 else [None]
+    if validate_only:
+        return None
+    if not isinstance(one, dict) or not isinstance(one.get("objectId"), str):
+        raise CommandExecutionError(f"POST {OBJECTS}: the answer names no objectId; {ASK}")
+    return one["objectId"]
+
+
+def update(object_id, value, update_token=None, validate_only=False):
+    """
+    Replace the value of a settings object; with ``validate_only`` only let it be checked.
+
+    With the update token of the object that was read, a change that somebody else made since is
+    an error, and not overwritten.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt web01 dynatrace_tenant_api.update vu9U3hXa3q0A '{"name": "x"}' validate_only=True
+    """
+    body = {"value": value, **({"updateToken": update_token} if update_token else {})}
+    path = f"{OBJECTS}/{quote(object_id, safe='')}"
+    _call("PUT", path, "settings.write", _validation(validate_only), body)
+
+
+def delete(object_id, update_token=None):
+    """
+    Delete a settings object; one that is gone already is no error.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt web01 dynatrace_tenant_api.delete vu9U3hXa3q0A
+    """
+    query = {"updateToken": update_token} if update_token else {}
+    path = f"{OBJECTS}/{quote(object_id, safe='')}"
+    _call("DELETE", path, "settings.write", query, missing_is_fine=True)
+
+
+def entities(selector, limit):
+    """
+    Return id and name of the entities of a selector: ``[{"id": …, "name": …}]``.
+
+    Only those are found that were active in the last three days, which is the API's own default.
+    More than ``limit`` are an error.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt web01 dynatrace_tenant_api.entities 'type("PROCESS_GROUP")' 20
+    """
+    query = {"entitySelector": selector, "pageSize": str(min(limit + 1, PAGE_SIZE))}
+    found = []
+    for one in _pages("/api/v2/entities", query, "entities", "entities.read"):
+        entity = one.get("entityId") if isinstance(one, dict) else None
+        if not isinstance(entity, str) or not ENTITY.fullmatch(entity):
+            raise CommandExecutionError("GET /api/v2/entities: an entity of the answer has no id")
+        found.append(
+            {
+                "id": entity,
+                "name": __salt__["dynatrace_tenant_http.clean"](one.get("displayName") or entity),
+            }
+        )
+        if len(found) > limit:
+            raise CommandExecutionError(f"more than {limit} entities match {selector}")
+    return found
+
+
+def _call(*arguments, **more):
+    return __salt__["dynatrace_tenant_http.call"](*arguments, **more)
+
+
+def _validation(validate_only):
+    return {"validateOnly": "true"} if validate_only else {}
+
+
+def _pages(path, query, name, scope):
+    """
+    Yield the members of the list ``name`` of all pages.
+    """
+    seen = set()
+    for _ in range(MAX_PAGES):
+        answer = _call("GET", path, scope, query)
+        if not isinstance(answer, dict) or not isinstance(answer.get(name), list):
+            raise CommandExecutionError(f"GET {path}: the answer has no list `{name}`; {ASK}")
+        yield from answer[name]
+        cursor = answer.get("nextPageKey")
+        if not cursor:
+            return
+        if not isinstance(cursor, str) or cursor in seen:
+            raise CommandExecutionError(f"GET {path}: the pages of the answer go in a circle")
+        seen.add(cursor)
+        # All other parameters must be left out, as both APIs document.
+        query = {"nextPageKey": cursor}
+    raise CommandExecutionError(f"GET {path}: the answer has more than {MAX_PAGES} pages")

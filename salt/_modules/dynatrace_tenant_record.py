@@ -1,0 +1,140 @@
+"""
+Remembers what the tenant's settings were before ``dynatrace_tenant`` changed them.
+
+The record is ``<cachedir>/dynatrace/tenant/record.json``, by tenant and object id. An entry holds
+kind and label of what the object was changed for, its value ``before`` (None: there was none), the
+value that was ``set``, when the tenant says that it was ``modified``, and a fingerprint of the
+secret that was sent: secrets cannot be read back, so only this tells whether another one is to be
+sent. No secret is in it: Dynatrace masks those in what it shows, and the fingerprint is keyed with
+a random number. The file is for the minion's user alone all the same.
+
+Losing it is no harm but these: an object that a person had made, and that was changed since, stays
+as it is when the state is taken back; and the secret is sent once more.
+"""
+
+import hashlib
+import hmac
+import json
+import logging
+import os
+import secrets
+
+import salt.utils.files
+
+log = logging.getLogger(__name__)
+
+RECORD_LIMIT = 16 * 1024 * 1024
+KEY_BYTES = 32
+
+
+def recall():
+    """
+    Return the entries of this tenant by object id.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt web01 dynatrace_tenant_record.recall
+    """
+    return _tenant(_load())
+
+
+def remember(object_id, entry):
+    """
+    Keep the entry of one object, in place of the one that there was.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt web01 dynatrace_tenant_record.remember vu9U3hXa3q0A '{"kind": "webhook", "label": "x"}'
+    """
+    record = _load()
+    record["tenants"][_url()] = {**_tenant(record), object_id: entry}
+    _save(record)
+
+
+def forget(object_id):
+    """
+    Remove the entry of one object.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt web01 dynatrace_tenant_record.forget vu9U3hXa3q0A
+    """
+    record = _load()
+    entries = _tenant(record)
+    if entries.pop(object_id, None) is not None:
+        record["tenants"][_url()] = entries
+        _save(record)
+
+
+def fingerprint(secret):
+    """
+    Return what tells whether a secret is the same as the one that was sent: never on a command line.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt web01 dynatrace_tenant_record.fingerprint no-secret
+    """
+    record = _load()
+    if "key" not in record:
+        record["key"] = secrets.token_hex(KEY_BYTES)
+        _save(record)
+    return hmac.new(bytes.fromhex(record["key"]), secret.encode(), hashlib.sha256).hexdigest()
+
+
+def _url():
+    return __salt__["dynatrace_tenant_http.environment"]()
+
+
+def _tenant(record):
+    entries = record["tenants"].get(_url())
+    entries = entries if isinstance(entries, dict) else {}
+    return {key: entry for key, entry in entries.items() if isinstance(entry, dict)}
+
+
+def _path():
+    return os.path.join(__opts__["cachedir"], "dynatrace", "tenant", "record.json")
+
+
+def _load():
+    record = {"tenants": {}}
+    try:
+        with salt.utils.files.fopen(_path(), encoding="utf-8") as stream:
+            found = json.loads(stream.read(RECORD_LIMIT))
+    except FileNotFoundError:
+        return record
+    except (OSError, ValueError, RecursionError):
+        log.warning("dynatrace: %s cannot be read; what was there before is not known", _path())
+        return record
+    if isinstance(found, dict) and isinstance(found.get("tenants"), dict):
+        record["tenants"] = found["tenants"]
+        key = found.get("key")
+        if (
+            isinstance(key, str)
+            and len(key) == 2 * KEY_BYTES
+            and set(key) <= set("0123456789abcdef")
+        ):
+            record["key"] = key
+    return record
+
+
+def _save(record):
+    """
+    Replace the record, whole or not at all.
+    """
+    home = os.path.dirname(_path())
+    os.makedirs(home, mode=0o700, exist_ok=True)
+    os.chmod(home, 0o700)
+    handle = os.open(_path() + ".new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as stream:
+        json.dump(record, stream)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(_path() + ".new", _path())

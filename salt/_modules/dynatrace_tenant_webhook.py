@@ -1,0 +1,194 @@
+"""
+Brings the webhook of the tenant to what is wanted: an alerting profile and a notification for it.
+
+What is given is explained in ``pillar.example``; the tokens are not given but read from
+``dynatrace:settings_token`` and ``dynatrace:webhook_token``. The second goes into the notification
+as a secret header, and is shown nowhere.
+
+The tenant validates what is about to be written before anything is. With ``test`` this
+(``validateOnly``) is all that is sent.
+"""
+
+from salt.exceptions import CommandExecutionError
+
+PROFILE = "builtin:alerting.profile"
+NOTIFICATION = "builtin:problem.notifications"
+ENVIRONMENT = "environment"
+# Shown for a profile that is still to be made.
+NEW_PROFILE = "(the new alerting profile)"
+SITE_LOCAL = (
+    "Dynatrace does not call addresses of a private network. Either give `url` an address that it "
+    "reaches: a public name in front of the engine's listener, or on Dynatrace Managed a cluster "
+    "that may call private addresses. Or leave the webhook out: the engine polls, and needs no way "
+    "in; the webhook only saves up to one poll_interval"
+)
+
+
+def present(name, test=False, **given):
+    """
+    Make sure that an alerting profile and a notification tell the engine of problems.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt master01 dynatrace_tenant_webhook.present Salt url=https://master.example.com:8765/dynatrace
+    """
+    options = __salt__["dynatrace_tenant_options.checked"](
+        "webhook", {**_plain(given), "name": name}
+    )
+    secret = _webhook_token()
+    about = {"kind": "webhook", "label": name}
+    profile = _objects("find", PROFILE, "name", options["profile"])
+    planned_profile = _planned_profile(profile, options)
+    found = _objects("find", NOTIFICATION, "displayName", name)
+    profile_id = profile["objectId"] if profile else NEW_PROFILE
+    planned = _planned_notification(found, options, profile_id, secret)
+    plans = {
+        f"alerting profile {options['profile']}": planned_profile,
+        f"notification {name}": planned,
+    }
+    changes = {called: one["changes"] for called, one in plans.items() if one["changes"]}
+    if planned_profile["changes"]:
+        _objects("validate", PROFILE, ENVIRONMENT, profile, planned_profile["value"])
+    if planned["changes"]:
+        _validate_notification(found, planned["value"], profile)
+    if not changes:
+        comment = f"The webhook {name} is set as wanted."
+        return {"result": True, "comment": comment, "changes": {}}
+    if test:
+        return {"result": None, "comment": f"The webhook {name} would be set.", "changes": changes}
+    _write_webhook(about, (profile, planned_profile), (found, planned), secret)
+    return {"result": True, "comment": f"The webhook {name} is set.", "changes": changes}
+
+
+def absent(name, profile=None, test=False):
+    """
+    Take back what ``present`` has made or changed under this name.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt master01 dynatrace_tenant_webhook.absent Salt test=True
+    """
+    about = {"kind": "webhook", "label": name}
+    profile = _objects("find", PROFILE, "name", profile or name)
+    users = _users_of(profile, about)
+    done = _objects("take_back", about, NOTIFICATION, test=test)
+    also = _objects("take_back", about, PROFILE, keep=users, test=test)
+    both = {
+        "changes": {**done["changes"], **also["changes"]},
+        "notes": [*done["notes"], *also["notes"]],
+    }
+    untouched = not (both["changes"] or both["notes"])
+    left = _objects("find", NOTIFICATION, "displayName", name) if untouched else None
+    return _objects("taken_back", f"webhook {name}", both, left, test)
+
+
+def _objects(function, *arguments, **more):
+    return __salt__[f"dynatrace_tenant_objects.{function}"](*arguments, **more)
+
+
+def _values(function, *arguments, **more):
+    return __salt__[f"dynatrace_tenant_values.{function}"](*arguments, **more)
+
+
+def _plain(given):
+    # Salt puts its own keys, such as __pub_jid, beside what is given on a command line.
+    return {key: value for key, value in given.items() if not key.startswith("__")}
+
+
+def _webhook_token():
+    secret = __salt__["config.get"]("dynatrace:webhook_token", None)
+    good = isinstance(secret, str) and secret and secret.isprintable() and secret.isascii()
+    if not good or " " in secret or len(secret) > 4096:
+        raise CommandExecutionError(
+            "dynatrace:webhook_token is not set, or is no token: it is the `token` of the engine's "
+            "`webhook`, which the tenant sends with each notification"
+        )
+    if secret.startswith("sdb://"):
+        raise CommandExecutionError("dynatrace:webhook_token: its sdb profile is not known here")
+    return secret
+
+
+def _planned_profile(found, options):
+    wanted = _values("profile", options)
+    if found is None:
+        wanted["eventFilters"] = []
+    return _objects("plan", found, wanted)
+
+
+def _planned_notification(found, options, profile_id, secret):
+    """
+    Return the plan of the notification; a secret that may be another one is a change too.
+    """
+    if found and found["value"].get("type") != "WEBHOOK":
+        raise CommandExecutionError(
+            f"The notification {options['name']} is there, and is of the type "
+            f"{found['value'].get('type')}: choose another `name`, or delete it in Dynatrace. "
+            "Nothing was changed."
+        )
+    now = (found["value"].get("webHookNotification") or {}) if found else {}
+    wanted = _values("notification", options, profile_id, secret, now.get("headers") or [])
+    planned = _objects("plan", found, wanted)
+    if found and not _objects("has_secret", found, secret):
+        with_mark = _values("with_changed_secret", planned["value"])
+        planned["changes"] = _values("difference", found["value"], with_mark)
+    return planned
+
+
+def _validate_notification(found, value, profile):
+    """
+    Let the tenant validate it; for a profile that is still to be made, any profile stands in.
+    """
+    if profile is None:
+        others = __salt__["dynatrace_tenant_api.objects"](PROFILE, [ENVIRONMENT])
+        if not others:
+            return
+        value = {**value, "alertingProfile": others[0]["objectId"]}
+    _explained(_objects, "validate", NOTIFICATION, ENVIRONMENT, found, value)
+
+
+def _explained(function, *arguments, **more):
+    try:
+        return function(*arguments, **more)
+    except CommandExecutionError as err:
+        if "site-local" in str(err).lower():
+            raise CommandExecutionError(f"{err}. {SITE_LOCAL}. Nothing was changed.") from None
+        raise
+
+
+def _write_webhook(about, profiles, notifications, secret):
+    (profile, planned_profile), (found, planned) = profiles, notifications
+    profile_id = profile["objectId"] if profile else None
+    if planned_profile["changes"]:
+        value = planned_profile["value"]
+        profile_id = _objects("write", about, PROFILE, ENVIRONMENT, profile, value)
+    if not planned["changes"]:
+        return
+    value = {**planned["value"], "alertingProfile": profile_id}
+    try:
+        _explained(_objects, "validate", NOTIFICATION, ENVIRONMENT, found, value)
+    except CommandExecutionError:
+        if profile is None:
+            # It was made for this notification alone.
+            _objects("take_back", about, PROFILE)
+        raise
+    _objects("write", about, NOTIFICATION, ENVIRONMENT, found, value, secret)
+
+
+def _users_of(profile, about):
+    """
+    Return the profile's id, in a list, if other notifications use it too.
+    """
+    if profile is None:
+        return []
+    notifications = __salt__["dynatrace_tenant_api.objects"](NOTIFICATION, [ENVIRONMENT])
+    others = [
+        one
+        for one in notifications
+        if one["value"].get("alertingProfile") == profile["objectId"]
+        and not _objects("mine", about, NOTIFICATION, one)
+    ]
+    return [profile["objectId"]] if others else []

@@ -1,0 +1,139 @@
+"""
+Says what a maintenance window is: its times, checked, and its value in Settings 2.0.
+
+Windows are of the schema ``builtin:alerting.maintenance-window``; times are local to the window's
+time zone, in the forms that Dynatrace documents for it.
+"""
+
+import datetime
+import re
+
+RECURRENCES = ("once", "daily", "weekly", "monthly")
+DAYS = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
+ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+/-]{0,63}")
+
+
+def times(given):
+    """
+    Return the options with their times in the API's form: ``{"options": {…}, "problems": […]}``.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt web01 dynatrace_tenant_window.times '{"recurrence": "daily", "start": "22:00"}'
+    """
+    options, problems = dict(given), []
+    if not (isinstance(options["time_zone"], str) and ZONE.fullmatch(options["time_zone"])):
+        problems.append("`time_zone` is named as Europe/Vienna or UTC")
+    if options["recurrence"] not in RECURRENCES:
+        problems.append(f"`recurrence` is one of {', '.join(RECURRENCES)}")
+    else:
+        problems += _times(options)
+    return {"options": options, "problems": problems}
+
+
+def value(options):
+    """
+    Return a maintenance window.
+
+    CLI Example: see the state ``dynatrace_tenant.maintenance_window_present`` for the options.
+
+    .. code-block:: bash
+
+        salt web01 sys.doc dynatrace_tenant_window.value
+    """
+    return {
+        "enabled": options["enabled"],
+        "generalProperties": {
+            "name": options["name"],
+            "description": options["description"],
+            "maintenanceType": "PLANNED",
+            "suppression": options["suppression"],
+            "disableSyntheticMonitorExecution": False,
+        },
+        "schedule": _schedule(options),
+        "filters": _filters(options),
+    }
+
+
+def _schedule(options):
+    kind = options["recurrence"].upper()
+    span = {
+        "startTime": options["start"],
+        "endTime": options["end"],
+        "timeZone": options["time_zone"],
+    }
+    recurrences = {
+        "onceRecurrence": span,
+        "dailyRecurrence": {},
+        "weeklyRecurrence": {"dayOfWeek": options["day"]},
+        "monthlyRecurrence": {"dayOfMonth": options["day"]},
+    }
+    limits = {
+        "timeWindow": span,
+        "recurrenceRange": {
+            "scheduleStartDate": options["first_day"],
+            "scheduleEndDate": options["last_day"],
+        },
+    }
+    chosen = f"{kind.lower()}Recurrence"
+    schedule = dict.fromkeys(recurrences)
+    schedule[chosen] = recurrences[chosen] if kind == "ONCE" else {**recurrences[chosen], **limits}
+    return {"scheduleType": kind, **schedule}
+
+
+def _filters(options):
+    """
+    Return filters of which any may match: one an entity, and one that all tags have to meet.
+    """
+    filters = [
+        {"entityId": entity, "entityTags": [], "managementZones": []}
+        for entity in options["entities"]
+    ]
+    if options["tags"] or options["entity_type"]:
+        common = {"entityTags": list(options["tags"]), "managementZones": []}
+        kind = {"entityType": options["entity_type"]} if options["entity_type"] else {}
+        filters.append({**kind, **common})
+    return filters
+
+
+def _times(options):
+    """
+    Check start, end and days, and bring them to the form that the API takes.
+    """
+    once = options["recurrence"] == "once"
+    form, example = ("%Y-%m-%dT%H:%M:%S", "2026-11-25T22:00:00") if once else ("%H:%M:%S", "22:00")
+    problems = [*_moments(options, ("start", "end"), form, example)]
+    if not problems and once and options["start"] >= options["end"]:
+        problems.append("`start` must be before `end`")
+    days = ("first_day", "last_day")
+    if once:
+        unwanted = [key for key in ("day", *days) if options[key] is not None]
+        return problems + [f"`{key}` goes with a recurrence only" for key in unwanted]
+    wrong = [*_moments(options, days, "%Y-%m-%d", "2026-11-25")]
+    if not wrong and options["first_day"] > options["last_day"]:
+        wrong.append("`first_day` must not be after `last_day`")
+    return [*problems, *wrong, *_day(options)]
+
+
+def _moments(options, keys, form, example):
+    for key in keys:
+        text = str(options[key]).replace(" ", "T")
+        # The seconds may be left out.
+        text = f"{text}:00" if form.endswith("%S") and text.count(":") == 1 else text
+        try:
+            options[key] = datetime.datetime.strptime(text, form).strftime(form)
+        except ValueError:
+            yield f"`{key}` is written as '{example}', in quotes, since YAML reads 22:00 as 1320"
+
+
+def _day(options):
+    kind, day = options["recurrence"], options["day"]
+    if kind == "weekly" and day not in DAYS:
+        return [f"`day` of a weekly window is one of {', '.join(DAYS)}"]
+    if kind == "monthly" and (isinstance(day, bool) or day not in range(1, 32)):
+        return ["`day` of a monthly window is a number from 1 to 31"]
+    if kind == "daily" and day is not None:
+        return ["`day` does not go with a daily window"]
+    return []

@@ -1,0 +1,209 @@
+"""
+States that set up the alerting of a Dynatrace environment, for this project's engine.
+
+.. code-block:: yaml
+
+    dynatrace-tenant-webhook-dynatrace-tenant-webhook-present:
+      dynatrace_tenant.webhook_present:
+        - name: Salt
+        - url: https://master.example.com:8765/dynatrace
+
+They run on the master, or on any one minion that reaches the environment. URL and tokens stand in
+pillar or configuration (``dynatrace:environment_url``, ``dynatrace:settings_token``,
+``dynatrace:webhook_token``), so that no argument and nothing that is returned holds a token.
+
+Objects are found by name. What they make is marked as theirs in the environment, what they change
+is remembered on the minion, and the ``absent`` of each deletes the first and puts back the second.
+What a person has made, or has changed since, stays. ``test=True`` writes nothing: it reads, and
+lets the environment validate what would be written.
+"""
+
+from salt.exceptions import CommandExecutionError
+
+NEEDED = (
+    "dynatrace_tenant.process_alerting",
+    "dynatrace_tenant_api.objects",
+    "dynatrace_tenant_change.begin",
+    "dynatrace_tenant_http.call",
+    "dynatrace_tenant_objects.find",
+    "dynatrace_tenant_options.checked",
+    "dynatrace_tenant_record.recall",
+    "dynatrace_tenant_values.merged",
+    "dynatrace_tenant_webhook.present",
+    "dynatrace_tenant_window.value",
+)
+SALTS_OWN = ("test", "saltenv")
+
+
+def webhook_present(name, **options):
+    """
+    Make sure that Dynatrace notifies the engine of problems.
+
+    An alerting profile and a notification (custom integration) are set. Of a profile that is
+    there only the severity rules are changed, of a notification also its other headers stay. A
+    secret cannot be read back: the token is sent again when this minion has sent another one, or
+    none, or when somebody has changed the notification since.
+
+    name
+        The display name of the notification.
+
+    url
+        Where Dynatrace reaches the engine's webhook.
+
+    profile
+        The name of the alerting profile; default: as ``name``.
+
+    severities
+        Which severities are notified, and after how many minutes: ``{AVAILABILITY: 0, …}``.
+
+    tags
+        Only problems of entities with one of these tags; default: all.
+
+    closed, merges
+        Whether closed problems (default: yes) and merged events (default: no) are notified too.
+
+    accept_any_certificate
+        Whether Dynatrace takes any certificate of the engine's listener; default: no.
+
+    enabled
+        Whether it notifies at all; default: yes.
+    """
+    return _told(name, "dynatrace_tenant_webhook.present", options)
+
+
+def webhook_absent(name, profile=None):
+    """
+    Make sure that nothing is left of what ``webhook_present`` has made or changed.
+
+    name
+        The display name of the notification.
+
+    profile
+        The name of the alerting profile; default: as ``name``.
+    """
+    return _told(name, "dynatrace_tenant_webhook.absent", {"profile": profile})
+
+
+def process_alerting_present(name, **options):
+    """
+    Make sure that a process of these groups that is gone is a problem to Dynatrace.
+
+    name
+        Any label; what is changed is remembered under it.
+
+    technology, process_group, management_zone
+        Which groups: of this technology (``APACHE_HTTPD``), with exactly this name, in this
+        management zone. What is given must all be met; one must be given.
+
+    minimum
+        A problem only when fewer processes of the group run than this; default: when one is gone.
+
+    max_groups
+        More groups than this are an error, and nothing is changed; default: 20.
+    """
+    return _told(name, "dynatrace_tenant.process_alerting", options)
+
+
+def process_alerting_absent(name):
+    """
+    Make sure that nothing is left of what ``process_alerting_present`` has made or changed.
+
+    name
+        The label.
+    """
+    return _told(name, "dynatrace_tenant.no_process_alerting", {})
+
+
+def maintenance_window_present(name, **options):
+    """
+    Make sure that there is a maintenance window.
+
+    name
+        Its name.
+
+    recurrence
+        once (default), daily, weekly or monthly.
+
+    start, end
+        ``'2026-11-25T22:00'`` for once, else ``'22:00'``, in quotes.
+
+    day
+        Of a weekly window ``SUNDAY``, of a monthly one the day of the month.
+
+    first_day, last_day
+        Between which days it recurs: ``'2026-11-25'``.
+
+    time_zone
+        Default: UTC.
+
+    entities, tags, entity_type
+        What it covers: each of these entities (by id), and all entities with all of these tags,
+        of this type.
+
+    whole_environment
+        Must be true if it covers everything.
+
+    suppression
+        DETECT_PROBLEMS_AND_ALERT, DETECT_PROBLEMS_DONT_ALERT (default) or DONT_DETECT_PROBLEMS.
+
+    description, enabled
+        What they say.
+    """
+    return _told(name, "dynatrace_tenant.maintenance_window", options)
+
+
+def maintenance_window_absent(name):
+    """
+    Make sure that nothing is left of what ``maintenance_window_present`` has made or changed.
+
+    name
+        Its name.
+    """
+    return _told(name, "dynatrace_tenant.no_maintenance_window", {})
+
+
+def change_announced(name, hosts, minutes=30, suppression="DONT_DETECT_PROBLEMS"):
+    """
+    Make sure that a change that begins now is announced, by a maintenance window that ends itself.
+
+    name
+        The name of the window.
+
+    hosts
+        The ids of the hosts at Dynatrace.
+
+    minutes
+        After how many minutes it ends; default: 30.
+
+    suppression
+        Default: DONT_DETECT_PROBLEMS.
+    """
+    options = {"hosts": hosts, "minutes": minutes, "suppression": suppression}
+    return _told(name, "dynatrace_tenant_change.begin", options)
+
+
+def change_ended(name):
+    """
+    Make sure that the announcement of this name has ended.
+
+    name
+        The name of the window.
+    """
+    return _told(name, "dynatrace_tenant_change.end", {})
+
+
+def _told(name, function, options):
+    """
+    Return what the function says as a state does; what it raises is a failure.
+    """
+    missing = [needed for needed in NEEDED if needed not in __salt__]
+    # What Salt itself gives to a state that takes any argument.
+    options = {k: v for k, v in options.items() if not k.startswith("__") and k not in SALTS_OWN}
+    try:
+        if missing:
+            ask = "run: salt '<minion>' saltutil.sync_all"
+            raise CommandExecutionError(f"This minion lacks {', '.join(missing)}; {ask}")
+        told = __salt__[function](name, test=bool(__opts__["test"]), **options)
+    except (CommandExecutionError, OSError) as err:
+        told = {"result": False, "comment": str(err), "changes": {}}
+    return {"name": name, **told}

@@ -1,0 +1,12 @@
+#!yaml
+# Takes back what dynatrace.tenant has made and changed in the Dynatrace environment.
+#
+# Changes        deletes what these states made, puts back what they changed and nobody has changed
+#                since; what a person made stays.
+# By hand        salt master01 state.apply dynatrace.tenant.absent test=True
+#                salt master01 state.apply dynatrace.tenant.absent
+
+include:
+  - .maintenance_windows_absent
+  - .process_alerting_absent
+  - .webhook_absent

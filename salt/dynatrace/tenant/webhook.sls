@@ -1,0 +1,35 @@
+{#-
+  Lets Dynatrace notify this project's engine of problems.
+
+  Triggered by   dynatrace.tenant.
+  Changes        an alerting profile and a notification in Dynatrace.
+  By hand        salt master01 state.apply dynatrace.tenant.webhook test=True
+                 salt master01 state.apply dynatrace.tenant.webhook
+  Undone by      dynatrace.tenant.webhook_absent
+
+  Without dynatrace:tenant:webhook nothing is done.
+  What pillar holds is only ever a value: each goes through `tojson`. Tokens are not among them; the
+  modules of the state read those themselves.
+#}
+{%- if 'dynatrace_tenant_options.asked' in salt %}
+{%- set asked = salt['dynatrace_tenant_options.asked']('webhook') %}
+{%- else %}
+{%- set asked = {'problem': 'This minion lacks modules; run: saltutil.sync_all'} %}
+{%- endif %}
+{%- if asked['problem'] %}
+dynatrace-tenant-webhook-test-fail-without-changes:
+  test.fail_without_changes:
+    - comment: {{ asked['problem'] | tojson }}
+{%- elif not asked['entries'] %}
+dynatrace-tenant-webhook-test-nop:
+  test.nop:
+    - name: dynatrace:tenant:webhook is not set
+{%- else %}
+{%- for options in asked['entries'] %}
+dynatrace-tenant-webhook-{{ loop.index }}:
+  dynatrace_tenant.webhook_present:
+{%- for key, value in options.items() %}
+    - {{ key | tojson }}: {{ value | tojson }}
+{%- endfor %}
+{%- endfor %}
+{%- endif %}

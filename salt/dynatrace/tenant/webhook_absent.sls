@@ -1,0 +1,32 @@
+{#-
+  Takes back what dynatrace.tenant.webhook has made and changed.
+
+  Triggered by   dynatrace.tenant.absent.
+  Changes        deletes the notification and the profile, or puts back what was there before.
+  By hand        salt master01 state.apply dynatrace.tenant.webhook_absent test=True
+                 salt master01 state.apply dynatrace.tenant.webhook_absent
+
+  For each that pillar names, and for each that this minion has set and pillar names no more.
+#}
+{%- if 'dynatrace_tenant.to_take_back' in salt %}
+{%- set back = salt['dynatrace_tenant.to_take_back']('webhook') %}
+{%- else %}
+{%- set back = {'problem': 'This minion lacks modules; run: saltutil.sync_all'} %}
+{%- endif %}
+{%- if back['problem'] %}
+dynatrace-tenant-webhook-absent-test-fail-without-changes:
+  test.fail_without_changes:
+    - comment: {{ back['problem'] | tojson }}
+{%- elif not back['entries'] %}
+dynatrace-tenant-webhook-absent-test-nop:
+  test.nop:
+    - name: nothing of the kind is in pillar or remembered
+{%- else %}
+{%- for options in back['entries'] %}
+dynatrace-tenant-webhook-absent-{{ loop.index }}:
+  dynatrace_tenant.webhook_absent:
+{%- for key, value in options.items() %}
+    - {{ key | tojson }}: {{ value | tojson }}
+{%- endfor %}
+{%- endfor %}
+{%- endif %}
