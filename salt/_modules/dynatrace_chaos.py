@@ -1,0 +1,209 @@
+"""
+Breaks a service on this minion on purpose, measures the outage, and ends it if nobody else does.
+
+It is what ``dynatrace.orch.chaos`` runs, after the engine was asked. What it has to know of the
+service (what to ask, whose processes they are) it takes from the service's own remedy.
+"""
+
+import contextlib
+import os
+import signal
+import threading
+import time
+
+from salt.exceptions import CommandExecutionError
+
+try:
+    import psutil
+except ImportError:
+    psutil = None
+
+WAYS = ("stop", "kill")
+# Seconds within which a service that was stopped does not answer any more.
+GOES_S = 15
+POLL_S = 0.02
+LONGEST_REQUEST_S = 10
+LONGEST_S = 1800
+SERVER_ERROR = 500
+
+
+def __virtual__():
+    if psutil is None:
+        return False, "dynatrace_chaos needs psutil"
+    return "dynatrace_chaos"
+
+
+def outage(remedy, how="stop", timeout=120):
+    """
+    Stop or kill the service that a remedy heals, and wait until it serves again.
+
+    When nobody has healed it after ``timeout`` seconds, the remedy is applied here, whatever has
+    become of the master. Returns ``service``, ``seconds`` of the outage, ``healed`` (by somebody
+    else, in time), ``serves`` (in the end), and ``restored``: what the remedy said, if it was
+    needed. Raises when the service does not serve to begin with, or does not go down.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt web01 dynatrace_chaos.outage dynatrace.remedy.apache2 how=kill timeout=60
+    """
+    if how not in WAYS:
+        raise CommandExecutionError(f"`how` is one of {', '.join(WAYS)}")
+    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
+        raise CommandExecutionError("`timeout` is a number of seconds")
+    service = _settings(remedy)
+    serves = _question(service)
+    if not serves():
+        raise CommandExecutionError(
+            f"{service['service']} does not serve now; nothing has been done to it"
+        )
+    until = time.monotonic() + min(max(timeout, 1), LONGEST_S)
+    probe = _Probe(serves)
+    probe.start()
+    try:
+        _break(service, how)
+        if not _wait(lambda: probe.down_at, GOES_S):
+            raise CommandExecutionError(
+                f"{service['service']} still serves {GOES_S} s after the {how}"
+            )
+        healed = _wait(lambda: probe.up_at, until - time.monotonic())
+        said = None if healed else _restored(service, remedy, timeout, serves)
+        ended = probe.up_at or time.monotonic()
+    except BaseException:
+        # Whatever went wrong, it may not leave a service down that was up.
+        with contextlib.suppress(Exception):
+            __salt__["service.start"](service["service"])
+        raise
+    finally:
+        probe.stop()
+    return {
+        "service": service["service"],
+        "seconds": round(ended - probe.down_at, 2),
+        "healed": healed,
+        "serves": serves(),
+        "restored": said,
+    }
+
+
+class _Probe(threading.Thread):
+    """
+    Asks all the time and keeps when the service went and came back, by the monotonic clock.
+
+    It runs beside the stop command, which may end only when a healer has been faster.
+    """
+
+    def __init__(self, serves):
+        super().__init__(name="dynatrace chaos probe", daemon=True)
+        self.down_at = self.up_at = None
+        self._serves = serves
+        self._stopping = threading.Event()
+
+    def run(self):
+        while self.up_at is None and not self._stopping.wait(POLL_S):
+            asked = time.monotonic()
+            serves = self._serves()
+            if self.down_at is None and not serves:
+                self.down_at = asked
+            elif self.down_at is not None and serves:
+                self.up_at = time.monotonic()
+
+    def stop(self):
+        """
+        Ask no more.
+        """
+        self._stopping.set()
+        self.join(LONGEST_REQUEST_S)
+
+
+def _restored(service, remedy, timeout, serves):
+    """
+    Apply the remedy, or at least start the service; return what was done and what came of it.
+    """
+    states = __salt__["state.apply"](remedy, queue=True)
+    lines = list(states.values()) if isinstance(states, dict) else [states]
+    comments = " ".join(
+        str(line.get("comment") if isinstance(line, dict) else line) for line in lines
+    )
+    if not serves():
+        __salt__["service.start"](service["service"])
+    if _wait(serves, GOES_S):
+        return f"not healed within {timeout:g} s; the remedy was applied: {comments}"
+    return f"not healed within {timeout:g} s, and the remedy does not bring it back: {comments}"
+
+
+def _settings(remedy):
+    """
+    Return what a remedy knows of its service on this minion: its own settings, its family's, and the pillar's.
+    """
+    low = __salt__["state.show_low_sls"](remedy, queue=True)
+    # Errors come as a list too, of texts.
+    chunks = [chunk for chunk in low if isinstance(chunk, dict)] if isinstance(low, list) else []
+    wanted = ("dynatrace", "found_not_serving")
+    chunk = next((one for one in chunks if (one.get("state"), one.get("fun")) == wanted), None)
+    if chunk is None:
+        raise CommandExecutionError(
+            f"{remedy} does not tell what to ask: it has no state dynatrace.found_not_serving"
+        )
+    settings = _mapping(chunk.get("settings"))
+    family = _mapping(settings.get("os_family")).get(__grains__.get("os_family"))
+    lookup = _mapping(_mapping(__pillar__.get("dynatrace")).get("lookup")).get(chunk["name"])
+    service = {**settings, **_mapping(family), **_mapping(lookup)}
+    missing = [key for key in ("service", "executable", "url") if not service.get(key)]
+    if missing:
+        raise CommandExecutionError(f"{remedy} does not tell {', '.join(missing)} for this minion")
+    return service
+
+
+def _mapping(value):
+    return value if isinstance(value, dict) else {}
+
+
+def _break(service, how):
+    if how == "stop":
+        __salt__["service.stop"](service["service"])
+    else:
+        _kill(service)
+
+
+def _kill(service):
+    """
+    Do what ``kill -9`` does to all of its processes; a pid file stays behind.
+    """
+    place = {key: service.get(key) for key in ("executable", "pid_file", "ports")}
+    main = __salt__["dynatrace_service.main_process"](**place)
+    if main is None:
+        raise CommandExecutionError(f"{service['service']} has no main process that can be killed")
+    process = psutil.Process(main)
+    # The main process first, or it starts new ones for those that go.
+    for one in [process, *process.children(recursive=True)]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(one.pid, signal.SIGKILL)
+
+
+def _wait(condition, seconds):
+    until = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > until:
+            return False
+        time.sleep(POLL_S)
+    return True
+
+
+def _question(service):
+    """
+    Return the function that tells whether one request is answered as the remedy would have it.
+    """
+    ask = __salt__["dynatrace_http.ask"]  # Looked up here: a thread of its own has no __salt__.
+    timeout = min(service.get("timeout") or 2, LONGEST_REQUEST_S)
+    place = (service["url"], timeout, service.get("host"), bool(service.get("beyond_loopback")))
+    statuses = service.get("statuses")
+
+    def serves():
+        answer = ask(*place)
+        if answer["problem"]:
+            return False
+        status = answer["status"]
+        return status in statuses if statuses else status < SERVER_ERROR
+
+    return serves

@@ -1,0 +1,112 @@
+"""
+What is done by hand with `salt-run state.orchestrate`, with everything real but the tenant.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.harness import apache
+from tests.harness.stage import MINION, Stage
+from tests.integration.test_healing import PID_FILE, fail, outcome, stop_apache
+from tests.tenant.monitor import Monitor
+
+pytestmark = pytest.mark.apache
+
+TARGET = {"minion": MINION, "service": "apache2"}
+TEST_MACHINE = {"dynatrace": {"chaos": {"allow": [MINION]}}}
+
+
+def orchestrate(stage: Stage, name: str, pillar: dict[str, Any], **more: Any) -> list[Any]:
+    """
+    Run an orchestration and return its states in their order.
+    """
+    given = {"pillar": json.dumps(pillar), **more}
+    told = stage.salt.run("state.orchestrate", f"dynatrace.orch.{name}", **given)
+    [states] = told["data"].values()
+    assert isinstance(states, dict), states
+    return sorted(states.values(), key=lambda state: state["__run_num__"])
+
+
+@pytest.fixture
+def watched(serving: Stage) -> Iterator[Stage]:
+    """
+    The stage with a tenant that watches apache2 and raises the problem by itself.
+    """
+    monitor: Monitor = serving.tenant.monitor(serving.process, apache.URL, open_after=0.5)
+    serving.tenant.wait_for(lambda: monitor.answering, timeout=10)
+    yield serving
+    monitor.stop()
+
+
+def test_a_dead_service_is_healed_by_hand_with_its_proof(serving: Stage) -> None:
+    """
+    Minion and service are enough; a service that serves is no change; test=True does nothing.
+    """
+    stop_apache()
+    [planned] = orchestrate(serving, "heal", TARGET, test=True)
+    assert planned["result"] is None
+    assert not apache.answers()
+    [healed] = orchestrate(serving, "heal", TARGET)
+    assert healed["result"] is True
+    assert "http://127.0.0.1/ answered 200" in healed["comment"]
+    assert healed["changes"][MINION]["apache2"] == "started"
+    assert apache.answers()
+    [again] = orchestrate(serving, "heal", TARGET)
+    assert (again["result"], again["changes"]) == (True, {})
+
+
+def test_a_problem_is_taken_up_again_by_hand(serving: Stage) -> None:
+    """
+    By its display id the engine is asked, heals, records and comments as always.
+    """
+    problem, since = fail(serving)
+    outcome(serving, problem, since)
+    stop_apache()
+    [healed] = orchestrate(serving, "heal", {"display_id": problem.display_id})
+    assert healed["result"] is True, healed
+    assert "Attempt 2" in healed["comment"]
+    assert apache.answers()
+
+
+def test_chaos_reports_the_outage_that_the_engine_ended(watched: Stage) -> None:
+    """
+    The engine is asked, the service killed, and the seconds told until it served again.
+    """
+    asked, made = orchestrate(watched, "chaos", {**TARGET, **TEST_MACHINE, "how": "kill"})
+    assert (asked["result"], asked["changes"]) == (True, {}), asked
+    assert made["result"] is True, made
+    assert made["changes"][MINION]["apache2"].startswith("out for ")
+    assert "is good" in made["comment"]
+    assert apache.answers()
+
+
+def test_what_nobody_heals_is_brought_back_by_chaos_itself(serving: Stage) -> None:
+    """
+    Without a problem there is no healing; the service is up again in the end, and it is a failure.
+    """
+    _, made = orchestrate(serving, "chaos", {**TARGET, **TEST_MACHINE, "timeout": 5})
+    assert made["result"] is False
+    assert "not healed within 5 s; the remedy was applied" in made["comment"]
+    assert apache.answers()
+
+
+def test_chaos_is_refused_where_the_engine_would_not_heal(serving: Stage) -> None:
+    """
+    In production, and while the engine is paused; apache2 serves all the time.
+    """
+    main = PID_FILE.read_text()
+    serving.salt.run("dynatrace.pause", reason="a test")
+    try:
+        asked, made = orchestrate(serving, "chaos", TARGET)
+    finally:
+        serving.salt.run("dynatrace.resume")
+    assert asked["result"] is made["result"] is False
+    assert "counts as production" in asked["comment"]
+    assert "paused by" in asked["comment"]
+    assert apache.answers()
+    assert PID_FILE.read_text() == main

@@ -1,0 +1,163 @@
+"""
+The outage on purpose: always ended, by somebody else or by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import pytest
+from salt.exceptions import CommandExecutionError
+
+from tests.unit.minion.loading import load
+
+SETTINGS = {
+    "url": "http://127.0.0.1/",
+    "timeout": 1,
+    "os_family": {"Debian": {"service": "apache2", "executable": "/usr/sbin/apache2"}},
+}
+LOW = [
+    {"state": "dynatrace", "fun": "attempt_taken", "name": "apache2"},
+    {"state": "dynatrace", "fun": "found_not_serving", "name": "apache2", "settings": SETTINGS},
+]
+
+
+class Minion:
+    """
+    A minion whose service is up or down; what was done to it is in `done`.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.up = True
+        self.done: list[str] = []
+        self.on_stop: Callable[[], None] = self.go_down
+        self.on_look: Callable[[], None] = lambda: None
+        self.remedy: Callable[[], Any] = self.come_back
+        self.chaos: ModuleType = load(
+            "_modules/dynatrace_chaos.py",
+            grains={"os_family": "Debian"},
+            pillar={},
+            salt={
+                "state.show_low_sls": lambda *_, **__: LOW,
+                "dynatrace_http.ask": self._ask,
+                "service.stop": self._stop,
+                "service.start": self._start,
+                "state.apply": self._apply,
+            },
+        )
+        monkeypatch.setattr(self.chaos, "GOES_S", 0.3)
+
+    def go_down(self) -> None:
+        self.up = False
+
+    def come_back(self) -> Any:
+        self.up = True
+        return {"a": {"comment": "apache2 was brought back."}}
+
+    def _ask(self, *_: Any) -> dict[str, Any]:
+        self.on_look()
+        return {"status": 200, "problem": None} if self.up else {"status": None, "problem": "gone"}
+
+    def _stop(self, name: str) -> None:
+        self.done.append(f"stop {name}")
+        self.on_stop()
+
+    def _start(self, name: str) -> None:
+        self.done.append(f"start {name}")
+        self.up = True
+
+    def _apply(self, remedy: str, queue: bool) -> Any:
+        self.done.append(f"apply {remedy} {queue}")
+        return self.remedy()
+
+
+@pytest.fixture
+def minion(monkeypatch: pytest.MonkeyPatch) -> Minion:
+    return Minion(monkeypatch)
+
+
+def test_an_outage_that_somebody_ends_is_measured(minion: Minion) -> None:
+    """It is not too short even if the healer is faster than the stop command."""
+
+    def stop_and_be_healed() -> None:
+        looks: list[bool] = []
+        minion.on_look = lambda: looks.append(minion.up)
+        minion.up = False
+        assert minion.chaos._wait(lambda: looks.count(False) > 2, 5)
+        minion.up = True
+        assert minion.chaos._wait(lambda: looks[-1], 5)
+
+    minion.on_stop = stop_and_be_healed
+    told = minion.chaos.outage("dynatrace.remedy.apache2", timeout=5)
+    assert told["healed"] is told["serves"] is True
+    assert told["seconds"] > 0
+    assert told["restored"] is None
+    assert minion.done == ["stop apache2"]
+
+
+def test_an_outage_that_nobody_ends_is_ended_here(minion: Minion) -> None:
+    """The remedy is applied, and what it said is told."""
+    told = minion.chaos.outage("dynatrace.remedy.apache2", timeout=0.1)
+    assert told["healed"] is False
+    assert told["serves"] is True
+    assert "the remedy was applied: apache2 was brought back." in told["restored"]
+    assert minion.done == ["stop apache2", "apply dynatrace.remedy.apache2 True"]
+
+
+def test_a_remedy_that_does_not_help_is_followed_by_a_start(minion: Minion) -> None:
+    """Whatever it returns."""
+    minion.remedy = lambda: ["a state run is in progress"]
+    told = minion.chaos.outage("dynatrace.remedy.apache2", timeout=0.1)
+    assert minion.done[-1] == "start apache2"
+    assert told["serves"] is True
+
+
+def test_an_error_in_the_middle_leaves_the_service_up(minion: Minion) -> None:
+    """It is started, and the error is told."""
+
+    def broken() -> None:
+        minion.up = False
+        raise CommandExecutionError("no such unit")
+
+    minion.on_stop = broken
+    with pytest.raises(CommandExecutionError, match="no such unit"):
+        minion.chaos.outage("dynatrace.remedy.apache2")
+    assert minion.done == ["stop apache2", "start apache2"]
+
+
+def test_a_service_that_does_not_go_down_is_an_error(minion: Minion) -> None:
+    """Nothing is measured, and nothing reported as healed."""
+    minion.on_stop = lambda: None
+    with pytest.raises(CommandExecutionError, match="still serves"):
+        minion.chaos.outage("dynatrace.remedy.apache2")
+
+
+def test_a_service_that_is_down_is_not_touched(minion: Minion) -> None:
+    """Chaos is made on what serves."""
+    minion.up = False
+    with pytest.raises(CommandExecutionError, match="nothing has been done"):
+        minion.chaos.outage("dynatrace.remedy.apache2")
+    assert minion.done == []
+
+
+@pytest.mark.parametrize(
+    "given", [{"how": "rm -rf"}, {"how": None}, {"timeout": "5"}, {"timeout": True}]
+)
+def test_a_value_that_is_not_foreseen_is_refused(minion: Minion, given: dict[str, Any]) -> None:
+    """Before anything is looked at."""
+    with pytest.raises(CommandExecutionError):
+        minion.chaos.outage("dynatrace.remedy.apache2", **given)
+    assert minion.done == []
+
+
+def test_a_remedy_that_tells_nothing_of_its_service_is_refused(minion: Minion) -> None:
+    """Neither on this system, nor in a form that is understood."""
+    minion.chaos.__grains__ = {"os_family": "Suse"}  # type: ignore[attr-defined]
+    with pytest.raises(CommandExecutionError, match="does not tell service, executable"):
+        minion.chaos.outage("dynatrace.remedy.apache2")
+    minion.chaos.__salt__["state.show_low_sls"] = lambda *_, **__: ["No matching sls found"]  # type: ignore[attr-defined]
+    with pytest.raises(CommandExecutionError, match="found_not_serving"):
+        minion.chaos.outage("dynatrace.remedy.apache2")
+    assert minion.done == []

@@ -1,0 +1,86 @@
+"""
+What the orchestrations are made of, whatever the pillar holds.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import salt.utils.data
+
+from tests.unit.sls.rendering import render
+from tests.unit.sls.test_reactor import HOSTILE
+
+REMEDIED = "dynatrace-orch-heal-dynatrace-orch-remedied"
+PROBLEM = "dynatrace-orch-heal-dynatrace-orch-problem-healed"
+ASKED = "dynatrace-orch-chaos-dynatrace-orch-may-be-broken"
+BROKEN = "dynatrace-orch-chaos-dynatrace-orch-outage-healed"
+#: Also what no text is: JSON on the command line may hold anything.
+VALUES = [*HOSTILE, ["web01", "web02"], {"a": ["b"]}, 7, True, 1.5]
+
+
+def orchestration(tmp_path: Path, name: str, pillar: dict[str, Any]) -> Any:
+    def pillar_get(key: str, default: Any = None) -> Any:
+        return salt.utils.data.traverse_dict_and_list(pillar, key, default)
+
+    path = f"salt/dynatrace/orch/{name}.sls"
+    high = render(
+        path, tmp_path, {"pillar.get": pillar_get}, sls=f"dynatrace.orch.{name}", tmplpath=path
+    )
+    return {name: {fun: merged(args) for fun, args in body.items()} for name, body in high.items()}
+
+
+def merged(arguments: list[dict[str, Any]]) -> dict[str, Any]:
+    return {key: value for argument in arguments for key, value in argument.items()}
+
+
+@pytest.mark.parametrize("value", VALUES, ids=lambda value: repr(value)[:20])
+def test_a_hostile_value_is_handed_to_the_check_and_changes_nothing_else(
+    tmp_path: Path, value: Any
+) -> None:
+    """One state, with the value in its one place, exactly; the state then refuses it."""
+    high = orchestration(tmp_path, "heal", {"minion": value, "service": value})
+    expected = {"minion": value, "service": value}
+    assert high == {REMEDIED: {"dynatrace_orch.remedied": expected}}
+
+    high = orchestration(
+        tmp_path, "heal", {"display_id": value, "timeout": value, "instance": value}
+    )
+    expected = {"display_id": value, "timeout": value, "instance": value}
+    assert high == {PROBLEM: {"dynatrace_orch.problem_healed": expected}}
+
+
+@pytest.mark.parametrize("value", VALUES, ids=lambda value: repr(value)[:20])
+def test_chaos_asks_the_engine_first_whatever_it_is_told(tmp_path: Path, value: Any) -> None:
+    """Breaking requires asking, and both are about the same minion and service."""
+    given = {"minion": value, "service": value, "instance": value}
+    more = {"how": value, "timeout": value}
+    pillar = {**given, **more, "dynatrace": {"chaos": {"allow": value}}}
+    high = orchestration(tmp_path, "chaos", pillar)
+    assert high == {
+        ASKED: {"dynatrace_orch.may_be_broken": {**given, "allow": value}},
+        BROKEN: {
+            "dynatrace_orch.outage_healed": {
+                **given,
+                **more,
+                "require": [{"dynatrace_orch": ASKED}],
+            }
+        },
+    }
+
+
+def test_chaos_allows_no_minion_unless_told(tmp_path: Path) -> None:
+    """Without a list everything counts as production."""
+    high = orchestration(tmp_path, "chaos", {"minion": "web01", "service": "apache2"})
+    assert high[ASKED]["dynatrace_orch.may_be_broken"]["allow"] == []
+
+
+@pytest.mark.parametrize(
+    "pillar", [{}, {"minion": "web01", "display_id": "P-1"}, {"service": "a", "display_id": "P-1"}]
+)
+def test_heal_wants_one_of_two_forms(tmp_path: Path, pillar: dict[str, Any]) -> None:
+    """Neither form, or both at once, fails with a sentence that shows them."""
+    [body] = orchestration(tmp_path, "heal", pillar).values()
+    assert "P-2407114" in body["test.fail_without_changes"]["comment"]
