@@ -132,8 +132,9 @@ def to_take_back(kind):
     asked = __salt__["dynatrace_tenant_options.asked"](kind)
     if asked["problem"]:
         return asked
-    kept = ("name", "profile") if kind == "webhook" else ("name",)
-    entries = [{key: one[key] for key in kept if one.get(key)} for one in asked["entries"]]
+    entries = [{"name": one["name"]} for one in asked["entries"]]
+    if kind == "webhook" and entries and asked["entries"][0].get("profile"):
+        entries[0]["profile"] = asked["entries"][0]["profile"]
     try:
         record = __salt__["dynatrace_tenant_record.recall"]().values()
     except CommandExecutionError as err:

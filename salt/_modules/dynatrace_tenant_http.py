@@ -229,7 +229,8 @@ def _check(what, status, headers, text, scope):
             f"conflicts with another; run it again{'; it says: ' + said if said else ''}"
         )
     if status >= 400 or (status == 207 and _refused_parts(text)):
-        raise CommandExecutionError(f"{what} answered {status}{': ' + said if said else ''}")
+        hint = f"; {ASK}" if status == 404 or status >= 500 else ""
+        raise CommandExecutionError(f"{what} answered {status}{': ' + said if said else ''}{hint}")
 
 
 def _decoded(what, status, text):

@@ -1,0 +1,193 @@
+"""
+What the SLS of the tenant are made of, whatever pillar holds.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import salt.utils.data
+
+from tests.unit.minion.loading import load
+from tests.unit.minion.tenant import functions as modules
+from tests.unit.sls.rendering import render
+from tests.unit.sls.test_reactor import HOSTILE
+
+# Each SLS, the kind that it reads, and the state that it makes.
+SLS = {
+    "webhook": ("webhook", "webhook_present"),
+    "process_alerting": ("process_alerting", "process_alerting_present"),
+    "maintenance_windows": ("maintenance_windows", "maintenance_window_present"),
+    "webhook_absent": ("webhook", "webhook_absent"),
+    "process_alerting_absent": ("process_alerting", "process_alerting_absent"),
+    "maintenance_windows_absent": ("maintenance_windows", "maintenance_window_absent"),
+}
+
+
+def rendered(tmp_path: Path, sls: str, tenant: Any = None, remembered: Any = ()) -> Any:
+    given = {"dynatrace:tenant": tenant, "dynatrace:settings_token": "t0p-s3cret"}
+    salt = modules(given, tmp_path)
+    for number, label in enumerate(remembered):
+        kind = SLS[sls][0].rstrip("s")
+        salt["dynatrace_tenant_record.remember"](str(number), {"kind": kind, "label": label})
+    tenant_module = load("_modules/dynatrace_tenant.py", salt=salt)
+    salt["dynatrace_tenant.to_take_back"] = tenant_module.to_take_back
+    return render(f"salt/dynatrace/tenant/{sls}.sls", tmp_path, salt)
+
+
+def states(high: Any) -> list[tuple[str, dict[str, Any]]]:
+    found = []
+    for state in high.values():
+        [(function, arguments)] = state.items()
+        merged: dict[str, Any] = {}
+        for one in arguments:
+            merged.update(one)
+        found.append((function, merged))
+    return found
+
+
+@pytest.mark.parametrize("sls", SLS)
+def test_without_pillar_nothing_is_done(tmp_path: Path, sls: str) -> None:
+    """A state says so, since an SLS without any is an error to Salt."""
+    [(function, _)] = states(rendered(tmp_path, sls))
+    assert function == "test.nop"
+
+
+@pytest.mark.parametrize("sls", SLS)
+def test_a_wrong_pillar_is_a_failed_state(tmp_path: Path, sls: str) -> None:
+    """It tells more than a rendering error."""
+    [(function, arguments)] = states(rendered(tmp_path, sls, {"webhok": {}}))
+    assert function == "test.fail_without_changes"
+    assert "`webhok` is no key of it, `webhook` is" in arguments["comment"]
+
+
+@pytest.mark.parametrize("sls", SLS)
+def test_without_our_modules_the_minion_says_what_to_run(tmp_path: Path, sls: str) -> None:
+    """A new minion has not synced yet."""
+    [(function, arguments)] = states(render(f"salt/dynatrace/tenant/{sls}.sls", tmp_path, {}))
+    assert function == "test.fail_without_changes"
+    assert "saltutil.sync_all" in arguments["comment"]
+
+
+@pytest.mark.parametrize("sls", SLS)
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_hostile_pillar_changes_nothing_but_that_text(
+    tmp_path: Path, sls: str, text: str
+) -> None:
+    """Keys, names and values are quoted, each in its one place."""
+    kind, state = SLS[sls]
+    # YAML takes no longer key.
+    entry = {"url": text, "tags": [text, {text[:1000]: [text]}], "profile": text}
+    given = {"name": text, **entry} if kind == "webhook" else {text: entry}
+    [(function, arguments)] = states(rendered(tmp_path, sls, {kind: given}))
+    assert function == f"dynatrace_tenant.{state}"
+    assert arguments["name"] == (text or "Salt" if kind == "webhook" else text)
+    if state.endswith("present"):
+        assert arguments == {**entry, "name": arguments["name"]}
+    assert set(arguments) <= {*entry, "name"}
+
+
+def test_what_pillar_names_no_more_is_taken_back_too(tmp_path: Path) -> None:
+    """Whoever removes an entry and applies the absent one gets rid of what it did."""
+    given = {"process_alerting": {"apache": {"technology": "APACHE_HTTPD"}}}
+    high = rendered(tmp_path, "process_alerting_absent", given, ["apache", "nginx"])
+    assert [arguments["name"] for _, arguments in states(high)] == ["apache", "nginx"]
+
+
+@pytest.mark.parametrize("sls", ["init", "absent"])
+def test_the_whole_only_includes(tmp_path: Path, sls: str) -> None:
+    """Each of the three can be applied alone, and each has its twin."""
+    high = render(f"salt/dynatrace/tenant/{sls}.sls", tmp_path, {})
+    assert list(high) == ["include"]
+    suffix = "_absent" if sls == "absent" else ""
+    assert {one.lstrip(".") for one in high["include"]} == {
+        f"{kind}{suffix}" for kind in ("webhook", "process_alerting", "maintenance_windows")
+    }
+
+
+# -- the planned change
+
+
+def orchestration(tmp_path: Path, given: Any, grains: Any) -> Any:
+    salt: dict[str, Any] = {"saltutil.runner": lambda *_, **__: grains}
+    change = load("_modules/dynatrace_tenant_change.py", salt=salt)
+    pillar = {"dynatrace": {"planned_change": given}}
+    salt["dynatrace_tenant_change.plan"] = change.plan
+    salt["pillar.get"] = lambda key, default: salt_pillar(pillar, key, default)
+    return render("salt/dynatrace/orch/planned_change.sls", tmp_path, salt)
+
+
+def salt_pillar(pillar: Any, key: str, default: Any) -> Any:
+    return salt.utils.data.traverse_dict_and_list(pillar, key, default)
+
+
+GRAINS = {
+    "web01": {"dynatrace": {"host_id": "HOST-0000000000000001"}},
+    "web02": {"dynatrace": {"host_id": "HOST-0000000000000002"}},
+    "new": {},
+}
+
+
+def test_a_change_is_announced_made_and_ended(tmp_path: Path) -> None:
+    """In this order; the change requires the announcement, and the end requires nothing."""
+    given = {"targets": ["web01", "web02"], "minutes": 7}
+    announced, change, ended = states(orchestration(tmp_path, given, GRAINS))
+    hosts = ["HOST-0000000000000001", "HOST-0000000000000002"]
+    assert announced[0] == "dynatrace_tenant.change_announced"
+    assert (announced[1]["hosts"], announced[1]["minutes"]) == (hosts, 7)
+    assert (change[0], change[1]["highstate"]) == ("salt.state", True)
+    assert (change[1]["tgt"], change[1]["tgt_type"]) == (["web01", "web02"], "list")
+    assert change[1]["require"] == [{"id": "dynatrace-orch-planned-change-announced"}]
+    assert ended == ("dynatrace_tenant.change_ended", {"name": announced[1]["name"]})
+
+
+def test_another_minion_may_tell_dynatrace(tmp_path: Path) -> None:
+    """It gets what it needs as pillar, and no token."""
+    given = {"targets": ["web01"], "via": "web02", "sls": "patches"}
+    announced, change, ended = states(orchestration(tmp_path, given, GRAINS))
+    assert (announced[1]["tgt"], ended[1]["tgt"]) == (["web02"], ["web02"])
+    assert announced[1]["sls"] == ["dynatrace.tenant.change_announced"]
+    told = announced[1]["pillar"]["dynatrace"]["change"]
+    assert told["hosts"] == ["HOST-0000000000000001"]
+    assert ended[1]["pillar"]["dynatrace"]["change"]["name"] == told["name"]
+    assert change[1]["sls"] == ["patches"]
+    assert "highstate" not in change[1]
+
+
+def test_two_runs_have_two_windows(tmp_path: Path) -> None:
+    """The end of one never ends the other."""
+    given = {"targets": ["web01"]}
+    names = {states(orchestration(tmp_path, given, GRAINS))[0][1]["name"] for _ in range(2)}
+    assert len(names) == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([], "it is no mapping"),
+        ({}, "`targets` is a list of minion ids"),
+        ({"targets": "web01"}, "`targets` is a list of minion ids"),
+        ({"targets": ["*"]}, "not patterns"),
+        ({"targets": ["web01"], "minute": 7}, "`minute` is no key of it"),
+        ({"targets": ["web01"], "minutes": "7"}, "`minutes` is a whole number"),
+        ({"targets": ["web01"], "via": "web*"}, "`via` is the id of a minion"),
+        ({"targets": ["web01"], "sls": {}}, None),
+        ({"targets": ["web01"], "sls": 7}, "`sls` is the name of a state"),
+        ({"targets": ["web01", "new"]}, "no grain dynatrace:host_id of new"),
+        ({"targets": ["gone"]}, "no grain dynatrace:host_id of gone"),
+        ({"targets": [f"web{n}" for n in range(201)]}, "`targets` are more than 200"),
+    ],
+)
+def test_a_change_that_cannot_be_announced_is_not_made(
+    tmp_path: Path, given: Any, message: str | None
+) -> None:
+    """No window, no restart."""
+    found = states(orchestration(tmp_path, given, GRAINS))
+    if message is None:
+        assert len(found) == 3
+        return
+    [(function, arguments)] = found
+    assert function == "test.fail_without_changes"
+    assert message in arguments["comment"]
