@@ -137,7 +137,8 @@ def take_back(about, schema, keep=(), test=False):
     """
     Delete what was made for a label, put back what was changed for it, and return what was done.
 
-    It is ``{"changes": {"<title>": {…}}, "notes": [text, …]}``; a note tells what was left and why.
+    It is ``{"changes": {"<title>": {…}}, "ids": […], "notes": [text, …]}``: the ids are those of
+    the objects that changed, a note tells what was left and why.
     ``keep`` are the ids of objects that are still needed.
 
     CLI Example:
@@ -148,7 +149,7 @@ def take_back(about, schema, keep=(), test=False):
             builtin:problem.notifications test=True
     """
     entries = _record("recall")
-    done = {"changes": {}, "notes": []}
+    done = {"changes": {}, "ids": [], "notes": []}
     present = _api("objects", schema)
     for found in present:
         entry = entries.get(found["objectId"])
@@ -248,6 +249,7 @@ def _delete(found, keep, done, test):
         done["notes"].append(f"The {called} is used by others too, and stays.")
         return
     done["changes"][called] = {"old": _values("shown", found["value"]), "new": None}
+    done["ids"].append(found["objectId"])
     if not test:
         _api("delete", found["objectId"], found.get("updateToken"))
         _record("forget", found["objectId"])
@@ -264,6 +266,7 @@ def _put_back(found, entry, done, test):
         changes = _values("difference", found["value"], again["value"])
         if changes:
             done["changes"][called] = changes
+            done["ids"].append(found["objectId"])
         if again["lost"]:
             done["notes"].append(
                 f"The {called} had secrets that nobody can read back, in the headers "

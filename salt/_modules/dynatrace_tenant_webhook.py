@@ -73,9 +73,8 @@ def absent(name, profile=None, test=False):
         salt master01 dynatrace_tenant_webhook.absent Salt test=True
     """
     about = {"kind": "webhook", "label": name}
-    profile = _objects("find", PROFILE, "name", profile or name)
-    users = _users_of(profile, about)
     done = _objects("take_back", about, NOTIFICATION, test=test)
+    users = _users_of(_objects("find", PROFILE, "name", profile or name), done["ids"])
     also = _objects("take_back", about, PROFILE, keep=users, test=test)
     both = {
         "changes": {**done["changes"], **also["changes"]},
@@ -178,17 +177,16 @@ def _write_webhook(about, profiles, notifications, secret):
     _objects("write", about, NOTIFICATION, ENVIRONMENT, found, value, secret)
 
 
-def _users_of(profile, about):
+def _users_of(profile, without):
     """
-    Return the profile's id, in a list, if other notifications use it too.
+    Return the profile's id, in a list, if notifications beside these use it.
     """
     if profile is None:
         return []
     notifications = __salt__["dynatrace_tenant_api.objects"](NOTIFICATION, [ENVIRONMENT])
-    others = [
-        one
+    used = any(
+        one["value"].get("alertingProfile") == profile["objectId"]
         for one in notifications
-        if one["value"].get("alertingProfile") == profile["objectId"]
-        and not _objects("mine", about, NOTIFICATION, one)
-    ]
-    return [profile["objectId"]] if others else []
+        if one["objectId"] not in without
+    )
+    return [profile["objectId"]] if used else []

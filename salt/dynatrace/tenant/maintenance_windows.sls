@@ -21,9 +21,9 @@ dynatrace-tenant-maintenance-windows-test-fail-without-changes:
   test.fail_without_changes:
     - comment: {{ asked['problem'] | tojson }}
 {%- elif not asked['entries'] %}
-dynatrace-tenant-maintenance-windows-test-nop:
-  test.nop:
-    - name: dynatrace:tenant:maintenance_windows is not set
+dynatrace-tenant-maintenance-windows-test-succeed-without-changes:
+  test.succeed_without_changes:
+    - comment: dynatrace:tenant:maintenance_windows is not set, so it is left alone
 {%- else %}
 {%- for options in asked['entries'] %}
 dynatrace-tenant-maintenance-windows-{{ loop.index }}:

@@ -18,9 +18,9 @@ dynatrace-tenant-maintenance-windows-absent-test-fail-without-changes:
   test.fail_without_changes:
     - comment: {{ back['problem'] | tojson }}
 {%- elif not back['entries'] %}
-dynatrace-tenant-maintenance-windows-absent-test-nop:
-  test.nop:
-    - name: nothing of the kind is in pillar or remembered
+dynatrace-tenant-maintenance-windows-absent-test-succeed-without-changes:
+  test.succeed_without_changes:
+    - comment: nothing of the kind is in pillar or remembered
 {%- else %}
 {%- for options in back['entries'] %}
 dynatrace-tenant-maintenance-windows-absent-{{ loop.index }}:

@@ -21,9 +21,9 @@ dynatrace-tenant-process-alerting-test-fail-without-changes:
   test.fail_without_changes:
     - comment: {{ asked['problem'] | tojson }}
 {%- elif not asked['entries'] %}
-dynatrace-tenant-process-alerting-test-nop:
-  test.nop:
-    - name: dynatrace:tenant:process_alerting is not set
+dynatrace-tenant-process-alerting-test-succeed-without-changes:
+  test.succeed_without_changes:
+    - comment: dynatrace:tenant:process_alerting is not set, so it is left alone
 {%- else %}
 {%- for options in asked['entries'] %}
 dynatrace-tenant-process-alerting-{{ loop.index }}:

@@ -21,9 +21,9 @@ dynatrace-tenant-webhook-test-fail-without-changes:
   test.fail_without_changes:
     - comment: {{ asked['problem'] | tojson }}
 {%- elif not asked['entries'] %}
-dynatrace-tenant-webhook-test-nop:
-  test.nop:
-    - name: dynatrace:tenant:webhook is not set
+dynatrace-tenant-webhook-test-succeed-without-changes:
+  test.succeed_without_changes:
+    - comment: dynatrace:tenant:webhook is not set, so it is left alone
 {%- else %}
 {%- for options in asked['entries'] %}
 dynatrace-tenant-webhook-{{ loop.index }}:

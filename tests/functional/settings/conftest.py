@@ -1,0 +1,161 @@
+"""
+A masterless minion in this process, with Salt's own loader and state compiler, and a tenant.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import json
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import salt.client
+import salt.config
+
+from tests.tenant import Tenant
+
+REPO = Path(__file__).resolve().parents[3]
+SCOPES = ("settings.read", "settings.write", "entities.read")
+WEBHOOK_TOKEN = "w3bh00k-S3cret.of-the-test"
+URL = "https://master.example.com:8765/dynatrace"
+NOTIFICATION = "builtin:problem.notifications"
+PROFILE = "builtin:alerting.profile"
+ALERTING = "builtin:availability.process-group-alerting"
+WINDOW = "builtin:alerting.maintenance-window"
+
+
+class Site:
+    """
+    One minion that sets up one tenant: its pillar, what its states return, what was written.
+    """
+
+    def __init__(self, root: Path, tenant: Tenant) -> None:
+        self.root, self.tenant = root, tenant
+        self.token = tenant.add_token(SCOPES)
+        self.top: dict[str, Any] = {}
+        self.options = salt.config.minion_config(None)
+        self.options.update(
+            root_dir=str(root),
+            id="scratch",
+            file_client="local",
+            module_dirs=[str(REPO / "salt")],
+            file_roots={"base": [str(REPO / "salt")]},
+            pillar_roots={"base": [str(root / "pillar")]},
+            cachedir=str(root / "cache"),
+            extension_modules=str(root / "extmods"),
+            pki_dir=str(root / "pki"),
+            sock_dir=str(root / "sock"),
+            conf_file=str(root / "minion"),
+        )
+        self.pillar()
+
+    def pillar(self, tenant: Mapping[str, Any] | None = None, **top: Any) -> None:
+        """
+        Write the pillar, all of it: what is below ``tenant``, and what a test sets beside it.
+        """
+        self.top = {**self.top, **top}
+        dynatrace = {
+            "environment_url": self.tenant.url,
+            "settings_token": self.token,
+            "webhook_token": WEBHOOK_TOKEN,
+            "tenant": dict(tenant or {}),
+            **self.top,
+        }
+        directory = self.root / "pillar"
+        directory.mkdir(exist_ok=True)
+        (directory / "top.sls").write_text(json.dumps({"base": {"*": ["site"]}}))
+        (directory / "site.sls").write_text(json.dumps({"dynatrace": dynatrace}))
+
+    @functools.cached_property
+    def _caller(self) -> salt.client.Caller:
+        # `state.apply` compiles the pillar anew at each call, as on a minion.
+        return salt.client.Caller(mopts=self.options)
+
+    def call(self, function: str, *arguments: Any, **named: Any) -> Any:
+        return self._caller.cmd(function, *arguments, **named)
+
+    def apply(self, sls: str = "dynatrace.tenant", test: bool = False) -> list[dict[str, Any]]:
+        """
+        Apply an SLS and return its states of this project, in their order.
+        """
+        returned = self.call("state.apply", sls, test=test)
+        assert isinstance(returned, dict), returned
+        states = sorted(returned.values(), key=lambda state: state["__run_num__"])
+        return [state for state in states if state["__sls__"].startswith("dynatrace.")]
+
+    def one(self, sls: str, test: bool = False) -> dict[str, Any]:
+        """
+        Apply an SLS that has one state, and return that.
+        """
+        [state] = self.apply(sls, test)
+        return state
+
+    def changed(self, sls: str = "dynatrace.tenant", test: bool = False) -> dict[str, Any]:
+        """
+        Apply an SLS without a failure, and return all that changed, or would.
+        """
+        changes: dict[str, Any] = {}
+        for state in self.apply(sls, test):
+            assert state["result"] is not False, state["comment"]
+            assert (state["result"] is None) == (test and bool(state["changes"])), state
+            changes.update(state["changes"])
+        return changes
+
+    def objects(self) -> list[tuple[str, str, Any]]:
+        """
+        Return what is set in the tenant: schema, scope and value of each object.
+        """
+        found = self.tenant.settings_objects()
+        return [(one.schema_id, one.scope, copy.deepcopy(one.value)) for one in found]
+
+    def value(self, schema: str, scope: str = "environment") -> Any:
+        """
+        Return the newest value of a schema in a scope.
+        """
+        return self.tenant.settings_objects(schema, scope)[-1].value
+
+    def written(self, act: Callable[[], Any]) -> list[str]:
+        """
+        Return which calls that write were made meanwhile; those that only validate are none.
+        """
+        before = len(self.tenant.requests)
+        act()
+        return [
+            f"{call.method} {call.path}"
+            for call in self.tenant.requests[before:]
+            if call.method != "GET" and "validateOnly" not in str(call.query)
+        ]
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    """
+    Keep Salt from logging what nobody reads, which takes longer than what it does.
+    """
+    logger = logging.getLogger("salt")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    yield
+    logger.setLevel(level)
+
+
+@pytest.fixture
+def tenant() -> Iterator[Tenant]:
+    """
+    An environment in which nothing is set up, and whose rules are kept to.
+    """
+    with Tenant.empty() as environment:
+        yield environment
+        environment.check()
+
+
+@pytest.fixture
+def site(tmp_path: Path, tenant: Tenant) -> Site:
+    """
+    A minion that may set up the tenant, with an empty pillar.
+    """
+    return Site(tmp_path, tenant)
