@@ -38,7 +38,8 @@ from tests.bench.webhook_load import TOKEN, percentile
 from tests.harness import ScratchSalt
 from tests.harness.ports import free_ports
 from tests.tenant import RECOMMENDED_TEMPLATE, Tenant
-from tests.tenant.templates import expand, problem_values
+from tests.tenant.placeholders import problem_values
+from tests.tenant.templates import expand
 
 REPO = Path(__file__).resolve().parents[2]
 CONNECTIONS = 64

@@ -13,18 +13,31 @@ Where its behaviour comes from:
 - Entities API v2: Dynatrace documentation, the HOST from captured answers; processes, process
   groups and services are synthetic, put together from the documented property lists.
 - Tokens and rate limits: Dynatrace documentation; the text about a missing scope is captured.
+- Settings 2.0 (calls, schemas with their limits, secrets, update tokens, one object per scope), and
+  what alerting profiles, maintenance windows and process availability do: Dynatrace documentation
+  and published schemas; messages follow captured ones as far as they are known. Each module says
+  what is assumed.
 - Webhooks (placeholders, escaping, templates, the test notification): Dynatrace documentation.
 - Events ingest: Dynatrace documentation, the 201 is captured.
 - Faults: named after what clients have met; their bodies are synthetic.
+
+`Tenant()` raises a problem for every process that ends unless a setting says otherwise;
+`Tenant.empty()` is a new environment, where nothing is raised and nobody is told until settings
+say so.
 
 Times are UTC milliseconds, except in the journal, the calls and the deliveries: `time.time()`.
 
 It does not model:
 
-- Settings, deployment (installer), metrics ingest, v1 APIs, Grail, workflows, OAuth clients;
+- deployment (installer), metrics ingest, v1 APIs, Grail, workflows, OAuth clients;
+- of Settings 2.0: schemas but the four, reading schemas and effective values, permissions, owners,
+  order, notifications other than webhooks, OAuth, management zones as references, filters of
+  profiles by event properties, availability by a number of instances; a notification tells nothing
+  of problems that were open before it;
+- the end of a maintenance window while a problem is open: its flags are those of its beginning;
 - Davis: nothing merges, escalates, becomes frequent or goes through "Processing" by itself; a test
   does that by `update_problem`, `merge_problem` and the flags of `open_problem`;
-- alerting profiles (but for `wants` and `delay` of a webhook), management zone rules, auto tags;
+- management zone rules, auto tags;
 - keys of Kubernetes clusters (a problem's `extra` can carry them), events without `data` as in
   2021, limits on the length of comments;
 - relevance: sorting by it is accepted and changes nothing;
@@ -41,15 +54,18 @@ from tests.tenant.core import Switches
 from tests.tenant.errors import ApiError
 from tests.tenant.faults import FAULTS
 from tests.tenant.journal import Entry
+from tests.tenant.kinds import MASK
 from tests.tenant.monitor import Monitor
 from tests.tenant.problems import Comment, Problem
+from tests.tenant.settings import SettingsObject
 from tests.tenant.templates import DEFAULT_TEMPLATE, RECOMMENDED_TEMPLATE
 from tests.tenant.tenant import Tenant
-from tests.tenant.webhooks import Delivery, Webhook
+from tests.tenant.webhook import Delivery, Webhook
 
 __all__ = [
     "DEFAULT_TEMPLATE",
     "FAULTS",
+    "MASK",
     "RECOMMENDED_TEMPLATE",
     "ApiError",
     "Call",
@@ -58,6 +74,7 @@ __all__ = [
     "Entry",
     "Monitor",
     "Problem",
+    "SettingsObject",
     "Switches",
     "Tenant",
     "Webhook",

@@ -8,6 +8,7 @@ import argparse
 import time
 
 from tests.tenant import Entry, Tenant
+from tests.tenant.tenant import DEFAULT_SCOPES
 
 
 def main() -> None:
@@ -22,15 +23,20 @@ def main() -> None:
     parser.add_argument("--webhook", help="URL that is told of problems")
     parser.add_argument("--webhook-token", help="sent to it as Authorization: Bearer")
     parser.add_argument("--watch", help="URL of a web server; its problem opens and closes by it")
+    parser.add_argument("--empty", action="store_true", help="nothing alerts until settings say so")
     parser.add_argument("--problem", action="store_true", help="open a problem at once")
     chosen = parser.parse_args()
     tenant = Tenant(
-        address=chosen.address, port=chosen.port, environment_path=chosen.environment_path
+        address=chosen.address,
+        port=chosen.port,
+        environment_path=chosen.environment_path,
+        alerting_by_default=not chosen.empty,
+        site_local_urls=True,
     )
     with tenant:
         tenant.subscribe(_print)
         process = tenant.add_process(tenant.add_host(chosen.host_name))
-        token = tenant.add_token()
+        token = tenant.add_token([*DEFAULT_SCOPES, "settings.read", "settings.write"])
         if chosen.webhook:
             secret = chosen.webhook_token
             headers = {"Authorization": f"Bearer {secret}"} if secret else {}

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tests.tenant import comments_api, entities_api, events_api, problems_api
+from tests.tenant import comments_api, entities_api, events_api, problems_api, settings_api
 from tests.tenant.errors import ApiError
 from tests.tenant.tokens import PLATFORM_PATH
 from tests.tenant.wire import Answer, Request, Route
@@ -43,7 +43,7 @@ def all_routes() -> list[Route]:
     """
     Give the routes of every part of the API that the tenant has from the start.
     """
-    parts = (problems_api, comments_api, entities_api, events_api)
+    parts = (problems_api, comments_api, entities_api, events_api, settings_api)
     return [route for part in parts for route in part.routes()]
 
 
@@ -58,7 +58,8 @@ def respond(tenant: Tenant, request: Request) -> tuple[Answer, bool]:
     try:
         route = _route(tenant, request)
         try:
-            token = tenant.tokens.check(request, route.scope, gateway)
+            for scope in (route.scope, *route.also):
+                token = tenant.tokens.check(request, scope, gateway)
         except ApiError as err:
             accepted = err.code == 403
             raise

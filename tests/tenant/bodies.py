@@ -9,7 +9,9 @@ from typing import Any
 
 from tests.tenant.entities import Entity, Topology
 from tests.tenant.evidence import Evidence, evidence_body, impacts, usual_evidence
-from tests.tenant.problems import DEFAULT_PROFILE, Problem
+from tests.tenant.problems import Problem
+from tests.tenant.profiles import delay_in_minutes
+from tests.tenant.schemas import PROFILE
 from tests.tenant.tags import Tag
 from tests.tenant.timeframe import now_ms
 
@@ -52,7 +54,7 @@ def problem_body(problem: Problem, fields: Iterable[str], topology: Topology) ->
         "rootCauseEntity": topology.stub(problem.root_cause) if problem.root_cause else None,
         "managementZones": problem_zones(problem, topology),
         "entityTags": [tag.body() for tag in problem_tags(problem, topology)],
-        "problemFilters": [DEFAULT_PROFILE],
+        "problemFilters": problem_filters(problem, topology),
         "startTime": problem.start,
         "endTime": problem.end,
     }
@@ -67,6 +69,19 @@ def problem_body(problem: Problem, fields: Iterable[str], topology: Topology) ->
     if "impactAnalysis" in fields:
         body["impactAnalysis"] = {"impacts": impacts(problem, topology)}
     return {**body, **problem.extra}
+
+
+def problem_filters(problem: Problem, topology: Topology) -> list[dict[str, str]]:
+    """
+    Give the alerting profiles that let a problem through.
+    """
+    tags = problem_tags(problem, topology)
+    return [
+        {"id": one.short_id, "name": one.value["name"]}
+        for one in list(topology.settings.values())
+        if one.schema_id == PROFILE
+        and delay_in_minutes(one.value, problem, tags, topology) is not None
+    ]
 
 
 def problem_tags(problem: Problem, topology: Topology) -> list[Tag]:

@@ -29,6 +29,13 @@ class Switches:
     rate_window: float = 60.0  # seconds
     rate_unit: str = "microseconds"  # of X-RateLimit-Reset; clients have seen seconds too
     entity_type_key: bool = True  # False: entities come without `type`, as in 2021
+    alerting_by_default: bool = (
+        True  # False, as documented: no process alerts until a setting says so
+    )
+    site_local_urls: bool = False  # whether webhooks may lead to loopback and private addresses
+    minute: float = 60.0  # seconds of a minute of an alerting profile's delay
+    webhook_ca: str | None = None  # what is trusted besides the system by webhooks made of settings
+    secrets_in_invalid_value: bool = False  # whether a refused value comes back with its secrets
     platform_tokens_on_classic: bool = True  # False: Bearer only below /platform/classic
 
 

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.tenant.core import Core, Switches
+from tests.tenant.core import Switches
+from tests.tenant.settings import Settings
 from tests.tenant.tags import Tag, parse_tag
 from tests.tenant.timeframe import milliseconds, now_ms
 
@@ -73,7 +74,7 @@ def type_of(entity_id: str) -> str:
     return entity_id.rpartition("-")[0]
 
 
-class Topology(Core):
+class Topology(Settings):
     """
     The layer that knows the entities.
     """

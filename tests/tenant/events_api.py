@@ -57,7 +57,7 @@ def ingest(tenant: Tenant, request: Request) -> Answer:
     chosen = select_entities(selector, tenant, path="entitySelector") if selector else []
     tenant.log.add("event ingested", type=kind, title=title, entities=len(chosen), body=body)
     for entity in chosen if kind in _OPENING else ():
-        tenant.open_problem(entity.entity_id, title, _OPENING[kind], kind, root_cause=None)
+        tenant.raise_problem(entity.entity_id, title, _OPENING[kind], kind, root_cause=None)
     results = [
         {"correlationId": secrets.token_hex(8), "status": "OK"} for _ in range(len(chosen) or 1)
     ]

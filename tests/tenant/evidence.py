@@ -90,7 +90,8 @@ def evidence_body(problem: Problem, one: Evidence, topology: Topology) -> dict[s
     if one.kind in ("METRIC", "TRANSACTIONAL"):
         body |= {"unit": "Percent", "valueBeforeChangePoint": 0.5, "valueAfterChangePoint": 97.5}
     if one.kind == "MAINTENANCE_WINDOW":
-        body["maintenanceWindowConfigId"] = str(zlib.crc32(problem.problem_id.encode()))
+        made_up = str(zlib.crc32(problem.problem_id.encode()))
+        body["maintenanceWindowConfigId"] = problem.window or made_up
     return {**body, "startTime": problem.event_start, "endTime": problem.end}
 
 

@@ -11,6 +11,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from tests.tenant.alerting import HIDES
 from tests.tenant.outgoing import Outcome, call
 from tests.tenant.problems import Problem
 
@@ -48,6 +49,7 @@ class Monitor:
         self.answering: bool | None = None
         self._tenant = tenant
         self._latest: Problem | None = None
+        self._held_back = ""
         self._since = (time.time(), time.monotonic())
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -91,7 +93,7 @@ class Monitor:
             self._raise()
 
     def _raise(self) -> None:
-        if not self._tenant.alerting_on(self.process):
+        if self._is_held_back():
             return
         latest = self._latest
         if latest and latest.end > (time.time() - self.reopen_within) * 1000:
@@ -100,3 +102,14 @@ class Monitor:
             # A problem carries the start of the outage, which lies before its first appearance.
             self._latest = self._tenant.open_problem(self.process, start=self._since[0])
         self.problem = self._latest
+
+    def _is_held_back(self) -> bool:
+        reason = ""
+        if not self._tenant.alerting_on(self.process):
+            reason = "availability alerting is off"
+        elif self._tenant.maintenance_of([self.process])[0] == HIDES:
+            reason = "a maintenance window disables problem detection"
+        if reason and reason != self._held_back:
+            self._tenant.log.add("problem not raised", process=self.process, reason=reason)
+        self._held_back = reason
+        return bool(reason)

@@ -11,14 +11,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
+from tests.tenant.alerting import HIDES, SILENCES, Alerting
 from tests.tenant.core import Switches
-from tests.tenant.entities import Topology, type_of
+from tests.tenant.entities import type_of
 from tests.tenant.evidence import Evidence, usual_event
 from tests.tenant.tags import Tag, parse_tag, zone
 from tests.tenant.timeframe import milliseconds, now_ms
-
-# The alerting profile "Default" has this id in several unrelated captured tenants.
-DEFAULT_PROFILE = {"id": "c21f969b-5f03-333d-83e0-4f8f136e7682", "name": "Default"}
 
 
 @dataclass
@@ -70,6 +68,7 @@ class Problem:
     evidence: list[Evidence | dict[str, Any]] | None = None
     under_maintenance: bool = False
     suppress_alert: bool = False
+    window: str | None = None
     frequent: bool = False
     status: str = "OPEN"
     end: int = -1
@@ -87,7 +86,7 @@ class Problem:
         return f"{self.number}_{self.event_start}V2"
 
 
-class Problems(Topology):
+class Problems(Alerting):
     """
     The layer that knows the problems.
     """
@@ -115,7 +114,7 @@ class Problems(Topology):
         root_cause: str | None = "group",
         evidence: Iterable[str | dict[str, Any]] | None = None,
         tags: Iterable[str] = (),
-        under_maintenance: bool = False,
+        under_maintenance: bool | None = None,
         *,
         impact: str | None = None,
         suppress_alert: bool | None = None,
@@ -129,13 +128,20 @@ class Problems(Topology):
         What is left out follows from the first entity's type: "Process unavailable" for a
         process. `root_cause` "group" is the process group, as captured answers have it (a host
         itself, nothing for a service). `evidence` None is what Dynatrace would show; else it is
-        exactly this, an entity id standing for a root-cause-relevant event about it. A problem
-        under maintenance sends no notification unless `suppress_alert` is False.
+        exactly this, an entity id standing for a root-cause-relevant event about it. Whether it
+        is under maintenance, and silent, say the windows, unless it is given here. It is raised
+        whatever settings say; `raise_problem` asks them.
         """
         affected = [entity] if isinstance(entity, str) else list(entity)
         event, usual_title = usual_event(affected[0])
         service = type_of(affected[0]) == "SERVICE"
         begin = milliseconds(start)
+        level, window = self.maintenance_of(affected)
+        silent = level in (HIDES, SILENCES)
+        if under_maintenance is None:
+            under_maintenance = level is not None
+        else:
+            silent, window = under_maintenance, None
         with self.lock:
             self._count += 1
             number = secrets.randbits(62)
@@ -153,7 +159,8 @@ class Problems(Topology):
                 tags=[parse_tag(tag) for tag in tags],
                 zones=[zone(name) for name in management_zones],
                 under_maintenance=under_maintenance,
-                suppress_alert=under_maintenance if suppress_alert is None else suppress_alert,
+                suppress_alert=silent if suppress_alert is None else suppress_alert,
+                window=window.short_id if window else None,
                 frequent=frequent,
             )
             if evidence is not None:
@@ -164,6 +171,14 @@ class Problems(Topology):
             self.by_id[problem.problem_id] = problem
         self._happened("problem opened", problem, "OPEN")
         return problem
+
+    def raise_problem(self, entity: str, *details: Any, **more: Any) -> Problem | None:
+        """
+        Raise a problem as Dynatrace itself does: none while a window disables the detection.
+        """
+        if self.maintenance_of([entity])[0] == HIDES:
+            return None
+        return self.open_problem(entity, *details, **more)
 
     def close_problem(self, problem: Problem) -> None:
         """

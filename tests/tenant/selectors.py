@@ -7,11 +7,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from tests.tenant.bodies import problem_tags, problem_zones
+from tests.tenant.bodies import problem_filters, problem_tags, problem_zones
 from tests.tenant.entities import Entity, Topology, type_of
 from tests.tenant.errors import violated
 from tests.tenant.grammar import Criterion, SelectorError, parse
-from tests.tenant.problems import DEFAULT_PROFILE, Problem
+from tests.tenant.problems import Problem
 from tests.tenant.tags import parse_tag
 
 _LONGEST_TEXT = 30
@@ -30,8 +30,10 @@ _VALUES: dict[str, Callable[[Problem, Topology], Iterable[str]]] = {
     "rootCauseEntity": lambda problem, _: [problem.root_cause] if problem.root_cause else [],
     "managementZones": lambda problem, all_: [one["name"] for one in problem_zones(problem, all_)],
     "managementZoneIds": lambda problem, all_: [one["id"] for one in problem_zones(problem, all_)],
-    "problemFilterIds": lambda *_: [DEFAULT_PROFILE["id"]],
-    "problemFilterNames.equals": lambda *_: [DEFAULT_PROFILE["name"]],
+    "problemFilterIds": lambda problem, all_: [one["id"] for one in problem_filters(problem, all_)],
+    "problemFilterNames.equals": lambda problem, all_: [
+        one["name"] for one in problem_filters(problem, all_)
+    ],
 }
 _UPPER = frozenset({"status", "severityLevel", "impactLevel", "affectedEntityTypes"})
 _OTHERS = frozenset({"underMaintenance", "text", "entityTags", "problemFilterNames"})
@@ -117,7 +119,8 @@ def _meets(problem: Problem, criterion: Criterion, topology: Topology) -> bool:
         tags = [parse_tag(text) for text in wanted]
         return any(tag.same(own) for tag in tags for own in problem_tags(problem, topology))
     if name == "problemFilterNames":
-        return any(text.lower() in DEFAULT_PROFILE["name"].lower() for text in wanted)
+        names = [one["name"].lower() for one in problem_filters(problem, topology)]
+        return any(text.lower() in own for text in wanted for own in names)
     if name in _UPPER:
         wanted = [value.upper() for value in wanted]
     return any(value in wanted for value in _VALUES[name](problem, topology))

@@ -1,24 +1,18 @@
 """
-The payload of a problem notification: templates and their placeholders.
+The payload of a problem notification: templates, and how placeholders are filled.
 
 Placeholders and both templates are Dynatrace documentation's, as are the values of a test
-notification. Synthetic: that a JSON placeholder which stands in quotes by mistake is escaped, and
-the wording of the rendered details.
+notification. Synthetic: that a JSON placeholder which stands in quotes by mistake is escaped.
 """
 
 from __future__ import annotations
 
-import html
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.tenant.bodies import problem_body, problem_body_v1, problem_tags
-from tests.tenant.entities import Topology, type_of
-from tests.tenant.evidence import describe
-from tests.tenant.problems import Problem
 from tests.tenant.wire import to_json
 
 DEFAULT_TEMPLATE = """{
@@ -40,7 +34,6 @@ RECOMMENDED_TEMPLATE = """{
 }"""
 _LONGEST = 5000
 _PLACEHOLDER = re.compile(r"\{([A-Za-z0-9]+|Tags\[[^\]{}]*\])\}")
-_KIND = {"HOST": "host", "PROCESS_GROUP_INSTANCE": "Process", "SERVICE": "Web service"}
 
 
 @dataclass
@@ -52,50 +45,6 @@ class Values:
     texts: dict[str, str]
     values: dict[str, Any]
     tags: dict[str, str] = field(default_factory=dict)
-
-
-def problem_values(problem: Problem, state: str, url: str, topology: Topology) -> Values:
-    """
-    Give the values of a notification about a problem.
-    """
-    tags = problem_tags(problem, topology)
-    stubs = [topology.stub(entity) for entity in problem.affected]
-    names = ", ".join(stub.get("name", stub["entityId"]["id"]) for stub in stubs)
-    details = "\n".join(
-        [f"{state} problem {problem.display_id}", problem.title]
-        + [describe(entity, topology) for entity in problem.affected]
-    )
-    texts = {
-        "State": state,
-        "ProblemID": problem.display_id,
-        "PID": problem.problem_id,
-        "ProblemTitle": problem.title,
-        "ProblemImpact": problem.impact.replace("SERVICES", "SERVICE"),
-        "ProblemSeverity": problem.severity,
-        "ProblemURL": f"{url}/#problems/problemdetails;pid={problem.problem_id}",
-        "ProblemDetailsText": details,
-        "ProblemDetailsHTML": f"<h1>{html.escape(details)}</h1>",
-        "ProblemDetailsMarkdown": f"# {details}",
-        "ImpactedEntity": _impacted(problem, names),
-        "ImpactedEntityNames": names,
-        "NamesOfImpactedEntities": names,
-        "Tags": ", ".join(tag.body()["stringRepresentation"] for tag in tags),
-    }
-    values = {
-        "ImpactedEntities": [
-            {
-                "type": stub["entityId"]["type"],
-                "name": stub.get("name", ""),
-                "entity": stub["entityId"]["id"],
-            }
-            for stub in stubs
-        ],
-        "ProblemDetailsJSON": problem_body_v1(problem, topology),
-        "ProblemDetailsJSONv2": problem_body(
-            problem, ("evidenceDetails", "impactAnalysis"), topology
-        ),
-    }
-    return Values(texts, values, {tag.key: tag.value or "" for tag in tags})
 
 
 def probe_values(changes: Mapping[str, str] | None = None) -> Values:
@@ -153,6 +102,16 @@ def expand(template: str, values: Values, *, escape: bool) -> str:
     return _PLACEHOLDER.sub(value, template)
 
 
+def escaping(headers: Mapping[str, str]) -> bool:
+    """
+    Say whether a payload is escaped: not when a header sets another content type than JSON.
+    """
+    for name, value in headers.items():
+        if name.lower() == "content-type":
+            return value.partition(";")[0].strip().lower() == "application/json"
+    return True
+
+
 def check_template(template: str, *, escape: bool) -> None:
     """
     Refuse what the tenant's form would refuse: too long, or no JSON though it should be.
@@ -168,8 +127,3 @@ def check_template(template: str, *, escape: bool) -> None:
 
 def _escaped(text: str) -> str:
     return to_json(text)[1:-1]
-
-
-def _impacted(problem: Problem, names: str) -> str:
-    kind = _KIND.get(type_of(problem.affected[0]), "")
-    return f"{problem.title} on {kind} {names}".replace("  ", " ")

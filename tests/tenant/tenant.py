@@ -19,7 +19,7 @@ from tests.tenant.tokens import TokenBook
 from tests.tenant.webhooks import Notifications
 from tests.tenant.wire import Request
 
-_ALL_SCOPES = ("problems.read", "problems.write", "entities.read")
+DEFAULT_SCOPES = ("problems.read", "problems.write", "entities.read")
 
 
 class Tenant(Notifications):
@@ -61,6 +61,13 @@ class Tenant(Notifications):
             self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self._tls.load_cert_chain(cert, key)
         self.url = ""
+
+    @classmethod
+    def empty(cls, **arguments: Any) -> Tenant:
+        """
+        Make a new environment: no process alerts until a setting says so, and nobody is told.
+        """
+        return cls(**{"alerting_by_default": False, **arguments})
 
     def __enter__(self) -> Tenant:
         return self.start()
@@ -105,14 +112,15 @@ class Tenant(Notifications):
 
     def add_token(
         self,
-        scopes: Iterable[str] = _ALL_SCOPES,
+        scopes: Iterable[str] = DEFAULT_SCOPES,
         expired: bool = False,
         kind: str = "classic",
+        token: str | None = None,
     ) -> str:
         """
-        Issue a token: "classic" goes as Api-Token, "platform" as Bearer.
+        Issue a token: "classic" goes as Api-Token, "platform" as Bearer; `token` is its text.
         """
-        return self.tokens.issue(scopes, expired, kind)
+        return self.tokens.issue(scopes, expired, kind, token)
 
     def expire_token(self, token: str) -> None:
         """
@@ -139,12 +147,6 @@ class Tenant(Notifications):
         monitor = Monitor(self, process, url, **delays)
         self._monitors.append(monitor)
         return monitor
-
-    def alerting_on(self, process: str) -> bool:
-        """
-        Say whether availability problems are raised for a process: here always.
-        """
-        return process in self.entities
 
     @property
     def requests(self) -> list[Call]:

@@ -25,8 +25,12 @@ _TITLES = {
     "problems.write": "Write problems",
     "entities.read": "Read entities",
     "events.ingest": "Ingest events",
+    "settings.read": "Read settings",
+    "settings.write": "Write settings",
+    "InstallerDownload": "PaaS integration - Installer download",
 }
 _PREFIXES = {"classic": "dt0c01", "platform": "dt0s16"}
+_PLATFORM_SCOPE = re.compile(r"^(?:environment-api:)?(\w+)(?::objects)?:(\w+)$")
 _ALPHABET = string.ascii_uppercase + "234567"
 _PER_SECOND = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6}
 
@@ -53,17 +57,17 @@ class TokenBook:
         self._calls: dict[tuple[str, str], list[float]] = {}
         self._lock = threading.Lock()
 
-    def issue(self, scopes: Iterable[str], expired: bool, kind: str) -> str:
+    def issue(
+        self, scopes: Iterable[str], expired: bool, kind: str, text: str | None = None
+    ) -> str:
         """
-        Make a token of the documented shape.
+        Make a token of the documented shape, or take the one that is given.
         """
         public, secret = (
             "".join(secrets.choice(_ALPHABET) for _ in range(length)) for length in (24, 64)
         )
-        text = f"{_PREFIXES[kind]}.{public}.{secret}"
-        named = frozenset(
-            re.sub(r"^environment-api:(\w+):(\w+)$", r"\1.\2", scope) for scope in scopes
-        )
+        text = text or f"{_PREFIXES[kind]}.{public}.{secret}"
+        named = frozenset(_PLATFORM_SCOPE.sub(r"\1.\2", scope) for scope in scopes)
         with self._lock:
             self._tokens[text] = Token(kind, named, expired)
         return text

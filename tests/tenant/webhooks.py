@@ -7,88 +7,26 @@ about retries, so there are none here, and each webhook gets its notifications i
 
 from __future__ import annotations
 
-import queue
-import ssl
-import threading
+import functools
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any
 
+from tests.tenant.bodies import problem_tags
 from tests.tenant.core import Switches
-from tests.tenant.outgoing import Outcome, call, trust_for
+from tests.tenant.placeholders import problem_values
 from tests.tenant.problems import Problem, Problems
+from tests.tenant.profiles import delay_in_minutes
+from tests.tenant.schemas import NOTIFICATION
+from tests.tenant.sender import Outbox
+from tests.tenant.settings import SettingsObject
 from tests.tenant.templates import (
     RECOMMENDED_TEMPLATE,
-    Values,
     check_template,
     expand,
     probe_values,
-    problem_values,
 )
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """
-    One notification that was sent; `status` 0 and an `error` when nothing answered.
-    """
-
-    url: str
-    status: int
-    at: float
-    state: str
-    problem_id: str
-    seconds: float
-    payload: str = ""
-    error: str = ""
-
-
-@dataclass
-class Webhook:
-    """
-    A webhook of the tenant; `wants` stands for its alerting profile, `delay` for its seconds.
-    """
-
-    url: str
-    headers: Mapping[str, str]
-    template: str
-    notify_closed: bool = True
-    notify_merges: bool = False
-    ca: str | None = None
-    accept_any_certificate: bool = False
-    delay: float = 0.0
-    timeout: float = 10.0
-    wants: Callable[[Problem], bool] = lambda problem: True
-    waiting: queue.SimpleQueue[tuple[float, str, str, Problem] | None] = field(
-        default_factory=queue.SimpleQueue
-    )
-
-    @property
-    def escape(self) -> bool:
-        """
-        Whether the payload is escaped: not when the headers set another content type than JSON.
-        """
-        for name, value in self.headers.items():
-            if name.lower() == "content-type":
-                return value.partition(";")[0].strip().lower() == "application/json"
-        return True
-
-    def _trust(self) -> ssl.SSLContext:
-        return trust_for(self.ca, self.accept_any_certificate)
-
-    def post(self, payload: str) -> Outcome:
-        """
-        Send one payload.
-        """
-        return call(
-            "POST",
-            self.url,
-            headers={"Content-Type": "application/json; charset=utf-8", **_titled(self.headers)},
-            body=payload.encode("utf-8", "replace"),
-            timeout=self.timeout,
-            trust=self._trust() if self.url.startswith("https:") else None,
-        )
+from tests.tenant.webhook import Delivery, Webhook, webhook_of
 
 
 class Notifications(Problems):
@@ -101,6 +39,7 @@ class Notifications(Problems):
     def __init__(self, switches: Switches) -> None:
         super().__init__(switches)
         self._webhooks: list[Webhook] = []
+        self._made: dict[str, Webhook] = {}
         self._deliveries: list[Delivery] = []
 
     @property
@@ -127,9 +66,7 @@ class Notifications(Problems):
         """
         webhook = Webhook(url, dict(headers or {}), template, notify_closed, ca=ca, **options)
         check_template(template, escape=webhook.escape)
-        with self.lock:
-            self._webhooks.append(webhook)
-        threading.Thread(target=self._send_all, args=[webhook], daemon=True).start()
+        self._begin(webhook)
         self.log.add("webhook added", url=url)
         return webhook
 
@@ -140,7 +77,8 @@ class Notifications(Problems):
         with self.lock:
             if webhook in self._webhooks:
                 self._webhooks.remove(webhook)
-        webhook.waiting.put(None)
+        if webhook.outbox:
+            webhook.outbox.close()
 
     def notify(self, problem: Problem, state: str = "OPEN", *, times: int = 1) -> list[Delivery]:
         """
@@ -167,8 +105,27 @@ class Notifications(Problems):
         """
         webhook = Webhook(url, dict(headers or {}), template, ca=ca)
         check_template(template, escape=webhook.escape)
+        return self._send_probe(webhook, values)
+
+    def test_notification(self, name: str, values: Mapping[str, str] | None = None) -> Delivery:
+        """
+        Press that button for a notification made of settings, by its display name or object id.
+
+        The button is not in the public API. That it works for one that is disabled is assumed.
+        """
+        found = [
+            one
+            for one in self.settings_objects(NOTIFICATION)
+            if name in (one.object_id, one.value["displayName"])
+        ]
+        if len(found) != 1 or found[0].value["type"] != "WEBHOOK":
+            raise ValueError(f"there is not one webhook notification {name!r} but {len(found)}")
+        made = webhook_of(found[0].value["webHookNotification"], self.switches.webhook_ca)
+        return self._send_probe(made, values)
+
+    def _send_probe(self, webhook: Webhook, values: Mapping[str, str] | None) -> Delivery:
         probe = probe_values(values)
-        payload = expand(template, probe, escape=webhook.escape)
+        payload = expand(webhook.template, probe, escape=webhook.escape)
         return self._send(webhook, payload, "TEST", probe.texts["PID"])
 
     def stop_sending(self) -> None:
@@ -180,6 +137,35 @@ class Notifications(Problems):
         for webhook in webhooks:
             self.remove_webhook(webhook)
 
+    def changed(self, what: str, schema: str, scope: str, object_id: str) -> None:
+        """
+        Follow the notifications that are made of settings.
+        """
+        super().changed(what, schema, scope, object_id)
+        if schema != NOTIFICATION:
+            return
+        with self.lock:
+            if old := self._made.pop(object_id, None):
+                self.remove_webhook(old)
+            now = self.settings.get(object_id)
+            if now and now.value["enabled"] and now.value["type"] == "WEBHOOK":
+                made = webhook_of(now.value["webHookNotification"], self.switches.webhook_ca)
+                made.profile = functools.partial(self._delay, now)
+                self._made[object_id] = made
+                self._begin(made)
+
+    def _delay(self, notification: SettingsObject, problem: Problem) -> float | None:
+        profile = self.settings.get(notification.value["alertingProfile"])
+        if profile is None:
+            return None
+        minutes = delay_in_minutes(profile.value, problem, problem_tags(problem, self), self)
+        return None if minutes is None else minutes * self.switches.minute
+
+    def _begin(self, webhook: Webhook) -> None:
+        webhook.outbox = Outbox()
+        with self.lock:
+            self._webhooks.append(webhook)
+
     def _happened(self, what: str, problem: Problem, state: str | None, **detail: Any) -> None:
         super()._happened(what, problem, state, **detail)
         if state is None or problem.suppress_alert or problem.frequent:
@@ -187,33 +173,27 @@ class Notifications(Problems):
         with self.lock:
             for webhook in self._webhooks:
                 told = {"RESOLVED": webhook.notify_closed, "MERGED": webhook.notify_merges}
-                if told.get(state, True) and webhook.wants(problem):
-                    payload = self._payload(webhook, problem, state)
-                    due = time.monotonic() + (webhook.delay if state == "OPEN" else 0.0)
-                    webhook.waiting.put((due, payload, state, problem))
+                delay = webhook.delay_for(problem)
+                if webhook.outbox and told.get(state, True) and delay is not None:
+                    wait = delay if state == "OPEN" else 0.0
+                    # What waits is written when it is sent, else it would tell an old state.
+                    payload = None if wait else self._payload(webhook, problem, state)
+                    send = functools.partial(self._deliver, webhook, problem, state, payload)
+                    webhook.outbox.put(wait, problem.problem_id, state, send)
 
     def _payload(self, webhook: Webhook, problem: Problem, state: str) -> str:
         with self.lock:
-            values: Values = problem_values(problem, state, self.url, self)
+            values = problem_values(problem, state, self.url, self)
         return expand(webhook.template, values, escape=webhook.escape)
 
-    def _send_all(self, webhook: Webhook) -> None:
-        never_told: set[str] = set()
-        while (one := webhook.waiting.get()) is not None:
-            due, payload, state, problem = one
-            time.sleep(max(due - time.monotonic(), 0.0))
-            if webhook.delay and state == "OPEN" and problem.status == "CLOSED":
-                never_told.add(problem.problem_id)
-                continue
-            if state != "OPEN" and problem.problem_id in never_told:
-                never_told.discard(problem.problem_id)
-                continue
-            if self.faults.take("lost_notification"):
-                self.log.add("notification lost", problem=problem.display_id, state=state)
-                continue
-            twice = self.faults.take("duplicate_notification")
-            for _ in range(twice.options["copies"] if twice else 1):
-                self._send(webhook, payload, state, problem.problem_id)
+    def _deliver(self, webhook: Webhook, problem: Problem, state: str, payload: str | None) -> None:
+        if self.faults.take("lost_notification"):
+            self.log.add("notification lost", problem=problem.display_id, state=state)
+            return
+        twice = self.faults.take("duplicate_notification")
+        text = self._payload(webhook, problem, state) if payload is None else payload
+        for _ in range(twice.options["copies"] if twice else 1):
+            self._send(webhook, text, state, problem.problem_id)
 
     def _send(self, webhook: Webhook, payload: str, state: str, problem_id: str) -> Delivery:
         at, begin = time.time(), time.monotonic()
@@ -235,11 +215,3 @@ class Notifications(Problems):
             error=outcome.error,
         )
         return delivery
-
-
-def _titled(headers: Mapping[str, str]) -> dict[str, str]:
-    # Two spellings of Content-Type must not both go out.
-    return {
-        "Content-Type" if name.lower() == "content-type" else name: value
-        for name, value in headers.items()
-    }

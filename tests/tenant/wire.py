@@ -45,16 +45,22 @@ class Request:
         """
         self.notes.append(f"{self.method} {self.path}: {rule}")
 
-    def json(self) -> dict[str, Any]:
+    def parsed(self) -> Any:
         """
-        Give the body, which must be a JSON object.
+        Give the body, which must be JSON.
         """
         if not self.headers.get("content-type", "").lower().startswith("application/json"):
             raise ApiError(415, "HTTP 415 Unsupported Media Type", noted=True)
         try:
-            value = json.loads(self.raw)
+            return json.loads(self.raw)
         except ValueError as err:
             raise ApiError(400, "Could not map JSON.", noted=True) from err
+
+    def json(self) -> dict[str, Any]:
+        """
+        Give the body, which must be a JSON object.
+        """
+        value = self.parsed()
         if not isinstance(value, dict):
             raise ApiError(400, "Could not map JSON.", noted=True)
         return value
@@ -107,7 +113,8 @@ class Answer:
 @dataclass(frozen=True)
 class Route:
     """
-    One endpoint: what it is called, which scope it asks for, and which parameters it knows.
+    One endpoint: what it is called, which scope it asks for (`also` which others), and which
+    parameters it knows.
     """
 
     method: str
@@ -115,3 +122,4 @@ class Route:
     scope: str
     answer: Callable[[Any, Request], Answer]
     parameters: frozenset[str] = frozenset()
+    also: tuple[str, ...] = ()

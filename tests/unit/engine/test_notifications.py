@@ -15,7 +15,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.tenant import DEFAULT_TEMPLATE, RECOMMENDED_TEMPLATE, Tenant
-from tests.tenant.templates import expand, probe_values, problem_values
+from tests.tenant.placeholders import problem_values
+from tests.tenant.templates import expand, probe_values
 from tests.unit.engine.bodies import (
     DISPLAY_ID,
     GROUP,
