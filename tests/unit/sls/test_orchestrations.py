@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import salt.utils.data
 
-from tests.unit.sls.rendering import render
+from tests.unit.sls.rendering import REPO, render
 from tests.unit.sls.test_reactor import HOSTILE
 
 REMEDIED = "dynatrace-orch-heal-dynatrace-orch-remedied"
@@ -29,7 +29,11 @@ def orchestration(tmp_path: Path, name: str, pillar: dict[str, Any]) -> Any:
     high = render(
         path, tmp_path, {"pillar.get": pillar_get}, sls=f"dynatrace.orch.{name}", tmplpath=path
     )
-    return {name: {fun: merged(args) for fun, args in body.items()} for name, body in high.items()}
+    return {
+        state: {function: merged(arguments) for function, arguments in body.items()}
+        for state, body in high.items()
+        if state != "include"
+    }
 
 
 def merged(arguments: list[dict[str, Any]]) -> dict[str, Any]:
@@ -84,3 +88,39 @@ def test_heal_wants_one_of_two_forms(tmp_path: Path, pillar: dict[str, Any]) -> 
     """Neither form, or both at once, fails with a sentence that shows them."""
     [body] = orchestration(tmp_path, "heal", pillar).values()
     assert "P-2407114" in body["test.fail_without_changes"]["comment"]
+
+
+@pytest.mark.parametrize("value", VALUES, ids=lambda value: repr(value)[:20])
+@pytest.mark.parametrize("name", ["setup", "teardown"])
+def test_a_hostile_list_is_checked_before_any_minion_is_asked(
+    tmp_path: Path, name: str, value: Any
+) -> None:
+    """Each step that acts requires the one that checks, directly or through another."""
+    high = orchestration(tmp_path, name, {"minions": value, "via": value, "timeout": value})
+    check = f"dynatrace-orch-{name}-dynatrace-setup-targets-known"
+    assert next(iter(high)) == check
+    assert high[check] == {"dynatrace_setup.targets_known": {"minions": value, "via": value}}
+    safe = {check}
+    for step, body in high.items():
+        [(function, given)] = body.items()
+        required = {one for pair in given.get("require", []) for one in pair.values()}
+        if function == "salt.state":
+            assert given["tgt"] in (value, [value])
+            assert given["tgt_type"] == "list"
+        assert step in safe or required & safe or step.endswith("notification-heard")
+        safe.add(step)
+
+
+@pytest.mark.parametrize("name", ["setup", "teardown"])
+def test_without_a_minion_for_it_the_master_asks_the_tenant(tmp_path: Path, name: str) -> None:
+    """The states of the tenant are included, and wait for the check."""
+    high = orchestration(tmp_path, name, {"minions": ["web01"]})
+    waiting = [
+        one["sls"]
+        for body in high.values()
+        for given in body.values()
+        for one in given.get("require_in", [])
+    ]
+    assert len(waiting) == 3
+    for sls in waiting:
+        assert (REPO / "salt" / (sls.replace(".", "/") + ".sls")).is_file()

@@ -1,0 +1,228 @@
+"""
+Steps of ``dynatrace.orch.setup`` that are not states of a minion; they run on the master.
+
+.. code-block:: bash
+
+    salt-run state.orchestrate dynatrace.orch.setup pillar='{"minions": ["web01"], "via": "salt01"}'
+
+Each checks what the pillar gave before anything is done with it. Except ``synced``, none changes
+anything: they look whether the steps before them took.
+"""
+
+import re
+import time
+
+import salt.key
+import salt.loader
+import salt.utils.minions
+from salt.exceptions import CommandExecutionError, SaltException
+
+MOST_MINIONS = 200
+HOST_ID = re.compile(r"HOST-[0-9A-F]{16}")
+LOOK_S = 1
+LONGEST_S = 1800
+
+
+def targets_known(name, minions=None, via=None):
+    """
+    Make sure that the minions are a list of whole ids of accepted minions, and ``via`` is one too.
+
+    name
+        Any text.
+    minions
+        List of minion ids.
+    via
+        The minion that asks the tenant; None: the master itself does.
+    """
+    return _told(name, _targets_known, minions, via)
+
+
+def synced(name, minions=None, via=None):
+    """
+    Bring modules, states and grains of this project to the minions; what is there is no change.
+
+    name, minions, via
+        As for ``targets_known``.
+    """
+    return _told(name, _synced, minions, via)
+
+
+def hosts_known(name, minions=None, via=None, timeout=600):
+    """
+    Make sure that each minion has its grain ``dynatrace:host_id``, and that the tenant knows these hosts.
+
+    name, minions, via
+        As for ``targets_known``.
+    timeout
+        Seconds to wait: a new OneAgent is seen by the tenant after a minute or two.
+    """
+    return _told(name, _hosts_known, minions, via, timeout)
+
+
+def notification_heard(name, timeout=10):
+    """
+    Make sure that each engine of this master with a listener hears a test notification.
+
+    It is sent from here, since the tenant cannot be asked for one; without a listener there is
+    nothing to hear.
+
+    name
+        Any text.
+    timeout
+        Seconds for each.
+    """
+    return _told(name, _notification_heard, timeout)
+
+
+def _told(name, act, *args):
+    """
+    Return what the act says as a state does; what it raises is a failure.
+    """
+    try:
+        result, comment, changes = act(*args)
+    except (SaltException, OSError) as err:
+        result, comment, changes = False, str(err), {}
+    return {"name": name, "result": result, "comment": comment, "changes": changes}
+
+
+def _targets_known(minions, via):
+    names = _checked(minions, via)
+    return True, f"Accepted here: {', '.join(names)}.", {}
+
+
+def _checked(minions, via):
+    """
+    Return all minions that are meant, each once; raises when they are not what they should be.
+    """
+    if not isinstance(minions, list) or not minions:
+        raise CommandExecutionError('the pillar `minions` is no list of minion ids: ["web01"]')
+    if len(minions) > MOST_MINIONS:
+        raise CommandExecutionError(f"at most {MOST_MINIONS} minions are set up at once")
+    names = list(dict.fromkeys([*map(_text, minions), *([] if via is None else [_text(via)])]))
+    accepted = set(salt.key.get_key(__opts__).list_status("accepted").get("minions", []))
+    unknown = [repr(one[:64]) for one in names if one not in accepted]
+    if unknown:
+        raise CommandExecutionError(f"no minions with these ids are accepted: {', '.join(unknown)}")
+    return names
+
+
+def _text(value):
+    if not isinstance(value, str):
+        raise CommandExecutionError("a minion is named by its id, a text")
+    return value
+
+
+def _synced(minions, via):
+    names = _checked(minions, via)
+    if __opts__["test"]:
+        return None, f"Modules would be synced to {', '.join(names)}.", {}
+    answers = _run(names, "saltutil.sync_all")
+    silent = [name for name in names if not isinstance(answers.get(name), dict)]
+    if silent:
+        raise CommandExecutionError(f"these minions did not answer: {', '.join(silent)}")
+    changes = {}
+    for minion, answer in answers.items():
+        brought = {kind: files for kind, files in answer.items() if files}
+        if brought:
+            changes[minion] = brought
+    return True, f"{', '.join(names)} have what the master serves.", changes
+
+
+def _hosts_known(minions, via, timeout):
+    _checked(minions, via)
+    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
+        raise CommandExecutionError("`timeout` is a number of seconds")
+    until = time.monotonic() + (0 if __opts__["test"] else min(timeout, LONGEST_S))
+    hosts = _waited(lambda: _host_ids(minions, until), minions, until)
+    missing = [minion for minion in minions if minion not in hosts]
+    if missing and __opts__["test"]:
+        return None, f"A OneAgent would give {', '.join(missing)} the grain dynatrace:host_id.", {}
+    if missing:
+        raise CommandExecutionError(
+            f"the master knows no grain dynatrace:host_id of {', '.join(missing)}: does the OneAgent "
+            "run there? salt '<minion>' grains.get dynatrace tells"
+        )
+    ids = sorted(set(hosts.values()))
+    seen = _waited(lambda: _seen(ids, via), ids, until)
+    unseen = [minion for minion in minions if hosts[minion] not in seen]
+    if unseen:
+        raise CommandExecutionError(
+            f"the tenant does not know the hosts of {', '.join(unseen)} yet; run this again later"
+        )
+    told = ", ".join(f"{minion} is {hosts[minion]}" for minion in minions)
+    return True, f"The tenant knows the hosts: {told}.", {}
+
+
+def _notification_heard(timeout):
+    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
+        raise CommandExecutionError("`timeout` is a number of seconds")
+    if __opts__["test"]:
+        return None, "A test notification would be sent to each listener of this master.", {}
+    runners = salt.loader.runner(__opts__, whitelist=["dynatrace_listener"])
+    answer = runners["dynatrace_listener.test"](timeout=min(timeout, LONGEST_S))
+    heard = {name: one for name, one in sorted(answer.items()) if name != "retcode"}
+    if not heard:
+        return True, "No engine of this master has a listener: they poll.", {}
+    told = [
+        f"{name}: {one['url']} {one.get('error') or 'was heard on the event bus'}"
+        for name, one in heard.items()
+    ]
+    sent = "The test notification was sent from this master, not by the tenant"
+    return not any("error" in one for one in heard.values()), f"{sent}. {'; '.join(told)}.", {}
+
+
+def _waited(look, wanted, until):
+    """
+    Return what ``look`` gives, at the latest when the time is over, and before if nothing is missing.
+    """
+    while True:
+        found = look()
+        if len(set(found)) >= len(set(wanted)) or time.monotonic() > until:
+            return found
+        time.sleep(LOOK_S)
+
+
+def _host_ids(minions, until):
+    """
+    Return the host ids that the master's cache has, by minion; of the others the grains are asked for anew.
+    """
+    found = {}
+    for minion in minions:
+        grains = _grains(minion).get("dynatrace")
+        host = grains.get("host_id") if isinstance(grains, dict) else None
+        if isinstance(host, str) and HOST_ID.fullmatch(host):
+            found[minion] = host
+    missing = [minion for minion in minions if minion not in found]
+    if missing and time.monotonic() < until:
+        _run(missing, "saltutil.refresh_grains")
+    return found
+
+
+def _grains(minion):
+    # The layout of 3008 or that of before.
+    answer = salt.utils.minions.get_minion_data(minion, __opts__)
+    grains = answer[-2] if isinstance(answer, tuple) else None
+    return grains if isinstance(grains, dict) else {}
+
+
+def _seen(hosts, via):
+    """
+    Return those of the host ids that the tenant knows.
+    """
+    quoted = ",".join(f'"{host}"' for host in hosts)
+    selector = f'type("HOST"),entityId({quoted})'
+    if via is None:
+        found = __salt__["dynatrace_tenant_api.entities"](selector, len(hosts))
+    else:
+        found = _run([via], "dynatrace_tenant_api.entities", [selector, len(hosts)]).get(via)
+    if not isinstance(found, list):
+        raise CommandExecutionError(f"{via} cannot ask the tenant: {found or 'it does not answer'}")
+    return [one.get("id") for one in found]
+
+
+def _run(minions, function, args=()):
+    """
+    Run a function on these minions and return what each gave.
+    """
+    answers = __salt__["saltutil.cmd"](minions, function, arg=list(args), tgt_type="list")
+    return {name: answer.get("ret") for name, answer in answers.items()}

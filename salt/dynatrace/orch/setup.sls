@@ -1,0 +1,82 @@
+{#-
+  Sets up hosts and tenant for this project, and checks that each step took.
+
+  Changes        on each minion what dynatrace.oneagent changes; in the Dynatrace environment what
+                 dynatrace.tenant changes. A second run changes nothing.
+  By hand        salt-run state.orchestrate dynatrace.orch.setup \
+                   pillar='{"minions": ["web01", "web02"], "via": "salt01"}' test=True
+                 and without test=True
+  Undone by      dynatrace.orch.teardown
+
+  Pillar with the call:
+
+    minions        list of the minions' whole ids
+    via            the minion that asks the tenant; it has dynatrace:settings_token and
+                   dynatrace:tenant in its pillar. Without it the master asks, with `dynatrace:` in
+                   its own configuration or pillar
+    timeout        seconds that the tenant gets to notice a new host; 600
+
+  What the minions are to have stands in their pillar, which pillar.example explains; a token has
+  no place in the call, since Salt keeps that in the job cache.
+#}
+{%- set minions = salt['pillar.get']('minions', none) %}
+{%- set via = salt['pillar.get']('via', none) %}
+{%- if via is none %}
+include:
+  - dynatrace.tenant
+{%- endif %}
+
+dynatrace-orch-setup-dynatrace-setup-targets-known:
+  dynatrace_setup.targets_known:
+    - minions: {{ minions | tojson }}
+    - via: {{ via | tojson }}
+
+dynatrace-orch-setup-dynatrace-setup-synced:
+  dynatrace_setup.synced:
+    - minions: {{ minions | tojson }}
+    - via: {{ via | tojson }}
+    - require:
+        - dynatrace_setup: dynatrace-orch-setup-dynatrace-setup-targets-known
+
+dynatrace-orch-setup-salt-state-oneagent:
+  salt.state:
+    - tgt: {{ minions | tojson }}
+    - tgt_type: list
+    - expect_minions: true
+    - sls:
+        - dynatrace.oneagent
+    - queue: true
+    - require:
+        - dynatrace_setup: dynatrace-orch-setup-dynatrace-setup-synced
+
+# The grain is the master's way to the host, and the tenant must know it before it is asked for its
+# process groups.
+dynatrace-orch-setup-dynatrace-setup-hosts-known:
+  dynatrace_setup.hosts_known:
+    - minions: {{ minions | tojson }}
+    - via: {{ via | tojson }}
+    - timeout: {{ salt['pillar.get']('timeout', 600) | tojson }}
+    - require:
+        - salt: dynatrace-orch-setup-salt-state-oneagent
+{%- if via is none %}
+    - require_in:
+        - sls: dynatrace.tenant.webhook
+        - sls: dynatrace.tenant.process_alerting
+        - sls: dynatrace.tenant.maintenance_windows
+{%- else %}
+
+dynatrace-orch-setup-salt-state-tenant:
+  salt.state:
+    - tgt: {{ [via] | tojson }}
+    - tgt_type: list
+    - expect_minions: true
+    - sls:
+        - dynatrace.tenant
+    - queue: true
+    - require:
+        - dynatrace_setup: dynatrace-orch-setup-dynatrace-setup-hosts-known
+{%- endif %}
+
+# Needs nothing of the above: it tells in any case whether the engine can be reached.
+dynatrace-orch-setup-dynatrace-setup-notification-heard:
+  dynatrace_setup.notification_heard: []

@@ -1,0 +1,59 @@
+{#-
+  Takes back what dynatrace.orch.setup has set up: first in the tenant, then on the hosts.
+
+  Changes        in the Dynatrace environment what dynatrace.tenant.absent changes; on each minion
+                 the OneAgent is uninstalled, also one that was there before the setup.
+  By hand        salt-run state.orchestrate dynatrace.orch.teardown \
+                   pillar='{"minions": ["web01", "web02"], "via": "salt01"}' test=True
+                 and without test=True
+
+  The pillar is that of dynatrace.orch.setup. A host that is alerted on is not uninstalled: if the
+  tenant cannot be changed, nothing is done on the minions.
+#}
+{%- set minions = salt['pillar.get']('minions', none) %}
+{%- set via = salt['pillar.get']('via', none) %}
+{%- if via is none %}
+include:
+  - dynatrace.tenant.absent
+{%- endif %}
+
+dynatrace-orch-teardown-dynatrace-setup-targets-known:
+  dynatrace_setup.targets_known:
+    - minions: {{ minions | tojson }}
+    - via: {{ via | tojson }}
+{%- if via is none %}
+    - require_in:
+        - sls: dynatrace.tenant.maintenance_windows_absent
+        - sls: dynatrace.tenant.process_alerting_absent
+        - sls: dynatrace.tenant.webhook_absent
+{%- else %}
+
+dynatrace-orch-teardown-salt-state-tenant:
+  salt.state:
+    - tgt: {{ [via] | tojson }}
+    - tgt_type: list
+    - expect_minions: true
+    - sls:
+        - dynatrace.tenant.absent
+    - queue: true
+    - require:
+        - dynatrace_setup: dynatrace-orch-teardown-dynatrace-setup-targets-known
+{%- endif %}
+
+dynatrace-orch-teardown-salt-state-oneagent:
+  salt.state:
+    - tgt: {{ minions | tojson }}
+    - tgt_type: list
+    - expect_minions: true
+    - sls:
+        - dynatrace.oneagent.absent
+    - queue: true
+    - require:
+        - dynatrace_setup: dynatrace-orch-teardown-dynatrace-setup-targets-known
+{%- if via is none %}
+        - sls: dynatrace.tenant.maintenance_windows_absent
+        - sls: dynatrace.tenant.process_alerting_absent
+        - sls: dynatrace.tenant.webhook_absent
+{%- else %}
+        - salt: dynatrace-orch-teardown-salt-state-tenant
+{%- endif %}

@@ -1,0 +1,182 @@
+"""
+The steps of the setup that look whether it took.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from tests.unit.minion.loading import load
+from tests.unit.sls.test_reactor import HOSTILE
+
+HOST = "HOST-5FD609AD6757BE7D"
+OTHER = "HOST-0000000000000001"
+
+
+class Master:
+    """
+    A master that knows three minions; `hosts` is what the tenant knows, `ran` what minions were asked.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.ran: list[tuple[list[str], str]] = []
+        self.grains: dict[str, Any] = {"web01": HOST, "web02": OTHER}
+        self.hosts: Any = [{"id": HOST, "name": "a"}, {"id": OTHER, "name": "b"}]
+        self.brought: dict[str, Any] = {}
+        self.heard: dict[str, Any] = {}
+        self.selectors: list[str] = []
+        self.states: ModuleType = load(
+            "_states/dynatrace_setup.py",
+            opts={"test": False},
+            salt={"saltutil.cmd": self._cmd, "dynatrace_tenant_api.entities": self._entities},
+        )
+        module = self.states
+
+        class Keys:
+            def list_status(self, _: str) -> dict[str, list[str]]:
+                return {"minions": ["web01", "web02", "salt01"]}
+
+        monkeypatch.setattr(module.salt.key, "get_key", lambda _: Keys())
+        monkeypatch.setattr(
+            module.salt.utils.minions,
+            "get_minion_data",
+            lambda minion, _: (minion, {"dynatrace": {"host_id": self.grains.get(minion)}}, {}),
+        )
+        runners = {"dynatrace_listener.test": lambda timeout: self.heard}
+        monkeypatch.setattr(module.salt.loader, "runner", lambda *_, **__: runners)
+        monkeypatch.setattr(module, "LOOK_S", 0.01)
+
+    def _entities(self, selector: str, _: int) -> Any:
+        self.selectors.append(selector)
+        return self.hosts
+
+    def _cmd(self, tgt: list[str], fun: str, arg: Any, tgt_type: str) -> Any:
+        assert tgt_type == "list"
+        self.ran.append((tgt, fun))
+        if fun == "saltutil.sync_all":
+            return {name: {"ret": self.brought.get(name, {"grains": []})} for name in tgt}
+        if fun == "dynatrace_tenant_api.entities":
+            return {"salt01": {"ret": self._entities(*arg)}}
+        return {}
+
+    def step(self, name: str, **given: Any) -> tuple[Any, str, dict[str, Any]]:
+        told = getattr(self.states, name)("x", **given)
+        return told["result"], told["comment"], told["changes"]
+
+
+@pytest.fixture
+def master(monkeypatch: pytest.MonkeyPatch) -> Master:
+    return Master(monkeypatch)
+
+
+STEPS = ("targets_known", "synced", "hosts_known")
+WRONG = [*HOSTILE, None, [], {}, [None], [["web01"]], ["*"], ["web01", "nobody"], ["web01,web02"]]
+
+
+@pytest.mark.parametrize("minions", WRONG, ids=lambda value: repr(value)[:20])
+@pytest.mark.parametrize("step", STEPS)
+def test_only_a_list_of_accepted_ids_names_minions(master: Master, step: str, minions: Any) -> None:
+    """Everything else is refused with a sentence, and nobody is asked for anything."""
+    result, comment, changes = master.step(step, minions=minions)
+    assert (result, changes, master.ran) == (False, {}, [])
+    assert comment
+
+
+@pytest.mark.parametrize("via", [*HOSTILE, [], {}, ["salt01"], "*"], ids=lambda v: repr(v)[:20])
+@pytest.mark.parametrize("step", STEPS)
+def test_only_an_accepted_id_names_who_asks_the_tenant(master: Master, step: str, via: Any) -> None:
+    """The same for it."""
+    result, _, changes = master.step(step, minions=["web01"], via=via)
+    assert (result, changes, master.ran) == (False, {}, [])
+
+
+def test_the_minions_that_are_meant_are_named(master: Master) -> None:
+    """Each once, with the one that asks the tenant."""
+    told = master.step("targets_known", minions=["web01", "web01"], via="salt01")
+    assert told == (True, "Accepted here: web01, salt01.", {})
+
+
+def test_what_is_synced_is_a_change_only_where_something_was_missing(master: Master) -> None:
+    """The second time nothing is."""
+    master.brought = {"web01": {"modules": ["modules.dynatrace"], "states": []}}
+    changes = master.step("synced", minions=["web01", "web02"])[2]
+    assert changes == {"web01": {"modules": ["modules.dynatrace"]}}
+    master.brought = {}
+    result, _, changes = master.step("synced", minions=["web01", "web02"])
+    assert (result, changes) == (True, {})
+
+
+def test_a_minion_that_does_not_answer_is_a_failure(master: Master) -> None:
+    """It is named."""
+    master.brought = {"web02": None}
+    assert "web02" in master.step("synced", minions=["web01", "web02"])[1]
+    assert master.step("synced", minions=["web01", "web02"])[0] is False
+
+
+@pytest.mark.parametrize("via", [None, "salt01"])
+def test_hosts_are_known_when_grain_and_tenant_say_so(master: Master, via: str | None) -> None:
+    """The tenant is asked by the master, or by the minion that may."""
+    result, comment, _ = master.step("hosts_known", minions=["web01", "web02"], via=via)
+    assert result is True
+    assert f"web01 is {HOST}" in comment
+    assert master.selectors == [f'type("HOST"),entityId("{OTHER}","{HOST}")']
+    assert bool(master.ran) is (via is not None)
+
+
+@pytest.mark.parametrize("host", [None, "", "HOST-1", 'HOST-5FD609AD6757BE7D"),type("X', 7])
+def test_a_minion_without_a_host_id_is_named(master: Master, host: Any) -> None:
+    """Its grains are asked for anew; what is no host id never gets into a question to the tenant."""
+    master.grains["web02"] = host
+    result, comment, _ = master.step("hosts_known", minions=["web01", "web02"], timeout=0.05)
+    assert result is False
+    assert "host_id of web02:" in comment
+    assert (["web02"], "saltutil.refresh_grains") in master.ran
+    assert master.selectors == []
+
+
+def test_a_host_that_the_tenant_does_not_know_in_time_is_named(master: Master) -> None:
+    """Another one is no substitute."""
+    master.hosts = [{"id": HOST}]
+    result, comment, _ = master.step("hosts_known", minions=["web01", "web02"], timeout=0.05)
+    assert (result, "hosts of web02 yet" in comment) == (False, True)
+    assert len(master.selectors) > 1
+
+
+def test_a_tenant_that_cannot_be_asked_is_not_waited_for(master: Master) -> None:
+    """What the minion said is told."""
+    master.hosts = "ERROR: the token may not read entities"
+    told = master.step("hosts_known", minions=["web01"], via="salt01", timeout=600)
+    assert (told[0], "may not read entities" in told[1]) == (False, True)
+    assert len(master.selectors) == 1
+
+
+def test_with_test_true_nobody_is_changed_or_waited_for(master: Master) -> None:
+    """What cannot be known yet is no failure."""
+    master.states.__opts__["test"] = True  # type: ignore[attr-defined]
+    master.grains = {}
+    assert master.step("synced", minions=["web01"])[0] is None
+    assert master.step("hosts_known", minions=["web01"], timeout=600)[0] is None
+    assert master.step("notification_heard")[0] is None
+    assert master.ran == []
+
+
+@pytest.mark.parametrize(
+    ("heard", "result", "said"),
+    [
+        ({}, True, "they poll"),
+        ({"dt": {"url": "http://x/", "seconds": 0.1}}, True, "dt: http://x/ was heard"),
+        ({"dt": {"url": "http://x/", "error": "refused"}, "retcode": 1}, False, "refused"),
+    ],
+)
+def test_a_notification_is_heard_by_each_listener(
+    master: Master, heard: dict[str, Any], result: bool, said: str
+) -> None:
+    """It is said who sent it."""
+    master.heard = heard
+    told = master.step("notification_heard")
+    assert told[0] is result
+    assert said in told[1]
+    assert not heard or "from this master, not by the tenant" in told[1]
