@@ -5,7 +5,6 @@ A masterless minion in this process, with Salt's own loader and state compiler, 
 from __future__ import annotations
 
 import copy
-import functools
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping
@@ -37,6 +36,7 @@ class Site:
         self.root, self.tenant = root, tenant
         self.token = tenant.add_token(SCOPES)
         self.top: dict[str, Any] = {}
+        self._caller: salt.client.Caller | None = None
         self.options = salt.config.minion_config(None)
         self.options.update(
             root_dir=str(root),
@@ -57,6 +57,7 @@ class Site:
         """
         Write the pillar, all of it: what is below ``tenant``, and what a test sets beside it.
         """
+        self._caller = None
         self.top = {**self.top, **top}
         dynatrace = {
             "environment_url": self.tenant.url,
@@ -70,12 +71,10 @@ class Site:
         (directory / "top.sls").write_text(json.dumps({"base": {"*": ["site"]}}))
         (directory / "site.sls").write_text(json.dumps({"dynatrace": dynatrace}))
 
-    @functools.cached_property
-    def _caller(self) -> salt.client.Caller:
-        # `state.apply` compiles the pillar anew at each call, as on a minion.
-        return salt.client.Caller(mopts=self.options)
-
     def call(self, function: str, *arguments: Any, **named: Any) -> Any:
+        # In one process Salt keeps what pillar held before beside what it holds now.
+        if self._caller is None:
+            self._caller = salt.client.Caller(mopts=copy.deepcopy(self.options))
         return self._caller.cmd(function, *arguments, **named)
 
     def apply(self, sls: str = "dynatrace.tenant", test: bool = False) -> list[dict[str, Any]]:
