@@ -47,6 +47,21 @@ def synced(name, minions=None, via=None):
     return _told(name, _synced, minions, via)
 
 
+def applied(name, minions=None, sls=None):
+    """
+    Apply states of this project to the minions, and tell in short what they said.
+
+    With ``test=True`` they are applied with it; what a minion that lacks modules would change, it
+    cannot tell.
+
+    name, minions
+        As for ``targets_known``.
+    sls
+        What to apply: ``dynatrace.oneagent``.
+    """
+    return _told(name, _applied, minions, sls)
+
+
 def hosts_known(name, minions=None, via=None, timeout=600):
     """
     Make sure that each minion has its grain ``dynatrace:host_id``, and that the tenant knows these hosts.
@@ -126,6 +141,46 @@ def _synced(minions, via):
         if brought:
             changes[minion] = brought
     return True, f"{', '.join(names)} have what the master serves.", changes
+
+
+def _applied(minions, sls):
+    names = _checked(minions, None)
+    module = "_".join(sls.split(".")[:2])
+    lacking = _lacking(names, module) if __opts__["test"] else []
+    able = [name for name in names if name not in lacking]
+    results, said, changes = set(), [], {}
+    for name in lacking:
+        said.append(f"{name}: what {sls} would change is told once its modules are synced.")
+        results.add(None)
+    answers = _run(able, "state.apply", [sls], queue=True, test=bool(__opts__["test"]))
+    for name in able:
+        result, comment, changed = _read(answers.get(name))
+        results.add(result)
+        said.append(f"{name}: {comment}")
+        changes.update({name: changed} if changed else {})
+    worst = False if False in results else None if None in results else True
+    return worst, "\n".join(said), changes
+
+
+def _lacking(names, module):
+    answers = _run(names, "saltutil.list_extmods")
+    return [name for name in names if module not in (answers.get(name) or {}).get("states", ())]
+
+
+def _read(states):
+    """
+    Return result, comments and changes of a state run on a minion.
+    """
+    if not isinstance(states, dict) or not states:
+        lines = states if isinstance(states, list) else [states or "it does not answer"]
+        return False, " ".join(map(str, lines))[:1000], {}
+    steps = sorted(states.values(), key=lambda step: step.get("__run_num__", 0))
+    results = {step.get("result") for step in steps}
+    changes = {}
+    for step in steps:
+        changes.update(step.get("changes") or {})
+    result = False if False in results else None if None in results else True
+    return result, " ".join(str(step.get("comment")) for step in steps), changes
 
 
 def _hosts_known(minions, via, timeout):
@@ -220,9 +275,13 @@ def _seen(hosts, via):
     return [one.get("id") for one in found]
 
 
-def _run(minions, function, args=()):
+def _run(minions, function, args=(), **kwargs):
     """
     Run a function on these minions and return what each gave.
     """
-    answers = __salt__["saltutil.cmd"](minions, function, arg=list(args), tgt_type="list")
+    if not minions:
+        return {}
+    answers = __salt__["saltutil.cmd"](
+        minions, function, arg=list(args), kwarg=kwargs, tgt_type="list"
+    )
     return {name: answer.get("ret") for name, answer in answers.items()}

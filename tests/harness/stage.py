@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+from urllib.parse import urlsplit
 
 from tests.harness.ports import free_ports
 from tests.harness.scratch import ScratchError, ScratchSalt, scratch_root
@@ -39,34 +40,49 @@ class Stage:
         included: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         self.webhook_token = secrets.token_urlsafe(32)
-        self.tenant = Tenant().start()
+        self.webhook_url = f"http://127.0.0.1:{free_ports(1)[0]}/dynatrace" if webhook else None
+        self.root = scratch_root()
+        self.tenant = self.new_tenant().start()
         self.api_token = self.tenant.add_token()
-        self.host = self.tenant.add_host("web01.example.com")
-        self.process = self.tenant.add_process(self.host)
-        self.webhook_url: str | None = None
         engine: dict[str, Any] = {
             "environment_url": self.tenant.url,
             "api_token": self.api_token,
             "poll_interval": poll_interval,
             **(options or {}),
         }
-        if webhook:
-            port = free_ports(1)[0]
+        if self.webhook_url:
+            port = urlsplit(self.webhook_url).port
             engine["webhook"] = {"port": port, "token": self.webhook_token}
-            self.webhook_url = f"http://127.0.0.1:{port}/dynatrace"
-        root = scratch_root()
-        # Where a OneAgent would leave it; the grain `dynatrace` reads it.
-        enrichment = root / "dt_host_metadata.json"
-        enrichment.write_text(json.dumps({"dt.entity.host": self.host}))
+        minion, files, settings = self.furnish()
         self.salt = ScratchSalt(
-            minions={MINION: {"dynatrace_enrichment_file": str(enrichment)}},
+            minions={MINION: minion},
             included={
                 "engines.conf": {"engines": [{"dynatrace": engine}]},
                 "states.conf": {"file_roots": {"base": [str(path) for path in states]}},
+                **files,
                 **(included or {}),
             },
-            root=root,
+            settings=settings,
+            root=self.root,
         )
+
+    def new_tenant(self) -> Tenant:
+        """
+        Make the tenant.
+        """
+        return Tenant()
+
+    def furnish(self) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+        """
+        Let the tenant know host and process; return the minion's settings, files of master.d, and
+        settings of the master.
+        """
+        self.host = self.tenant.add_host("web01.example.com")
+        self.process = self.tenant.add_process(self.host)
+        # Where a OneAgent would leave it; the grain `dynatrace` reads it.
+        enrichment = self.root / "dt_host_metadata.json"
+        enrichment.write_text(json.dumps({"dt.entity.host": self.host}))
+        return {"dynatrace_enrichment_file": str(enrichment)}, {}, {}
 
     def __enter__(self) -> Stage:
         try:
@@ -124,6 +140,17 @@ class Stage:
             + self.salt.minions[MINION].tail()
         )
 
+    def orchestrate(self, name: str, pillar: Mapping[str, Any], **more: Any) -> list[Any]:
+        """
+        Run `dynatrace.orch.<name>` on the master and return its states in their order.
+        """
+        given = {"pillar": json.dumps(pillar), **more}
+        told = self.salt.run("state.orchestrate", f"dynatrace.orch.{name}", **given)
+        [states] = told["data"].values()
+        if not isinstance(states, dict):
+            raise ScratchError(f"dynatrace.orch.{name} did not run: {states}")
+        return sorted(states.values(), key=lambda state: int(state["__run_num__"]))
+
     def wait_for_engine(self, timeout: float = 30) -> None:
         """
         Return when the engine runs.
@@ -138,17 +165,19 @@ class Stage:
         """
         Name the logs that hold a secret.
         """
-        hidden = (
-            self.api_token,
-            self.api_token.split(".")[-1],
-            self.webhook_token,
-            self.salt.secret,
-        )
         found = []
         for path in sorted(self.salt.logs.iterdir()):
             text = path.read_text(errors="replace")
-            found += [str(path)] if any(secret in text for secret in hidden) else []
+            found += [str(path)] if any(secret in text for secret in self.secrets) else []
         return found
+
+    @property
+    def secrets(self) -> list[str]:
+        """
+        What may be in no log.
+        """
+        secret_part = self.api_token.split(".")[-1]
+        return [self.api_token, secret_part, self.webhook_token, self.salt.secret]
 
     def tracebacks_in_logs(self) -> list[str]:
         """

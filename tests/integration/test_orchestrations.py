@@ -4,9 +4,7 @@ What is done by hand with `salt-run state.orchestrate`, with everything real but
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -19,17 +17,6 @@ pytestmark = pytest.mark.apache
 
 TARGET = {"minion": MINION, "service": "apache2"}
 TEST_MACHINE = {"dynatrace": {"chaos": {"allow": [MINION]}}}
-
-
-def orchestrate(stage: Stage, name: str, pillar: dict[str, Any], **more: Any) -> list[Any]:
-    """
-    Run an orchestration and return its states in their order.
-    """
-    given = {"pillar": json.dumps(pillar), **more}
-    told = stage.salt.run("state.orchestrate", f"dynatrace.orch.{name}", **given)
-    [states] = told["data"].values()
-    assert isinstance(states, dict), states
-    return sorted(states.values(), key=lambda state: state["__run_num__"])
 
 
 @pytest.fixture
@@ -48,15 +35,15 @@ def test_a_dead_service_is_healed_by_hand_with_its_proof(serving: Stage) -> None
     Minion and service are enough; a service that serves is no change; test=True does nothing.
     """
     stop_apache()
-    [planned] = orchestrate(serving, "heal", TARGET, test=True)
+    [planned] = serving.orchestrate("heal", TARGET, test=True)
     assert planned["result"] is None
     assert not apache.answers()
-    [healed] = orchestrate(serving, "heal", TARGET)
+    [healed] = serving.orchestrate("heal", TARGET)
     assert healed["result"] is True
     assert "http://127.0.0.1/ answered 200" in healed["comment"]
     assert healed["changes"][MINION]["apache2"] == "started"
     assert apache.answers()
-    [again] = orchestrate(serving, "heal", TARGET)
+    [again] = serving.orchestrate("heal", TARGET)
     assert (again["result"], again["changes"]) == (True, {})
 
 
@@ -67,7 +54,7 @@ def test_a_problem_is_taken_up_again_by_hand(serving: Stage) -> None:
     problem, since = fail(serving)
     outcome(serving, problem, since)
     stop_apache()
-    [healed] = orchestrate(serving, "heal", {"display_id": problem.display_id})
+    [healed] = serving.orchestrate("heal", {"display_id": problem.display_id})
     assert healed["result"] is True, healed
     assert "Attempt 2" in healed["comment"]
     assert apache.answers()
@@ -77,7 +64,7 @@ def test_chaos_reports_the_outage_that_the_engine_ended(watched: Stage) -> None:
     """
     The engine is asked, the service killed, and the seconds told until it served again.
     """
-    asked, made = orchestrate(watched, "chaos", {**TARGET, **TEST_MACHINE, "how": "kill"})
+    asked, made = watched.orchestrate("chaos", {**TARGET, **TEST_MACHINE, "how": "kill"})
     assert (asked["result"], asked["changes"]) == (True, {}), asked
     assert made["result"] is True, made
     assert made["changes"][MINION]["apache2"].startswith("out for ")
@@ -89,7 +76,7 @@ def test_what_nobody_heals_is_brought_back_by_chaos_itself(serving: Stage) -> No
     """
     Without a problem there is no healing; the service is up again in the end, and it is a failure.
     """
-    _, made = orchestrate(serving, "chaos", {**TARGET, **TEST_MACHINE, "timeout": 5})
+    _, made = serving.orchestrate("chaos", {**TARGET, **TEST_MACHINE, "timeout": 5})
     assert made["result"] is False
     assert "not healed within 5 s; the remedy was applied" in made["comment"]
     assert apache.answers()
@@ -102,7 +89,7 @@ def test_chaos_is_refused_where_the_engine_would_not_heal(serving: Stage) -> Non
     main = PID_FILE.read_text()
     serving.salt.run("dynatrace.pause", reason="a test")
     try:
-        asked, made = orchestrate(serving, "chaos", TARGET)
+        asked, made = serving.orchestrate("chaos", TARGET)
     finally:
         serving.salt.run("dynatrace.resume")
     assert asked["result"] is made["result"] is False

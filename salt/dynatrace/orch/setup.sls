@@ -38,14 +38,10 @@ dynatrace-orch-setup-dynatrace-setup-synced:
     - require:
         - dynatrace_setup: dynatrace-orch-setup-dynatrace-setup-targets-known
 
-dynatrace-orch-setup-salt-state-oneagent:
-  salt.state:
-    - tgt: {{ minions | tojson }}
-    - tgt_type: list
-    - expect_minions: true
-    - sls:
-        - dynatrace.oneagent
-    - queue: true
+dynatrace-orch-setup-dynatrace-setup-applied-oneagent:
+  dynatrace_setup.applied:
+    - minions: {{ minions | tojson }}
+    - sls: dynatrace.oneagent
     - require:
         - dynatrace_setup: dynatrace-orch-setup-dynatrace-setup-synced
 
@@ -57,7 +53,7 @@ dynatrace-orch-setup-dynatrace-setup-hosts-known:
     - via: {{ via | tojson }}
     - timeout: {{ salt['pillar.get']('timeout', 600) | tojson }}
     - require:
-        - salt: dynatrace-orch-setup-salt-state-oneagent
+        - dynatrace_setup: dynatrace-orch-setup-dynatrace-setup-applied-oneagent
 {%- if via is none %}
     - require_in:
         - sls: dynatrace.tenant.webhook
@@ -65,14 +61,10 @@ dynatrace-orch-setup-dynatrace-setup-hosts-known:
         - sls: dynatrace.tenant.maintenance_windows
 {%- else %}
 
-dynatrace-orch-setup-salt-state-tenant:
-  salt.state:
-    - tgt: {{ [via] | tojson }}
-    - tgt_type: list
-    - expect_minions: true
-    - sls:
-        - dynatrace.tenant
-    - queue: true
+dynatrace-orch-setup-dynatrace-setup-applied-tenant:
+  dynatrace_setup.applied:
+    - minions: {{ [via] | tojson }}
+    - sls: dynatrace.tenant
     - require:
         - dynatrace_setup: dynatrace-orch-setup-dynatrace-setup-hosts-known
 {%- endif %}

@@ -28,26 +28,18 @@ dynatrace-orch-teardown-dynatrace-setup-targets-known:
         - sls: dynatrace.tenant.webhook_absent
 {%- else %}
 
-dynatrace-orch-teardown-salt-state-tenant:
-  salt.state:
-    - tgt: {{ [via] | tojson }}
-    - tgt_type: list
-    - expect_minions: true
-    - sls:
-        - dynatrace.tenant.absent
-    - queue: true
+dynatrace-orch-teardown-dynatrace-setup-applied-tenant:
+  dynatrace_setup.applied:
+    - minions: {{ [via] | tojson }}
+    - sls: dynatrace.tenant.absent
     - require:
         - dynatrace_setup: dynatrace-orch-teardown-dynatrace-setup-targets-known
 {%- endif %}
 
-dynatrace-orch-teardown-salt-state-oneagent:
-  salt.state:
-    - tgt: {{ minions | tojson }}
-    - tgt_type: list
-    - expect_minions: true
-    - sls:
-        - dynatrace.oneagent.absent
-    - queue: true
+dynatrace-orch-teardown-dynatrace-setup-applied-oneagent:
+  dynatrace_setup.applied:
+    - minions: {{ minions | tojson }}
+    - sls: dynatrace.oneagent.absent
     - require:
         - dynatrace_setup: dynatrace-orch-teardown-dynatrace-setup-targets-known
 {%- if via is none %}
@@ -55,5 +47,5 @@ dynatrace-orch-teardown-salt-state-oneagent:
         - sls: dynatrace.tenant.process_alerting_absent
         - sls: dynatrace.tenant.webhook_absent
 {%- else %}
-        - salt: dynatrace-orch-teardown-salt-state-tenant
+        - dynatrace_setup: dynatrace-orch-teardown-dynatrace-setup-applied-tenant
 {%- endif %}

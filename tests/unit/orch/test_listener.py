@@ -44,7 +44,8 @@ class Engine:
                 pass
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Call)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True)
+        self.thread.start()
 
     def __enter__(self) -> Engine:
         return self

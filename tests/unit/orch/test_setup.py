@@ -26,6 +26,8 @@ class Master:
         self.grains: dict[str, Any] = {"web01": HOST, "web02": OTHER}
         self.hosts: Any = [{"id": HOST, "name": "a"}, {"id": OTHER, "name": "b"}]
         self.brought: dict[str, Any] = {}
+        self.returns: dict[str, Any] = {}
+        self.states_of: dict[str, list[str]] = {}
         self.heard: dict[str, Any] = {}
         self.selectors: list[str] = []
         self.states: ModuleType = load(
@@ -53,9 +55,14 @@ class Master:
         self.selectors.append(selector)
         return self.hosts
 
-    def _cmd(self, tgt: list[str], fun: str, arg: Any, tgt_type: str) -> Any:
+    def _cmd(self, tgt: list[str], fun: str, arg: Any, kwarg: Any, tgt_type: str) -> Any:
         assert tgt_type == "list"
         self.ran.append((tgt, fun))
+        if fun == "state.apply":
+            assert kwarg == {"queue": True, "test": self.states.__opts__["test"]}
+            return {name: {"ret": self.returns[name]} for name in tgt if name in self.returns}
+        if fun == "saltutil.list_extmods":
+            return {name: {"ret": {"states": self.states_of[name]}} for name in tgt}
         if fun == "saltutil.sync_all":
             return {name: {"ret": self.brought.get(name, {"grains": []})} for name in tgt}
         if fun == "dynatrace_tenant_api.entities":
@@ -72,7 +79,7 @@ def master(monkeypatch: pytest.MonkeyPatch) -> Master:
     return Master(monkeypatch)
 
 
-STEPS = ("targets_known", "synced", "hosts_known")
+STEPS = ("targets_known", "synced", "applied", "hosts_known")
 WRONG = [*HOSTILE, None, [], {}, [None], [["web01"]], ["*"], ["web01", "nobody"], ["web01,web02"]]
 
 
@@ -86,7 +93,7 @@ def test_only_a_list_of_accepted_ids_names_minions(master: Master, step: str, mi
 
 
 @pytest.mark.parametrize("via", [*HOSTILE, [], {}, ["salt01"], "*"], ids=lambda v: repr(v)[:20])
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("step", ["targets_known", "synced", "hosts_known"])
 def test_only_an_accepted_id_names_who_asks_the_tenant(master: Master, step: str, via: Any) -> None:
     """The same for it."""
     result, _, changes = master.step(step, minions=["web01"], via=via)
@@ -114,6 +121,46 @@ def test_a_minion_that_does_not_answer_is_a_failure(master: Master) -> None:
     master.brought = {"web02": None}
     assert "web02" in master.step("synced", minions=["web01", "web02"])[1]
     assert master.step("synced", minions=["web01", "web02"])[0] is False
+
+
+def ran(result: Any, number: int = 0, **changes: Any) -> dict[str, Any]:
+    return {
+        "result": result,
+        "comment": f"step {number}.",
+        "changes": changes,
+        "__run_num__": number,
+    }
+
+
+def test_what_is_applied_is_told_in_short(master: Master) -> None:
+    """Comments in their order, changes by minion, the worst result."""
+    master.returns = {
+        "web01": {"b": ran(True, 2, x=1), "a": ran(True, 1)},
+        "web02": {"a": ran(True)},
+    }
+    told = master.step("applied", minions=["web01", "web02"], sls="dynatrace.oneagent")
+    assert told == (True, "web01: step 1. step 2.\nweb02: step 0.", {"web01": {"x": 1}})
+    master.returns["web02"] = {"a": ran(False)}
+    assert master.step("applied", minions=["web01", "web02"], sls="dynatrace.oneagent")[0] is False
+
+
+@pytest.mark.parametrize("answer", [None, {}, "no such state", ["Rendering failed"]])
+def test_states_that_did_not_run_are_a_failure(master: Master, answer: Any) -> None:
+    """A minion that does not answer is one of them."""
+    master.returns = {"web01": {"a": ran(True)}, **({"web02": answer} if answer else {})}
+    result, comment, changes = master.step("applied", minions=["web01", "web02"], sls="a.b")
+    assert (result, changes) == (False, {})
+    assert "web02: " in comment
+
+
+def test_a_minion_without_modules_cannot_tell_what_it_would_change(master: Master) -> None:
+    """With test=True that is no failure; the others are asked."""
+    master.states.__opts__["test"] = True  # type: ignore[attr-defined]
+    master.states_of = {"web01": ["dynatrace_oneagent"], "web02": []}
+    master.returns = {"web01": {"a": ran(True)}}
+    told = master.step("applied", minions=["web01", "web02"], sls="dynatrace.oneagent")
+    assert (told[0], told[2]) == (None, {})
+    assert master.ran[-1] == (["web01"], "state.apply")
 
 
 @pytest.mark.parametrize("via", [None, "salt01"])

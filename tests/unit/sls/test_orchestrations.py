@@ -104,9 +104,8 @@ def test_a_hostile_list_is_checked_before_any_minion_is_asked(
     for step, body in high.items():
         [(function, given)] = body.items()
         required = {one for pair in given.get("require", []) for one in pair.values()}
-        if function == "salt.state":
-            assert given["tgt"] in (value, [value])
-            assert given["tgt_type"] == "list"
+        if function == "dynatrace_setup.applied":
+            assert given["minions"] in (value, [value])
         assert step in safe or required & safe or step.endswith("notification-heard")
         safe.add(step)
 
