@@ -153,10 +153,20 @@ def _narrowed(
     if name == "tag":
         tags = [parse_tag(value) for value in values]
         return [one for one in found if any(tag.same(own) for tag in tags for own in one.tags)]
+    if name == "mzName":
+        return [one for one in found if any(zone["name"] in values for zone in one.zones)]
+    if name == "softwareTechnologies":
+        return [one for one in found if _technologies(one) & set(values)]
     if meets := _NAME_TESTS.get(name):
         texts = [value.lower() for value in values]
         return [one for one in found if any(meets(one.name.lower(), text) for text in texts)]
     raise violated(path, f"Unknown criterion '{name}'")
+
+
+def _technologies(entity: Entity) -> set[str]:
+    # An attribute whose value is a list of objects; it is selected by their type.
+    found = entity.properties.get("softwareTechnologies", [])
+    return {str(one["type"]) for one in found if "type" in one}
 
 
 def _nested(criteria: list[Criterion], topology: Topology, path: str) -> list[Entity]:

@@ -111,6 +111,23 @@ def test_the_entity_selector_selects(
     assert [names[one] for one in _ids(client, text)] == found
 
 
+def test_process_groups_are_selected_by_technology_and_zone(tenant: Tenant, client: Client) -> None:
+    """Both compare whole values, with their case; several values are one or the other."""
+    host = tenant.add_host()
+    groups = {}
+    for name, technology in (("shop", "APACHE_HTTPD"), ("proxy", "NGINX"), ("own", None)):
+        process = tenant.add_process(host, name, technology)
+        [groups[name]] = tenant.entities[process].links["isInstanceOf"]
+    tenant.entities[groups["shop"]].zones.append({"id": "1", "name": "Zone 1"})
+    of = 'type("PROCESS_GROUP"),'
+    assert _ids(client, of + 'softwareTechnologies("NGINX")') == [groups["proxy"]]
+    either = _ids(client, of + 'softwareTechnologies("NGINX","APACHE_HTTPD")')
+    assert set(either) == {groups["proxy"], groups["shop"]}
+    assert _ids(client, of + 'softwareTechnologies("nginx")') == []
+    assert _ids(client, of + 'mzName("Zone 1")') == [groups["shop"]]
+    assert _ids(client, of + 'mzName("Zone")') == []
+
+
 @pytest.mark.parametrize(
     "selector",
     [
