@@ -140,7 +140,7 @@ def _synced(minions, via):
         brought = {kind: files for kind, files in answer.items() if files}
         if brought:
             changes[minion] = brought
-    return True, f"{', '.join(names)} have what the master serves.", changes
+    return True, f"What the master serves is on {', '.join(names)}.", changes
 
 
 def _applied(minions, sls):
@@ -219,11 +219,13 @@ def _notification_heard(timeout):
     if not heard:
         return True, "No engine of this master has a listener: they poll.", {}
     told = [
-        f"{name}: {one['url']} {one.get('error') or 'was heard on the event bus'}"
+        f"{name}: {one['error']} ({one['url']})"
+        if "error" in one
+        else f"{name} heard it at {one['url']}"
         for name, one in heard.items()
     ]
-    sent = "The test notification was sent from this master, not by the tenant"
-    return not any("error" in one for one in heard.values()), f"{sent}. {'; '.join(told)}.", {}
+    sent = "The test notification was sent by this master, not by the tenant"
+    return not any("error" in one for one in heard.values()), f"{'; '.join(told)}. {sent}.", {}
 
 
 def _waited(look, wanted, until):

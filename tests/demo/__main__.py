@@ -14,27 +14,21 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
+from tests.demo.keeping import keep
+from tests.demo.saying import DemoError, Interrupted, say
+from tests.demo.setting_up import SET_UP, set_up
 from tests.demo.timeline import Moment, Probe, Timeline
 from tests.harness import ScratchError, apache
+from tests.harness.newcomer import Newcomer
 from tests.harness.stage import MINION, Stage
 
 STATES = Path(__file__).with_name("states")
 PATIENCE_S = 90.0
 INSTALL_S = 900.0
+#: Who plays with KEEP=1 breaks apache2 more often than a site would stand.
+POLICY = {"cooldown": 5, "max_attempts": 100}
 #: Which log tells most when a step never came.
 LOG_OF = {"serving again": "minion", "proved": "minion"}
-
-
-class DemoError(Exception):
-    """
-    The demo did not end well; the text is for the user.
-    """
-
-
-class Interrupted(BaseException):
-    """
-    Somebody wants the demo to end.
-    """
 
 
 def main() -> int:
@@ -67,7 +61,12 @@ def play() -> float:
     webhook = not switched_on("POLL")
     found = apache.Apache.found()
     try:
-        stage = Stage(webhook=webhook, poll_interval=5 if webhook else 2, states=[STATES])
+        stage = Newcomer(
+            webhook=webhook,
+            poll_interval=5 if webhook else 2,
+            options={"policy": POLICY},
+            states=[STATES],
+        )
         try:
             prepare(stage)
             outage = fail_and_heal(stage, webhook)
@@ -90,24 +89,28 @@ def play() -> float:
     return outage
 
 
-def prepare(stage: Stage) -> None:
+def prepare(stage: Newcomer) -> None:
     """
-    Bring everything to where apache2 serves and the engine watches.
+    Bring everything from nothing to where apache2 serves and the engine watches.
     """
     began = time.monotonic()
     say(f"Starting salt-master, salt-minion and salt-api in {stage.salt.root} ...")
     stage.start()
     stage.wait_for_engine()
     say(f"  they run, on loopback ports, after {time.monotonic() - began:.1f} s")
-    say("Sending grains, modules and states to the minion (saltutil.sync_all) ...")
-    say(f"  the master knows {MINION} as {stage.sync()}")
     say("Installing and starting apache2 with Salt (state.apply demo.apache2) ...")
     states = stage.salt.api.call("state.apply", "demo.apache2", tgt=MINION, timeout=INSTALL_S)
     check_states(states.get(MINION))
     apache.wait_until_answers(20)
     say(f"  {apache.URL} answers")
-    stage.tell_webhook()
-    stage.tenant.monitor(stage.process, apache.URL)
+    say(
+        f"\nThe tenant {stage.tenant.url} is empty, and no OneAgent is installed. Set up all of it:"
+    )
+    say(f"  {SET_UP}\n")
+    set_up(stage)
+    say("\nThe same again changes nothing:\n")
+    if changed := set_up(stage):
+        raise DemoError(f"The second setup changed something: {', '.join(changed)}")
     stage.tenant.log.wait_for(
         lambda: any(entry.what == "monitor started" for entry in stage.tenant.log.entries()), 10
     )
@@ -200,31 +203,6 @@ def explain(stage: Stage, timeline: Timeline) -> str:
     )
 
 
-def keep(stage: Stage) -> None:
-    """
-    Leave everything running until somebody ends it, and say how to look around.
-    """
-    program = Path(sys.executable).parent
-    config = stage.salt.config_dir
-    say("\nEverything is left running. To look around, in another terminal:\n")
-    say(f"  {program}/salt-run -c {config} state.event 'dynatrace/*' pretty=True")
-    say(f"  {program}/salt -c {config} {MINION} grains.get dynatrace")
-    say(f"  {program}/salt -c {config} {MINION} service.stop apache2")
-    say(f"  tail -f {stage.salt.logs}/master\n")
-    say(f"  tenant    {stage.tenant.url}/api/v2/problems")
-    say(f"            with the header  Authorization: Api-Token {stage.api_token}")
-    if stage.webhook_url:
-        say(
-            f"  webhook   {stage.webhook_url}   health: {stage.webhook_url.rsplit('/', 1)[0]}/healthz"
-        )
-    say(f"  salt-api  {stage.salt.api.url}   with the header  X-Auth-Token: {stage.salt.api.token}")
-    say(f"  apache2   {apache.URL}")
-    say(f"\nTo stop it and clean up: Ctrl-C here, or  kill {os.getpid()}")
-    with contextlib.suppress(Interrupted):
-        while True:
-            signal.pause()
-
-
 @contextlib.contextmanager
 def undisturbed() -> Iterator[None]:
     """
@@ -244,14 +222,6 @@ def switched_on(name: str) -> bool:
     Tell whether a switch is given: `NAME=1` or any other text but `0`.
     """
     return os.environ.get(name, "") not in ("", "0")
-
-
-def say(text: str) -> None:
-    """
-    Print a line at once, also into a pipe.
-    """
-    with contextlib.suppress(BrokenPipeError):
-        print(text, flush=True)
 
 
 def _failed(future: Future[None]) -> bool:

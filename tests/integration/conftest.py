@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.harness import apache
+from tests.harness.newcomer import Newcomer
 from tests.harness.stage import MINION, Stage
 
 
@@ -35,16 +36,15 @@ def machine_apache() -> Iterator[apache.Apache]:
 
 
 @pytest.fixture(scope="session")
-def stage(machine_apache: apache.Apache) -> Iterator[Stage]:
+def stage(machine_apache: apache.Apache) -> Iterator[Newcomer]:
     """
-    Everything running, the minion synced, notifications on.
+    Everything running, hosts and tenant set up as a user does it.
     """
-    with Stage(
-        poll_interval=2, options={"policy": {"cooldown": 0, "max_attempts": 100}}
-    ) as running:
+    policy = {"cooldown": 0, "max_attempts": 100}
+    with Newcomer(poll_interval=2, watch=False, options={"policy": policy}) as running:
         running.wait_for_engine()
-        running.sync()
-        running.tell_webhook()
+        failed = [state for state in running.set_up() if state["result"] is not True]
+        assert failed == []
         yield running
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.harness import apache
+from tests.harness.newcomer import Newcomer
 from tests.harness.stage import MINION, Stage
 from tests.integration.test_healing import PID_FILE, fail, outcome, stop_apache
 from tests.tenant.monitor import Monitor
@@ -97,3 +98,36 @@ def test_chaos_is_refused_where_the_engine_would_not_heal(serving: Stage) -> Non
     assert "paused by" in asked["comment"]
     assert apache.answers()
     assert PID_FILE.read_text() == main
+
+
+def test_a_second_setup_changes_nothing(stage: Newcomer) -> None:
+    """
+    The stage was set up from nothing; all of it is as wanted, and what was looked at is still so.
+    """
+    requests = len(stage.tenant.requests)
+    states = stage.set_up()
+    assert {state["__id__"]: (state["result"], state["changes"]) for state in states} == {
+        state["__id__"]: (True, {}) for state in states
+    }
+    assert len(states) == 8
+    written = [call for call in stage.tenant.requests[requests:] if call.method in ("PUT", "POST")]
+    assert [call for call in written if "settings" in call.path] == []
+
+
+def test_teardown_leaves_host_and_tenant_as_they_were(stage: Newcomer) -> None:
+    """
+    First it says so, then it does it: no OneAgent, no setting, no alerting. The last test of the stage.
+    """
+    target = {"minions": [MINION]}
+    stage.orchestrate("teardown", target, test=True)
+    assert stage.oneagent.exists()
+    assert stage.tenant.alerting_on(stage.process)
+    states = stage.orchestrate("teardown", target)
+    assert [state["result"] for state in states] == [True] * len(states), states
+    assert not stage.oneagent.exists()
+    assert not stage.tenant.alerting_on(stage.process)
+    left = [one.value.get("name") for one in stage.tenant.settings_objects()]
+    assert left == ["Default"]
+    assert stage.secrets_in_logs() == []
+    assert stage.tracebacks_in_logs() == []
+    stage.tenant.check()

@@ -42,7 +42,8 @@ It does not model:
   2021, limits on the length of comments;
 - relevance: sorting by it is accepted and changes nothing;
 - the thread pool behind 429: limits are counted for each token and endpoint;
-- the entity selector beyond type, entityId, entityName*, tag and one level of relationships;
+- the entity selector beyond type, entityId, entityName*, tag, mzName, softwareTechnologies and one
+  level of relationships;
 - consistency delays other than those that faults and `close_lag` make;
 - retries, order between webhooks, source addresses and headers of notifications: not documented;
 - chunked request bodies, HTTP/2, compression, CORS, and the length limit of URLs;

@@ -1,0 +1,46 @@
+"""
+What one can do with a demo that is left running.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from pathlib import Path
+
+from tests.demo.saying import Interrupted, say
+from tests.harness import apache
+from tests.harness.stage import MINION, Stage
+
+
+def keep(stage: Stage) -> None:
+    """
+    Leave everything running until somebody ends it, and say how to look around.
+    """
+    program = Path(sys.executable).parent
+    config = stage.salt.config_dir
+    say("\nEverything is left running. To look around, in another terminal:\n")
+    say(f"  {program}/salt-run -c {config} state.event 'dynatrace/*' pretty=True")
+    say(f"  {program}/salt -c {config} {MINION} grains.get dynatrace")
+    say(f"  {program}/salt -c {config} {MINION} service.stop apache2")
+    say(f"  tail -f {stage.salt.logs}/master")
+    say("\nTo break apache2 under the eyes of the engine, or heal it by hand:\n")
+    say(f"  {program}/salt-run -c {config} state.orchestrate dynatrace.orch.chaos \\")
+    allow = f'"dynatrace": {{"chaos": {{"allow": ["{MINION}"]}}}}'
+    say(f'    pillar=\'{{"minion": "{MINION}", "service": "apache2", "how": "kill", {allow}}}\'')
+    say(f"  {program}/salt-run -c {config} state.orchestrate dynatrace.orch.heal \\")
+    say(f'    pillar=\'{{"minion": "{MINION}", "service": "apache2"}}\'\n')
+    say(f"  tenant    {stage.tenant.url}/api/v2/problems")
+    say(f"            with the header  Authorization: Api-Token {stage.api_token}")
+    if stage.webhook_url:
+        say(
+            f"  webhook   {stage.webhook_url}   health: {stage.webhook_url.rsplit('/', 1)[0]}/healthz"
+        )
+    say(f"  salt-api  {stage.salt.api.url}   with the header  X-Auth-Token: {stage.salt.api.token}")
+    say(f"  apache2   {apache.URL}")
+    say(f"\nTo stop it and clean up: Ctrl-C here, or  kill {os.getpid()}")
+    with contextlib.suppress(Interrupted):
+        while True:
+            signal.pause()
