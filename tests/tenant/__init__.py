@@ -17,6 +17,8 @@ Where its behaviour comes from:
   what alerting profiles, maintenance windows and process availability do: Dynatrace documentation
   and published schemas; messages follow captured ones as far as they are known. Each module says
   what is assumed.
+- Deployment API (calls, codes, ETag, form of the signature): Dynatrace documentation. What is in the
+  installers is a stub with the documented options; how it reports to the tenant is synthetic.
 - Webhooks (placeholders, escaping, templates, the test notification): Dynatrace documentation.
 - Events ingest: Dynatrace documentation, the 201 is captured.
 - Faults: named after what clients have met; their bodies are synthetic.
@@ -29,11 +31,13 @@ Times are UTC milliseconds, except in the journal, the calls and the deliveries:
 
 It does not model:
 
-- deployment (installer), metrics ingest, v1 APIs, Grail, workflows, OAuth clients;
+- metrics ingest, other v1 APIs, Grail, workflows, OAuth clients;
 - of Settings 2.0: schemas but the four, reading schemas and effective values, permissions, owners,
   order, notifications other than webhooks, OAuth, management zones as references, filters of
   profiles by event properties, availability by a number of instances; a notification tells nothing
   of problems that were open before it;
+- OneAgents but the stub: installers for other systems, images, connectivity; a removed tag or
+  property is gone at once, and processes are found only as `discover` was told;
 - the end of a maintenance window while a problem is open: its flags are those of its beginning;
 - Davis: nothing merges, escalates, becomes frequent or goes through "Processing" by itself; a test
   does that by `update_problem`, `merge_problem` and the flags of `open_problem`;
@@ -51,6 +55,7 @@ It does not model:
 """
 
 from tests.tenant.api import Call
+from tests.tenant.authority import Authority
 from tests.tenant.core import Switches
 from tests.tenant.errors import ApiError
 from tests.tenant.faults import FAULTS
@@ -69,6 +74,7 @@ __all__ = [
     "MASK",
     "RECOMMENDED_TEMPLATE",
     "ApiError",
+    "Authority",
     "Call",
     "Comment",
     "Delivery",

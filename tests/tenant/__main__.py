@@ -6,9 +6,12 @@ from __future__ import annotations
 
 import argparse
 import time
+from pathlib import Path
 
 from tests.tenant import Entry, Tenant
 from tests.tenant.tenant import DEFAULT_SCOPES
+
+_VERSION = "1.305.50.20250110-093218"
 
 
 def main() -> None:
@@ -24,6 +27,7 @@ def main() -> None:
     parser.add_argument("--webhook-token", help="sent to it as Authorization: Bearer")
     parser.add_argument("--watch", help="URL of a web server; its problem opens and closes by it")
     parser.add_argument("--empty", action="store_true", help="nothing alerts until settings say so")
+    parser.add_argument("--installers", metavar="DIRECTORY", help="offer one that installs there")
     parser.add_argument("--problem", action="store_true", help="open a problem at once")
     chosen = parser.parse_args()
     tenant = Tenant(
@@ -36,7 +40,11 @@ def main() -> None:
     with tenant:
         tenant.subscribe(_print)
         process = tenant.add_process(tenant.add_host(chosen.host_name))
-        token = tenant.add_token([*DEFAULT_SCOPES, "settings.read", "settings.write"])
+        scopes = ("settings.read", "settings.write", "InstallerDownload")
+        token = tenant.add_token([*DEFAULT_SCOPES, *scopes])
+        if chosen.installers:
+            tenant.offer_installer(_VERSION, Path(chosen.installers).resolve())
+            print(f"root certificate: {tenant.authority.certificate}")
         if chosen.webhook:
             secret = chosen.webhook_token
             headers = {"Authorization": f"Bearer {secret}"} if secret else {}

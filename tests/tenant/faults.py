@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+LOGIN = b"<!DOCTYPE html><html><head><title>Sign in</title></head><body>Sign in</body></html>"
+
 # Name -> its options with their defaults.
 FAULTS: dict[str, dict[str, Any]] = {
     # instead of the real answer; the call is not carried out
@@ -16,7 +18,7 @@ FAULTS: dict[str, dict[str, Any]] = {
     "bad_gateway_html": {"status": 502},
     "rate_limited": {"headers": True, "unit": "microseconds", "wait": 1.0, "retry_after": None},
     "html_200": {},
-    "redirect_elsewhere": {"url": "http://127.0.0.1:9/"},
+    "redirect_elsewhere": {"url": "http://127.0.0.1:9/", "status": 302},
     "empty_body": {},
     "wrong_type": {"body": ["unexpected"]},
     # in the way that the real answer takes; the call is carried out unless said otherwise
@@ -29,6 +31,11 @@ FAULTS: dict[str, dict[str, Any]] = {
     "comment_accepted_then_500": {},
     "comment_delayed_visibility": {"calls": 2},
     "notification_before_list": {"calls": 2, "detail": False},
+    # in a downloaded installer; truncated_body and slow strike it too, by their path
+    "installer_bad_signature": {},
+    "installer_html": {},
+    "installer_truncated": {},
+    "installer_altered": {"change": bytes.upper},
     # in the webhook sender
     "duplicate_notification": {"copies": 2},
     "lost_notification": {},

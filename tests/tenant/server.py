@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from tests.tenant.api import respond
 from tests.tenant.errors import ApiError
-from tests.tenant.faults import ON_THE_WAY, REPLACING, Fault
+from tests.tenant.faults import LOGIN, ON_THE_WAY, REPLACING, Fault
 from tests.tenant.tokens import rate_headers
 from tests.tenant.wire import Answer, Request
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from tests.tenant.tenant import Tenant
 
 _LARGEST_BODY = 1_048_576
-_LOGIN = b"<!DOCTYPE html><html><head><title>Sign in</title></head><body>Sign in</body></html>"
 _GATEWAY = b"<html><body><h1>502 Bad Gateway</h1></body></html>"
 
 
@@ -148,7 +147,7 @@ class Connection(BaseHTTPRequestHandler):
         if fault and name == "endless_body":
             self._send_endlessly(fault)
             return
-        if answer.status != 204:
+        if answer.status not in (204, 304):
             self.send_header("Content-Length", str(len(payload)))
         self.end_headers()
         if name == "truncated_body":
@@ -184,8 +183,8 @@ def replacement(fault: Fault) -> Answer:
         return Answer(options["status"], ApiError(options["status"], options["message"]).body())
     plain = {
         "bad_gateway_html": lambda: Answer(options["status"], _GATEWAY, content_type=html),
-        "html_200": lambda: Answer(200, _LOGIN, content_type=html),
-        "redirect_elsewhere": lambda: Answer(302, None, {"Location": options["url"]}),
+        "html_200": lambda: Answer(200, LOGIN, content_type=html),
+        "redirect_elsewhere": lambda: Answer(options["status"], None, {"Location": options["url"]}),
         "wrong_type": lambda: Answer(200, options["body"]),
         "empty_body": lambda: Answer(200, None),
     }

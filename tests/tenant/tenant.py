@@ -12,17 +12,17 @@ from typing import Any
 
 from tests.tenant.api import Call, all_routes, record
 from tests.tenant.core import Switches
+from tests.tenant.deployment import Deployment
 from tests.tenant.monitor import Monitor
 from tests.tenant.paging import Cursors
 from tests.tenant.server import Listener
 from tests.tenant.tokens import TokenBook
-from tests.tenant.webhooks import Notifications
 from tests.tenant.wire import Request
 
 DEFAULT_SCOPES = ("problems.read", "problems.write", "entities.read")
 
 
-class Tenant(Notifications):
+class Tenant(Deployment):
     """
     A simulated Dynatrace environment on a loopback port.
 

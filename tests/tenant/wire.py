@@ -113,8 +113,8 @@ class Answer:
 @dataclass(frozen=True)
 class Route:
     """
-    One endpoint: what it is called, which scope it asks for (`also` which others), and which
-    parameters it knows.
+    One endpoint: what it is called, which scope it asks for (`also` which others; an empty
+    one: no token), and which parameters it knows.
     """
 
     method: str

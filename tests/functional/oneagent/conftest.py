@@ -13,21 +13,13 @@ from typing import Any
 
 import pytest
 
-from tests.functional.oneagent.deployment import Deployment
-from tests.functional.oneagent.installers import Authority, script
+from tests.tenant import Authority, Tenant
 from tests.unit.minion.oneagent import MIDDLE, NEW, OLD
 
 REPO = Path(__file__).resolve().parents[3]
 # No real one: the right form, made up.
 TOKEN = "dt0c01.SYNTHETICSYNTHETICSYNTHE." + "MADEUPMADEUP" * 5 + "1234"
-
-
-@pytest.fixture(scope="session")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    """
-    The authority whose installers the minion accepts.
-    """
-    return Authority(tmp_path_factory.mktemp("authority") / "good", "Root of the test")
+HOST_ID = "5FD609AD6757BE7D"
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +35,7 @@ class Minion:
     One scratch minion: its pillar, what it returns, what lies on its disk.
     """
 
-    def __init__(self, root: Path, tenant: Deployment, authority: Authority) -> None:
+    def __init__(self, root: Path, tenant: Tenant) -> None:
         self.root, self.tenant = root, tenant
         self.oneagent, self.mark = root / "oneagent", root / "mark"
         self.output = ""
@@ -68,7 +60,7 @@ class Minion:
         (root / "conf" / "minion").write_text(json.dumps(settings))
         tree = root / "tree" / "dynatrace" / "oneagent"
         tree.mkdir(parents=True)
-        (tree / "dt-root.cert.pem").write_bytes(authority.certificate.read_bytes())
+        (tree / "dt-root.cert.pem").write_bytes(tenant.authority.certificate.read_bytes())
         self.pillar(host_group="web", app_log_access=True, tags={"role": "web"})
 
     def pillar(self, top: Mapping[str, Any] | None = None, **wanted: Any) -> None:
@@ -129,26 +121,39 @@ class Minion:
         return [path for path in home.rglob("*") if path.name != "record.json"]
 
 
-@pytest.fixture
-def tenant() -> Iterator[Deployment]:
+def asked(tenant: Tenant) -> list[str]:
     """
-    A tenant that answers; its installers are put there by ``minion``.
+    Return what the deployment API was asked for.
     """
-    deployment = Deployment(TOKEN)
-    yield deployment
-    deployment.close()
+    paths = [call.path.partition("/agent/unix/default/")[2] for call in tenant.requests]
+    return [path for path in paths if path]
+
+
+def downloads(tenant: Tenant) -> list[str]:
+    """
+    Return which installers were asked for.
+    """
+    return [path for path in asked(tenant) if path != "latest/metainfo"]
 
 
 @pytest.fixture
-def minion(tmp_path: Path, tenant: Deployment, authority: Authority) -> Minion:
+def tenant() -> Iterator[Tenant]:
+    """
+    A tenant with a token that may download; its installers are put there by ``minion``.
+    """
+    with Tenant() as one:
+        one.add_token(["InstallerDownload"], token=TOKEN)
+        yield one
+
+
+@pytest.fixture
+def minion(tmp_path: Path, tenant: Tenant) -> Minion:
     """
     A minion without a OneAgent, whose tenant has three versions of it.
     """
-    scratch = Minion(tmp_path, tenant, authority)
-    tenant.latest = NEW
+    scratch = Minion(tmp_path, tenant)
     for version in (OLD, MIDDLE, NEW):
-        made = script(version, scratch.mark, scratch.oneagent)
-        tenant.installers[version] = authority.sign(made)
+        tenant.offer_installer(version, tmp_path, mark=scratch.mark, host_id=HOST_ID)
     return scratch
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.functional.oneagent.conftest import Minion
+from tests.functional.oneagent.conftest import HOST_ID, Minion, asked, downloads
 from tests.unit.minion.oneagent import MIDDLE, NEW
 
 SET = [
@@ -32,7 +32,7 @@ def test_the_whole_life(minion: Minion) -> None:
     installs = {"installed": {"oneagent": {"old": None, "new": NEW}}}
     assert changes(minion.apply(test=True)) == installs
     assert not minion.has_run
-    assert minion.tenant.downloads == []
+    assert downloads(minion.tenant) == []
     assert changes(minion.apply()) == installs
     assert minion.mark.read_text().split()[:4] == SET
     assert minion.leftovers == []
@@ -77,19 +77,21 @@ def test_a_pinned_version_is_installed_upgraded_and_never_taken_back(minion: Min
         assert told["result"] is False
         assert "newer than" in told["comment"]
     assert minion.oneagentctl("--version").strip() == NEW
-    assert minion.tenant.downloads == [f"version/{MIDDLE}", f"version/{NEW}"]
+    assert downloads(minion.tenant) == [f"version/{MIDDLE}", f"version/{NEW}"]
 
 
 def test_the_grain_knows_the_host_after_the_installation(minion: Minion) -> None:
-    """By it the engine finds the minion of a problem."""
+    """By it the engine finds the minion of a problem; the tenant knows the host by the same."""
     assert minion.call("grains.get", "dynatrace") == ""
     changes(minion.apply())
     assert minion.call("grains.get", "dynatrace") == {
-        "host_id": "HOST-5FD609AD6757BE7D",
+        "host_id": f"HOST-{HOST_ID}",
         "host_group": "web",
         "tenant": "abc12345",
         "oneagent_version": NEW,
     }
+    metadata = minion.tenant.entities[f"HOST-{HOST_ID}"].properties["customHostMetadata"]
+    assert metadata == [{"key": "salt_minion", "value": "scratch"}]
     changes(minion.apply("dynatrace.oneagent.absent"))
     assert minion.call("grains.get", "dynatrace") == ""
 
@@ -103,7 +105,7 @@ def test_without_a_tenant_only_the_configuration_is_kept(minion: Minion, key: st
     assert f"dynatrace:{key} not set" in told["installed"]["comment"]
     minion.pillar()
     changes(minion.apply())
-    asked = len(minion.tenant.asked)
+    before = asked(minion.tenant)
     minion.pillar({key: None}, tags={"role": "db"})
     assert changes(minion.apply()) == {"configured": {"tags": {"old": [], "new": ["role=db"]}}}
-    assert len(minion.tenant.asked) == asked
+    assert asked(minion.tenant) == before

@@ -12,26 +12,24 @@ from typing import Any
 
 import pytest
 
-from tests.functional.oneagent.conftest import TOKEN
-from tests.functional.oneagent.deployment import Deployment
-from tests.functional.oneagent.installers import Authority, script
+from tests.functional.oneagent.conftest import HOST_ID, TOKEN
 from tests.harness.scratch import ScratchSalt, scratch_root
+from tests.tenant import Tenant
 from tests.unit.minion.oneagent import NEW
 
 SECRET = TOKEN.rpartition(".")[2].encode()
 
 
 @pytest.fixture
-def master(tenant: Deployment, authority: Authority) -> Iterator[ScratchSalt]:
+def master(tenant: Tenant) -> Iterator[ScratchSalt]:
     """
     A master whose pillar holds the token, and a minion that logs all there is to log.
     """
     root = scratch_root()
-    tenant.latest = NEW
-    tenant.installers[NEW] = authority.sign(script(NEW, root / "mark", root / "oneagent"))
+    tenant.offer_installer(NEW, root, host_id=HOST_ID)
     oneagent = {
         "install_path": str(root / "oneagent"),
-        "ca_certificate": authority.certificate.read_text(),
+        "ca_certificate": tenant.authority.certificate.read_text(),
         "host_group": "web",
     }
     given = {"environment_url": tenant.url, "installer_token": TOKEN, "oneagent": oneagent}
@@ -75,7 +73,7 @@ def test_the_master_learns_the_host_and_keeps_no_token(master: ScratchSalt) -> N
     returned = master.call("state.apply", "dynatrace.oneagent", tgt="web01")["web01"]
     assert [state["result"] for state in returned.values()] == [True, True], returned
     until = time.monotonic() + 60
-    while host_id_at_the_master(master) != "HOST-5FD609AD6757BE7D":
+    while host_id_at_the_master(master) != f"HOST-{HOST_ID}":
         assert time.monotonic() < until, "the master never learned of the host"
     [jid] = [
         jid for jid, job in master.run("jobs.list_jobs").items() if job["Function"] == "state.apply"

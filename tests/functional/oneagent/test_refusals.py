@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from salt.exceptions import CommandExecutionError
 
-from tests.functional.oneagent.conftest import TOKEN, Minion
-from tests.functional.oneagent.deployment import Answer, Deployment
-from tests.functional.oneagent.installers import BOUNDARY, Authority, script
+from tests.functional.oneagent.conftest import TOKEN, Minion, asked, downloads
+from tests.tenant import Authority, Tenant
+from tests.tenant.authority import BOUNDARY
 from tests.unit.minion.loading import load
 from tests.unit.minion.oneagent import NEW
 
@@ -25,35 +25,17 @@ PAGE = b"<!DOCTYPE html>\n<html><head><title>Sign in</title></head></html>\n"
 Change = Callable[[bytes], bytes]
 
 
-def body(change: Change) -> Callable[[Answer], Answer]:
-    """
-    Return a fault that changes the file, and announces the length of what it then has.
-    """
-    return lambda answer: (answer[0], answer[1], change(answer[2]))
-
-
-def cut_off(answer: Answer) -> Answer:
-    """
-    Announce the whole length and send the half.
-    """
-    length = {"Content-Length": str(len(answer[2])), "Connection": "close"}
-    return answer[0], length, answer[2][: len(answer[2]) // 2]
-
-
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        (body(lambda file: file.replace(b"exit 0", b"exit 1")), "its signature is not Dynatrace's"),
-        (body(lambda file: file[: len(file) // 2]), "it is truncated or not signed"),
-        (body(lambda file: PAGE), "it is no installer but an HTML page of 65 bytes"),
+        ("installer_bad_signature", "its signature is not Dynatrace's"),
+        ("installer_truncated", "it is truncated or not signed"),
+        ("installer_html", "it is no installer but an HTML page of 83 bytes"),
     ],
-    ids=["bad signature", "truncated", "HTML page"],
 )
-def test_the_state_refuses_and_runs_nothing(
-    minion: Minion, fault: Callable[[Answer], Answer], words: str
-) -> None:
+def test_the_state_refuses_and_runs_nothing(minion: Minion, fault: str, words: str) -> None:
     """The comment says what is wrong and what to do; no file stays."""
-    minion.tenant.faults = [fault]
+    minion.tenant.fault(fault)
     told = minion.apply()
     assert told["installed"]["result"] is False
     assert words in told["installed"]["comment"]
@@ -69,12 +51,12 @@ class Place:
     The modules that download, verify and run, without a minion around them.
     """
 
-    def __init__(self, root: Path, tenant: Deployment, authority: Authority) -> None:
+    def __init__(self, root: Path, tenant: Tenant) -> None:
         self.root, self.tenant, self.mark = root, tenant, root / "mark"
         self.configuration: dict[str, Any] = {
             "dynatrace:environment_url": tenant.url,
             "dynatrace:installer_token": TOKEN,
-            "dynatrace:oneagent:ca_certificate": str(authority.certificate),
+            "dynatrace:oneagent:ca_certificate": str(tenant.authority.certificate),
             "dynatrace:oneagent:download_pause": 0.01,
         }
         functions: dict[str, Any] = {
@@ -88,8 +70,7 @@ class Place:
         grains = {"cpuarch": "x86_64"}
         path = "_modules/dynatrace_installer.py"
         self.installer = load(path, opts=opts, salt=functions, grains=grains)
-        tenant.latest = NEW
-        tenant.installers[NEW] = authority.sign(script(NEW, self.mark, root / "oneagent"))
+        self.script = tenant.offer_installer(NEW, root, mark=self.mark)
 
     def _run_all(self, command: list[str], **how: Any) -> dict[str, Any]:
         assert how["python_shell"] is False
@@ -112,11 +93,11 @@ class Place:
 
 
 @pytest.fixture
-def place(tmp_path: Path, tenant: Deployment, authority: Authority) -> Place:
+def place(tmp_path: Path, tenant: Tenant) -> Place:
     """
     A host without a OneAgent, and a tenant with one installer.
     """
-    return Place(tmp_path, tenant, authority)
+    return Place(tmp_path, tenant)
 
 
 def test_a_good_installer_is_run_and_removed(place: Place) -> None:
@@ -124,13 +105,16 @@ def test_a_good_installer_is_run_and_removed(place: Place) -> None:
     place.run()
     assert place.mark.read_text() == "--set-host-group=web\n"
     assert not list(place.root.glob("cache/dynatrace/oneagent/*"))
-    assert place.tenant.asked == ["/api/v1/deployment/installer/agent/unix/default/latest?arch=x86"]
+    first, *others = place.tenant.requests
+    assert first.path == "/api/v1/deployment/installer/agent/unix/default/latest"
+    assert first.query == {"arch": "x86"}
+    assert [call.path for call in others] == ["/communication"]
+    place.tenant.check()
 
 
 def test_an_installer_that_another_has_signed_is_refused(place: Place, stranger: Authority) -> None:
     """A good signature of somebody else is a bad one."""
-    forged = script(NEW, place.mark, place.root / "oneagent")
-    place.tenant.installers[NEW] = stranger.sign(forged)
+    place.tenant.installers[NEW] = stranger.sign(place.script)
     assert "its signature is not Dynatrace's" in place.refusal()
 
 
@@ -147,8 +131,7 @@ def test_an_authority_of_the_system_is_not_enough(
     link = stranger.certificate.parent / f"{hashed}.0"
     link.unlink(missing_ok=True)
     link.symlink_to(stranger.certificate)
-    forged = script(NEW, place.mark, place.root / "oneagent")
-    place.tenant.installers[NEW] = stranger.sign(forged)
+    place.tenant.installers[NEW] = stranger.sign(place.script)
     mail = place.signature.SIGNED_HEAD + place.tenant.installers[NEW]
     documented = subprocess.run(
         ["openssl", "cms", "-verify", "-CAfile", place.signature._option("ca_certificate")],
@@ -178,27 +161,29 @@ def test_an_authority_of_the_system_is_not_enough(
 )
 def test_what_was_altered_on_its_way_is_refused(place: Place, change: Change, words: str) -> None:
     """Wherever in the file it was, before the signature, in it or behind it."""
-    place.tenant.faults = [body(change)]
+    place.tenant.fault("installer_altered", change=change)
     assert words in place.refusal()
-    assert len(place.tenant.downloads) == 1
+    assert len(downloads(place.tenant)) == 1
 
 
 def test_a_download_that_breaks_off_is_tried_again(place: Place) -> None:
     """Up to the number of attempts, from the beginning."""
-    place.tenant.faults = [cut_off, lambda answer: (503, {}, b""), cut_off]
+    place.tenant.fault("truncated_body", path="/installer/")
+    place.tenant.fault("server_error", path="/installer/", status=503)
+    place.tenant.fault("truncated_body", path="/installer/")
     place.run()
-    assert len(place.tenant.downloads) == 4
+    assert len(downloads(place.tenant)) == 4
     assert place.mark.exists()
 
 
 def test_a_download_that_always_breaks_off_is_given_up(place: Place) -> None:
     """After as many attempts as are set."""
     place.configuration["dynatrace:oneagent:download_attempts"] = 3
-    place.tenant.faults = [cut_off] * 9
+    place.tenant.fault("truncated_body", times=9, path="/installer/")
     refusal = place.refusal()
     assert "truncated" in refusal
     assert "(3 times)" in refusal
-    assert len(place.tenant.downloads) == 3
+    assert len(downloads(place.tenant)) == 3
 
 
 class Elsewhere(http.server.BaseHTTPRequestHandler):
@@ -235,7 +220,7 @@ def elsewhere() -> Iterator[str]:
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_is_not_followed(place: Place, elsewhere: str, status: int) -> None:
     """The token goes to the tenant and to nobody else."""
-    place.tenant.faults = [lambda answer: (status, {"Location": elsewhere}, b"")]
+    place.tenant.fault("redirect_elsewhere", path="/installer/", status=status, url=elsewhere)
     assert f"redirected ({status})" in place.refusal()
     assert Elsewhere.visits == []
 
@@ -260,37 +245,35 @@ def test_the_environments_proxy_and_netrc_are_not_used(
     monkeypatch.setenv("http_proxy", elsewhere)
     place.run()
     assert Elsewhere.visits == []
-    assert place.tenant.headers[0]["Authorization"] == f"Api-Token {TOKEN}"
+    assert place.tenant.requests[0].token_ok
 
 
 def test_only_a_tenant_with_a_trusted_certificate_is_asked(
-    place: Place, authority: Authority, stranger: Authority
+    place: Place, stranger: Authority
 ) -> None:
     """The token is not sent to one without; ``ca_bundle`` says who is trusted."""
-    tenant = Deployment(TOKEN, stranger.server())
-    tenant.latest, tenant.installers = NEW, place.tenant.installers
-    place.configuration["dynatrace:environment_url"] = tenant.url
-    try:
-        for bundle in (None, str(authority.certificate)):
+    certificate, key = stranger.server()
+    with Tenant(cert=certificate, key=key) as tenant:
+        tenant.add_token(["InstallerDownload"], token=TOKEN)
+        tenant.offer_installer(NEW, place.root, mark=place.mark)
+        place.configuration["dynatrace:environment_url"] = tenant.url
+        for bundle in (None, str(tenant.authority.certificate)):
             place.configuration["dynatrace:ca_bundle"] = bundle
             assert "set dynatrace:ca_bundle" in place.refusal()
-        assert tenant.asked == []
+        assert tenant.requests == []
         place.configuration["dynatrace:ca_bundle"] = str(stranger.certificate)
         place.run()
-    finally:
-        tenant.close()
+        assert len(tenant.entities) == 1
     assert place.mark.exists()
 
 
 @pytest.mark.parametrize(
     "answer", [PAGE, b"[]", b"{}", b'{"latestAgentVersion": "../x"}', b'{"latestAgentVersion": 1}']
 )
-def test_a_latest_version_that_is_none_is_refused(
-    place: Place, monkeypatch: pytest.MonkeyPatch, answer: bytes
-) -> None:
+def test_a_latest_version_that_is_none_is_refused(place: Place, answer: bytes) -> None:
     """It becomes a part of what is compared and shown."""
     assert place.installer.latest() == NEW
-    monkeypatch.setattr(place.tenant, "answer", lambda *_: (200, {}, answer))
+    place.tenant.fault("wrong_type", path="/metainfo", body=answer)
     with pytest.raises(CommandExecutionError, match="names no OneAgent version"):
         place.installer.latest()
 
@@ -320,9 +303,9 @@ def test_the_api_is_where_the_kind_of_environment_has_it(
 
 def test_a_rejected_token_is_said_once(place: Place) -> None:
     """Trying again would not help."""
-    place.tenant.token = "another"
+    place.tenant.expire_token(TOKEN)
     assert "needs the scope InstallerDownload" in place.refusal()
-    assert len(place.tenant.asked) == 1
+    assert len(asked(place.tenant)) == 1
 
 
 def test_a_version_that_is_not_there_is_said(place: Place) -> None:
@@ -360,13 +343,12 @@ def test_nothing_is_asked_with_a_bad_configuration(
     """What cannot end well does not begin."""
     place.configuration[f"dynatrace:{key}"] = value
     assert words in place.refusal()
-    assert place.tenant.asked == []
+    assert place.tenant.requests == []
 
 
-def test_the_certificate_may_stand_in_pillar_with_its_pin(
-    place: Place, authority: Authority
-) -> None:
+def test_the_certificate_may_stand_in_pillar_with_its_pin(place: Place) -> None:
     """It is no secret; the fingerprint may have colons, as openssl prints it."""
+    authority = place.tenant.authority
     pin = authority.fingerprint.upper()
     colons = ":".join(pin[i : i + 2] for i in range(0, len(pin), 2))
     place.configuration["dynatrace:oneagent:ca_certificate"] = authority.certificate.read_text()
@@ -375,11 +357,9 @@ def test_the_certificate_may_stand_in_pillar_with_its_pin(
     assert place.mark.exists()
 
 
-def test_two_certificates_are_one_too_many(
-    place: Place, authority: Authority, stranger: Authority
-) -> None:
+def test_two_certificates_are_one_too_many(place: Place, stranger: Authority) -> None:
     """A pin of the first would say nothing of the second."""
-    both = authority.certificate.read_text() + stranger.certificate.read_text()
+    both = place.tenant.authority.certificate.read_text() + stranger.certificate.read_text()
     place.configuration["dynatrace:oneagent:ca_certificate"] = both
     assert "holds 2 certificates" in place.refusal()
 
@@ -406,10 +386,10 @@ def test_only_its_user_can_read_what_is_downloaded(
     assert seen == [("installer.sh", 0o600), ("installer", 0o700), ("oneagent", 0o700)]
 
 
-def test_a_failing_installer_is_reported_without_tokens(place: Place, authority: Authority) -> None:
+def test_a_failing_installer_is_reported_without_tokens(place: Place) -> None:
     """Its last lines help; a token in them does not."""
     loud = b"#!/bin/sh\necho no space left, " + TOKEN.encode() + b"\nexit 3\n"
-    place.tenant.installers[NEW] = authority.sign(loud)
+    place.tenant.installers[NEW] = place.tenant.authority.sign(loud)
     refusal = place.refusal()
     assert "ended with 3" in refusal
     assert "no space left, (a token)" in refusal
@@ -420,7 +400,7 @@ def test_the_retries_are_logged_without_the_token(
 ) -> None:
     """At every level, those of the libraries too."""
     caplog.set_level(logging.DEBUG)
-    place.tenant.faults = [cut_off]
+    place.tenant.fault("truncated_body", path="/installer/")
     place.run()
     assert "trying again" in caplog.text
     assert TOKEN not in caplog.text

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.functional.oneagent.conftest import TOKEN, Minion
+from tests.functional.oneagent.conftest import TOKEN, Minion, downloads
 
 SECRET = TOKEN.rpartition(".")[2].encode()
 
@@ -89,16 +89,18 @@ def test_the_token_is_in_no_output_log_cache_or_process(
         finally:
             run.kill()
     assert minion.has_run
-    assert minion.tenant.downloads == ["latest"]
+    assert downloads(minion.tenant) == ["latest"]
     assert list(minion.root.rglob("return.p")), "the job cache is kept"
     assert (minion.root / "minion.log").stat().st_size > 0 or level == "info"
     assert where_the_secret_lies(minion) == places
 
 
-@pytest.mark.parametrize("fault", [401, 404, 302])
-def test_a_failure_does_not_say_the_token(minion: Minion, fault: int) -> None:
+@pytest.mark.parametrize(
+    ("fault", "status"), [("server_error", 401), ("server_error", 404), ("redirect_elsewhere", 302)]
+)
+def test_a_failure_does_not_say_the_token(minion: Minion, fault: str, status: int) -> None:
     """Neither in the comment nor in a traceback."""
-    minion.tenant.faults = [lambda answer: (fault, {"Location": "http://127.0.0.1:1/"}, b"")]
+    minion.tenant.fault(fault, path="/installer/", status=status)
     told = minion.apply()
     assert told["installed"]["result"] is False
     assert SECRET.decode() not in minion.output

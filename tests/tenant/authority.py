@@ -1,68 +1,21 @@
 """
-Makes OneAgent installers that are signed as Dynatrace signs its own, and their authorities.
+Authorities that sign installers as Dynatrace signs its own, and the simulation's among them.
 
-Nothing of Dynatrace is in them: the scripts are stubs that leave a mark when they run and install
-an oneagentctl that keeps what it is told in files, with the documented getters and setters.
+The form of the signature is that which Dynatrace's own tools verify: CMS, detached, as a mail of
+two parts without its head.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import ssl
 import subprocess
+import tempfile
+import weakref
 from pathlib import Path
 
 BOUNDARY = b"----SIGNED-INSTALLER"
-
-INSTALLER = r"""#!/bin/sh
-# Stub of a OneAgent installer.
-echo "$@" >> @MARK@
-path=@PATH@
-for argument in "$@"; do
-  case $argument in INSTALL_PATH=*) path=${argument#INSTALL_PATH=};; esac
-done
-while [ -e @MARK@.wait ]; do sleep 0.05; done
-tools=$path/agent/tools
-mkdir -p "$tools" "$path/state"
-sed -n '/^#CTL /s/^#CTL //p' "$0" | sed "s|@HOME@|$path/state|; s|@VERSION@|@THIS@|" > "$tools/new"
-chmod 755 "$tools/new" && mv "$tools/new" "$tools/oneagentctl"
-printf '#!/bin/sh\nrm -r "%s"\n' "$path" > "$path/agent/uninstall.sh"
-for argument in "$@"; do
-  case $argument in --set-*) "$tools/oneagentctl" "$argument" || exit 4;; esac
-done
-exit 0
-"""
-
-ONEAGENTCTL = r"""#!/bin/sh
-# Stub of oneagentctl: one file a setting, one line a value of those that have several.
-home=@HOME@
-echo "$@" >> $home/calls
-code=0
-for argument in "$@"; do
-  value=${argument#*=}
-  case $argument in
-    --version) echo @VERSION@;;
-    --get-host-id) echo 5fd609ad6757be7d;;
-    --get-tenant) echo abc12345;;
-    --get-host-tags) cat $home/tags 2>/dev/null;;
-    --get-host-properties) cat $home/properties 2>/dev/null;;
-    --get-network-zone) cat $home/network-zone 2>/dev/null || echo default;;
-    --get-*) cat $home/${argument#--get-} 2>/dev/null;;
-    --set-host-tag=*) echo "$value" >> $home/tags;;
-    --set-host-property=*) echo "$value" >> $home/properties;;
-    --remove-host-tag=*|--remove-host-property=*)
-      list=$home/tags
-      case $argument in --remove-host-property=*) list=$home/properties;; esac
-      grep -qxF -e "$value" $list || code=1
-      grep -vxF -e "$value" $list > $list.new
-      mv $list.new $list;;
-    --set-*) setting=${argument%%=*}; echo "$value" > $home/${setting#--set-};;
-    --restart-service) echo restarted >> $home/restarts;;
-    *) echo "unknown: $argument" >&2; exit 2;;
-  esac
-done
-exit $code
-"""
 
 
 def openssl(*arguments: str, given: bytes | None = None) -> bytes:
@@ -103,9 +56,9 @@ class Authority:
         der = ssl.PEM_cert_to_DER_cert(self.certificate.read_text())
         return hashlib.sha256(der).hexdigest()
 
-    def server(self) -> ssl.SSLContext:
+    def server(self) -> tuple[str, str]:
         """
-        Return how a server on the loopback shows a certificate of this authority.
+        Return the files of certificate and key of a server on the loopback.
         """
         key, request, certificate, names = (
             self.certificate.parent / f"server.{suffix}" for suffix in ("key", "csr", "pem", "ext")
@@ -120,9 +73,7 @@ class Authority:
             "-CAkey", str(self.certificate.parent / "root.key"), "-CAcreateserial",
             "-extfile", str(names), "-out", str(certificate),
         )  # fmt: skip
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate, key)
-        return context
+        return str(certificate), str(key)
 
     def sign(self, script: bytes) -> bytes:
         """
@@ -136,10 +87,12 @@ class Authority:
         return b"\n".join(parts)
 
 
-def script(version: str, mark: Path, path: Path) -> bytes:
+@functools.cache
+def simulated() -> Authority:
     """
-    Return an installer, not signed yet, that writes its arguments into the mark when it runs.
+    Return the authority of all simulated tenants of this process.
     """
-    control = "".join(f"#CTL {line}\n" for line in ONEAGENTCTL.splitlines())
-    text = INSTALLER.replace("@MARK@", str(mark)).replace("@PATH@", str(path))
-    return (text.replace("@THIS@", version) + control).encode()
+    directory = tempfile.TemporaryDirectory(prefix="tenant-authority-")
+    authority = Authority(Path(directory.name) / "root", "Root of the simulation")
+    weakref.finalize(authority, directory.cleanup)
+    return authority
