@@ -37,7 +37,7 @@ class Site:
         self.root, self.tenant = root, tenant
         self.token = tenant.add_token(SCOPES)
         self.top: dict[str, Any] = {}
-        self._caller: salt.client.Caller | None = None
+        self._loaded: tuple[Any, Any] | None = None
         self.options = salt.config.minion_config(None)
         self.options.update(
             root_dir=str(root),
@@ -58,7 +58,7 @@ class Site:
         """
         Write the pillar, all of it: what is below ``tenant``, and what a test sets beside it.
         """
-        self._caller = None
+        self._loaded = None
         self.top = {**self.top, **top}
         dynatrace = {
             "environment_url": self.tenant.url,
@@ -72,34 +72,57 @@ class Site:
         (directory / "top.sls").write_text(json.dumps({"base": {"*": ["site"]}}))
         (directory / "site.sls").write_text(json.dumps({"dynatrace": dynatrace}))
 
-    def call(self, function: str, *arguments: Any, **named: Any) -> Any:
-        # In one process Salt keeps what pillar held before beside what it holds now.
-        if self._caller is None:
-            self._caller = salt.client.Caller(mopts=copy.deepcopy(self.options))
-        return self._caller.cmd(function, *arguments, **named)
+    def _load(self) -> tuple[Any, Any]:
+        """
+        Return the functions and the states, as Salt's loader has loaded them for this pillar.
+        """
+        if self._loaded is None:
+            opts = copy.deepcopy(self.options)
+            site = json.loads((self.root / "pillar" / "site.sls").read_text())
+            opts.update(pillar=site, grains={})
+            functions = salt.loader.minion_mods(opts)
+            self._loaded = functions, salt.loader.states(opts, functions, functions, {})
+        return self._loaded
 
-    def apply(self, sls: str = "dynatrace.tenant", test: bool = False) -> list[dict[str, Any]]:
+    def run(self, state: str, name: str, test: bool = False, **options: Any) -> dict[str, Any]:
         """
-        Apply an SLS and return its states of this project, in their order.
+        Call one state as Salt's state compiler does, which itself takes long.
         """
-        returned = self.call("state.apply", sls, test=test)
-        assert isinstance(returned, dict), returned
-        states = sorted(returned.values(), key=lambda state: state["__run_num__"])
-        return [state for state in states if state["__sls__"].startswith("dynatrace.")]
+        functions, states = self._load()
+        functions.opts["test"] = states.opts["test"] = test
+        return dict(states[f"dynatrace_tenant.{state}"](name, **options))
 
     def one(self, sls: str, test: bool = False) -> dict[str, Any]:
         """
-        Apply an SLS that has one state, and return that.
+        Do what an SLS does that makes one state.
         """
-        [state] = self.apply(sls, test)
-        return state
+        name = sls.removeprefix("dynatrace.tenant.")
+        kind = name.removesuffix("_absent")
+        reader, end = "dynatrace_tenant_options.asked", "present"
+        if kind != name:
+            reader, end = "dynatrace_tenant.to_take_back", "absent"
+        asked = self._load()[0][reader](kind)
+        assert asked["problem"] is None
+        [options] = asked["entries"]
+        return self.run(f"{kind.removesuffix('s')}_{end}", test=test, **options)
+
+    def compiled(self, sls: str = "dynatrace.tenant", test: bool = False) -> list[dict[str, Any]]:
+        """
+        Let Salt apply an SLS, and return its states in their order.
+        """
+        # In one process Salt keeps what pillar held before beside what it holds now.
+        caller = salt.client.Caller(mopts=copy.deepcopy(self.options))
+        returned = caller.cmd("state.apply", sls, test=test)
+        assert isinstance(returned, dict), returned
+        return sorted(returned.values(), key=lambda state: state["__run_num__"])
 
     def changed(self, sls: str = "dynatrace.tenant", test: bool = False) -> dict[str, Any]:
         """
         Apply an SLS without a failure, and return all that changed, or would.
         """
+        whole = sls in ("dynatrace.tenant", "dynatrace.tenant.absent")
         changes: dict[str, Any] = {}
-        for state in self.apply(sls, test):
+        for state in self.compiled(sls, test) if whole else [self.one(sls, test)]:
             assert state["result"] is not False, state["comment"]
             assert (state["result"] is None) == (test and bool(state["changes"])), state
             changes.update(state["changes"])

@@ -20,6 +20,7 @@ from tests.functional.settings.conftest import (
     Site,
 )
 
+SLS = "dynatrace.tenant.webhook"
 WEBHOOK = {"url": URL}
 PATCHES = {
     "recurrence": "weekly",
@@ -96,44 +97,44 @@ def test_the_whole_life(site: Site) -> None:
 def test_only_what_differs_is_changed(site: Site) -> None:
     """One write, and a change that names the one property."""
     site.pillar({"webhook": WEBHOOK})
-    site.changed()
+    site.changed(SLS)
     site.pillar({"webhook": {**WEBHOOK, "merges": True}})
     differs = {"webHookNotification.notifyEventMergesEnabled": {"old": False, "new": True}}
-    assert site.changed(test=True) == {"notification Salt": differs}
-    [write] = site.written(lambda: site.changed())
+    assert site.changed(SLS, test=True) == {"notification Salt": differs}
+    [write] = site.written(lambda: site.changed(SLS))
     assert write.startswith("PUT ")
     site.pillar({"webhook": {**WEBHOOK, "merges": True, "severities": {"ERRORS": 1}}})
-    assert list(site.changed()["alerting profile Salt"]) == ["severityRules"]
-    assert site.changed() == {}
+    assert list(site.changed(SLS)["alerting profile Salt"]) == ["severityRules"]
+    assert site.changed(SLS) == {}
 
 
 def test_another_token_is_sent_and_shown_nowhere(site: Site) -> None:
     """Dynatrace masks it, so the minion remembers a fingerprint."""
     site.pillar({"webhook": WEBHOOK})
-    site.changed()
+    site.changed(SLS)
     site.pillar({"webhook": WEBHOOK}, webhook_token="an0ther-S3cret")
-    changes = site.changed(test=True)
+    changes = site.changed(SLS, test=True)
     assert list(changes["notification Salt"]) == ["webHookNotification.headers"]
-    assert site.changed() == changes
+    assert site.changed(SLS) == changes
     [header] = site.value(NOTIFICATION)["webHookNotification"]["headers"]
     assert header["secretValue"] == "Bearer an0ther-S3cret"
     assert "S3cret" not in str(changes)
-    assert site.changed() == {}
+    assert site.changed(SLS) == {}
 
 
 def test_a_token_that_somebody_else_has_set_is_sent_again(site: Site) -> None:
     """What changed in a secret cannot be seen, but that something did."""
     site.pillar({"webhook": WEBHOOK})
-    site.changed()
+    site.changed(SLS)
     [found] = site.tenant.settings_objects(NOTIFICATION)
     value = theirs(**found.value["webHookNotification"])
     value["alertingProfile"] = found.value["alertingProfile"]
     value["webHookNotification"]["headers"][0]["secretValue"] = "Bearer wrong"
     overwrite(site, found.object_id, value)
-    assert list(site.changed()["notification Salt"]) == ["webHookNotification.headers"]
+    assert list(site.changed(SLS)["notification Salt"]) == ["webHookNotification.headers"]
     [header] = site.value(NOTIFICATION)["webHookNotification"]["headers"]
     assert header["secretValue"] == f"Bearer {WEBHOOK_TOKEN}"
-    assert site.changed() == {}
+    assert site.changed(SLS) == {}
 
 
 def overwrite(site: Site, object_id: str, value: Any) -> None:
@@ -160,13 +161,13 @@ def test_what_a_person_had_is_put_back(site: Site) -> None:
     site.tenant.put_settings(NOTIFICATION, value)
     before = site.objects()
     site.pillar({"webhook": WEBHOOK})
-    site.changed()
+    site.changed(SLS)
     headers = site.value(NOTIFICATION)["webHookNotification"]["headers"]
     assert [one["secretValue"] for one in headers] == ["0wn", f"Bearer {WEBHOOK_TOKEN}"]
     assert len(site.tenant.settings_objects(NOTIFICATION)) == 1
-    site.changed("dynatrace.tenant.absent")
+    site.changed(f"{SLS}_absent")
     assert site.objects() == before
-    assert site.changed("dynatrace.tenant.absent") == {}
+    assert site.changed(f"{SLS}_absent") == {}
 
 
 def test_a_secret_that_cannot_be_put_back_is_said(site: Site) -> None:
@@ -175,8 +176,8 @@ def test_a_secret_that_cannot_be_put_back_is_said(site: Site) -> None:
     value = theirs(headers=[secret]) | {"alertingProfile": default_profile(site)}
     site.tenant.put_settings(NOTIFICATION, value)
     site.pillar({"webhook": WEBHOOK})
-    site.changed()
-    state = site.one("dynatrace.tenant.webhook_absent")
+    site.changed(SLS)
+    state = site.one(f"{SLS}_absent")
     assert state["result"] is True
     assert "in the headers Authorization: set them again" in state["comment"]
     webhook = site.value(NOTIFICATION)["webHookNotification"]
@@ -188,10 +189,10 @@ def test_what_a_person_has_changed_since_stays(site: Site) -> None:
     value = theirs() | {"alertingProfile": default_profile(site)}
     object_id = site.tenant.put_settings(NOTIFICATION, value)
     site.pillar({"webhook": WEBHOOK})
-    site.changed()
+    site.changed(SLS)
     later = {**site.value(NOTIFICATION), "enabled": False}
     overwrite(site, object_id, later)
-    state = site.one("dynatrace.tenant.webhook_absent")
+    state = site.one(f"{SLS}_absent")
     assert "somebody has changed it since: it stays as it is" in state["comment"]
     assert site.value(NOTIFICATION)["enabled"] is False
 
@@ -202,7 +203,7 @@ def test_what_a_person_made_is_not_deleted(site: Site) -> None:
     site.tenant.put_settings(NOTIFICATION, value)
     site.pillar({"webhook": WEBHOOK})
     before = site.objects()
-    state = site.one("dynatrace.tenant.webhook_absent")
+    state = site.one(f"{SLS}_absent")
     assert (state["result"], state["changes"]) == (True, {})
     assert "that these states have not made" in state["comment"]
     assert site.objects() == before
@@ -211,13 +212,13 @@ def test_what_a_person_made_is_not_deleted(site: Site) -> None:
 def test_a_profile_that_others_use_stays(site: Site) -> None:
     """Deleting it would silence them."""
     site.pillar({"webhook": WEBHOOK})
-    site.changed()
+    site.changed(SLS)
     value = theirs() | {
         "displayName": "Chat",
         "alertingProfile": site.value(NOTIFICATION)["alertingProfile"],
     }
     site.tenant.put_settings(NOTIFICATION, value)
-    state = site.one("dynatrace.tenant.webhook_absent")
+    state = site.one(f"{SLS}_absent")
     assert "alerting profile Salt is used by others too" in state["comment"]
     assert [one.value["displayName"] for one in site.tenant.settings_objects(NOTIFICATION)] == [
         "Chat"
@@ -235,7 +236,7 @@ def test_what_these_states_made_goes_from_any_minion(site: Site, memory: bool) -
     record = site.root / "cache" / "dynatrace" / "tenant" / "record.json"
     if not memory:
         record.unlink()
-        assert list(site.changed()) == ["notification Salt"]
+        assert list(site.changed(SLS)) == ["notification Salt"]
         record.unlink()
     site.changed("dynatrace.tenant.absent")
     assert site.objects() == before

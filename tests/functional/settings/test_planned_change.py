@@ -186,19 +186,17 @@ def test_the_token_is_in_no_job(world: World) -> None:
 
 def test_a_window_is_kept_while_it_covers_and_ended_once(site: Site) -> None:
     """Announcing and ending are states like others: twice is as once."""
-    begin = ("dynatrace_tenant.change_announced", "patches")
     given = {"hosts": [HOST], "minutes": 5}
-    planned = site.call("state.single", *begin, test=True, **given)
-    [state] = planned.values()
+    state = site.run("change_announced", "patches", test=True, **given)
     assert (state["result"], len(state["changes"])) == (None, 1)
     assert site.tenant.settings_objects(WINDOW) == []
     for changes in (1, 0):
-        [state] = site.call("state.single", *begin, **given).values()
+        state = site.run("change_announced", "patches", **given)
         assert (state["result"], len(state["changes"])) == (True, changes)
-    [state] = site.call("state.single", *begin, hosts=[HOST], minutes=0).values()
+    state = site.run("change_announced", "patches", hosts=[HOST], minutes=0)
     assert "`minutes` is a whole number from 1 to 1440" in state["comment"]
     for changes in (1, 0):
-        [state] = site.call("state.single", "dynatrace_tenant.change_ended", "patches").values()
+        state = site.run("change_ended", "patches")
         assert (state["result"], len(state["changes"])) == (True, changes)
     assert site.value(WINDOW)["schedule"]["onceRecurrence"]["endTime"] <= now()
 
@@ -210,8 +208,7 @@ def test_a_window_of_a_person_is_not_taken_for_ours(site: Site) -> None:
     name = found.value["generalProperties"]["name"]
     given = {"hosts": [HOST], "minutes": 5}
     for function, more in (("change_announced", given), ("change_ended", {})):
-        state = site.call("state.single", f"dynatrace_tenant.{function}", name, **more)
-        [told] = state.values()
+        told = site.run(function, name, **more)
         assert told["result"] is False
         assert "was not made by an announcement" in told["comment"]
     assert site.tenant.settings_objects(WINDOW) == [found]
@@ -220,14 +217,14 @@ def test_a_window_of_a_person_is_not_taken_for_ours(site: Site) -> None:
 def test_old_windows_are_deleted_and_only_ours(site: Site) -> None:
     """An environment holds 2000 of them; yesterday's is of no use to anybody."""
     given = {"hosts": [HOST], "minutes": 5}
-    site.call("state.single", "dynatrace_tenant.change_announced", "old", **given)
+    site.run("change_announced", "old", **given)
     site.tenant.maintenance(HOST, start=-200000, seconds=60)
     with site.tenant.lock:
         for one in site.tenant.settings.values():
             if one.schema_id == WINDOW and one.external_id:
                 times = one.value["schedule"]["onceRecurrence"]
                 times["startTime"], times["endTime"] = "2020-01-01T00:00:00", "2020-01-01T01:00:00"
-    site.call("state.single", "dynatrace_tenant.change_announced", "new", **given)
+    site.run("change_announced", "new", **given)
     names = [
         one.value["generalProperties"]["name"]
         for one in site.tenant.settings_objects(WINDOW)
