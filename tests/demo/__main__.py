@@ -111,6 +111,7 @@ def prepare(stage: Newcomer) -> None:
     say("\nThe same again changes nothing:\n")
     if changed := set_up(stage):
         raise DemoError(f"The second setup changed something: {', '.join(changed)}")
+    stage.watch()
     stage.tenant.log.wait_for(
         lambda: any(entry.what == "monitor started" for entry in stage.tenant.log.entries()), 10
     )

@@ -5,21 +5,15 @@ A stage on which nothing is set up yet: no OneAgent on the host, and a tenant th
 from __future__ import annotations
 
 import json
-import threading
 from pathlib import Path
 from typing import Any
 
-from tests.functional.oneagent.installers import Authority, script
 from tests.harness import apache
 from tests.harness.stage import MINION, Stage
 from tests.tenant import Tenant
-from tests.tenant.wire import Answer, Request, Route
 
 VERSION = "1.303.50.20241015-120000"
-#: As the stub of oneagentctl says.
-HOST = "HOST-5FD609AD6757BE7D"
-LOOK_S = 0.1
-PATTERN = "/api/v1/deployment/installer/agent/unix/default/(?P<what>latest/metainfo|latest)"
+HOST = "5FD609AD6757BE7D"
 
 
 class Newcomer(Stage):
@@ -27,14 +21,8 @@ class Newcomer(Stage):
     What `dynatrace.orch.setup` finds on the first day, with all that it needs in pillar and
     configuration: the OneAgent's installer is a stub that installs below the scratch root.
 
-    A OneAgent reports its host and the processes on it; here a thread does, as soon as the stub is
-    installed, and then watches apache2 as the tenant's monitor. With `watch=False` problems are
-    raised by the test alone.
+    The tenant knows host and process when the stub has reported them.
     """
-
-    def __init__(self, watch: bool = True, **more: Any) -> None:
-        self._watch = watch
-        super().__init__(**more)
 
     def new_tenant(self) -> Tenant:
         """
@@ -46,45 +34,38 @@ class Newcomer(Stage):
         """
         Prepare installer, pillar and configuration.
         """
-        self.oneagent = self.root / "oneagent"
-        self.host, self.process = HOST, ""
+        self.oneagent = self.root / "host" / "oneagent"
+        self.host = f"HOST-{HOST}"
         self.installer_token = self.tenant.add_token(["InstallerDownload"])
         self.settings_token = self.tenant.add_token(
             ["settings.read", "settings.write", "entities.read"]
         )
-        authority = Authority(self.root / "authority", "Root of the demo")
-        installer = authority.sign(script(VERSION, self.root / "installed", self.oneagent))
-        self.tenant.routes.append(_deployment(installer))
-        self._stopping = threading.Event()
-        self._agent = threading.Thread(target=self._report, name="oneagent", daemon=True)
-        pillar = self._pillar(authority.certificate.read_text())
+        self.tenant.offer_installer(VERSION, self.root, host_id=HOST)
+        self.tenant.discover()
+        pillar = self._pillar(self.tenant.authority.certificate.read_text())
         minion = {
             "dynatrace_oneagentctl": f"{self.oneagent}/agent/tools/oneagentctl",
-            "dynatrace_enrichment_file": f"{self.root}/dt_host_metadata.json",
-            "dynatrace_host_id_file": f"{self.root}/ruxithost.id",
+            "dynatrace_enrichment_file": f"{self.oneagent.parent}/dt_host_metadata.json",
+            "dynatrace_host_id_file": f"{self.oneagent.parent}/ruxithost.id",
         }
         tenant = {"tenant.conf": {"dynatrace": self._wanted()}}
         return minion, tenant, {"pillar_roots": {"base": [str(pillar)]}}
-
-    def start(self) -> None:
-        """
-        Start Salt with the engine, and what stands for the OneAgent.
-        """
-        super().start()
-        self._agent.start()
-
-    def stop(self) -> None:
-        """
-        End everything.
-        """
-        self._stopping.set()
-        super().stop()
 
     def set_up(self, **more: Any) -> list[dict[str, Any]]:
         """
         Run `dynatrace.orch.setup` and return its states in their order.
         """
-        return self.orchestrate("setup", {"minions": [MINION], "timeout": 60}, **more)
+        states = self.orchestrate("setup", {"minions": [MINION], "timeout": 60}, **more)
+        found = self.tenant.entities.values()
+        processes = [one.entity_id for one in found if one.type == "PROCESS_GROUP_INSTANCE"]
+        self.process = processes[0] if processes else ""
+        return states
+
+    def watch(self) -> None:
+        """
+        Let the tenant watch apache2, as a OneAgent does.
+        """
+        self.tenant.monitor(self.process, apache.URL)
 
     @property
     def secrets(self) -> list[str]:
@@ -124,26 +105,3 @@ class Newcomer(Stage):
             "webhook_token": self.webhook_token,
             "tenant": wanted,
         }
-
-    def _report(self) -> None:
-        control = self.oneagent / "agent" / "tools" / "oneagentctl"
-        while not self._stopping.wait(LOOK_S):
-            if control.exists():
-                self.tenant.add_host("web01.example.com", host_id=self.host)
-                self.process = self.tenant.add_process(self.host)
-                if self._watch:
-                    self.tenant.monitor(self.process, apache.URL)
-                return
-
-
-def _deployment(installer: bytes) -> Route:
-    """
-    Return the tenant's route for the installer and its version.
-    """
-
-    def answer(_: Tenant, request: Request) -> Answer:
-        if request.parts["what"] == "latest":
-            return Answer(body=installer, content_type="application/octet-stream")
-        return Answer(body={"latestAgentVersion": VERSION})
-
-    return Route("GET", PATTERN, "InstallerDownload", answer, frozenset(["arch"]))

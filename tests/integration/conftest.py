@@ -41,7 +41,7 @@ def stage(machine_apache: apache.Apache) -> Iterator[Newcomer]:
     Everything running, hosts and tenant set up as a user does it.
     """
     policy = {"cooldown": 0, "max_attempts": 100}
-    with Newcomer(poll_interval=2, watch=False, options={"policy": policy}) as running:
+    with Newcomer(poll_interval=2, options={"policy": policy}) as running:
         running.wait_for_engine()
         failed = [state for state in running.set_up() if state["result"] is not True]
         assert failed == []
