@@ -141,3 +141,16 @@ def test_a_failure_in_the_middle_says_how_far_it_came(site: Site) -> None:
     assert "Those before it are set, the others are not" in state["comment"]
     assert site.one(SLS)["result"] is True
     assert len(alerting(site)) == 3
+
+
+def test_one_label_does_not_take_back_what_another_has_changed(site: Site) -> None:
+    """Each remembers its own, also where a person had something before."""
+    groups = {name: group(site, name, name.upper()) for name in ("nginx", "tomcat")}
+    for scope in groups.values():
+        site.tenant.put_settings(ALERTING, {"enabled": False}, scope)
+    for name, scope in groups.items():
+        assert site.run("process_alerting_present", name, technology=name.upper())["changes"]
+        assert site.value(ALERTING, scope) == ON
+    assert set(site.run("process_alerting_absent", "nginx")["changes"]) == {groups["nginx"]}
+    assert site.value(ALERTING, groups["nginx"]) == {"enabled": False}
+    assert site.value(ALERTING, groups["tomcat"]) == ON
