@@ -10,9 +10,7 @@ Notifications other than webhooks are taken as they are; management zones and OA
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from tests.tenant.kinds import (
     Choice,
@@ -25,9 +23,8 @@ from tests.tenant.kinds import (
     Whole,
     Zone,
 )
-from tests.tenant.schema import Kind, Part, Report, Several
-from tests.tenant.sites import site_local
-from tests.tenant.templates import check_template, escaping
+from tests.tenant.rules import mode_is_given, ordered, regular, some_filter, webhook_leads_out
+from tests.tenant.schema import Kind, Part, Several
 
 PROFILE = "builtin:alerting.profile"
 NOTIFICATION = "builtin:problem.notifications"
@@ -70,39 +67,6 @@ class Schema:
     most: int = 1000
 
 
-def _webhook(value: Mapping[str, Any], path: str, report: Report) -> None:
-    name = "secretUrl" if value.get("urlContainsSecret") else "url"
-    if not report.site_local_urls and site_local(value[name]):
-        report.say(f"{path}/{name}", "The environment does not allow for site-local URLs")
-    headers = {one["name"]: one.get("value", "") for one in value["headers"]}
-    try:
-        check_template(value["payload"], escape=escaping(headers))
-    except ValueError as err:
-        report.breaks(f"{path}/payload", "...", str(err))
-
-
-def _less(first: str, second: str, equal: bool) -> Callable[[Mapping[str, Any], str, Report], None]:
-    def check(value: Mapping[str, Any], path: str, report: Report) -> None:
-        low, high = value[first], value[second]
-        if low > high or (low == high and not equal):
-            report.breaks(f"{path}/{second}", high, f"must be after {first}")
-
-    return check
-
-
-def _some_filter(value: Mapping[str, Any], path: str, report: Report) -> None:
-    if not any(value.get(name) for name in ("titleFilter", "descriptionFilter", "metadataFilter")):
-        report.breaks(path, "...", "at least one filter is needed")
-
-
-def _mode(value: Mapping[str, Any], path: str, report: Report) -> None:
-    if value["enabled"] and value.get("alertingMode") is None:
-        text = "Given property 'alertingMode' with value: 'null'"
-        report.say(
-            f"{path}/alertingMode", f"{text} does not comply with required NonNull of schema"
-        )
-
-
 _INCLUDES = ("tagFilterIncludeMode", ("INCLUDE_ANY", "INCLUDE_ALL"))
 _SEVERITY_RULE = Part(
     fields={
@@ -121,6 +85,7 @@ _TEXT_FILTER = Part(
         "value": Text(high=1000),
         "caseSensitive": Flag(),
     },
+    rule=regular,
 )
 _METADATA = Part(
     fields={"metadataKey": Text(), "metadataValue": Text(), "negate": Flag()},
@@ -143,7 +108,7 @@ _EVENT_FILTER = Part(
                     fields={"metadataFilterItems": Several(of=_METADATA, low=1, high=20)},
                 ),
             },
-            rule=_some_filter,
+            rule=some_filter,
         ),
     }
 )
@@ -170,7 +135,7 @@ _WEBHOOK = Part(
         "useOAuth2": Choice(of=(False,), nullable=True),
         "timeoutInSeconds": Whole(low=1, high=3600, nullable=True),
     },
-    rule=_webhook,
+    rule=webhook_leads_out,
 )
 _TIME = Part(
     fields={
@@ -184,7 +149,7 @@ _RANGE = Part(
         "scheduleStartDate": Moment(form="%Y-%m-%d", named="local_date"),
         "scheduleEndDate": Moment(form="%Y-%m-%d", named="local_date"),
     },
-    rule=_less("scheduleStartDate", "scheduleEndDate", equal=True),
+    rule=ordered("scheduleStartDate", "scheduleEndDate", equal=True),
 )
 _BOTH: dict[str, Kind] = {"timeWindow": _TIME, "recurrenceRange": _RANGE}
 _ONCE = Part(
@@ -194,7 +159,7 @@ _ONCE = Part(
         "endTime": Moment(form="%Y-%m-%dT%H:%M:%S", named="local_date_time"),
         "timeZone": Zone(),
     },
-    rule=_less("startTime", "endTime", equal=False),
+    rule=ordered("startTime", "endTime", equal=False),
 )
 _SCHEDULE = Part(
     fields={
@@ -282,7 +247,7 @@ SCHEMAS = {
                         low=1, high=1000, when=("alertingMode", ("ON_INSTANCE_COUNT_VIOLATION",))
                     ),
                 },
-                rule=_mode,
+                rule=mode_is_given,
             ),
             scope="PROCESS_GROUP",
             several=False,

@@ -28,3 +28,14 @@ def site_local(url: str) -> bool:
     except ValueError:
         return host == "localhost" or host.endswith((".localhost", ".local"))
     return any(address in one for one in _NETWORKS if one.version == address.version)
+
+
+def well_formed(url: str) -> bool:
+    """
+    Say whether a URL has a host, and a port that is one if it has any.
+    """
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False

@@ -9,13 +9,16 @@ from typing import Any
 
 import requests
 
-from tests.unit.tenant.conftest import Client
+from tests.tenant import Tenant
+from tests.unit.tenant.conftest import Client, Receiver
 
 OBJECTS = "/api/v2/settings/objects"
 PROFILE = "builtin:alerting.profile"
 NOTIFICATION = "builtin:problem.notifications"
 WINDOW = "builtin:alerting.maintenance-window"
 AVAILABILITY = "builtin:availability.process-group-alerting"
+
+FAST = {"interval": 0.02, "open_after": 0.05, "close_after": 0.05, "timeout": 1.0}
 
 _RULE = {"severityLevel": "AVAILABILITY", "delayInMinutes": 0, "tagFilterIncludeMode": "NONE"}
 
@@ -91,8 +94,25 @@ def changed(value: dict[str, Any], path: str, new: Any) -> dict[str, Any]:
     inner: Any = whole
     for part in way:
         inner = inner[int(part)] if part.isdigit() else inner[part]
+    key = int(last) if isinstance(inner, list) else last
     if new is None:
-        del inner[last]
+        del inner[key]
     else:
-        inner[last] = new
+        inner[key] = new
     return whole
+
+
+def told(receiver: Receiver) -> list[tuple[str, str]]:
+    return [(body["state"], body["pid"]) for body in receiver.bodies()]
+
+
+def sent(tenant: Tenant, count: int) -> None:
+    tenant.wait_for(lambda: len(tenant.deliveries) >= count)
+
+
+def notify(tenant: Tenant, receiver: Receiver, *rules: dict[str, Any], **changes: Any) -> str:
+    """
+    Make a profile of these rules and a notification that has it; return its id.
+    """
+    made = tenant.put_settings(PROFILE, profile(severityRules=list(rules or (rule(),))))
+    return tenant.put_settings(NOTIFICATION, webhook(made, receiver.url, **changes))

@@ -143,6 +143,8 @@ def test_every_fault_is_tested() -> None:
     """The named faults are these, and each stands in a test of this directory."""
     elsewhere = {"null_cursor", "notification_before_list", "comment_accepted_then_500"}
     elsewhere |= {"comment_delayed_visibility", "duplicate_notification", "lost_notification"}
+    elsewhere |= {"installer_bad_signature", "installer_truncated", "installer_html"}
+    elsewhere |= {"installer_altered"}
     here = {"server_error", "bad_gateway_html", "html_200", "rate_limited", "truncated_body"}
     here |= {"dropped_connection", "slow", "endless_body", "redirect_elsewhere", "empty_body"}
     assert set(FAULTS) == elsewhere | here | {"wrong_type"}

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from tests.tenant import Tenant
+from tests.tenant import ApiError, Tenant
 from tests.unit.tenant.conftest import Client
 from tests.unit.tenant.settings import (
     AVAILABILITY,
@@ -28,6 +30,8 @@ from tests.unit.tenant.settings import (
 HOOK = "webHookNotification"
 SITE_LOCAL = "The environment does not allow for site-local URLs"
 ONCE = "schedule/onceRecurrence"
+_REGEX = {"operator": "REGEX_MATCHES", "value": "(", "negate": False, "caseSensitive": False}
+UNBALANCED = {"type": "CUSTOM", "customFilter": {"titleFilter": {**_REGEX, "enabled": True}}}
 
 
 @pytest.fixture
@@ -62,6 +66,8 @@ def refused(client: Client, schema: str, value: Any, scope: str = "environment")
         ("alertingProfile", "no-such-id", "alertingProfile", "Must be of type setting"),
         (f"{HOOK}/url", "ftp://x.example.com", f"{HOOK}/url", "must match the pattern"),
         (f"{HOOK}/url", "https://" + "x" * 1000, f"{HOOK}/url", "between 1 and 1000"),
+        (f"{HOOK}/url", "https://[bad/x", f"{HOOK}/url", "must be a URL"),
+        (f"{HOOK}/url", "https://x:port/x", f"{HOOK}/url", "must be a URL"),
         (f"{HOOK}/useOAuth2", True, f"{HOOK}/useOAuth2", "not a valid value"),
         (f"{HOOK}/payload", "x" * 5001, f"{HOOK}/payload", "between 1 and 5000"),
         (f"{HOOK}/payload", '{"a": {ProblemStartTime}}', f"{HOOK}/payload", "no valid JSON"),
@@ -138,6 +144,7 @@ def test_a_public_url_is_not_site_local(client: Client, profile_id: str, url: st
         ("severityRules", [rule()] * 101, "severityRules"),
         ("eventFilters", [{"type": "CUSTOM", "customFilter": {}}], "eventFilters/0/customFilter"),
         ("eventFilters", ["x"], "eventFilters/0"),
+        ("eventFilters", [UNBALANCED], "eventFilters/0/customFilter/titleFilter/value"),
         ("managementZone", "some", "managementZone"),
     ],
 )
@@ -205,3 +212,40 @@ def test_a_value_that_is_no_object_is_refused(client: Client, value: Any) -> Non
     """Whatever the schema."""
     answer = post(client, PROFILE, value)
     assert violations(answer) == {f"{PROFILE}/0": "Must be of type object"}
+
+
+def paths(value: Any, before: str = "") -> Iterator[str]:
+    """
+    Yield the path of everything inside a value.
+    """
+    inside = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, one in inside:
+        yield f"{before}{key}"
+        if isinstance(one, dict | list):
+            yield from paths(one, f"{before}{key}/")
+
+
+_SCALARS = st.none() | st.booleans() | st.integers() | st.text(max_size=9) | st.just("https://[")
+_JSON = st.recursive(
+    _SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=4
+)
+_FILTERED = profile(severityRules=[rule(tagFilter=["a"])], eventFilters=[UNBALANCED])
+
+
+@given(data=st.data())
+@settings(max_examples=150, deadline=None)
+def test_no_value_is_too_strange_to_be_judged(data: st.DataObject) -> None:
+    """It is taken or refused with violations, whatever stands wherever."""
+    tenant = Tenant()
+    (default,) = tenant.settings_objects()
+    good = {PROFILE: _FILTERED, NOTIFICATION: webhook(default.object_id), WINDOW: window()}
+    schema = data.draw(st.sampled_from(sorted(good)))
+    path = data.draw(st.sampled_from(sorted(paths(good[schema]))))
+    strange = data.draw(_JSON)
+    try:
+        tenant.put_settings(schema, changed(good[schema], path, strange))
+    except ApiError as err:
+        assert err.code == 400
+        assert err.violations
+    tenant.raise_problem(tenant.add_process(tenant.add_host()))
+    tenant.stop_sending()
