@@ -133,8 +133,6 @@ def to_take_back(kind):
     if asked["problem"]:
         return asked
     entries = [{"name": one["name"]} for one in asked["entries"]]
-    if kind == "webhook" and entries and asked["entries"][0].get("profile"):
-        entries[0]["profile"] = asked["entries"][0]["profile"]
     try:
         record = __salt__["dynatrace_tenant_record.recall"]().values()
     except CommandExecutionError as err:

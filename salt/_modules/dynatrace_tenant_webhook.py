@@ -62,7 +62,7 @@ def present(name, test=False, **given):
     return {"result": True, "comment": f"The webhook {name} is set.", "changes": changes}
 
 
-def absent(name, profile=None, test=False):
+def absent(name, test=False):
     """
     Take back what ``present`` has made or changed under this name.
 
@@ -74,8 +74,8 @@ def absent(name, profile=None, test=False):
     """
     about = {"kind": "webhook", "label": name}
     done = _objects("take_back", about, NOTIFICATION, test=test)
-    users = _users_of(_objects("find", PROFILE, "name", profile or name), done["ids"])
-    also = _objects("take_back", about, PROFILE, keep=users, test=test)
+    used = _profiles_of_others(done["ids"])
+    also = _objects("take_back", about, PROFILE, keep=used, test=test)
     both = {
         "changes": {**done["changes"], **also["changes"]},
         "notes": [*done["notes"], *also["notes"]],
@@ -177,16 +177,13 @@ def _write_webhook(about, profiles, notifications, secret):
     _objects("write", about, NOTIFICATION, ENVIRONMENT, found, value, secret)
 
 
-def _users_of(profile, without):
+def _profiles_of_others(without):
     """
-    Return the profile's id, in a list, if notifications beside these use it.
+    Return the ids of the profiles that notifications beside these use.
     """
-    if profile is None:
-        return []
     notifications = __salt__["dynatrace_tenant_api.objects"](NOTIFICATION, [ENVIRONMENT])
-    used = any(
-        one["value"].get("alertingProfile") == profile["objectId"]
+    return [
+        one["value"].get("alertingProfile")
         for one in notifications
         if one["objectId"] not in without
-    )
-    return [profile["objectId"]] if used else []
+    ]

@@ -71,17 +71,14 @@ def webhook_present(name, **options):
     return _told(name, "dynatrace_tenant_webhook.present", options)
 
 
-def webhook_absent(name, profile=None):
+def webhook_absent(name):
     """
     Make sure that nothing is left of what ``webhook_present`` has made or changed.
 
     name
         The display name of the notification.
-
-    profile
-        The name of the alerting profile; default: as ``name``.
     """
-    return _told(name, "dynatrace_tenant_webhook.absent", {"profile": profile})
+    return _told(name, "dynatrace_tenant_webhook.absent", {})
 
 
 def process_alerting_present(name, **options):

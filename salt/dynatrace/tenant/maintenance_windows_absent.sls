@@ -25,8 +25,6 @@ dynatrace-tenant-maintenance-windows-absent-test-succeed-without-changes:
 {%- for options in back['entries'] %}
 dynatrace-tenant-maintenance-windows-absent-{{ loop.index }}:
   dynatrace_tenant.maintenance_window_absent:
-{%- for key, value in options.items() %}
-    - {{ key | tojson }}: {{ value | tojson }}
-{%- endfor %}
+    - name: {{ options['name'] | tojson }}
 {%- endfor %}
 {%- endif %}

@@ -25,8 +25,6 @@ dynatrace-tenant-process-alerting-absent-test-succeed-without-changes:
 {%- for options in back['entries'] %}
 dynatrace-tenant-process-alerting-absent-{{ loop.index }}:
   dynatrace_tenant.process_alerting_absent:
-{%- for key, value in options.items() %}
-    - {{ key | tojson }}: {{ value | tojson }}
-{%- endfor %}
+    - name: {{ options['name'] | tojson }}
 {%- endfor %}
 {%- endif %}

@@ -25,8 +25,6 @@ dynatrace-tenant-webhook-absent-test-succeed-without-changes:
 {%- for options in back['entries'] %}
 dynatrace-tenant-webhook-absent-{{ loop.index }}:
   dynatrace_tenant.webhook_absent:
-{%- for key, value in options.items() %}
-    - {{ key | tojson }}: {{ value | tojson }}
-{%- endfor %}
+    - name: {{ options['name'] | tojson }}
 {%- endfor %}
 {%- endif %}

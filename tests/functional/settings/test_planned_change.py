@@ -40,7 +40,7 @@ class World:
     process: str
     token: str
 
-    def change(self, **given: Any) -> threading.Thread:
+    def change(self, *more: str, **given: Any) -> threading.Thread:
         """
         Run the orchestration in the background.
         """
@@ -53,6 +53,7 @@ class World:
                 "state.orchestrate",
                 "dynatrace.orch.planned_change",
                 f"pillar={json.dumps(pillar)}",
+                *more,
                 "--out=json",
                 "--log-level=quiet",
             )
@@ -141,6 +142,18 @@ def test_no_problem_is_raised_while_the_change_is_made(world: World) -> None:
     assert world.ends() <= now()
     assert world.tenant.raise_problem(world.process)
     assert world.token.rpartition(".")[2] not in world.printed
+
+
+def test_a_test_run_opens_no_window_and_changes_nothing(world: World) -> None:
+    """It shows the window that there would be."""
+    (world.salt.root / "go").unlink(missing_ok=True)
+    before = world.tenant.settings_objects(WINDOW)
+    world.change("test=True").join(60)
+    announced, change, _ = world.states()
+    assert (announced["result"], change["result"]) == (None, None), world.printed
+    assert len(announced["changes"]) == 1
+    assert world.tenant.settings_objects(WINDOW) == before
+    assert not (world.salt.root / "begun").exists()
 
 
 def test_a_change_that_fails_ends_its_window_too(world: World) -> None:
