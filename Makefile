@@ -52,6 +52,12 @@ test-all: tools lint  ## The tests with each supported series of Salt.
 demo: root tools venv  ## Watch a real apache2 fail and be healed. POLL=1, KILL=1, KEEP=1, APACHE=mine.
 	@$(BIN)/python -m tests.demo
 
+.PHONY: pictures
+pictures: root tools venv  ## Draw the pictures of the tutorial from a run of the demo.
+	@rm -f docs/images/demo.txt
+	@TRANSCRIPT=docs/images/demo.txt $(BIN)/python -m tests.demo
+	@$(BIN)/python -m tests.demo.draw docs/images
+
 .PHONY: bench-heal
 bench-heal: root tools venv  ## Time from notification to serving, against the bare hook. N=10
 	@$(BIN)/python -m tests.bench.bench_heal

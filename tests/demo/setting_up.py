@@ -10,7 +10,7 @@ from tests.demo.saying import DemoError, say
 from tests.harness.newcomer import Newcomer
 from tests.harness.stage import MINION
 
-WIDTH = 100
+WIDTH = 84
 SET_UP = f'salt-run state.orchestrate dynatrace.orch.setup pillar=\'{{"minions": ["{MINION}"]}}\''
 
 

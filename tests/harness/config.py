@@ -77,7 +77,7 @@ def master(root: Path, ports: Ports, secret: str) -> dict[str, Any]:
         "fileserver_list_cache_time": 0,
         "external_auth": {"sharedsecret": {EAUTH_USER: [".*", "@runner", "@wheel", "@jobs"]}},
         "sharedsecret": secret,
-        "netapi_enable_clients": ["local"],
+        "netapi_enable_clients": ["local", "runner"],
         "api_logfile": str(root / "log" / "api"),
         "api_pidfile": str(root / "api.pid"),
         "rest_cherrypy": {"host": "127.0.0.1", "port": ports.api, "disable_ssl": True},

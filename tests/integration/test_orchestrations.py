@@ -4,18 +4,24 @@ What is done by hand with `salt-run state.orchestrate`, with everything real but
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 from collections.abc import Iterator
 
 import pytest
 
 from tests.harness import apache
+from tests.harness.config import EAUTH_USER
 from tests.harness.newcomer import Newcomer
 from tests.harness.stage import MINION, Stage
 from tests.integration.test_healing import PID_FILE, fail, outcome, stop_apache
 from tests.tenant.monitor import Monitor
+from tests.unit.docs.pages import REPO, blocks
 
 pytestmark = pytest.mark.apache
 
+TUTORIAL = REPO / "docs" / "tutorial.md"
 TARGET = {"minion": MINION, "service": "apache2"}
 TEST_MACHINE = {"dynatrace": {"chaos": {"allow": [MINION]}}}
 
@@ -31,15 +37,39 @@ def watched(serving: Stage) -> Iterator[Stage]:
     monitor.stop()
 
 
-def test_a_dead_service_is_healed_by_hand_with_its_proof(serving: Stage) -> None:
+def calls(stage: Stage, *commands: str) -> subprocess.CompletedProcess[str]:
     """
-    Minion and service are enough; a service that serves is no change; test=True does nothing.
+    Run shell commands of the tutorial, with the variables that it lets its reader set.
     """
-    stop_apache()
+    own = {
+        "API": stage.salt.api.url,
+        "EAUTH": "sharedsecret",
+        "API_USER": EAUTH_USER,
+        "API_PASSWORD": stage.salt.secret,
+        "NO_PROXY": "127.0.0.1",
+    }
+    return subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", "\n".join(commands)],
+        env={**os.environ, **own},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_the_calls_of_the_tutorial_stop_apache2_and_heal_it_by_hand(serving: Stage) -> None:
+    """
+    They are run as they stand there; with test=True between, nothing is done; a second time is no change.
+    """
+    login, stop, heal = (text for text in blocks(TUTORIAL, "bash") if '"$API' in text)
+    stopped = calls(serving, login, stop)
+    assert json.loads(stopped.stdout)["return"] == [{MINION: True}], stopped.stderr
     [planned] = serving.orchestrate("heal", TARGET, test=True)
     assert planned["result"] is None
     assert not apache.answers()
-    [healed] = serving.orchestrate("heal", TARGET)
+    answer = json.loads(calls(serving, login, heal).stdout)["return"][0]["data"]
+    [[healed]] = [list(states.values()) for states in answer.values()]
     assert healed["result"] is True
     assert "http://127.0.0.1/ answered 200" in healed["comment"]
     assert healed["changes"][MINION]["apache2"] == "started"
