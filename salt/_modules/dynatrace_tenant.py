@@ -15,6 +15,12 @@ from salt.exceptions import CommandExecutionError
 ALERTING = "builtin:availability.process-group-alerting"
 WINDOW = "builtin:alerting.maintenance-window"
 ENVIRONMENT = "environment"
+# They go into one URL.
+SCOPES_A_CALL = 50
+NOT_FOUND = (
+    "A new one is known some minutes after its process was started under a OneAgent, and one that "
+    "ran last more than three days ago is not found. Nothing was changed."
+)
 
 
 def process_alerting(name, test=False, **given):
@@ -33,13 +39,8 @@ def process_alerting(name, test=False, **given):
     selector = _values("selector", options)
     groups = _groups(selector, options)
     if not groups:
-        return {
-            "result": None if test else False,
-            "comment": f"No process group matches {selector}. A new one is known some minutes "
-            "after its process was started under a OneAgent, and one that ran last more than "
-            "three days ago is not found. Nothing was changed.",
-            "changes": {},
-        }
+        comment = f"No process group matches {selector}. {NOT_FOUND}"
+        return {"result": None if test else False, "comment": comment, "changes": {}}
     present = _by_scope([group["id"] for group in groups])
     plans = [
         (group, present.get(group["id"]), _plan(present.get(group["id"]), options))
@@ -181,9 +182,11 @@ def _groups(selector, options):
 
 def _by_scope(scopes):
     found = {}
-    for one in __salt__["dynatrace_tenant_api.objects"](ALERTING, scopes):
-        if one.get("scope") in scopes:
-            found[one["scope"]] = one
+    for begin in range(0, len(scopes), SCOPES_A_CALL):
+        some = scopes[begin : begin + SCOPES_A_CALL]
+        for one in __salt__["dynatrace_tenant_api.objects"](ALERTING, some):
+            if one.get("scope") in some:
+                found[one["scope"]] = one
     return found
 
 

@@ -29,6 +29,11 @@ EARLIER = datetime.timedelta(minutes=1)
 KEPT = datetime.timedelta(days=1)
 MINION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,254}")
 MOST_TARGETS = 200
+UNKNOWN = (
+    "Nothing was done, since Dynatrace cannot be told of all: the master knows no grain "
+    "dynatrace:host_id of {}. Is it an accepted minion with a OneAgent? Then run: "
+    "salt '<minion>' saltutil.refresh_grains"
+)
 KEYS = ("targets", "minutes", "sls", "via", "name", "suppression")
 
 
@@ -112,11 +117,7 @@ def plan(given):
     hosts = _host_ids(targets)
     unknown = [minion for minion in targets if minion not in hosts]
     if unknown:
-        return {
-            "problem": "Nothing was done, since Dynatrace cannot be told of all: the master knows "
-            f"no grain dynatrace:host_id of {', '.join(unknown)}. Is it an accepted minion with a "
-            "OneAgent? Then run: salt '<minion>' saltutil.refresh_grains"
-        }
+        return {"problem": UNKNOWN.format(", ".join(unknown))}
     sls = given.get("sls") or []
     return {
         "problem": None,

@@ -2,9 +2,8 @@
 Makes one call to the tenant, with ``dynatrace:settings_token``.
 
 The token is read here and goes into one HTTP header: it is no argument, and no text of this module
-holds it. Redirects are refused, since they may lead to another host, and nothing of the
-surroundings (proxy variables, ``~/.netrc``) changes what is sent or where. What this module raises
-says what was attempted, what came back, and what to do.
+holds it. Redirects are refused, since they may lead to another host. What this module raises says
+what was attempted, what came back, and what to do.
 """
 
 import json
@@ -65,7 +64,23 @@ def environment():
 
         salt web01 dynatrace_tenant_http.environment
     """
-    return _base(__salt__["config.get"]("dynatrace:environment_url", ""))
+    url = __salt__["config.get"]("dynatrace:environment_url", "")
+    try:
+        parts = urlsplit(url if isinstance(url, str) else "")
+        _ = parts.port
+    except ValueError:
+        parts = urlsplit("")
+    loopback = parts.hostname in ("localhost", "::1") or re.fullmatch(
+        r"127(\.\d{1,3}){3}", parts.hostname or ""
+    )
+    plain = not (parts.query or parts.fragment or parts.username or parts.password)
+    good = parts.scheme == "https" or (parts.scheme == "http" and loopback)
+    if not (plain and good and parts.hostname):
+        raise CommandExecutionError(
+            "dynatrace:environment_url is no https:// URL such as "
+            "https://abc12345.live.dynatrace.com (http:// only to a loopback address)"
+        )
+    return url.rstrip("/")
 
 
 def call(method, path, scope, query=None, body=None, missing_is_fine=False):
@@ -168,25 +183,6 @@ def _headers():
     }
 
 
-def _base(url):
-    try:
-        parts = urlsplit(url if isinstance(url, str) else "")
-        _ = parts.port
-    except ValueError:
-        parts = urlsplit("")
-    loopback = parts.hostname in ("localhost", "::1") or re.fullmatch(
-        r"127(\.\d{1,3}){3}", parts.hostname or ""
-    )
-    plain = not (parts.query or parts.fragment or parts.username or parts.password)
-    good = parts.scheme == "https" or (parts.scheme == "http" and loopback)
-    if not (plain and good and parts.hostname):
-        raise CommandExecutionError(
-            "dynatrace:environment_url is no https:// URL such as "
-            "https://abc12345.live.dynatrace.com (http:// only to a loopback address)"
-        )
-    return url.rstrip("/")
-
-
 def _read(what, answer):
     until = time.monotonic() + ANSWER_DEADLINE_S
     text = b""
@@ -220,13 +216,13 @@ def _check(what, status, headers, text, scope):
     said = _said(text)
     if status == 403:
         raise CommandExecutionError(
-            f"Dynatrace refused {what} (403): dynatrace:settings_token needs the scope {scope}"
-            + (f"; it says: {said}" if said else "")
+            f"Dynatrace refused {what} (403): dynatrace:settings_token needs the scope {scope}. "
+            f"It says: {said}"
         )
     if status == 409:
         raise CommandExecutionError(
             f"{what} answered 409: somebody has changed the object since it was read, or it "
-            f"conflicts with another; run it again{'; it says: ' + said if said else ''}"
+            f"conflicts with another; run it again. It says: {said}"
         )
     if status >= 400 or (status == 207 and _refused_parts(text)):
         hint = f"; {ASK}" if status == 404 or status >= 500 else ""

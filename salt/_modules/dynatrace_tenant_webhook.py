@@ -34,9 +34,8 @@ def present(name, test=False, **given):
 
         salt master01 dynatrace_tenant_webhook.present Salt url=https://master.example.com:8765/dynatrace
     """
-    options = __salt__["dynatrace_tenant_options.checked"](
-        "webhook", {**_plain(given), "name": name}
-    )
+    given = {**_plain(given), "name": name}
+    options = __salt__["dynatrace_tenant_options.checked"]("webhook", given)
     secret = _webhook_token()
     about = {"kind": "webhook", "label": name}
     profile = _objects("find", PROFILE, "name", options["profile"])
@@ -174,7 +173,11 @@ def _write_webhook(about, profiles, notifications, secret):
             # It was made for this notification alone.
             _objects("take_back", about, PROFILE)
         raise
-    _objects("write", about, NOTIFICATION, ENVIRONMENT, found, value, secret)
+    try:
+        _objects("write", about, NOTIFICATION, ENVIRONMENT, found, value, secret)
+    except CommandExecutionError as err:
+        done = "set already" if planned_profile["changes"] else "as wanted"
+        raise CommandExecutionError(f"{err}. The alerting profile is {done}.") from None
 
 
 def _profiles_of_others(without):

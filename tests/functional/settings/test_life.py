@@ -4,6 +4,7 @@ The life of the tenant's settings: set, changed, found changed by others, taken 
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -92,6 +93,25 @@ def test_the_whole_life(site: Site) -> None:
     assert site.objects() == empty
     assert site.written(lambda: site.changed(absent)) == []
     assert site.changed(absent) == {}
+
+
+def test_a_site_may_use_the_states_with_everything_that_salt_offers(site: Site) -> None:
+    """What belongs to Salt's compiler is taken for no option of the state."""
+    hook = [{"name": "Salt"}, {"url": URL}, {"order": "last"}, {"failhard": True}]
+    more = [{"onlyif": ["true"]}, {"retry": {"attempts": 2}}, {"require": [{"id": "first"}]}]
+    own = {
+        "first": {"test.nop": []},
+        "hook": {"dynatrace_tenant.webhook_present": [*hook, *more]},
+        "slip": {"dynatrace_tenant.webhook_present": [{"name": "Other"}, {"uri": URL}]},
+    }
+    tree = site.root / "tree"
+    tree.mkdir()
+    (tree / "own.sls").write_text(json.dumps(own))
+    site.options["file_roots"]["base"].append(str(tree))
+    told = {state["__id__"]: state for state in site.compiled("own")}
+    assert told["hook"]["result"] is True, told["hook"]["comment"]
+    assert told["slip"]["result"] is False
+    assert "`uri` is no key of it, `url` is" in told["slip"]["comment"]
 
 
 def test_only_what_differs_is_changed(site: Site) -> None:

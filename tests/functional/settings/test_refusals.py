@@ -168,6 +168,24 @@ def test_a_refusal_for_load_is_waited_out(site: Site) -> None:
     assert [call.status for call in site.tenant.requests[:2]] == [429, 200]
 
 
+def test_a_failure_after_the_profile_says_how_far_it_came(site: Site) -> None:
+    """The next run does the rest."""
+    site.pillar(WEBHOOK)
+
+    def strike(entry: Any) -> None:
+        if entry.what == "settings created" and entry.detail["schema"] == PROFILE:
+            # The first is the validation.
+            site.tenant.fault("slow", path=OBJECTS, method="POST", delay=0)
+            site.tenant.fault("dropped_connection", path=OBJECTS, method="POST")
+
+    unsubscribe = site.tenant.subscribe(strike)
+    state = site.one(SLS)
+    unsubscribe()
+    assert state["result"] is False
+    assert state["comment"].endswith("The alerting profile is set already.")
+    assert list(site.changed(SLS)) == ["notification Salt"]
+
+
 def test_a_write_whose_answer_is_lost_is_found_by_the_next_run(site: Site) -> None:
     """It is not tried again blindly, and nothing is there twice."""
     site.pillar({"maintenance_windows": {"w": window()}})

@@ -78,7 +78,7 @@ def test_an_answer_of_any_form_is_told(body: Any) -> None:
 def test_a_text_of_the_server_is_one_line_without_our_secrets() -> None:
     """Nor without end."""
     text = refusal((403, {}, {"error": {"message": f"no\n{TOKEN} w3bh00k" + "x" * 1000}}))
-    assert "settings_token needs the scope settings.write; it says: no (a token) (a secret)" in text
+    assert "settings_token needs the scope settings.write. It says: no (a token) (a secret)" in text
     assert len(text) < 450
     assert "\n" not in text
 
