@@ -125,7 +125,23 @@ def test_only_what_differs_is_changed(site: Site) -> None:
     assert write.startswith("PUT ")
     site.pillar({"webhook": {**WEBHOOK, "merges": True, "severities": {"ERRORS": 1}}})
     assert list(site.changed(SLS)["alerting profile Salt"]) == ["severityRules"]
+    # For another URL Dynatrace wants every secret anew; ours is known.
+    site.pillar({"webhook": {**WEBHOOK, "url": "https://other.example.com/"}})
+    assert "webHookNotification.url" in site.changed(SLS)["notification Salt"]
     assert site.changed(SLS) == {}
+
+
+def test_a_secret_of_a_person_is_not_led_to_another_url(site: Site) -> None:
+    """Dynatrace refuses it, and the comment tells what a person has to do."""
+    mine = {"name": "X-Own", "secret": True, "secretValue": "0wn"}
+    value = theirs(headers=[mine]) | {"alertingProfile": default_profile(site)}
+    site.tenant.put_settings(NOTIFICATION, value)
+    site.pillar({"webhook": WEBHOOK})
+    before = site.objects()
+    state = site.one(SLS)
+    assert state["result"] is False
+    assert "please re-enter all secret token(s)" in state["comment"]
+    assert site.objects() == before
 
 
 def test_another_token_is_sent_and_shown_nowhere(site: Site) -> None:

@@ -5,6 +5,7 @@ Both tokens are where they must be, and nowhere else.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -56,7 +57,12 @@ def command(site: Site, level: str) -> list[str]:
     ("give", "level", "places"),
     [
         # A masterless minion renders its own pillar, and Salt logs what it renders from `debug` on.
-        (by_pillar, "info", {"pillar/site.sls"}),
+        pytest.param(
+            by_pillar,
+            "info",
+            {"pillar/site.sls"},
+            marks=pytest.mark.skipif(os.environ.get("FULL") != "1", reason="only with FULL=1"),
+        ),
         (by_sdb, "trace", {"secrets.yaml"}),
     ],
 )
@@ -74,7 +80,7 @@ def test_the_tokens_are_in_no_output_log_cache_or_process(
     assert callable(give)
     give(site)
     # The minion waits for the tenant, so it is seen while it runs.
-    site.tenant.fault("slow", path="/settings/objects", delay=2.0)
+    site.tenant.fault("slow", path="/settings/objects", delay=1.0)
     secrets = [site.token.rpartition(".")[2].encode(), WEBHOOK_TOKEN.encode()]
     with (
         open(site.root / "printed", "wb") as printed,
@@ -82,10 +88,9 @@ def test_the_tokens_are_in_no_output_log_cache_or_process(
     ):
         try:
             until = time.monotonic() + 120
-            while not site.tenant.requests and run.poll() is None:
+            while site.tenant.faults._faults:
                 assert time.monotonic() < until
-                if not site.tenant.faults._faults:
-                    break
+                assert run.poll() is None
                 time.sleep(0.02)
             for what in ("cmdline", "environ"):
                 seen = everybody(what)
