@@ -134,6 +134,14 @@ def test_what_the_runner_refuses_touches_no_minion(master: Master, step: str) ->
     assert master.ran == []
 
 
+def test_what_the_engine_would_not_heal_may_not_be_broken(master: Master) -> None:
+    """With all its reasons; what requires this state does not run then."""
+    answer = {**TARGET, "may": False, "reasons": ["it is paused", "in dry run"], "instance": "dt"}
+    master.says["dynatrace_orch.may_break"] = answer
+    told = master.step("may_be_broken", minion="web01", service="apache2")
+    assert told == (False, "apache2 on web01 is not broken: it is paused; in dry run", {})
+
+
 def test_a_problem_is_retried_and_its_new_attempt_told(master: Master) -> None:
     """What was tried before is not taken for the outcome."""
     later = {**PROBLEM, "attempts": [FIRST, {**GOOD, "state": "running"}]}
