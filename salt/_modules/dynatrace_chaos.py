@@ -23,7 +23,7 @@ WAYS = ("stop", "kill")
 GOES_S = 15
 POLL_S = 0.02
 LONGEST_REQUEST_S = 10
-LONGEST_S = 1800
+SHORTEST_S, LONGEST_S = 1, 1800
 SERVER_ERROR = 500
 
 
@@ -58,7 +58,7 @@ def outage(remedy, how="stop", timeout=120):
         raise CommandExecutionError(
             f"{service['service']} does not serve now; nothing has been done to it"
         )
-    until = time.monotonic() + min(max(timeout, 1), LONGEST_S)
+    until = time.monotonic() + min(max(timeout, SHORTEST_S), LONGEST_S)
     probe = _Probe(serves)
     probe.start()
     try:

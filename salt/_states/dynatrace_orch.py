@@ -17,7 +17,7 @@ from salt.exceptions import CommandExecutionError, SaltException
 
 DISPLAY_ID = re.compile(r"P-[0-9]{1,18}|[0-9]{1,18}")
 # Seconds; what is asked for is kept between these.
-SHORTEST_S, LONGEST_S = 5, 1800
+SHORTEST_S, LONGEST_S = 1, 1800
 LOOK_S = 1
 # From the answer of the service to the attempt's end in the engine's ledger.
 PROOF_S = 30

@@ -15,7 +15,7 @@ from tests.harness import apache
 from tests.harness.config import EAUTH_USER
 from tests.harness.newcomer import Newcomer
 from tests.harness.stage import MINION, Stage
-from tests.integration.test_healing import PID_FILE, fail, outcome, stop_apache
+from tests.integration.test_healing import PID_FILE
 from tests.tenant.monitor import Monitor
 from tests.unit.docs.pages import REPO, blocks
 
@@ -31,7 +31,9 @@ def watched(serving: Stage) -> Iterator[Stage]:
     """
     The stage with a tenant that watches apache2 and raises the problem by itself.
     """
-    monitor: Monitor = serving.tenant.monitor(serving.process, apache.URL, open_after=0.5)
+    monitor: Monitor = serving.tenant.monitor(
+        serving.process, apache.URL, open_after=0.5, close_after=300
+    )
     serving.tenant.wait_for(lambda: monitor.answering, timeout=10)
     yield serving
     monitor.stop()
@@ -78,22 +80,10 @@ def test_the_calls_of_the_tutorial_stop_apache2_and_heal_it_by_hand(serving: Sta
     assert (again["result"], again["changes"]) == (True, {})
 
 
-def test_a_problem_is_taken_up_again_by_hand(serving: Stage) -> None:
-    """
-    By its display id the engine is asked, heals, records and comments as always.
-    """
-    problem, since = fail(serving)
-    outcome(serving, problem, since)
-    stop_apache()
-    [healed] = serving.orchestrate("heal", {"display_id": problem.display_id})
-    assert healed["result"] is True, healed
-    assert "Attempt 2" in healed["comment"]
-    assert apache.answers()
-
-
 def test_chaos_reports_the_outage_that_the_engine_ended(watched: Stage) -> None:
     """
-    The engine is asked, the service killed, and the seconds told until it served again.
+    The engine is asked, the service killed, and the seconds told until it served again. While the problem
+    is open chaos is refused, and heal takes it up again by its display id.
     """
     asked, made = watched.orchestrate("chaos", {**TARGET, **TEST_MACHINE, "how": "kill"})
     assert (asked["result"], asked["changes"]) == (True, {}), asked
@@ -101,15 +91,21 @@ def test_chaos_reports_the_outage_that_the_engine_ended(watched: Stage) -> None:
     assert made["changes"][MINION]["apache2"].startswith("out for ")
     assert "is good" in made["comment"]
     assert apache.answers()
+    display_id = watched.tenant.problems[-1].display_id
+    [refused, _] = watched.orchestrate("chaos", {**TARGET, **TEST_MACHINE}, test=True)
+    assert f"the problem {display_id} is open on {MINION}" in refused["comment"]
+    [again] = watched.orchestrate("heal", {"display_id": display_id})
+    assert again["result"] is True, again
+    assert f"Attempt 2 on {display_id}" in again["comment"]
 
 
 def test_what_nobody_heals_is_brought_back_by_chaos_itself(serving: Stage) -> None:
     """
     Without a problem there is no healing; the service is up again in the end, and it is a failure.
     """
-    _, made = serving.orchestrate("chaos", {**TARGET, **TEST_MACHINE, "timeout": 5})
+    _, made = serving.orchestrate("chaos", {**TARGET, **TEST_MACHINE, "timeout": 1})
     assert made["result"] is False
-    assert "not healed within 5 s; the remedy was applied" in made["comment"]
+    assert "not healed within 1 s; the remedy was applied" in made["comment"]
     assert apache.answers()
 
 

@@ -48,6 +48,7 @@ class Minion:
             },
         )
         monkeypatch.setattr(self.chaos, "GOES_S", 0.3)
+        monkeypatch.setattr(self.chaos, "SHORTEST_S", 0.1)
 
     def go_down(self) -> None:
         self.up = False
