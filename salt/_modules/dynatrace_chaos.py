@@ -40,7 +40,8 @@ def outage(remedy, how="stop", timeout=120):
     When nobody has healed it after ``timeout`` seconds, the remedy is applied here, whatever has
     become of the master. Returns ``service``, ``seconds`` of the outage, ``healed`` (by somebody
     else, in time), ``serves`` (in the end), and ``restored``: what the remedy said, if it was
-    needed. Raises when the service does not serve to begin with, or does not go down.
+    needed. ``refused`` alone says why nothing was done, and an error that something went wrong
+    after the service was broken; it was started again then.
 
     CLI Example:
 
@@ -48,16 +49,11 @@ def outage(remedy, how="stop", timeout=120):
 
         salt web01 dynatrace_chaos.outage dynatrace.remedy.apache2 how=kill timeout=60
     """
-    if how not in WAYS:
-        raise CommandExecutionError(f"`how` is one of {', '.join(WAYS)}")
-    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
-        raise CommandExecutionError("`timeout` is a number of seconds")
-    service = _settings(remedy)
-    serves = _question(service)
-    if not serves():
-        raise CommandExecutionError(
-            f"{service['service']} does not serve now; nothing has been done to it"
-        )
+    try:
+        service, serves = _prepared(remedy, how, timeout)
+    except CommandExecutionError as err:
+        __context__["retcode"] = 1
+        return {"refused": f"nothing has been done: {err}"}
     until = time.monotonic() + min(max(timeout, SHORTEST_S), LONGEST_S)
     probe = _Probe(serves)
     probe.start()
@@ -84,6 +80,21 @@ def outage(remedy, how="stop", timeout=120):
         "serves": serves(),
         "restored": said,
     }
+
+
+def _prepared(remedy, how, timeout):
+    """
+    Return the service with the question whether it serves; raises while nothing has been done yet.
+    """
+    if how not in WAYS:
+        raise CommandExecutionError(f"`how` is one of {', '.join(WAYS)}")
+    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
+        raise CommandExecutionError("`timeout` is a number of seconds")
+    service = _settings(remedy)
+    serves = _question(service)
+    if not serves():
+        raise CommandExecutionError(f"{service['service']} does not serve now")
+    return service, serves
 
 
 class _Probe(threading.Thread):

@@ -91,7 +91,8 @@ def asked(kind):
 
         salt web01 dynatrace_tenant_options.asked process_alerting
     """
-    given = __salt__["config.get"]("dynatrace:tenant", None)
+    # Without the grains: a host with a OneAgent has one of this name, the environment's id.
+    given = __salt__["config.get"]("dynatrace:tenant", None, omit_grains=True)
     problem = _wrong_tenant(given)
     if problem:
         return {"problem": problem, "entries": []}

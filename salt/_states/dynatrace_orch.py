@@ -94,6 +94,18 @@ def outage_healed(name, minion=None, service=None, how="stop", timeout=120, inst
     return _refusing(name, _outage_healed, minion, service, how, timeout, instance)
 
 
+def refused(name, comment):
+    """
+    Fail with a comment, with ``test=True`` too, where Salt's own ``test.fail_without_changes`` hides it.
+
+    name
+        Any text.
+    comment
+        What is wrong.
+    """
+    return {"name": name, "result": False, "comment": comment, "changes": {}}
+
+
 def _refusing(name, act, *args):
     """
     Return what the act says as a state does; what it raises is a failure.
@@ -168,8 +180,10 @@ def _outage_healed(minion, service, how, timeout, instance):
     if __opts__["test"]:
         return None, f"{service} on {minion} would be broken ({how}).", {service: how}
     told = _run(minion, "dynatrace_chaos.outage", [remedy], {"how": how, "timeout": timeout})
+    if isinstance(told, dict) and "refused" in told:
+        raise CommandExecutionError(f"{service} on {minion}: {told['refused']}")
     if not isinstance(told, dict) or "healed" not in told:
-        # Refused there, or never heard of again: the remedy leaves alone what serves.
+        # It failed there, or was never heard of again: the remedy leaves alone what serves.
         states = _run(minion, "state.apply", [remedy], {"queue": True})
         raise CommandExecutionError(
             f"{minion} does not tell how it went: {_flat(told)} — its remedy was applied: "

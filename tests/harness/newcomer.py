@@ -88,8 +88,13 @@ class Newcomer(Stage):
                 "tags": {"role": "web"},
             },
         }
-        (directory / "top.sls").write_text(json.dumps({"base": {MINION: ["site"]}}))
+        # The minion may ask the tenant, too, as the one that `via` names.
+        site = {**self._wanted(), **site}
+        orchestrations = {"chaos": {"allow": [MINION]}}
+        top = {MINION: ["site"], "master": ["orchestrations"]}
+        (directory / "top.sls").write_text(json.dumps({"base": top}))
         (directory / "site.sls").write_text(json.dumps({"dynatrace": site}))
+        (directory / "orchestrations.sls").write_text(json.dumps({"dynatrace": orchestrations}))
         return directory
 
     def _wanted(self) -> dict[str, Any]:

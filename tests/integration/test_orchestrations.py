@@ -23,7 +23,8 @@ pytestmark = pytest.mark.apache
 
 TUTORIAL = REPO / "docs" / "tutorial.md"
 TARGET = {"minion": MINION, "service": "apache2"}
-TEST_MACHINE = {"dynatrace": {"chaos": {"allow": [MINION]}}}
+#: The stage's pillar for the master allows the minion; a call may say otherwise.
+PRODUCTION = {"dynatrace": {"chaos": {"allow": []}}}
 
 
 @pytest.fixture
@@ -85,14 +86,14 @@ def test_chaos_reports_the_outage_that_the_engine_ended(watched: Stage) -> None:
     The engine is asked, the service killed, and the seconds told until it served again. While the problem
     is open chaos is refused, and heal takes it up again by its display id.
     """
-    asked, made = watched.orchestrate("chaos", {**TARGET, **TEST_MACHINE, "how": "kill"})
+    asked, made = watched.orchestrate("chaos", {**TARGET, "how": "kill"})
     assert (asked["result"], asked["changes"]) == (True, {}), asked
     assert made["result"] is True, made
     assert made["changes"][MINION]["apache2"].startswith("out for ")
     assert "is good" in made["comment"]
     assert apache.answers()
     display_id = watched.tenant.problems[-1].display_id
-    [refused, _] = watched.orchestrate("chaos", {**TARGET, **TEST_MACHINE}, test=True)
+    [refused, _] = watched.orchestrate("chaos", TARGET, test=True)
     assert f"the problem {display_id} is open on {MINION}" in refused["comment"]
     [again] = watched.orchestrate("heal", {"display_id": display_id})
     assert again["result"] is True, again
@@ -103,7 +104,7 @@ def test_what_nobody_heals_is_brought_back_by_chaos_itself(serving: Stage) -> No
     """
     Without a problem there is no healing; the service is up again in the end, and it is a failure.
     """
-    _, made = serving.orchestrate("chaos", {**TARGET, **TEST_MACHINE, "timeout": 1})
+    _, made = serving.orchestrate("chaos", {**TARGET, "timeout": 1})
     assert made["result"] is False
     assert "not healed within 1 s; the remedy was applied" in made["comment"]
     assert apache.answers()
@@ -116,7 +117,7 @@ def test_chaos_is_refused_where_the_engine_would_not_heal(serving: Stage) -> Non
     main = PID_FILE.read_text()
     serving.salt.run("dynatrace.pause", reason="a test")
     try:
-        asked, made = serving.orchestrate("chaos", TARGET)
+        asked, made = serving.orchestrate("chaos", {**TARGET, **PRODUCTION})
     finally:
         serving.salt.run("dynatrace.resume")
     assert asked["result"] is made["result"] is False
@@ -138,6 +139,21 @@ def test_a_second_setup_changes_nothing(stage: Newcomer) -> None:
     assert len(states) == 8
     written = [call for call in stage.tenant.requests[requests:] if call.method in ("PUT", "POST")]
     assert [call for call in written if "settings" in call.path] == []
+
+
+def test_a_minion_can_ask_the_tenant_for_the_master(stage: Newcomer) -> None:
+    """
+    With `via` the tenant's states run there; test=True says what would be done, and writes nothing.
+    """
+    requests = len(stage.tenant.requests)
+    states = stage.orchestrate("setup", {"minions": [MINION], "via": MINION}, test=True)
+    found = {state["__id__"].rpartition("setup-")[2]: state for state in states}
+    assert found["hosts-known"]["result"] is True
+    assert "availability alerting" in found["applied-tenant"]["comment"].lower()
+    assert False not in [state["result"] for state in states], states
+    calls = [call for call in stage.tenant.requests[requests:] if "settings" in call.path]
+    assert calls
+    assert all(call.method == "GET" or "validateOnly" in call.query for call in calls)
 
 
 def test_teardown_leaves_host_and_tenant_as_they_were(stage: Newcomer) -> None:

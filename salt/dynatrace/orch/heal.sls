@@ -34,9 +34,8 @@ dynatrace-orch-heal-dynatrace-orch-remedied:
 
 {%- else %}
 
-dynatrace-orch-heal-test-fail-without-changes:
-  test.fail_without_changes:
-    - name: heal
+dynatrace-orch-heal-dynatrace-orch-refused:
+  dynatrace_orch.refused:
     - comment: >-
         Say what to heal: pillar='{"minion": "web01", "service": "apache2"}' or
         pillar='{"display_id": "P-2407114"}', and not both.

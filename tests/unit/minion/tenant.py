@@ -19,7 +19,7 @@ def functions(given: dict[str, Any], cachedir: Path | None = None) -> dict[str, 
     """
     salt: dict[str, Callable[..., Any]] = {}
     settings = {"dynatrace:environment_url": URL, **given}
-    salt["config.get"] = lambda key, default=None: settings.get(key, default)
+    salt["config.get"] = lambda key, default=None, **_: settings.get(key, default)
     for name in ("http", "options", "record", "values", "window"):
         module = load(
             f"_modules/dynatrace_tenant_{name}.py",

@@ -32,11 +32,13 @@ class Minion:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.up = True
         self.done: list[str] = []
+        self.context: dict[str, Any] = {}
         self.on_stop: Callable[[], None] = self.go_down
         self.on_look: Callable[[], None] = lambda: None
         self.remedy: Callable[[], Any] = self.come_back
         self.chaos: ModuleType = load(
             "_modules/dynatrace_chaos.py",
+            context=self.context,
             grains={"os_family": "Debian"},
             pillar={},
             salt={
@@ -138,9 +140,10 @@ def test_a_service_that_does_not_go_down_is_an_error(minion: Minion) -> None:
 def test_a_service_that_is_down_is_not_touched(minion: Minion) -> None:
     """Chaos is made on what serves."""
     minion.up = False
-    with pytest.raises(CommandExecutionError, match="nothing has been done"):
-        minion.chaos.outage("dynatrace.remedy.apache2")
+    told = minion.chaos.outage("dynatrace.remedy.apache2")
+    assert told == {"refused": "nothing has been done: apache2 does not serve now"}
     assert minion.done == []
+    assert minion.context == {"retcode": 1}
 
 
 @pytest.mark.parametrize(
@@ -148,17 +151,15 @@ def test_a_service_that_is_down_is_not_touched(minion: Minion) -> None:
 )
 def test_a_value_that_is_not_foreseen_is_refused(minion: Minion, given: dict[str, Any]) -> None:
     """Before anything is looked at."""
-    with pytest.raises(CommandExecutionError):
-        minion.chaos.outage("dynatrace.remedy.apache2", **given)
+    assert "refused" in minion.chaos.outage("dynatrace.remedy.apache2", **given)
     assert minion.done == []
 
 
 def test_a_remedy_that_tells_nothing_of_its_service_is_refused(minion: Minion) -> None:
     """Neither on this system, nor in a form that is understood."""
     minion.chaos.__grains__ = {"os_family": "Suse"}  # type: ignore[attr-defined]
-    with pytest.raises(CommandExecutionError, match="does not tell service, executable"):
-        minion.chaos.outage("dynatrace.remedy.apache2")
+    told = minion.chaos.outage("dynatrace.remedy.apache2")
+    assert "does not tell service, executable" in told["refused"]
     minion.chaos.__salt__["state.show_low_sls"] = lambda *_, **__: ["No matching sls found"]  # type: ignore[attr-defined]
-    with pytest.raises(CommandExecutionError, match="found_not_serving"):
-        minion.chaos.outage("dynatrace.remedy.apache2")
+    assert "found_not_serving" in minion.chaos.outage("dynatrace.remedy.apache2")["refused"]
     assert minion.done == []

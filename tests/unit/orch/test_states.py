@@ -259,7 +259,15 @@ def test_an_outage_that_chaos_ended_itself_is_a_failure(master: Master) -> None:
     assert (result, "the remedy was applied" in comment) == (False, True)
 
 
-@pytest.mark.parametrize("answer", ["ERROR: it does not serve now", None])
+def test_an_outage_that_the_minion_refuses_is_a_failure_and_no_more(master: Master) -> None:
+    """Nothing was broken, so nothing is brought back."""
+    master.minion["dynatrace_chaos.outage"] = {"refused": "nothing has been done: it is down"}
+    told = master.step("outage_healed", minion="web01", service="apache2")
+    assert told == (False, "apache2 on web01: nothing has been done: it is down", {})
+    assert master.ran == [("web01", "dynatrace_chaos.outage")]
+
+
+@pytest.mark.parametrize("answer", ["ERROR: apache2 still serves", None])
 def test_a_minion_that_does_not_tell_is_sent_the_remedy(master: Master, answer: Any) -> None:
     """It may have died with the service down."""
     if answer:
@@ -278,3 +286,10 @@ def test_with_test_true_nothing_is_broken_or_asked_for(master: Master) -> None:
     assert master.step("may_be_broken", minion="web01", service="apache2")[0] is True
     assert master.ran == []
     assert "dynatrace.retry" not in master.asked
+
+
+@pytest.mark.parametrize("test", [True, False])
+def test_a_refusal_is_told_with_test_true_as_well(master: Master, test: bool) -> None:
+    """It fails either way, and changes nothing."""
+    master.states.__opts__["test"] = test  # type: ignore[attr-defined]
+    assert master.step("refused", comment="say what to heal") == (False, "say what to heal", {})

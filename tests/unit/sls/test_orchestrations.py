@@ -87,7 +87,7 @@ def test_chaos_allows_no_minion_unless_told(tmp_path: Path) -> None:
 def test_heal_wants_one_of_two_forms(tmp_path: Path, pillar: dict[str, Any]) -> None:
     """Neither form, or both at once, fails with a sentence that shows them."""
     [body] = orchestration(tmp_path, "heal", pillar).values()
-    assert "P-2407114" in body["test.fail_without_changes"]["comment"]
+    assert "P-2407114" in body["dynatrace_orch.refused"]["comment"]
 
 
 @pytest.mark.parametrize("value", VALUES, ids=lambda value: repr(value)[:20])
