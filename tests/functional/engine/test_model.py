@@ -10,7 +10,6 @@ import collections
 import json
 import os
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from tests.functional.engine.world import BAD, GOOD, World
+from tests.functional.engine.world import BAD, GOOD, World, down
 from tests.tenant import Problem, Tenant
 
 LARGE = os.environ.get("MODEL") == "large"
@@ -39,10 +38,10 @@ FAULTS = (
 #: What may keep a problem in the end, when all works and time has passed.
 GOOD_REASONS = {
     Reason.HEALED,
-    Reason.ATTEMPTS_SPENT,
     Reason.COOLDOWN,
     Reason.MAINTENANCE,
     Reason.ONE_OF_MANY,
+    Reason.NOT_CONNECTED,
 }
 
 anything = st.integers(0, 1000)
@@ -83,7 +82,10 @@ class Model(RuleBasedStateMachine):
             str, tuple[float, set[str]]
         ] = {}  # by jid: since when, and who has not returned
         self.done: list[tuple[str, str, float, float | None]] = []  # jid, minion, fired, ended
-        self.healed: set[tuple[str, int, str]] = set()
+        #: By problem, episode and minion: when it was healed, and the latest failure that the tenant knew then.
+        self.healed: dict[tuple[str, int, str], tuple[float, float]] = {}
+        #: By problem: the failures that its evidence shows, (process, begun, open), by the engine's clock.
+        self.failures: dict[str, list[tuple[str, float, bool]]] = {}
         self.ids: dict[Any, Any] = {}
         self.told: dict[tuple[str, int], list[str]] = collections.defaultdict(list)
 
@@ -103,11 +105,39 @@ class Model(RuleBasedStateMachine):
             affected,
             severity=severity,
             root_cause=None,
-            start=time.time() - which,  # by the tenant's own clock
+            start=self.world.now - which,
             under_maintenance=maintenance and which % 3 == 0,
         )
         self.problems.append(problem)
+        self.failures[problem.problem_id] = [
+            (apache, self.world.now - which, True) for apache in affected
+        ]
+        self._show(problem)
         self.spans[problem.problem_id].append([self.world.now, float("inf")])
+
+    def _show(self, problem: Problem) -> None:
+        """
+        Let the evidence be what failed.
+        """
+        shown = [
+            down(apache, begun, "OPEN" if is_open else "CLOSED")
+            for apache, begun, is_open in self.failures[problem.problem_id]
+        ]
+        for one in shown:
+            one["data"]["underMaintenance"] = problem.under_maintenance
+        self.tenant.update_problem(problem, evidence=shown)
+
+    @rule(which=anything)
+    def fail_again(self, which: int) -> None:
+        """
+        A process of an open problem is noticed as back, and dies again.
+        """
+        if problem := self._one(which, "OPEN"):
+            known = self.failures[problem.problem_id]
+            apache = known[which % len(known)][0]
+            over = [(own, begun, own != apache and is_open) for own, begun, is_open in known]
+            self.failures[problem.problem_id] = [*over, (apache, self.world.now, True)]
+            self._show(problem)
 
     def _one(self, which: int, status: str) -> Problem | None:
         found = [
@@ -157,6 +187,10 @@ class Model(RuleBasedStateMachine):
                 "maintenance": {"under_maintenance": not problem.under_maintenance},
             }
             self.tenant.update_problem(problem, **changes[what])
+            known = self.failures[problem.problem_id]
+            new = set(problem.affected) - {apache for apache, _, _ in known}
+            known += [(apache, self.world.now, True) for apache in sorted(new)]
+            self._show(problem)
 
     @rule(
         name=st.sampled_from(FAULTS),
@@ -269,10 +303,23 @@ class Model(RuleBasedStateMachine):
         self.running[jid] = (self.world.now, set(order["minions"]))
         self.world.take(order)
 
+    @rule(which=st.integers(0, HOSTS - 1), is_gone=st.booleans())
+    def minion(self, which: int, is_gone: bool) -> None:
+        """
+        A minion goes, or comes back: it answers no question, and its jobs do not return.
+        """
+        (self.world.gone.add if is_gone else self.world.gone.discard)(f"web{which}")
+
     @precondition(lambda self: any(left for _, left in self.running.values()))
     @rule(which=anything, good=st.booleans(), heard=st.booleans())
     def give(self, which: int, good: bool, heard: bool) -> None:
-        found = sorted((jid, minion) for jid, (_, left) in self.running.items() for minion in left)
+        found = sorted(
+            (jid, minion)
+            for jid, (_, left) in self.running.items()
+            for minion in left - self.world.gone
+        )
+        if not found:
+            return
         self._give(*found[which % len(found)], good, heard)
 
     def _give(self, jid: str, minion: str, good: bool, heard: bool) -> None:
@@ -285,7 +332,13 @@ class Model(RuleBasedStateMachine):
         else:
             self.world.cache.returned.setdefault(jid, {})[minion] = GOOD if good else BAD
         if good and in_time:
-            self.healed.add((order["problem_id"], order["episode"], minion))
+            known = [
+                begun
+                for own, begun, _ in self.failures[order["problem_id"]]
+                if own == self.apaches[int(minion[3:])]
+            ]
+            own = (order["problem_id"], order["episode"], minion)
+            self.healed[own] = (now, max(known, default=0.0))
         self.done.append((jid, minion, self.first_fired[jid], now if in_time else None))
 
     # -- what must hold ------------------------------------------------------------------------------------------------
@@ -339,9 +392,20 @@ class Model(RuleBasedStateMachine):
         assert any(begin <= now and now - STALE_S <= end for begin, end in spans), "closed"
         assert self.paused is None or now - self.paused <= 20, "paused"
         for minion in data["minions"]:
-            assert (*own[:2], minion) not in self.healed, "healed already"
+            self._check_not_healed(data, minion)
             if data["jid"] not in self.first_fired:
                 self._check_budget(data["jid"], minion)
+
+    def _check_not_healed(self, data: dict[str, Any], minion: str) -> None:
+        """
+        Who was healed gets another order only for a failure that began after it.
+        """
+        heal = self.healed.get((data["problem_id"], data["episode"], minion))
+        if heal is None:
+            return
+        apache = self.apaches[int(minion[3:])]
+        begun = [begun for own, begun, _ in self.failures[data["problem_id"]] if own == apache]
+        assert max(begun) > max(heal) - 0.001, "healed already"
 
     def _check_budget(self, own: str, minion: str) -> None:
         now = self.world.now
@@ -369,6 +433,7 @@ class Model(RuleBasedStateMachine):
         """
         self.tenant.clear_faults()
         self.world.bus.refuse = False
+        self.world.gone.clear()
         self.resume()
         for number in range(100):
             if number > 15 and not self.world.ledger.open_attempts():
@@ -399,7 +464,7 @@ class Model(RuleBasedStateMachine):
         go, held = attempts._verdicts(episode, set(), LIMIT, self.world.now)
         assert not go, episode
         assert {verdict.reason for _, verdict in held} <= GOOD_REASONS, held
-        waits = {Reason.COOLDOWN, Reason.MAINTENANCE}
+        waits = {Reason.COOLDOWN, Reason.MAINTENANCE, Reason.HEALED, Reason.NOT_CONNECTED}
         if any(verdict.reason in waits for _, verdict in held):
             assert episode.due is not None, (episode, held)
 

@@ -9,33 +9,11 @@ from typing import Any
 import pytest
 
 from tests.functional.engine.conftest import Scene
-from tests.functional.engine.world import GOOD, World
+from tests.functional.engine.world import GOOD, World, down
 from tests.tenant import Problem
 
 COOLDOWN = 60
 POLICY = {"cooldown": COOLDOWN, "max_attempts": 3, "attempt_window": 86400}
-
-
-def down(
-    apache: str, start: float, status: str = "OPEN", kind: str = "PGI_UNAVAILABLE"
-) -> dict[str, Any]:
-    """
-    Return evidence of a process that is down since `start` (epoch seconds), in the documented shape.
-    """
-    begun = int(start * 1000)
-    entity = {"entityId": {"id": apache, "type": "PROCESS_GROUP_INSTANCE"}, "name": "apache2"}
-    return {
-        "evidenceType": "EVENT",
-        "displayName": "Process unavailable",
-        "entity": entity,
-        "groupingEntity": None,
-        "rootCauseRelevant": True,
-        "eventId": f"1_{begun}",
-        "eventType": kind,
-        "startTime": begun,
-        "endTime": -1 if status == "OPEN" else begun + 1000,
-        "data": {"status": status, "startTime": begun, "underMaintenance": False},
-    }
 
 
 def healed(scene: Scene, **config: Any) -> tuple[World, Problem, str]:

@@ -61,6 +61,28 @@ BAD = {
 }
 
 
+def down(
+    apache: str, start: float, status: str = "OPEN", kind: str = "PGI_UNAVAILABLE"
+) -> dict[str, Any]:
+    """
+    Return evidence of a process that is down since `start` (epoch seconds), in the documented shape.
+    """
+    begun = int(start * 1000)
+    entity = {"entityId": {"id": apache, "type": "PROCESS_GROUP_INSTANCE"}, "name": "apache2"}
+    return {
+        "evidenceType": "EVENT",
+        "displayName": "Process unavailable",
+        "entity": entity,
+        "groupingEntity": None,
+        "rootCauseRelevant": True,
+        "eventId": f"1_{begun}",
+        "eventType": kind,
+        "startTime": begun,
+        "endTime": -1 if status == "OPEN" else begun + 1000,
+        "data": {"status": status, "startTime": begun, "underMaintenance": False},
+    }
+
+
 class ListBus:
     """
     An end of the bus that keeps what is fired; `refuse` makes it fail as a dead publisher does.
