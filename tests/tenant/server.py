@@ -105,6 +105,9 @@ class Connection(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length") or 0)
         too_large = length > _LARGEST_BODY
         raw = b"" if too_large else self.rfile.read(length)
+        if not too_large and len(raw) < length:
+            self.close_connection = True  # Whoever sent it died while sending: that breaks no rule.
+            return
         path = unquote(parts.path)
         inside = path.startswith(tenant.environment_path + "/")
         request = Request(

@@ -4,6 +4,9 @@ Comments, and closing by hand.
 
 from __future__ import annotations
 
+import socket
+from urllib.parse import urlsplit
+
 from tests.tenant import Tenant
 from tests.unit.tenant.conftest import Client
 
@@ -115,3 +118,18 @@ def test_a_comment_can_be_visible_late(tenant: Tenant, client: Client, process: 
     detail = client.problem(problem, fields="recentComments").json()
     assert detail["recentComments"]["comments"] == []
     assert client.get(_path(tenant)).json()["totalCount"] == 1
+
+
+def test_a_client_that_dies_while_it_sends_breaks_no_rule(
+    tenant: Tenant, client: Client, process: str
+) -> None:
+    """What arrived is thrown away without an answer, and nobody is blamed."""
+    problem = tenant.open_problem(process)
+    where = urlsplit(tenant.url)
+    head = f"POST {_path(tenant)} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n"
+    with socket.create_connection((where.hostname, where.port), timeout=5) as sender:
+        sender.sendall(head.encode() + b'{"message": "')
+        sender.shutdown(socket.SHUT_WR)
+        assert sender.recv(100) == b""
+    tenant.check()
+    assert tenant.comments(problem) == []
