@@ -364,6 +364,22 @@ def test_an_order_that_is_held_before_it_is_fired_blocks_nobody(scene: Scene, ho
     assert world.events("retry")[0]["minions"] == ["web01"]
 
 
+def test_a_dry_run_announces_and_orders_nothing(scene: Scene) -> None:
+    """
+    The event says whom it would have been, and why not; nobody is asked, and nothing becomes of it later.
+    """
+    apache = scene.host("web01")
+    world = scene.world(policy={"dry_run": True})
+    scene.tenant.open_problem(apache)
+    for _ in range(10):
+        world.poll(120)
+    (opened,) = world.events()
+    assert (opened["minions"], opened["attempt"], opened["dry_run"]) == ([], 0, True)
+    assert [item["reason"] for item in opened["held"]] == ["dry run"]
+    assert world.ledger.history(10) == []
+    assert world.pings == []
+
+
 def test_a_chronic_flapper_is_escalated_although_it_was_healed_each_time(scene: Scene) -> None:
     """
     Three problems about one process in the window, each healed: the fourth is for a person.
