@@ -16,7 +16,7 @@ import _dynatrace_notifications as notifications
 import _dynatrace_problems as problems
 import requests
 from _dynatrace_errors import ApiError, NotificationError, UnexpectedAnswer
-from _dynatrace_ledger import _notice_from, _notice_text
+from _dynatrace_ledger_notices import _notice_from, _notice_text
 
 #: With every field mapped, so that this way is taken too.
 KEYS = {
