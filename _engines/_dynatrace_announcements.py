@@ -83,7 +83,7 @@ class Announcements:
             self._comments
             and episode.attempts
             and episode.problem.problem_id
-            and reason in ("attempts spent", "not connected")
+            and reason in ("attempts spent", "not connected", "contradictory returns")
         ):
             text = escalation_comment(reason, episode, self._policy)
             own = escalation_marker(episode)

@@ -105,6 +105,12 @@ class Attempts:
         """
         self._outcomes.end_action(attempt, minion, state, comment, now)
 
+    def doubt(self, attempt: Attempt, minion: str, now: float) -> None:
+        """
+        Call a person: a minion's return was good, and another one in its name was not.
+        """
+        self._outcomes.doubt(attempt, minion, now)
+
     def expire(self, now: float, bus_works: bool = True) -> list[str]:
         """
         Bring forward what waited too long: orders that no job took, and jobs that did not return.

@@ -82,9 +82,10 @@ def escalation_comment(reason: str, episode: Episode, policy: Policy) -> str:
     """
     Return the comment that asks a person to look.
     """
-    detail = f"{policy.max_attempts} in {policy.attempt_window:g} s"
-    if reason == "not connected":
-        detail = f"a minion does not answer, for more than {policy.attempt_window:g} s"
+    detail = {
+        "not connected": f"a minion does not answer, for more than {policy.attempt_window:g} s",
+        "contradictory returns": "one said that the service was healed, another in the same minion's name that it was not",
+    }.get(reason, f"{policy.max_attempts} in {policy.attempt_window:g} s")
     return f"Salt stops here: {reason} ({detail}). A person must look. " + escalation_marker(
         episode
     )

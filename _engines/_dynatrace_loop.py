@@ -116,7 +116,7 @@ class Loop:
         """
         Have all open attempts looked up in the job cache at once: what passed on the bus may not have been heard.
         """
-        self._next_reconcile = 0.0
+        self._returns.reconcile()
         self._trigger.set()
 
     # -- the loop --------------------------------------------------------------------------------------------------
@@ -286,7 +286,8 @@ class Loop:
         Wake those who do what was recorded.
         """
         parts = self._parts
-        parts.hearer.jids = frozenset(attempt.jid for attempt in parts.ledger.open_attempts())
+        open_jobs = frozenset(attempt.jid for attempt in parts.ledger.open_attempts())
+        parts.hearer.jids = open_jobs | self._returns.doubted
         parts.announcer.wake()
         if parts.feedback is not None:
             parts.feedback.wake()

@@ -103,6 +103,25 @@ class Outcomes:
                 self._ledger.end_action(attempt.attempt_id, action.minion, "lost", waited, now)
             self._end_if_done(attempt, now)
 
+    def doubt(self, attempt: Attempt, minion: str, now: float) -> None:
+        """
+        Call a person to an attempt that ended well by one return and badly by another.
+        """
+        log.warning(
+            "%s: two returns in the name of %s for job %s contradict each other, and the good one came first; "
+            "one of them may be forged by another minion",
+            self._instance,
+            minion,
+            attempt.jid,
+        )
+        episode = self._ledger.episode(attempt.problem_key, attempt.episode)
+        if episode is None or episode.state != "open" or episode.escalated:
+            return
+        with self._ledger.transaction():
+            self._ledger.save_episode(
+                self._told.escalate(episode, "contradictory returns", now, [])
+            )
+
     def void(self, attempt: Attempt, why: str, now: float) -> None:
         """
         End an attempt that was not executed; where its order still waits to be fired, it is fired as a mere report.

@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 PROOF_S = 5.0
 #: Open attempts are looked up in the job cache this often, in case their events were missed.
 RECONCILE_S = 15.0
+#: How long after a good end another return is listened for that tells otherwise.
+DOUBT_S = 300.0
 #: In the place of a minion's name, which has no space: what returned is the master's own runner.
 RUNNER = "the runner"
 
@@ -38,6 +40,10 @@ class Returns:
         )
         #: (job id, minion) of what is heard but not yet in the job cache: until when, and the event; a job has no minion.
         self._unproved: dict[tuple[str, str], tuple[float, Mapping[str, Any]]] = {}
+        #: (job id, minion) of good ends: until when a contradiction is listened for, and whose they are.
+        self._good: dict[tuple[str, str], tuple[float, Attempt]] = {}
+        #: The same keys, where a bad return was heard: until when that is of interest.
+        self._bad: dict[tuple[str, str], float] = {}
         self._next_reconcile = 0.0
 
     def hear(self, jid: str, what: str, minion: str | None, data: Mapping[str, Any]) -> None:
@@ -53,12 +59,27 @@ class Returns:
         """
         return bool(self._unproved)
 
+    @property
+    def doubted(self) -> frozenset[str]:
+        """
+        Return the ids of ended jobs of which a second return would still be of interest.
+        """
+        return frozenset(jid for jid, _ in self._good)
+
+    def reconcile(self) -> None:
+        """
+        Have all open attempts looked up at the next occasion; may be called from any thread.
+        """
+        self._next_reconcile = 0.0
+
     def clock_set(self, now: float) -> None:
         """
         Wait anew for the proof of what was heard, and look all attempts up.
         """
         self._next_reconcile = 0.0
         self._unproved = {key: (now + PROOF_S, data) for key, (_, data) in self._unproved.items()}
+        self._good = {key: (now + DOUBT_S, attempt) for key, (_, attempt) in self._good.items()}
+        self._bad = dict.fromkeys(self._bad, now + DOUBT_S)
 
     def take_in(self, now: float) -> None:
         """
@@ -73,6 +94,8 @@ class Returns:
                 self._runner_job(jid, what, data, now)
             else:
                 self._unproved[jid, minion or ""] = (now + PROOF_S, data)
+                if minion and self._attempts.is_minion(minion) and not judge(data).ok:
+                    self._bad[jid, minion] = now + DOUBT_S
         attempts = [
             attempt for jid in {jid for jid, _ in self._unproved} for attempt in self._by_jid(jid)
         ]
@@ -83,6 +106,7 @@ class Returns:
         for attempt in {attempt.attempt_id: attempt for attempt in attempts}.values():
             self._look_up(attempt, now)
         self._drop_unproved(now)
+        self._compare(now)
 
     def _by_jid(self, jid: str) -> list[Attempt]:
         return self._ledger.attempts_by_jid(jid)
@@ -128,6 +152,20 @@ class Returns:
             self._attempts.end_action(
                 attempt, minion, "good" if result.ok else "bad", result.comment, now
             )
+            if result.ok:
+                self._good[attempt.jid, minion] = (now + DOUBT_S, attempt)
+
+    def _compare(self, now: float) -> None:
+        """
+        Have a person called where one return was good and counted, and another told of a failure.
+
+        Salt lets an accepted minion file a return in the name of another, and keeps the first that comes.
+        """
+        for key in self._good.keys() & self._bad.keys():
+            _, attempt = self._good.pop(key)
+            self._attempts.doubt(attempt, key[1], now)
+        self._good = {key: kept for key, kept in self._good.items() if kept[0] > now}
+        self._bad = {key: until for key, until in self._bad.items() if until > now}
 
     def _minions(self, attempt: Attempt) -> list[str]:
         return [action.minion for action in self._ledger.actions(attempt.attempt_id)]

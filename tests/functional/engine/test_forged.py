@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.functional.engine.conftest import Scene
-from tests.functional.engine.world import BAD, GOOD
+from tests.functional.engine.world import BAD, GOOD, World
 
 
 def test_a_forged_start_of_a_job_does_not_stand_for_one(scene: Scene) -> None:
@@ -76,3 +76,86 @@ def test_whatever_a_forged_return_holds_the_true_one_counts(
     world.loop.job(order["jid"], "ret", "web01", GOOD)
     world.cycle(1)
     assert world.whats() == ["open", "failed"]
+
+
+def healed_by_whom_knows(scene: Scene, **config: Any) -> tuple[World, dict[str, Any]]:
+    """
+    Return a world in which a good return stands in the job cache, and its order.
+    """
+    apache = scene.host("web01")
+    world = scene.world(**config)
+    scene.tenant.open_problem(apache)
+    world.poll()
+    (order,) = world.events()
+    world.salt_runs(order, GOOD)
+    return world, order
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_second_return_that_tells_of_a_failure_calls_a_person(
+    scene: Scene, first: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    Salt keeps the first that is filed in a minion's name; the true one is then only heard, in the same cycle or later.
+    """
+    world, order = healed_by_whom_knows(scene, feedback={"close": True, "close_after": 60})
+    if first:
+        world.cycle(1)
+        assert order["jid"] in world.hearer.jids
+    world.loop.job(order["jid"], "ret", "web01", BAD)
+    for _ in range(3):
+        world.cycle(1)
+    assert world.whats() == ["open", "healed", "escalated"]
+    (said,) = world.events("escalated")
+    assert said["reason"] == "contradictory returns"
+    assert caplog.text.count("contradict each other") == 1
+    world.now += 3600
+    world.send_comments()
+    (problem,) = scene.tenant.problems
+    assert problem.status == "OPEN"
+    assert "contradictory returns" in scene.tenant.comments(problem)[-1].message
+
+
+def test_the_same_return_again_calls_nobody(scene: Scene) -> None:
+    """
+    A minion sends its return again when the master was slow to take it.
+    """
+    world, order = healed_by_whom_knows(scene)
+    world.cycle(1)
+    world.loop.job(order["jid"], "ret", "web01", GOOD)
+    world.cycle(1)
+    assert world.whats() == ["open", "healed"]
+    world.cycle(400)
+    assert order["jid"] not in world.hearer.jids
+
+
+def test_a_failure_that_was_said_of_others_calls_nobody(scene: Scene) -> None:
+    """
+    Neither in the name of a minion that the job did not go to, nor of one that is none.
+    """
+    scene.host("web02")
+    world, order = healed_by_whom_knows(scene)
+    world.loop.job(order["jid"], "ret", "web02", BAD)
+    world.loop.job(order["jid"], "ret", "x" * 10_000, BAD)
+    world.cycle(1)
+    world.cycle(1)
+    assert world.whats() == ["open", "healed"]
+
+
+def test_all_attempts_are_looked_up_when_the_bus_was_not_heard(scene: Scene) -> None:
+    """
+    What passed while the ear was closed stands in the job cache, and does not wait for the next look.
+    """
+    apache = scene.host("web01")
+    world = scene.world()
+    scene.tenant.open_problem(apache)
+    world.poll()
+    world.cycle(0.1)
+    (order,) = world.events()
+    world.cache.sent[order["jid"]] = ["web01"]
+    world.cache.returned[order["jid"]] = {"web01": GOOD}
+    world.cycle(0.1)
+    assert world.whats() == ["open"]
+    world.loop.reconcile()
+    world.cycle(0.1)
+    assert world.whats() == ["open", "healed"]

@@ -195,7 +195,7 @@ class World:
             presence=self.presence,
         )
         self.announcer = bus.Announcer("test", self.ledger, lambda: self.bus, KEY, attempts_.TAKE_S)
-        hearer = hearer_.Hearer("test", lambda: self.bus, lambda _: None, None)
+        self.hearer = hearer_.Hearer("test", lambda: self.bus, lambda _: None, None)
         self.status = status_.Status("test", config.get("poll_interval"), self.now)
         self.answers: list[tuple[str, Mapping[str, Any]]] = []
         self.commands = commands_.Commands(
@@ -216,7 +216,7 @@ class World:
                 attempts,
                 jobs,
                 self.announcer,
-                hearer,
+                self.hearer,
                 None,
                 self.status,
                 self.commands,
