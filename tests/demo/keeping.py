@@ -19,6 +19,8 @@ def keep(stage: Stage) -> None:
     """
     Leave everything running until somebody ends it, and say how to look around.
     """
+    # Tokens are told here; a transcript is for others to see.
+    os.environ.pop("TRANSCRIPT", None)
     program = Path(sys.executable).parent
     config = stage.salt.config_dir
     say("\nEverything is left running. To look around, in another terminal:\n")
