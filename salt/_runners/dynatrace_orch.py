@@ -77,7 +77,7 @@ def attempts(minion, since=0, instance=None, timeout=TIMEOUT_S):
 
         salt-run dynatrace_orch.attempts web01
     """
-    return _told(lambda: {"attempts": _attempts(minion, since, instance, timeout)})
+    return _told(lambda: {"attempts": _attempts(_concerns(minion), since, instance, timeout)})
 
 
 def _told(act, *args):
@@ -123,17 +123,35 @@ def _may_break(minion, service, allow, instance, timeout):
     return {"may": not reasons, "reasons": reasons, "instance": name, "remedy": remedy}
 
 
-def _attempts(minion, since, instance, timeout):
+def _attempts(concerns, since, instance, timeout):
     answer = _engine("history", instance=instance, timeout=timeout)
     if "error" in answer:
         raise CommandExecutionError(str(answer["error"]))
     found = []
     for name, rows in sorted(answer.items()):
         for row in rows if isinstance(rows, list) else ():
-            mine = minion in str(row.get("minions")).split(", ")
-            if mine and _seconds(row.get("created")) >= float(since):
+            if concerns(row) and _seconds(row.get("created")) >= float(since):
                 found.append({**row, "instance": name})
     return found
+
+
+def _concerns(minion):
+    """
+    Return the question whether a row is about a minion; of a long list only the beginning is told.
+    """
+    return lambda row: minion in (row.get("minions") or ())
+
+
+def _may_concern(minion):
+    """
+    Return the same question, answered with yes where a list was cut.
+    """
+
+    def asked(row):
+        minions = row.get("minions") or ()
+        return minion in minions or len(minions) < row.get("minion_count", 0)
+
+    return asked
 
 
 def _accepted():
@@ -215,13 +233,14 @@ def _held_by_policy(policy, minion, instance, timeout):
     rows = _engine("problems", instance=instance, timeout=timeout).get(instance)
     if not isinstance(rows, list):
         return [*reasons, "the engine does not tell its open problems"]
+    concerns = _may_concern(minion)
     # While one is open the engine may take a second outage for the one that it has healed.
     reasons += [
         f"the problem {row.get('problem')} is open on {minion} already"
         for row in rows
-        if minion in (row.get("minions") or ())
+        if concerns(row)
     ]
-    return reasons + _held_by_past(policy, _attempts(minion, 0, instance, timeout), time.time())
+    return reasons + _held_by_past(policy, _attempts(concerns, 0, instance, timeout), time.time())
 
 
 def _held_by_past(policy, past, now):
@@ -237,8 +256,7 @@ def _held_by_past(policy, past, now):
     failures = next(
         (at for at, one in enumerate(past) if one.get("state") not in ("bad", "lost")), len(past)
     )
-    took = re.match(r"[0-9.]+", str(past[0].get("took"))) or ["0"]
-    ended = _seconds(past[0].get("created")) + float(took[0])
+    ended = _seconds(past[0].get("created")) + (past[0].get("took_ms") or 0) / 1000
     left = ended + policy["cooldown"] * 2.0 ** min(failures, 30) - now
     return [f"the engine's cooldown lasts {left:.0f} s more"] if left > 0 else []
 

@@ -162,6 +162,19 @@ def test_an_open_problem_on_the_minion_speaks_against_it(master: Master) -> None
     assert "P-1 is open on web02" in master.against(minion="web02")
 
 
+def test_a_list_that_was_cut_is_taken_to_hold_the_minion(master: Master) -> None:
+    """Of a problem or an attempt on many minions only the first are told."""
+    row = {"problem": "P-1", "minions": ["a", "b"], "minion_count": 2}
+    master.says["problems"]["dynatrace"] = [row]
+    assert master.against() == ""
+    row["minion_count"] = 3
+    assert "P-1 is open on web01" in master.against()
+    master.says["problems"]["dynatrace"] = []
+    master.says["history"]["dynatrace"] = [{**row, "created": ago(10), "state": "good"}]
+    assert "cooldown" in master.against()
+    assert master.runner.attempts("web01")["attempts"] == []
+
+
 @pytest.mark.parametrize(
     ("past", "why"),
     [
@@ -179,7 +192,7 @@ def test_the_cooldown_and_the_budget_are_reckoned_as_the_engine_does(
 ) -> None:
     """The cooldown runs from the end of the latest, and doubles with each failure in a row."""
     master.says["history"]["dynatrace"] = [
-        {"created": ago(at), "took": "5.0 s", "state": state, "minions": "web02, web01"}
+        {"created": ago(at), "took_ms": 5000, "state": state, "minions": ["web02", "web01"]}
         for at, state in past
     ]
     told = master.against()
@@ -197,12 +210,12 @@ def test_a_remedy_that_no_reactor_is_mapped_to_speaks_against_it(master: Master)
 def test_attempts_are_those_on_the_minion_since_a_time(master: Master) -> None:
     """With the engine's name, newest first."""
     master.says["history"]["dynatrace"] = [
-        {"created": ago(10), "minions": "web01"},
-        {"created": ago(20), "minions": "web011"},
-        {"created": ago(30), "minions": "web01"},
+        {"created": ago(10), "minions": ["web01"]},
+        {"created": ago(12), "minions": ["web011"]},
+        {"created": ago(30), "minions": ["web01"]},
     ]
     [found] = master.runner.attempts("web01", NOW - 15)["attempts"]
-    assert found == {"created": ago(10), "minions": "web01", "instance": "dynatrace"}
+    assert found == {"created": ago(10), "minions": ["web01"], "instance": "dynatrace"}
 
 
 def test_the_defaults_are_the_engines(master: Master) -> None:
