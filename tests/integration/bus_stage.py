@@ -37,10 +37,10 @@ MINION = "web01"
 #: What is shortened in the copy, by module: an order's validity, how soon the bus is doubted and given up,
 #: and how often the job cache is read.
 SHORTER: Mapping[str, Mapping[str, float]] = {
-    "_dynatrace_attempts": {"TAKE_S": 3.0, "TAKE_MARGIN_S": 0.5},
+    "_dynatrace_orders": {"TAKE_S": 3.0, "TAKE_MARGIN_S": 0.5},
     "_dynatrace_bus": {"FIRE_TIMEOUT_MS": 300, "RETRY_S": 0.3, "FAILURES_CRITICAL": 2},
     "_dynatrace_echo": {"SILENCE_S": 1.0, "HANG_S": 3.0},
-    "_dynatrace_loop": {"RECONCILE_S": 3.0},
+    "_dynatrace_returns": {"RECONCILE_S": 3.0},
 }
 
 
