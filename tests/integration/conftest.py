@@ -38,11 +38,15 @@ def machine_apache() -> Iterator[apache.Apache]:
 @pytest.fixture(scope="session")
 def stage(machine_apache: apache.Apache) -> Iterator[Newcomer]:
     """
-    Everything running, hosts and tenant set up as a user does it.
+    Everything running, hosts and tenant set up as a user does it: first with test=True, which does nothing.
     """
     policy = {"cooldown": 0, "max_attempts": 100}
     with Newcomer(poll_interval=2, options={"policy": policy}) as running:
         running.wait_for_engine()
+        planned = running.set_up(test=True)
+        assert [state for state in planned if state["result"] is False] == []
+        assert not running.oneagent.exists()
+        assert [one.value.get("name") for one in running.tenant.settings_objects()] == ["Default"]
         failed = [state for state in running.set_up() if state["result"] is not True]
         assert failed == []
         yield running
