@@ -25,7 +25,7 @@ from _dynatrace_errors import (
     Unavailable,
     UnexpectedAnswer,
 )
-from _dynatrace_problems import is_too_dense
+from _dynatrace_fields import is_too_dense
 
 MAX_ANSWER_BYTES = 32 * 1024 * 1024
 RETRY_AFTER_DEFAULT_S = 5.0

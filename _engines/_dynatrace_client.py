@@ -18,14 +18,8 @@ from urllib.parse import quote, urlsplit
 from _dynatrace_answers import decode
 from _dynatrace_budget import Budget
 from _dynatrace_errors import NotFound, UnexpectedAnswer
-from _dynatrace_problems import (
-    PROBLEM_ID,
-    EntityDetail,
-    Problem,
-    is_entity_id,
-    parse_entity,
-    parse_problem,
-)
+from _dynatrace_parsing import parse_entity, parse_problem
+from _dynatrace_problems import PROBLEM_ID, EntityDetail, Problem, is_entity_id
 from _dynatrace_transport import Transport
 
 PAGE_SIZE = 500

@@ -16,7 +16,8 @@ from itertools import islice
 from typing import Any
 
 from _dynatrace_fields import Level
-from _dynatrace_problems import MAX_ENTITIES, Entity, Problem, entity_type, is_entity_id
+from _dynatrace_parsing import MAX_ENTITIES
+from _dynatrace_problems import Entity, Problem, entity_type, is_entity_id
 
 #: Of the categories, the one that the Problems API spells otherwise.
 SEVERITIES = {"SLOWDOWN": "PERFORMANCE"}

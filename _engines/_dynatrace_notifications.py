@@ -23,23 +23,14 @@ from _dynatrace_fields import (
     Level,
     flat,
     flat_name,
+    is_too_dense,
     json_object,
     levels,
     texts,
     too_deep,
 )
-from _dynatrace_problems import (
-    DISPLAY_ID,
-    MAX_ENTITIES,
-    PROBLEM_ID,
-    Entity,
-    Problem,
-    entity_type,
-    is_entity_id,
-    is_too_dense,
-    parse_problem,
-    parse_problem_v1,
-)
+from _dynatrace_parsing import MAX_ENTITIES, parse_problem, parse_problem_v1
+from _dynatrace_problems import DISPLAY_ID, PROBLEM_ID, Entity, Problem, entity_type, is_entity_id
 
 TEST_TITLE = "Dynatrace problem notification test run"
 #: What Dynatrace's "Send test notification" has been seen to send.

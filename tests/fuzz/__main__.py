@@ -77,6 +77,7 @@ def run(name: str, for_seconds: int, findings: Path) -> None:
             "_dynatrace_fields",
             "_dynatrace_grail",
             "_dynatrace_notifications",
+            "_dynatrace_parsing",
             "_dynatrace_problems",
         ]
     ):

@@ -12,7 +12,9 @@ from collections.abc import Callable
 from typing import Any
 
 import _dynatrace_client as client
+import _dynatrace_fields as fields
 import _dynatrace_notifications as notifications
+import _dynatrace_parsing as parsing
 import _dynatrace_problems as problems
 import requests
 from _dynatrace_errors import ApiError, NotificationError, UnexpectedAnswer
@@ -43,18 +45,18 @@ def api(data: bytes) -> None:
     """
     Parse any JSON as what the API answers.
     """
-    if problems.is_too_dense(data):
+    if fields.is_too_dense(data):
         return
     try:
         body = json.loads(data)
     except (ValueError, RecursionError):
         return
-    for parse in (problems.parse_problem, problems.parse_problem_v1):
+    for parse in (parsing.parse_problem, parsing.parse_problem_v1):
         with contextlib.suppress(UnexpectedAnswer):
             problem = parse(body)
             assert problems.Problem.from_dict(json.loads(json.dumps(problem.to_dict()))) == problem
     with contextlib.suppress(UnexpectedAnswer):
-        problems.parse_entity(body)
+        parsing.parse_entity(body)
 
 
 def answer(data: bytes) -> None:
@@ -127,7 +129,7 @@ TIMED: dict[str, tuple[Callable[[bytes], None], ...]] = {
     "notification": (_notification_call,),
     "api": tuple(
         _api_call(parse)
-        for parse in (problems.parse_problem, problems.parse_problem_v1, problems.parse_entity)
+        for parse in (parsing.parse_problem, parsing.parse_problem_v1, parsing.parse_entity)
     ),
     "answer": (_listing, _comments, _refusal),
 }

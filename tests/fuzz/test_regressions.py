@@ -7,12 +7,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import _dynatrace_problems as problems
+import _dynatrace_parsing as parsing
 import pytest
 from _dynatrace_answers import _server_message
 from _dynatrace_client import Client
 from _dynatrace_errors import NotificationError, UnexpectedAnswer
-from _dynatrace_fields import MAX_KEYS
+from _dynatrace_fields import MAX_KEYS, is_too_dense
 from _dynatrace_notifications import parse
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -143,7 +143,7 @@ def test_values_that_are_escaped_in_quotes_count_too() -> None:
     """
     In quoted details the same values may be spelled as escapes.
     """
-    assert problems.is_too_dense(b'{"data":"{' + b"\\u007b\\u007d\\u002c" * 50_000 + b'"}')
+    assert is_too_dense(b'{"data":"{' + b"\\u007b\\u007d\\u002c" * 50_000 + b'"}')
 
 
 def test_a_large_body_of_usual_density_is_understood() -> None:
@@ -172,21 +172,21 @@ def test_evidence_is_never_cut() -> None:
     """
     What would be left out may be the maintenance window: such a problem is not read at all.
     """
-    details = {"details": [{}] * (problems.MAX_EVIDENCE + 1)}
+    details = {"details": [{}] * (parsing.MAX_EVIDENCE + 1)}
     with pytest.raises(UnexpectedAnswer, match="pieces of evidence"):
-        problems.parse_problem(problem_v2(evidenceDetails=details))
+        parsing.parse_problem(problem_v2(evidenceDetails=details))
     with pytest.raises(UnexpectedAnswer, match="pieces of evidence"):
-        problems.parse_problem_v1(problem_v1(rankedEvents=details["details"]))
+        parsing.parse_problem_v1(problem_v1(rankedEvents=details["details"]))
 
 
 def test_affected_entities_beyond_the_limit_are_left_out() -> None:
     """
     The problem itself is still read.
     """
-    entities = [stub(f"HOST-{number:016X}") for number in range(problems.MAX_ENTITIES + 5)]
+    entities = [stub(f"HOST-{number:016X}") for number in range(parsing.MAX_ENTITIES + 5)]
     assert (
-        len(problems.parse_problem(problem_v2(affectedEntities=entities)).affected)
-        == problems.MAX_ENTITIES
+        len(parsing.parse_problem(problem_v2(affectedEntities=entities)).affected)
+        == parsing.MAX_ENTITIES
     )
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from _dynatrace_notifications import parse
-from _dynatrace_problems import MAX_ENTITIES, Entity, Problem
+from _dynatrace_parsing import MAX_ENTITIES
+from _dynatrace_problems import Entity, Problem
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

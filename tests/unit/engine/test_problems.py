@@ -9,16 +9,8 @@ from typing import Any
 
 import pytest
 from _dynatrace_errors import UnexpectedAnswer
-from _dynatrace_problems import (
-    DISPLAY_ID,
-    PROBLEM_ID,
-    Entity,
-    Problem,
-    is_entity_id,
-    parse_entity,
-    parse_problem,
-    parse_problem_v1,
-)
+from _dynatrace_parsing import parse_entity, parse_problem, parse_problem_v1
+from _dynatrace_problems import DISPLAY_ID, PROBLEM_ID, Entity, Problem, is_entity_id
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -9,14 +9,8 @@ from typing import Any
 import pytest
 from _dynatrace_errors import Unavailable
 from _dynatrace_minions import Match
-from _dynatrace_problems import (
-    Entity,
-    EntityDetail,
-    Evidence,
-    Problem,
-    parse_problem,
-    parse_problem_v1,
-)
+from _dynatrace_parsing import parse_problem, parse_problem_v1
+from _dynatrace_problems import Entity, EntityDetail, Evidence, Problem
 from _dynatrace_targets import Resolution, Target, Unmatched, is_down, last_failure, resolve
 
 from tests.unit.engine.bodies import (
