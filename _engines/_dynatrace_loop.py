@@ -12,24 +12,13 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from _dynatrace_attempts import Attempts
-from _dynatrace_bus import Announcer
 from _dynatrace_clock import LEAST_S, Jumps
-from _dynatrace_commands import Commands
-from _dynatrace_config import Config
-from _dynatrace_episodes import Episodes
-from _dynatrace_episodes import rereader as rereader
 from _dynatrace_errors import ApiError, AuthError, LedgerDamaged, LedgerError, RateLimited
-from _dynatrace_feedback import Feedback
-from _dynatrace_hearer import Hearer
-from _dynatrace_intake import Intake, Seen
-from _dynatrace_jobs import Jobs
-from _dynatrace_ledger import Ledger
+from _dynatrace_intake import Seen
+from _dynatrace_parts import Parts
 from _dynatrace_returns import Returns
-from _dynatrace_status import Status
 
 log = logging.getLogger(__name__)
 
@@ -40,25 +29,6 @@ IDLE_S = 10.0
 PROOF_STEP_S = 0.05
 EXPIRE_S = 3600.0
 REMIND_S = 5.0
-
-
-@dataclass
-class Parts:
-    """
-    What the loop works with.
-    """
-
-    config: Config
-    ledger: Ledger
-    intake: Intake
-    episodes: Episodes
-    attempts: Attempts
-    jobs: Jobs
-    announcer: Announcer
-    hearer: Hearer
-    feedback: Feedback | None
-    status: Status
-    commands: Commands
 
 
 class Loop:

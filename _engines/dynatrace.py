@@ -102,6 +102,7 @@ import salt.key
 import salt.loader
 import salt.minion
 import salt.utils.event
+from _dynatrace_parts import Parts
 
 log = logging.getLogger(__name__)
 
@@ -192,7 +193,7 @@ def _build(instance, config):
         policy,
         accepted=lambda: len(minions),
         is_accepted=minions.__contains__,
-        reread=loop_.rereader(intake, episodes, ledger),
+        reread=episodes_.rereader(intake, episodes, ledger),
         rematch=episodes.rematch,
         reacts=_reacts,
         comments=feedback is not None and config.get("feedback.comment"),
@@ -207,7 +208,7 @@ def _build(instance, config):
     )
     hearer = _hearer(instance, config, minions, presence, echo)
     commands = commands_.Commands(instance, ledger, policy, status, key, announcer.say)
-    parts = loop_.Parts(
+    parts = Parts(
         config=config,
         ledger=ledger,
         intake=intake,

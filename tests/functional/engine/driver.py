@@ -37,6 +37,7 @@ import _dynatrace_policy as policy_
 import _dynatrace_recorder as recorder_
 import _dynatrace_status as status_
 import _dynatrace_web as web_
+from _dynatrace_parts import Parts
 
 KEY = b"0" * 64
 TICK_S = 0.03
@@ -155,7 +156,7 @@ def build(given: Mapping[str, Any]) -> None:
         policy,
         accepted=lambda: len(index),
         is_accepted=index.__contains__,
-        reread=loop_.rereader(intake, episodes, ledger),
+        reread=episodes_.rereader(intake, episodes, ledger),
         rematch=episodes.rematch,
         reacts=lambda _: True,
         comments=True,
@@ -167,7 +168,7 @@ def build(given: Mapping[str, Any]) -> None:
     commands = commands_.Commands("test", ledger, policy, status, KEY, announcer.say)
     loop = loop_.Loop(
         "test",
-        loop_.Parts(
+        Parts(
             config,
             ledger,
             intake,

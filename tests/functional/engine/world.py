@@ -30,6 +30,7 @@ import _dynatrace_policy as policy_
 import _dynatrace_presence as presence_
 import _dynatrace_reports as reports_
 import _dynatrace_status as status_
+from _dynatrace_parts import Parts
 
 from tests.tenant import Tenant
 
@@ -182,7 +183,7 @@ class World:
             policy,
             accepted=lambda: len(self.index),
             is_accepted=self.index.__contains__,
-            reread=loop_.rereader(intake, episodes, self.ledger),
+            reread=episodes_.rereader(intake, episodes, self.ledger),
             rematch=episodes.rematch,
             reacts=lambda tag: self.reacts(tag),
             comments=self.feedback is not None and config.get("feedback.comment"),
@@ -208,7 +209,7 @@ class World:
         )
         self.loop = loop_.Loop(
             "test",
-            loop_.Parts(
+            Parts(
                 config,
                 self.ledger,
                 intake,

@@ -18,7 +18,6 @@ NAMES = {path.stem for path in SIBLINGS}
 LONGEST = 300
 #: Above the limit, and known: each is to be split, and not to grow beyond this.
 LONGER = {
-    "_dynatrace_loop": 475,
     "dynatrace": 475,
 }
 #: What Salt brings along, wherever it is installed.
