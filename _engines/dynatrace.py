@@ -64,45 +64,21 @@ import logging
 import os
 import re
 import signal
-import time
 from collections.abc import Mapping
 from fnmatch import fnmatch
 from pathlib import Path
 
 # Siblings are imported here and nowhere later: their directory is on sys.path only while this module loads.
-import _dynatrace_attempts as attempts_
-import _dynatrace_budget as budget_
-import _dynatrace_bus as bus
-import _dynatrace_client as client_
-import _dynatrace_clock as clock_
-import _dynatrace_commands as commands_
+import _dynatrace_assembly as assembly
 import _dynatrace_config as configuration
-import _dynatrace_echo as echo_
-import _dynatrace_episodes as episodes_
 import _dynatrace_errors as errors
-import _dynatrace_events as events
-import _dynatrace_feedback as feedback_
-import _dynatrace_hearer as hearer_
-import _dynatrace_intake as intake_
 import _dynatrace_jobs as jobs_
-import _dynatrace_ledger as ledger_
-import _dynatrace_listener as listener_
-import _dynatrace_loop as loop_
-import _dynatrace_minions as minions_
-import _dynatrace_notifications as notifications
-import _dynatrace_policy as policy_
-import _dynatrace_presence as presence_
-import _dynatrace_recorder as recorder_
-import _dynatrace_reports as reports_
-import _dynatrace_status as status_
-import _dynatrace_web as web_
 import salt.cache
 import salt.client
 import salt.key
 import salt.loader
 import salt.minion
 import salt.utils.event
-from _dynatrace_parts import Parts
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +97,7 @@ def start(**config):
     """
     instance = _instance(config)
     try:
-        loop = _build(instance, configuration.load(config))
+        loop = assembly.build(instance, configuration.load(config), _master())
     except errors.ConfigError as err:
         log.error(
             "%s: the engine does not run: its configuration cannot be used:\n%s\n"
@@ -162,210 +138,23 @@ def _sleep():
         signal.pause()
 
 
-def _build(instance, config):
-    """
-    Put the parts together, start the threads, and return the loop; raises when something cannot work.
-    """
-    base = Path(__opts__["cachedir"]) / "dynatrace"
-    key = bus.signing_key(base)
-    ledger = _ledger(instance, config, base)
-    client = _client(config)
-    policy = policy_.Policy.from_config(config)
-    minions = minions_.Minions(_accepted, _grains(), time.monotonic)
-    entities = intake_.Entities(client, time.monotonic) if client else None
-    intake = intake_.Intake(instance, ledger, client)
-    episodes = episodes_.Episodes(
-        instance,
-        ledger,
-        episodes_.matcher(entities, minions.find),
-        config.get("lookback"),
-        policy.dry_run,
-    )
-    feedback = (
-        feedback_.Feedback(instance, ledger, client) if client and config.get("feedback") else None
-    )
-    jobs = _jobs()
-    # Without a job cache nothing proves who answered; then nobody is asked.
-    presence = presence_.Presence(instance, _ping, jobs.returns) if jobs.cached else None
-    attempts = attempts_.Attempts(
-        instance,
-        ledger,
-        policy,
-        accepted=lambda: len(minions),
-        is_accepted=minions.__contains__,
-        reread=episodes_.rereader(intake, episodes, ledger),
-        rematch=episodes.rematch,
-        reacts=_reacts,
-        comments=feedback is not None and config.get("feedback.comment"),
-        reports=_reports(config, ledger) if feedback is not None else None,
-        sent_to=jobs.minions if jobs.cached else None,
-        presence=presence,
-    )
-    echo = echo_.Echo()
-    announcer = bus.Announcer(instance, ledger, _firing_side, key, attempts_.TAKE_S, echo)
-    status = status_.Status(
-        instance, float(config.get("poll_interval")) if client else 0.0, time.time()
-    )
-    hearer = _hearer(instance, config, minions, presence, echo)
-    commands = commands_.Commands(instance, ledger, policy, status, key, announcer.say)
-    parts = Parts(
-        config=config,
-        ledger=ledger,
-        intake=intake,
-        episodes=episodes,
-        attempts=attempts,
-        jobs=jobs,
-        announcer=announcer,
-        hearer=hearer,
-        feedback=feedback,
-        status=status,
-        commands=commands,
-    )
-    loop = loop_.Loop(instance, parts, steady=clock_.steady)
-    hearer.wire(loop.job, _hook(instance, config, ledger, loop), loop.command, loop.reconcile)
-    announcer.wire(loop.look_now)
-    probe = status_.Probe(status, ledger, lambda: announcer.healthy, lambda: len(minions))
-    if presence is not None:
-        presence.on_answer = loop.look_now
-    threads = [
-        announcer,
-        hearer,
-        feedback,
-        presence,
-        *_listening(instance, config, ledger, loop, probe),
-    ]
-    minions.refresh()
-    for thread in filter(None, threads):
-        thread.start()
-    _say(instance, config, ledger, len(minions))
-    return loop
-
-
-def _ledger(instance, config, base):
-    path = config.get("ledger") or base / instance / "ledger.db"
-    ledger = _wait_for_ledger(instance, path)
-    if ledger.moved_aside:
-        log.error(
-            "%s: the ledger was damaged; it is kept as %s and a new one begun, as on a first start",
-            instance,
-            ledger.moved_aside,
-        )
-    return ledger
-
-
-def _wait_for_ledger(instance, path):
-    """
-    Open the ledger, as soon as an earlier process of the same engine has let go of it; raises if another engine has it.
-    """
-    said = False
-    while True:
-        try:
-            return ledger_.Ledger(path, instance)
-        except errors.LedgerInUse as err:
-            if err.owner not in ("", instance):
-                raise
-            if not said:
-                log.warning("%s: waiting, said once: %s", instance, err)
-            said = True
-            time.sleep(1)
-
-
-def _client(config):
-    if not config.get("api_token"):
-        return None
-    return client_.Client(
-        config.get("environment_url"),
-        config.get("api_token"),
-        config.get("ca_bundle"),
-        config.get("proxy"),
-        config.get("problem_selector"),
-        budget_.Budget(config.get("calls_per_minute")),
-    )
-
-
-def _reports(config, ledger):
-    close_after = config.get("feedback.close_after") if config.get("feedback.close") else None
-    return reports_.Reports(ledger, config.get("feedback.event"), close_after)
-
-
-def _hearer(instance, config, minions, presence, echo):
-    def touched(minion):
-        if minion is not None and presence is not None:
-            presence.heard(minion)
-        if minion is None or minion not in minions:
-            minions.touch_keys()
-        else:
-            minions.touch(minion)
-
-    # Any minion can fire the hook's tag. With an API that only means a look; without one it would be believed.
-    hook_tag = config.get("hook_tag") if config.get("api_token") else None
-    return hearer_.Hearer(instance, _hearing_side, touched, hook_tag, echo)
-
-
-def _hook(instance, config, ledger, loop):
-    def hear(data):
-        """
-        Take what salt-api's hook received: ``{"body": raw text, "post": decoded, "headers": …}``.
-        """
-        try:
-            notice = notifications.parse_data(data.get("post") or data, config.get("webhook.keys"))
-        except errors.NotificationError as err:
-            log.warning("%s: a body from salt-api's hook is refused: %s", instance, err)
-            return
-        if not notice.test:
-            ledger.add_notices([(time.time(), notice)])
-            loop.look_now()
-
-    return hear
-
-
-def _listening(instance, config, ledger, loop, probe):
-    """
-    Return the threads of the webhook, none if it is left out.
-    """
-    if not config.has_webhook:
-        return []
-
-    def on_test(_notice):
-        log.info("%s: a test notification arrived", instance)
-        ledger.add_event(
-            "test", events.TEST_TAG, {"what": "test", "instance": instance}, time.time()
-        )
-        loop.look_now()
-
-    recorder = recorder_.Recorder(instance, ledger, loop.look_now)
-    health = web_.Health(probe.health, probe.metrics)
-    return [recorder, listener_.Listener(instance, config, recorder, on_test, health)]
-
-
-def _say(instance, config, ledger, minions):
-    """
-    Announce the start on the bus and in the log, without any secret.
-    """
-    ways = []
-    if config.get("api_token"):
-        interval = config.get("poll_interval")
-        ways.append(f"polls every {interval:g} s" if interval else "never polls")
-    if config.has_webhook:
-        scheme = "https" if config.get("webhook.ssl_crt") else "http"
-        ways.append(
-            f"listens on {scheme}://{config.get('webhook.address')}:{config.get('webhook.port')}"
-            f"{config.get('webhook.path')}"
-        )
-    mode = " in dry run" if config.get("policy.dry_run") else ""
-    log.info(
-        "%s: version %s started%s: %s; %s minions",
-        instance,
-        status_.VERSION,
-        mode,
-        " and ".join(ways),
-        minions,
-    )
-    data = {"what": "started", "instance": instance, "version": status_.VERSION}
-    ledger.add_event("engine", "dynatrace/engine/started", data, time.time())
-
-
 # -- what is taken from Salt -------------------------------------------------------------------------------------------
+
+
+def _master():
+    """
+    Return all that the engine takes from Salt; nothing is asked yet.
+    """
+    return assembly.Master(
+        directory=Path(__opts__["cachedir"]) / "dynatrace",
+        firing_side=_firing_side,
+        hearing_side=_hearing_side,
+        accepted=_accepted,
+        grains=_grains,
+        reacts=_reacts,
+        ping=_ping,
+        jobs=_jobs,
+    )
 
 
 def _firing_side():

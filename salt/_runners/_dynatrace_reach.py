@@ -72,7 +72,7 @@ def _calls(engine, config):
     """
     if not config.get("api_token"):
         return
-    client = engine["_client"](config)
+    client = engine["assembly"].client_for(config)
     yield "problems.read", lambda: client.problem(NOBODY)
     yield "entities.read", lambda: client.entity(NOTHING)
     if config.get("feedback"):

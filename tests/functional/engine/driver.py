@@ -133,7 +133,7 @@ class FileJobs:
 
 def build(given: Mapping[str, Any]) -> None:
     """
-    Put the engine together as `dynatrace.py` does, start its threads, and run it for ever.
+    Put the engine together as `_dynatrace_assembly.py` does, start its threads, and run it for ever.
     """
     home, clock = Path(given["home"]), Clock(given["epoch"], given["scale"])
     for module in (bus, recorder_, status_):

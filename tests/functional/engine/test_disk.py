@@ -8,7 +8,7 @@ import logging
 import os
 import sqlite3
 
-import dynatrace
+import _dynatrace_assembly as assembly
 import pytest
 from _dynatrace_errors import LedgerDamaged, LedgerError, LedgerInUse
 from _dynatrace_ledger import Ledger
@@ -171,10 +171,10 @@ def test_an_engine_waits_for_its_own_earlier_process_and_refuses_that_of_another
         if len(waited) == 5:
             earlier.close()
 
-    monkeypatch.setattr(dynatrace.time, "sleep", sleep)
+    monkeypatch.setattr(assembly.time, "sleep", sleep)
     with pytest.raises(LedgerInUse):
-        dynatrace._wait_for_ledger("tenant-b", path)
+        assembly.wait_for_ledger("tenant-b", path)
     assert waited == []
-    dynatrace._wait_for_ledger("tenant-a", path).close()
+    assembly.wait_for_ledger("tenant-a", path).close()
     assert len(waited) == 5
     assert sum("waiting, said once" in record.getMessage() for record in caplog.records) == 1

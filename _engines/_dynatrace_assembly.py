@@ -1,0 +1,290 @@
+"""
+Puts the engine's parts together and starts its threads, with what ``dynatrace.py`` hands in of Salt.
+
+It decides nothing but which parts there are: without a token no client, without a job cache no question to a minion,
+without ``webhook`` no listener.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import _dynatrace_attempts as attempts_
+import _dynatrace_budget as budget_
+import _dynatrace_bus as bus
+import _dynatrace_client as client_
+import _dynatrace_clock as clock_
+import _dynatrace_commands as commands_
+import _dynatrace_echo as echo_
+import _dynatrace_episodes as episodes_
+import _dynatrace_errors as errors
+import _dynatrace_events as events
+import _dynatrace_feedback as feedback_
+import _dynatrace_hearer as hearer_
+import _dynatrace_intake as intake_
+import _dynatrace_ledger as ledger_
+import _dynatrace_listener as listener_
+import _dynatrace_loop as loop_
+import _dynatrace_minions as minions_
+import _dynatrace_notifications as notifications
+import _dynatrace_policy as policy_
+import _dynatrace_presence as presence_
+import _dynatrace_recorder as recorder_
+import _dynatrace_reports as reports_
+import _dynatrace_status as status_
+import _dynatrace_web as web_
+from _dynatrace_config import Config
+from _dynatrace_jobs import Jobs
+from _dynatrace_parts import Parts
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Master:
+    """
+    What is taken from Salt. ``directory`` is the engine's own; ``grains`` and ``jobs`` are called once, at the start.
+    """
+
+    directory: Path
+    firing_side: Callable[[], bus.EventSide]
+    hearing_side: Callable[[], bus.EventSide]
+    accepted: Callable[[], Iterable[str]]
+    grains: Callable[[], Callable[[str], minions_.Grains | None]]
+    reacts: Callable[[str], bool]
+    ping: Callable[[list[str]], str]
+    jobs: Callable[[], Jobs]
+
+
+def build(instance: str, config: Config, master: Master) -> loop_.Loop:
+    """
+    Put the parts together, start the threads, and return the loop.
+
+    Raises DynatraceError or OSError when something cannot work.
+    """
+    key = bus.signing_key(master.directory)
+    ledger = _ledger(instance, config, master.directory)
+    client = client_for(config)
+    policy = policy_.Policy.from_config(config)
+    minions = minions_.Minions(master.accepted, master.grains(), time.monotonic)
+    entities = intake_.Entities(client, time.monotonic) if client else None
+    intake = intake_.Intake(instance, ledger, client)
+    episodes = episodes_.Episodes(
+        instance,
+        ledger,
+        episodes_.matcher(entities, minions.find),
+        config.get("lookback"),
+        policy.dry_run,
+    )
+    feedback = (
+        feedback_.Feedback(instance, ledger, client) if client and config.get("feedback") else None
+    )
+    jobs = master.jobs()
+    # Without a job cache nothing proves who answered; then nobody is asked.
+    presence = presence_.Presence(instance, master.ping, jobs.returns) if jobs.cached else None
+    attempts = attempts_.Attempts(
+        instance,
+        ledger,
+        policy,
+        accepted=lambda: len(minions),
+        is_accepted=minions.__contains__,
+        reread=episodes_.rereader(intake, episodes, ledger),
+        rematch=episodes.rematch,
+        reacts=master.reacts,
+        comments=feedback is not None and config.get("feedback.comment"),
+        reports=_reports(config, ledger) if feedback is not None else None,
+        sent_to=jobs.minions if jobs.cached else None,
+        presence=presence,
+    )
+    echo = echo_.Echo()
+    announcer = bus.Announcer(instance, ledger, master.firing_side, key, attempts_.TAKE_S, echo)
+    status = status_.Status(
+        instance, float(config.get("poll_interval")) if client else 0.0, time.time()
+    )
+    hearer = _hearer(instance, config, master.hearing_side, minions, presence, echo)
+    commands = commands_.Commands(instance, ledger, policy, status, key, announcer.say)
+    parts = Parts(
+        config=config,
+        ledger=ledger,
+        intake=intake,
+        episodes=episodes,
+        attempts=attempts,
+        jobs=jobs,
+        announcer=announcer,
+        hearer=hearer,
+        feedback=feedback,
+        status=status,
+        commands=commands,
+    )
+    loop = loop_.Loop(instance, parts, steady=clock_.steady)
+    hearer.wire(
+        loop.job, hook(instance, config, ledger, loop.look_now), loop.command, loop.reconcile
+    )
+    announcer.wire(loop.look_now)
+    probe = status_.Probe(status, ledger, lambda: announcer.healthy, lambda: len(minions))
+    if presence is not None:
+        presence.on_answer = loop.look_now
+    threads = [
+        announcer,
+        hearer,
+        feedback,
+        presence,
+        *_listening(instance, config, ledger, loop.look_now, probe),
+    ]
+    minions.refresh()
+    for thread in filter(None, threads):
+        thread.start()
+    _say(instance, config, ledger, len(minions))
+    return loop
+
+
+def _ledger(instance: str, config: Config, directory: Path) -> ledger_.Ledger:
+    path = config.get("ledger") or directory / instance / "ledger.db"
+    ledger = wait_for_ledger(instance, path)
+    if ledger.moved_aside:
+        log.error(
+            "%s: the ledger was damaged; it is kept as %s and a new one begun, as on a first start",
+            instance,
+            ledger.moved_aside,
+        )
+    return ledger
+
+
+def wait_for_ledger(instance: str, path: Path) -> ledger_.Ledger:
+    """
+    Open the ledger, as soon as an earlier process of the same engine has let go of it; raises if another engine has it.
+    """
+    said = False
+    while True:
+        try:
+            return ledger_.Ledger(path, instance)
+        except errors.LedgerInUse as err:
+            if err.owner not in ("", instance):
+                raise
+            if not said:
+                log.warning("%s: waiting, said once: %s", instance, err)
+            said = True
+            time.sleep(1)
+
+
+def client_for(config: Config) -> client_.Client | None:
+    """
+    Return access to the tenant as it is configured; None without a token: nothing is asked of it then.
+    """
+    if not config.get("api_token"):
+        return None
+    return client_.Client(
+        config.get("environment_url"),
+        config.get("api_token"),
+        config.get("ca_bundle"),
+        config.get("proxy"),
+        config.get("problem_selector"),
+        budget_.Budget(config.get("calls_per_minute")),
+    )
+
+
+def _reports(config: Config, ledger: ledger_.Ledger) -> reports_.Reports:
+    close_after = config.get("feedback.close_after") if config.get("feedback.close") else None
+    return reports_.Reports(ledger, config.get("feedback.event"), close_after)
+
+
+def _hearer(
+    instance: str,
+    config: Config,
+    connect: Callable[[], bus.EventSide],
+    minions: minions_.Minions,
+    presence: presence_.Presence | None,
+    echo: echo_.Echo,
+) -> hearer_.Hearer:
+    def touched(minion: str | None) -> None:
+        if minion is not None and presence is not None:
+            presence.heard(minion)
+        if minion is None or minion not in minions:
+            minions.touch_keys()
+        else:
+            minions.touch(minion)
+
+    # Any minion can fire the hook's tag. With an API that only means a look; without one it would be believed.
+    hook_tag = config.get("hook_tag") if config.get("api_token") else None
+    return hearer_.Hearer(instance, connect, touched, hook_tag, echo)
+
+
+def hook(
+    instance: str, config: Config, ledger: ledger_.Ledger, look_now: Callable[[], None]
+) -> Callable[[Mapping[str, Any]], None]:
+    """
+    Return what takes a notification that salt-api received.
+    """
+
+    def hear(data: Mapping[str, Any]) -> None:
+        """
+        Take what salt-api's hook received: ``{"body": raw text, "post": decoded, "headers": …}``.
+        """
+        try:
+            notice = notifications.parse_data(data.get("post") or data, config.get("webhook.keys"))
+        except errors.NotificationError as err:
+            log.warning("%s: a body from salt-api's hook is refused: %s", instance, err)
+            return
+        if not notice.test:
+            ledger.add_notices([(time.time(), notice)])
+            look_now()
+
+    return hear
+
+
+def _listening(
+    instance: str,
+    config: Config,
+    ledger: ledger_.Ledger,
+    look_now: Callable[[], None],
+    probe: status_.Probe,
+) -> list[threading.Thread]:
+    """
+    Return the threads of the webhook, none if it is left out.
+    """
+    if not config.has_webhook:
+        return []
+
+    def on_test(_notice: notifications.Notice) -> None:
+        log.info("%s: a test notification arrived", instance)
+        ledger.add_event(
+            "test", events.TEST_TAG, {"what": "test", "instance": instance}, time.time()
+        )
+        look_now()
+
+    recorder = recorder_.Recorder(instance, ledger, look_now)
+    health = web_.Health(probe.health, probe.metrics)
+    return [recorder, listener_.Listener(instance, config, recorder, on_test, health)]
+
+
+def _say(instance: str, config: Config, ledger: ledger_.Ledger, minions: int) -> None:
+    """
+    Announce the start on the bus and in the log, without any secret.
+    """
+    ways = []
+    if config.get("api_token"):
+        interval = config.get("poll_interval")
+        ways.append(f"polls every {interval:g} s" if interval else "never polls")
+    if config.has_webhook:
+        scheme = "https" if config.get("webhook.ssl_crt") else "http"
+        ways.append(
+            f"listens on {scheme}://{config.get('webhook.address')}:{config.get('webhook.port')}"
+            f"{config.get('webhook.path')}"
+        )
+    mode = " in dry run" if config.get("policy.dry_run") else ""
+    log.info(
+        "%s: version %s started%s: %s; %s minions",
+        instance,
+        status_.VERSION,
+        mode,
+        " and ".join(ways),
+        minions,
+    )
+    data = {"what": "started", "instance": instance, "version": status_.VERSION}
+    ledger.add_event("engine", "dynatrace/engine/started", data, time.time())
