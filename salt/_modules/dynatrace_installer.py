@@ -155,7 +155,7 @@ def _place(what):
         raise CommandExecutionError("dynatrace:installer_token is no token")
     if token.startswith("sdb://"):
         raise CommandExecutionError("dynatrace:installer_token: its sdb profile is not known here")
-    base = _base(__salt__["config.get"]("dynatrace:environment_url", ""))
+    base = __salt__["dynatrace_tenant_http.environment"]()
     system = "windows" if _windows() else "unix"
     architecture = _option("arch", None) or _architecture()
     path = f"/api/v1/deployment/installer/agent/{system}/default/{what}?arch={architecture}"
@@ -163,25 +163,6 @@ def _place(what):
         path = path.replace("/api/", "/platform/classic/environment-api/", 1)
     scheme = "Bearer" if token.startswith("dt0s") else "Api-Token"
     return base + path, {"Authorization": f"{scheme} {token}"}
-
-
-def _base(url):
-    try:
-        parts = urlsplit(url if isinstance(url, str) else "")
-        _ = parts.port
-    except ValueError:
-        parts = urlsplit("")
-    loopback = parts.hostname in ("localhost", "::1") or re.fullmatch(
-        r"127(\.\d{1,3}){3}", parts.hostname or ""
-    )
-    plain = not (parts.query or parts.fragment or parts.username or parts.password)
-    good = parts.scheme == "https" or (parts.scheme == "http" and loopback)
-    if not (plain and good and parts.hostname):
-        raise CommandExecutionError(
-            "dynatrace:environment_url is no https:// URL such as "
-            "https://abc12345.live.dynatrace.com (http:// only to a loopback address)"
-        )
-    return url.rstrip("/")
 
 
 def _architecture():

@@ -67,6 +67,8 @@ class Place:
         self.signature = load("_modules/dynatrace_signature.py", opts=opts, salt=functions)
         for name in ("authority", "verify"):
             functions[f"dynatrace_signature.{name}"] = getattr(self.signature, name)
+        tenant_http = load("_modules/dynatrace_tenant_http.py", opts=opts, salt=functions)
+        functions["dynatrace_tenant_http.environment"] = tenant_http.environment
         grains = {"cpuarch": "x86_64"}
         path = "_modules/dynatrace_installer.py"
         self.installer = load(path, opts=opts, salt=functions, grains=grains)
