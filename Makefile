@@ -67,9 +67,13 @@ bench-webhook: venv  ## Notifications a second, and that none is lost.
 	@$(BIN)/python -m tests.bench.bench_webhook $(ARGS)
 
 # Programs that tests and demo call; Salt's grains and services need them too.
+TOOLS = procps iproute2
+# A repository for gitfs.
+test test-all: TOOLS += git
+
 .PHONY: tools
 tools:
-	@.ci/packages procps iproute2
+	@.ci/packages $(TOOLS)
 
 # Said before anything is set up.
 .PHONY: root
