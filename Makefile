@@ -45,7 +45,7 @@ test: tools lint  ## All checks and tests with the newest Salt; ARGS='-k name' c
 	@$(BIN)/python -m pytest $(ARGS) </dev/null
 
 .PHONY: test-all
-test-all: tools lint  ## The tests with each supported series of Salt.
+test-all: tools lint  ## The tests with Salt 3006, 3007 and 3008, each.
 	@.ci/test-all $(ARGS)
 
 .PHONY: demo
@@ -87,5 +87,5 @@ fuzz: venv  ## Fuzz the parsers of notifications and answers, five minutes each.
 
 .PHONY: clean
 clean:  ## Remove the environments and what tools left.
-	rm -rf .venv .venv-3006 .venv-3008 build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache *.egg-info
+	rm -rf .venv .venv-3006 .venv-3007 .venv-3008 build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache *.egg-info
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
