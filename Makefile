@@ -59,7 +59,7 @@ pictures: root tools venv  ## Draw the pictures of the tutorial from a run of th
 	@$(BIN)/python -m tests.demo.draw docs/images
 
 .PHONY: bench-heal
-bench-heal: root tools venv  ## Time from notification to serving, against the bare hook. N=10
+bench-heal: root tools venv  ## Time from notification to serving, against the bare hook. N=10, KILL=1.
 	@$(BIN)/python -m tests.bench.bench_heal
 
 .PHONY: bench-webhook

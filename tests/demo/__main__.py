@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import signal
 import sys
 import time
@@ -18,7 +17,7 @@ from tests.demo.keeping import keep
 from tests.demo.saying import DemoError, Interrupted, say
 from tests.demo.setting_up import SET_UP, set_up
 from tests.demo.timeline import Moment, Probe, Timeline
-from tests.harness import ScratchError, apache
+from tests.harness import ScratchError, apache, switched_on
 from tests.harness.newcomer import Newcomer
 from tests.harness.stage import MINION, Stage
 
@@ -216,13 +215,6 @@ def undisturbed() -> Iterator[None]:
     finally:
         for number, handler in zip(numbers, before, strict=True):
             signal.signal(number, handler)
-
-
-def switched_on(name: str) -> bool:
-    """
-    Tell whether a switch is given: `NAME=1` or any other text but `0`.
-    """
-    return os.environ.get(name, "") not in ("", "0")
 
 
 def _failed(future: Future[None]) -> bool:

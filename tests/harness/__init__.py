@@ -12,6 +12,7 @@ from tests.harness.api import Api
 from tests.harness.listener import Event, Listener
 from tests.harness.ports import free_ports
 from tests.harness.scratch import ScratchError, ScratchSalt, scratch_root
+from tests.harness.switches import switched_on
 
 __all__ = [
     "Api",
@@ -22,4 +23,5 @@ __all__ = [
     "apache",
     "free_ports",
     "scratch_root",
+    "switched_on",
 ]

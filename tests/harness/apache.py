@@ -16,6 +16,7 @@ import psutil
 EXECUTABLE = "/usr/sbin/apache2"
 URL = "http://127.0.0.1/"
 PORT = 80
+PID_FILE = Path("/run/apache2/apache2.pid")
 
 
 class ApacheError(Exception):
@@ -112,6 +113,18 @@ def processes() -> list[psutil.Process]:
     return found
 
 
+def main(pid_file: Path = PID_FILE) -> psutil.Process | None:
+    """
+    Return the living main process that the pid file names, if there is one.
+    """
+    try:
+        process = psutil.Process(int(pid_file.read_text(encoding="ascii")))
+        alive = process.exe() == EXECUTABLE and process.status() != psutil.STATUS_ZOMBIE
+    except (OSError, ValueError, psutil.Error):
+        return None
+    return process if alive else None
+
+
 def answers(host: str = "127.0.0.1", port: int = PORT, timeout: float = 1.0) -> bool:
     """
     Tell whether a request is answered, whatever the status below 500.
@@ -149,6 +162,17 @@ def kill() -> None:
             process.kill()
 
 
+def kill_main() -> None:
+    """
+    Do what `kill -9` does to its main process: workers that nobody leads hold the port and go on answering.
+    """
+    process = main()
+    if process is None:
+        raise ApacheError("apache2 has no main process to kill")
+    process.kill()
+    process.wait(10)
+
+
 def end_by_force() -> None:
     """
     End what is left of it.
@@ -159,6 +183,15 @@ def end_by_force() -> None:
             with contextlib.suppress(psutil.Error):
                 process.kill()
         psutil.wait_procs(left, timeout=1)
+
+
+def start_anew() -> None:
+    """
+    Have a whole apache2, whatever is there now; raises `ApacheError` if it does not come.
+    """
+    end_by_force()
+    _service("start")
+    wait_until_answers(20)
 
 
 def _service(what: str) -> None:
