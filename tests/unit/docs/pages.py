@@ -4,6 +4,7 @@ Reads the documentation: pages, tables, code blocks, headings.
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,9 @@ from pathlib import Path
 REPO = Path(__file__).resolve().parents[3]
 PAGES = sorted([*REPO.glob("*.md"), *(REPO / "docs").rglob("*.md")])
 
+#: How a page names a test: `I/test_healing.py::test_…`.
+_SHORT = {"I/": "tests/integration/", "F/": "tests/functional/", "U/": "tests/unit/"}
+_TEST = re.compile(r"`([^` ]+\.py)::(test_\w+)`")
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -62,3 +66,22 @@ def anchors(page: Path) -> set[str]:
     """
     headings = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def named_tests(text: str) -> list[tuple[Path, str]]:
+    """
+    Return file and name of each test that a text names.
+    """
+    found = []
+    for path, test in _TEST.findall(text):
+        whole = path.replace(path[:2], _SHORT[path[:2]], 1) if path[:2] in _SHORT else path
+        found.append((REPO / whole, test))
+    return found
+
+
+def functions(path: Path) -> set[str]:
+    """
+    Return the names of the tests in a file.
+    """
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
