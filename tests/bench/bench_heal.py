@@ -10,6 +10,10 @@ request every 5 ms.
     make bench-heal N=10
     make bench-heal N=3 KILL=1
 
+It is measured twice: on a master with one minion, and with a thousand more accepted, as a site has
+them. The bare reactor names its target as people do, `tgt: web01`, which Salt reads as a pattern and
+holds against every accepted key; ours gives a list.
+
 With `KILL=1` apache2's main process is killed and its workers stay behind, as when it crashes. They
 hold the port and go on answering, so serving then also means that a new main process lives. Who does
 not bring it back within 30 s counts as `inf`, and apache2 is put right for the next run.
@@ -38,6 +42,7 @@ PATIENCE_S = 60.0
 #: Debian's init script waits 20 s for the workers of a dead apache2.
 GIVEN_UP_S = 30.0
 ALLOWED = 1.0
+FLEET = 1000
 
 
 class Run(NamedTuple):
@@ -135,6 +140,7 @@ def measure(runs: int) -> int:
     """
     Run both paths in turns, print each pair, the medians and their ratio; 1 if ours is slower than allowed.
     """
+    statuses: list[int] = []
     bench = {"reactor": [{"salt/netapi/hook/bench": [str(BARE / "reactor.sls")]}]}
     options = {
         "policy": {"cooldown": 0, "max_attempts": 100, "attempt_window": 60},
@@ -155,12 +161,22 @@ def measure(runs: int) -> int:
             # Once each unmeasured: caches, compiled templates.
             race.ours()
             race.bare()
-            ours, bare = take_turns(race, runs)
+            statuses.append(report("one minion", *take_turns(race, runs)))
+            if not race.kill:
+                accept(stage.salt.root / "pki" / "master" / "minions", FLEET)
+                statuses.append(report(f"{FLEET} minions more", *take_turns(race, runs)))
     finally:
         found.restore()
-    if math.isinf(_serving(ours)):
-        raise ScratchError("the remedy did not bring apache2 back")
-    return report(ours, bare)
+    return max(statuses)
+
+
+def accept(keys: Path, minions: int) -> None:
+    """
+    Have so many more minions accepted: each a key under a name of its own, and nobody behind it.
+    """
+    key = (keys / MINION).read_bytes()
+    for number in range(minions):
+        (keys / f"host{number:05}").write_bytes(key)
 
 
 def take_turns(race: Race, runs: int) -> tuple[list[Run], list[Run]]:
@@ -178,18 +194,20 @@ def take_turns(race: Race, runs: int) -> tuple[list[Run], list[Run]]:
     return ours, bare
 
 
-def report(ours: list[Run], bare: list[Run]) -> int:
+def report(site: str, ours: list[Run], bare: list[Run]) -> int:
     """
-    Print the medians and their ratio; return the exit status.
+    Print the medians and their ratio; return the exit status. Raises ScratchError if ours did not heal.
     """
-    print(f"median of {len(ours)}, seconds after the post:")
+    if math.isinf(_serving(ours)):
+        raise ScratchError("the remedy did not bring apache2 back")
+    print(f"{site}, median of {len(ours)}, seconds after the post:")
     print("        event fired   job started   serving   (fastest to slowest)")
     for name, runs in (("ours", ours), ("bare", bare)):
         event, job, serving = (statistics.median(column) for column in zip(*runs, strict=True))
         low, high = min(run.serving for run in runs), max(run.serving for run in runs)
         print(f"  {name}  {event:11.3f}   {job:11.3f}   {serving:7.3f}   ({low:.3f} to {high:.3f})")
     ratio = _serving(ours) / _serving(bare)
-    print(f"ratio: {ratio:.2f} (allowed {ALLOWED:.2f})")
+    print(f"  ratio {ratio:.2f} (allowed {ALLOWED:.2f})", flush=True)
     return 0 if ratio <= ALLOWED else 1
 
 
