@@ -41,6 +41,8 @@ class Authority:
         new = ("req", "-newkey", "rsa:2048", "-nodes")
         openssl(
             *new, "-x509", "-days", "2", "-subj", f"/CN={name} (synthetic)",
+            # Without it Python 3.13 does not take it for an authority.
+            "-addext", "keyUsage=critical,keyCertSign,cRLSign",
             "-keyout", str(key), "-out", str(self.certificate),
         )  # fmt: skip
         openssl(
@@ -63,7 +65,7 @@ class Authority:
         key, request, certificate, names = (
             self.certificate.parent / f"server.{suffix}" for suffix in ("key", "csr", "pem", "ext")
         )
-        names.write_text("subjectAltName=IP:127.0.0.1\n")
+        names.write_text("subjectAltName=IP:127.0.0.1\nauthorityKeyIdentifier=keyid\n")
         openssl(
             "req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=tenant", "-keyout", str(key),
             "-out", str(request),
