@@ -14,16 +14,12 @@ as it is when the state is taken back; and the secret is sent once more.
 
 import hashlib
 import hmac
-import json
-import logging
-import os
 import secrets
 
-import salt.utils.files
-
-log = logging.getLogger(__name__)
-
+RECORD = "tenant"
 RECORD_LIMIT = 16 * 1024 * 1024
+# For the log, when it cannot be read.
+WITHOUT = "what was there before is not known"
 KEY_BYTES = 32
 
 
@@ -99,20 +95,9 @@ def _tenant(record):
     return {key: entry for key, entry in entries.items() if isinstance(entry, dict)}
 
 
-def _path():
-    return os.path.join(__opts__["cachedir"], "dynatrace", "tenant", "record.json")
-
-
 def _load():
     record = {"tenants": {}}
-    try:
-        with salt.utils.files.fopen(_path(), encoding="utf-8") as stream:
-            found = json.loads(stream.read(RECORD_LIMIT))
-    except FileNotFoundError:
-        return record
-    except (OSError, ValueError, RecursionError):
-        log.warning("dynatrace: %s cannot be read; what was there before is not known", _path())
-        return record
+    found = __salt__["dynatrace_record.read"](RECORD, RECORD_LIMIT, WITHOUT)
     if isinstance(found, dict) and isinstance(found.get("tenants"), dict):
         record["tenants"] = found["tenants"]
         key = found.get("key")
@@ -126,15 +111,4 @@ def _load():
 
 
 def _save(record):
-    """
-    Replace the record, whole or not at all.
-    """
-    home = os.path.dirname(_path())
-    os.makedirs(home, mode=0o700, exist_ok=True)
-    os.chmod(home, 0o700)
-    handle = os.open(_path() + ".new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as stream:
-        json.dump(record, stream)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(_path() + ".new", _path())
+    __salt__["dynatrace_record.write"](RECORD, record)

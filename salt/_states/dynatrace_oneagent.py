@@ -24,6 +24,7 @@ NEEDED = (
     "dynatrace_oneagent.configure",
     "dynatrace_oneagent_options.wanted",
     "dynatrace_oneagent_record.recall",
+    "dynatrace_record.write",
     "dynatrace_signature.verify",
 )
 

@@ -21,6 +21,7 @@ lets the environment validate what would be written.
 from salt.exceptions import CommandExecutionError
 
 NEEDED = (
+    "dynatrace_record.write",
     "dynatrace_tenant.process_alerting",
     "dynatrace_tenant_api.objects",
     "dynatrace_tenant_change.begin",

@@ -74,8 +74,8 @@ class OneAgent:
             "saltutil.refresh_grains": lambda: True,
         }
         opts = {"id": "web01", "cachedir": str(self.cachedir), "test": False}
-        for part in ("_options", "_record", ""):
-            name = f"dynatrace_oneagent{part}"
+        for part in ("record", "oneagent_options", "oneagent_record", "oneagent"):
+            name = f"dynatrace_{part}"
             module = load(f"_modules/{name}.py", opts=opts, salt=functions)
             for function in public(module):
                 functions[f"{name}.{function}"] = getattr(module, function)

@@ -20,15 +20,16 @@ def functions(given: dict[str, Any], cachedir: Path | None = None) -> dict[str, 
     salt: dict[str, Callable[..., Any]] = {}
     settings = {"dynatrace:environment_url": URL, **given}
     salt["config.get"] = lambda key, default=None, **_: settings.get(key, default)
-    for name in ("http", "options", "record", "values", "window"):
+    parts = [f"tenant_{name}" for name in ("http", "options", "record", "values", "window")]
+    for name in ("record", *parts):
         module = load(
-            f"_modules/dynatrace_tenant_{name}.py",
+            f"_modules/dynatrace_{name}.py",
             salt=salt,
             opts={"cachedir": str(cachedir), "id": "master01"},
         )
         for function in vars(module):
             if not function.startswith("_") and callable(getattr(module, function)):
-                salt[f"dynatrace_tenant_{name}.{function}"] = getattr(module, function)
+                salt[f"dynatrace_{name}.{function}"] = getattr(module, function)
     return salt
 
 
