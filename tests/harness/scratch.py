@@ -14,7 +14,6 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import psutil
@@ -24,6 +23,7 @@ from tests.harness.api import Api
 from tests.harness.daemon import Daemon
 from tests.harness.listener import Listener
 from tests.harness.ports import free_ports
+from tests.harness.started import Started
 
 
 class ScratchError(Exception):
@@ -40,7 +40,7 @@ def scratch_root() -> Path:
     return Path(tempfile.mkdtemp(prefix="sd-", dir="/tmp"))
 
 
-class ScratchSalt:
+class ScratchSalt(Started):
     """
     Salt as a user has it, touching neither /etc/salt nor a master that runs here.
 
@@ -79,22 +79,6 @@ class ScratchSalt:
         self.api = Api(api, self.secret)
         self.api_daemon = Daemon("salt-api", self.config_dir, self.logs) if with_api else None
         self.events = Listener(self.config_dir)
-
-    def __enter__(self) -> ScratchSalt:
-        try:
-            self.start()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     @property
     def daemons(self) -> list[Daemon]:

@@ -9,12 +9,12 @@ import secrets
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
 from tests.harness.ports import free_ports
 from tests.harness.scratch import ScratchError, ScratchSalt, scratch_root
+from tests.harness.started import Started
 from tests.tenant import Tenant
 
 MINION = "web01"
@@ -22,7 +22,7 @@ MINION = "web01"
 SYNC_S = 60.0
 
 
-class Stage:
+class Stage(Started):
     """
     One minion whose host the tenant knows by its id, and an engine that is told by webhook, by
     polling, or both.
@@ -83,22 +83,6 @@ class Stage:
         enrichment = self.root / "dt_host_metadata.json"
         enrichment.write_text(json.dumps({"dt.entity.host": self.host}))
         return {"dynatrace_enrichment_file": str(enrichment)}, {}, {}
-
-    def __enter__(self) -> Stage:
-        try:
-            self.start()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     def start(self) -> None:
         """

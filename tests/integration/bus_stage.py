@@ -12,14 +12,12 @@ import json
 import os
 import re
 import secrets
-import shutil
 import signal
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import psutil
@@ -27,7 +25,9 @@ import requests
 import salt.version
 
 from tests.harness import Event, ScratchError, ScratchSalt, free_ports, scratch_root
+from tests.harness.checkout import copy_shipped
 from tests.harness.config import REPO
+from tests.harness.started import Started
 from tests.tenant import Tenant
 from tests.tenant.problems import Problem
 
@@ -56,8 +56,7 @@ def clone(directory: Path) -> Path:
     """
     if FULL:
         return REPO
-    for name in ("_engines", "salt", "reactor", "master.d"):
-        shutil.copytree(REPO / name, directory / name, ignore=shutil.ignore_patterns("__pycache__"))
+    copy_shipped(directory)
     for module, constants in SHORTER.items():
         path = directory / "_engines" / f"{module}.py"
         text = path.read_text()
@@ -69,7 +68,7 @@ def clone(directory: Path) -> Path:
     return directory
 
 
-class BusStage:
+class BusStage(Started):
     """
     What the tests of the bus play on.
     """
@@ -118,22 +117,12 @@ class BusStage:
             self.tenant.add_host(host, ip=[]), "nginx", technology="NGINX"
         )
 
-    def __enter__(self) -> BusStage:
-        try:
-            self.salt.start()
-            self.until(lambda: self.health()[0] == 200, 60, "the engine runs")
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
+    def start(self) -> None:
+        """
+        Start Salt, and return when the engine runs.
+        """
+        self.salt.start()
+        self.until(lambda: self.health()[0] == 200, 60, "the engine runs")
 
     def stop(self) -> None:
         """

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests.harness.checkout import NEEDED, SOURCES
 from tests.harness.config import REPO, write_yaml
 from tests.unit.docs.pages import blocks, prose
 from tests.unit.minion.signing import signed, write_key
@@ -24,12 +25,6 @@ REACTOR = "salt://dynatrace/reactor/apache2.sls"
 TAG = "dynatrace/problem/open/availability/P-2407114"
 #: Where README mounts what the repository has.
 MOUNTS = {"_engines": "_engines/", "salt": "", "reactor": "dynatrace/reactor/"}
-NEEDED = {
-    "engines": "dynatrace.start",
-    "modules": "dynatrace.genuine",
-    "runners": "dynatrace.status",
-    "states": "dynatrace.answers",
-}
 
 # Does what README says, with the loader and the runners of a master, in a Python of its own.
 MASTER = """
@@ -44,22 +39,14 @@ synced = runners["saltutil.sync_all"]()
 served = runners["fileserver.file_list"]()
 # The restart: what was synced is found by loaders that are made anew.
 modules = salt.loader.minion_mods(opts)
-found = {
-    "engines": salt.loader.engines(opts, modules, {}, {}),
-    "modules": modules,
-    "runners": salt.loader.runner(opts),
-    "states": salt.loader.states(opts, modules, {}, None),
-}
-def source(function):
-    return getattr(function, "func", function).__code__.co_filename
-sources = {k: source(found[k][n]) if n in found[k] else None for k, n in wanted.items()}
+found = sources(opts, modules, wanted)
 reactor = salt.utils.reactor.Reactor(opts)
 [path] = reactor.list_reactors(tag)
 print(json.dumps({
     "updated": updated,
     "synced": synced,
     "served": served,
-    "sources": sources,
+    "sources": found,
     "siblings": {n: m.__file__ for n, m in sys.modules.items() if n.startswith("_dynatrace_")},
     "reaction": reactor.render_reaction(path, tag, event),
     "remedy": modules["cp.get_file_str"]("salt://dynatrace/remedy/apache2.sls"),
@@ -144,7 +131,7 @@ def install(conf: Path) -> dict[str, Any]:
     write_key(cachedir)
     given = json.dumps([str(conf), NEEDED, TAG, signed()])
     done = subprocess.run(
-        [sys.executable, "-c", MASTER, given],
+        [sys.executable, "-c", SOURCES + MASTER, given],
         capture_output=True,
         text=True,
         cwd=conf.parent,

@@ -17,14 +17,8 @@ from typing import Any
 
 import pytest
 
-REPO = Path(__file__).resolve().parents[2]
-SHIPPED = ("_engines", "master.d", "reactor", "salt")
-NEEDED = {
-    "engines": "dynatrace.start",
-    "modules": "dynatrace.genuine",
-    "runners": "dynatrace.status",
-    "states": "dynatrace.answers",
-}
+from tests.harness.checkout import NEEDED, SHIPPED, SOURCES, copy_shipped
+from tests.harness.config import REPO
 
 # Loads as a master does, in a Python of its own, and prints the file that each function came from.
 LOAD = """
@@ -37,15 +31,7 @@ opts["file_client"] = "local"
 if sync:
     assert salt.loader.runner(opts)["saltutil.sync_all"](), "nothing was synced"
 modules = salt.loader.minion_mods(opts)
-found = {
-    "engines": salt.loader.engines(opts, modules, {}, {}),
-    "modules": modules,
-    "runners": salt.loader.runner(opts),
-    "states": salt.loader.states(opts, modules, {}, None),
-}
-def source(function):
-    return getattr(function, "func", function).__code__.co_filename
-print(json.dumps({k: source(found[k][n]) if n in found[k] else None for k, n in wanted.items()}))
+print(json.dumps(sources(opts, modules, wanted)))
 """
 
 
@@ -104,7 +90,7 @@ class Python:
         Return the file in which the loader found each needed function.
         """
         given = json.dumps([str(self.root / "salt-root"), options or {}, needed(), sync])
-        return dict(json.loads(self._print(LOAD, given)))
+        return dict(json.loads(self._print(SOURCES + LOAD, given)))
 
 
 def pip(*arguments: str) -> None:
@@ -129,10 +115,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """
     A copy of what is shipped, since building leaves files beside the sources.
     """
-    clone = tmp_path_factory.mktemp("clone")
-    no_caches = shutil.ignore_patterns("__pycache__")
-    for name in SHIPPED:
-        shutil.copytree(REPO / name, clone / name, ignore=no_caches)
+    clone = copy_shipped(tmp_path_factory.mktemp("clone"))
     for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
         if (REPO / name).exists():
             shutil.copy(REPO / name, clone)
