@@ -129,7 +129,7 @@ def entities(selector, limit):
         found.append(
             {
                 "id": entity,
-                "name": __salt__["dynatrace_tenant_http.clean"](one.get("displayName") or entity),
+                "name": __salt__["dynatrace_tenant_answer.clean"](one.get("displayName") or entity),
             }
         )
         if len(found) > limit:

@@ -1,11 +1,12 @@
 """
-Makes one call to the tenant, with ``dynatrace:settings_token``.
+Makes one call to the tenant, with ``dynatrace:settings_token`` or ``dynatrace:installer_token``.
 
 The token is read here and goes into one HTTP header: it is no argument, and no text of this module
 holds it. Redirects are refused, since they may lead to another host. What this module raises says
-what was attempted, what came back, and what to do.
+what was attempted, what came back (``dynatrace_tenant_answer``), and what to do.
 """
 
+import contextlib
 import json
 import logging
 import os
@@ -24,17 +25,29 @@ log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_S = 10
 READ_TIMEOUT_S = 30
+# Until the first byte of a file, which the tenant may have to put together.
+FILE_TIMEOUT_S = 60
 # A whole answer must be there by then, however steadily a server trickles.
 ANSWER_DEADLINE_S = 60
+DOWNLOAD_DEADLINE_S = 1800
 # How often a call is made that was refused for load or did not get through, and the pause between.
 ATTEMPTS = 5
 PAUSE_S = 2
+# More is waited only where the caller's own pause is longer.
 WAIT_CAP_S = 60
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
-MAX_TEXT = 256
+CHUNK_BYTES = 1024 * 1024
 
 TOKEN = re.compile(r"[!-~]{1,512}")
-SECRETS = re.compile(r"dt0[a-z]\d{2}\.[A-Za-z0-9]+(?:\.[A-Za-z0-9]+)?")
+# The tokens that may go to the tenant, and what to do without one.
+TOKENS = {
+    "settings_token": "give this minion (and no other that does not need it) a token with the "
+    "scopes settings.read, settings.write and entities.read",
+    "installer_token": "give this minion a token with the scope InstallerDownload and no other",
+}
+JSON = {"Accept": "application/json", "Content-Type": "application/json; charset=utf-8"}
+# The length that is announced shall be that of the file.
+FILE = {"Accept-Encoding": "identity"}
 ASK = "check dynatrace:environment_url and what lies between this minion and the tenant"
 
 
@@ -83,11 +96,23 @@ def environment():
     return url.rstrip("/")
 
 
-def call(method, path, scope, query=None, body=None, missing_is_fine=False):
+def call(
+    method,
+    path,
+    scope,
+    query=None,
+    body=None,
+    missing_is_fine=False,
+    token="settings_token",
+    attempts=ATTEMPTS,
+    pause_s=PAUSE_S,
+    patient=False,
+):
     """
     Return the decoded body of the answer; a refusal for load is waited out, within bounds.
 
-    ``scope`` is what the token needs for it, for the message that says so.
+    ``scope`` is what the token needs for it, for the message that says so. ``patient`` waits for
+    any failure of the server.
 
     CLI Example:
 
@@ -96,43 +121,96 @@ def call(method, path, scope, query=None, body=None, missing_is_fine=False):
         salt web01 dynatrace_tenant_http.call GET /api/v2/settings/schemas settings.read
     """
     what = f"{method} {path}"
-    for attempt in range(1, ATTEMPTS + 1):
+    data = None if body is None else json.dumps(body)
+
+    def once():
+        with _asked(method, path, token, JSON, READ_TIMEOUT_S, params=query, data=data) as answer:
+            status, text = answer.status_code, _read(what, answer)
+        if status == 404 and missing_is_fine:
+            return None
+        _check(what, answer, text, scope, token, patient)
+        return _decoded(what, status, text)
+
+    return _tried(once, attempts, pause_s)
+
+
+def download(path, scope, target, limit, token, query=None, attempts=ATTEMPTS, pause_s=PAUSE_S):
+    """
+    Write the answer to a GET into a new file of the minion's user, and tell whether there is one.
+
+    False is a 404. More than ``limit`` bytes are an error, and so is a ``target`` that is there
+    already. Any failure of the server is waited out; after a failure there is no file.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt web01 sys.doc dynatrace_tenant_http.download
+    """
+    what = f"GET {path}"
+
+    def once():
+        stream.seek(0)
+        stream.truncate()
+        with _asked("GET", path, token, FILE, FILE_TIMEOUT_S, params=query) as answer:
+            if answer.status_code == 404:
+                return False
+            if answer.status_code != 200:
+                _check(what, answer, _read(what, answer), scope, token, True)
+                raise CommandExecutionError(f"{what} answered {answer.status_code}; {ASK}")
+            _copy(what, answer, stream, limit)
+        return True
+
+    stream = os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+    done = False
+    try:
+        with stream:
+            done = _tried(once, attempts, pause_s)
+    finally:
+        if not done:
+            os.unlink(target)
+    return done
+
+
+def _tried(once, attempts, pause_s):
+    """
+    Return what ``once`` returns, trying again where that may help.
+    """
+    for attempt in range(1, attempts + 1):
         try:
-            status, headers, text = _send(method, what, path, query, body)
-            if status == 404 and missing_is_fine:
-                return None
-            _check(what, status, headers, text, scope)
-            return _decoded(what, status, text)
+            return once()
         except _Again as err:
-            if attempt == ATTEMPTS:
-                raise CommandExecutionError(f"{err} ({ATTEMPTS} times); {ASK}") from None
-            wait_s = min(max(PAUSE_S, err.wait_s), WAIT_CAP_S)
+            if attempt == attempts:
+                raise CommandExecutionError(f"{err} ({attempts} times); {ASK}") from None
+            wait_s = max(pause_s, min(err.wait_s, WAIT_CAP_S))
             log.info("dynatrace: %s; trying again in %g s", err, wait_s)
         time.sleep(wait_s)
     raise AssertionError("unreachable")
 
 
-def _send(method, what, path, query, body):
-    base, headers = environment(), _headers()
-    host = urlsplit(base).hostname or ""
-    if host.endswith(".apps.dynatrace.com"):
-        path = path.replace("/api/", "/platform/classic/environment-api/", 1)
+@contextlib.contextmanager
+def _asked(method, path, token, headers, timeout_s, **sent):
+    """
+    Give the answer while it is read; what goes wrong with the connection is said, or tried again.
+    """
+    what = f"{method} {path}"
+    url, own = _address(path), _headers(token)
+    host = urlsplit(url).hostname
     try:
         # The texts of these errors may hold the proxy's password, and nothing that helps more.
         with (
             _session() as session,
             session.request(
                 method,
-                base + path,
-                params=query,
-                data=None if body is None else json.dumps(body),
-                headers=headers,
-                timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S),
+                url,
+                headers={**own, **headers},
+                timeout=(CONNECT_TIMEOUT_S, timeout_s),
                 stream=True,
                 allow_redirects=False,
+                **sent,
             ) as answer,
         ):
-            return answer.status_code, answer.headers, _read(what, answer)
+            yield answer
     except requests.exceptions.SSLError:
         raise CommandExecutionError(
             f"{what}: the certificate of {host} is not trusted; "
@@ -142,11 +220,38 @@ def _send(method, what, path, query, body):
         raise _Again(f"{what}: no connection to {host} within {CONNECT_TIMEOUT_S} s") from None
     except requests.exceptions.RequestException as err:
         if method == "GET":
-            raise _Again(f"{what} at {host} failed: {type(err).__name__}") from None
+            raise _Again(f"{what} at {host} failed: {_failure(err)}") from None
         raise CommandExecutionError(
-            f"{what} at {host} failed: {type(err).__name__}. Whether the tenant carried it out is "
-            f"not known; run it again, which finds out. Else {ASK}"
+            f"{what} at {host} failed: {_failure(err)}. Whether the tenant carried it out is not "
+            f"known; run it again, which finds out. Else {ASK}"
         ) from None
+
+
+def _failure(err):
+    if isinstance(err, requests.exceptions.ChunkedEncodingError):
+        return "the answer is truncated"
+    return type(err).__name__
+
+
+def _address(path):
+    base = environment()
+    if (urlsplit(base).hostname or "").endswith(".apps.dynatrace.com"):
+        path = path.replace("/api/", "/platform/classic/environment-api/", 1)
+    return base + path
+
+
+def _headers(key):
+    if key not in TOKENS:
+        raise CommandExecutionError(f"{key} is no token for the tenant")
+    token = __salt__["config.get"](f"dynatrace:{key}", None)
+    if not token:
+        raise CommandExecutionError(f"dynatrace:{key} is not set: {TOKENS[key]}")
+    if not isinstance(token, str) or not TOKEN.fullmatch(token):
+        raise CommandExecutionError(f"dynatrace:{key} is no token")
+    if token.startswith("sdb://"):
+        raise CommandExecutionError(f"dynatrace:{key}: its sdb profile is not known here")
+    scheme = "Bearer" if token.startswith("dt0s") else "Api-Token"
+    return {"Authorization": f"{scheme} {token}", "User-Agent": "salt-dynatrace"}
 
 
 def _session():
@@ -163,24 +268,7 @@ def _session():
     return session
 
 
-def _headers():
-    token = __salt__["config.get"]("dynatrace:settings_token", None)
-    if not token:
-        raise CommandExecutionError(
-            "dynatrace:settings_token is not set: give this minion (and no other that does not "
-            "need it) a token with the scopes settings.read, settings.write and entities.read"
-        )
-    if not isinstance(token, str) or not TOKEN.fullmatch(token):
-        raise CommandExecutionError("dynatrace:settings_token is no token")
-    if token.startswith("sdb://"):
-        raise CommandExecutionError("dynatrace:settings_token: its sdb profile is not known here")
-    scheme = "Bearer" if token.startswith("dt0s") else "Api-Token"
-    return {
-        "Authorization": f"{scheme} {token}",
-        "Accept": "application/json",
-        "Content-Type": "application/json; charset=utf-8",
-        "User-Agent": "salt-dynatrace",
-    }
+# -- what came back
 
 
 def _read(what, answer):
@@ -195,38 +283,34 @@ def _read(what, answer):
     return text
 
 
-# -- what came back
+def _copy(what, answer, stream, limit):
+    announced = answer.headers.get("Content-Length", "")
+    announced = int(announced) if re.fullmatch(r"\d{1,15}", announced) else None
+    until = time.monotonic() + DOWNLOAD_DEADLINE_S
+    received = 0
+    for chunk in answer.iter_content(CHUNK_BYTES):
+        received += len(chunk)
+        if received > limit or (announced or 0) > limit:
+            raise CommandExecutionError(f"{what}: the answer is larger than {limit} bytes; {ASK}")
+        if time.monotonic() > until:
+            raise CommandExecutionError(f"{what} took longer than {DOWNLOAD_DEADLINE_S} s")
+        stream.write(chunk)
+    if announced is not None and received != announced:
+        raise _Again(f"{what}: the answer is truncated, {received} of {announced} bytes")
 
 
-def _check(what, status, headers, text, scope):
+def _check(what, answer, text, scope, token, patient):
     """
-    Raise unless the answer is a success, a 207 of which every part is one included.
+    Raise unless the answer is a success; ``patient`` waits for any failure of the server.
     """
-    if 300 <= status < 400:
-        raise CommandExecutionError(
-            f"{what} was redirected ({status}), and no redirect is followed with a token; {ASK}"
-        )
-    if status in (429, 503):
-        raise _Again(f"{what} answered {status}", _asked_to_wait(headers))
-    if status == 401:
-        raise CommandExecutionError(
-            f"Dynatrace rejected dynatrace:settings_token (401) on {what}: it has expired, was "
-            "revoked, or is a token of another environment"
-        )
-    said = _said(text)
-    if status == 403:
-        raise CommandExecutionError(
-            f"Dynatrace refused {what} (403): dynatrace:settings_token needs the scope {scope}. "
-            f"It says: {said}"
-        )
-    if status == 409:
-        raise CommandExecutionError(
-            f"{what} answered 409: somebody has changed the object since it was read, or it "
-            f"conflicts with another; run it again. It says: {said}"
-        )
-    if status >= 400 or (status == 207 and _refused_parts(text)):
-        hint = f"; {ASK}" if status == 404 or status >= 500 else ""
-        raise CommandExecutionError(f"{what} answered {status}{': ' + said if said else ''}{hint}")
+    refused = __salt__["dynatrace_tenant_answer.refusal"](
+        what, answer.status_code, answer.headers, text, scope, token
+    )
+    if not refused:
+        return
+    if refused["wait_s"] is not None or (patient and answer.status_code >= 500):
+        raise _Again(refused["text"], refused["wait_s"] or 0)
+    raise CommandExecutionError(refused["text"])
 
 
 def _decoded(what, status, text):
@@ -236,69 +320,3 @@ def _decoded(what, status, text):
         return json.loads(text)
     except (ValueError, RecursionError):
         raise CommandExecutionError(f"{what}: the answer is no JSON; {ASK}") from None
-
-
-def _asked_to_wait(headers):
-    """
-    Return the seconds that a 429 asks for; the reset's unit is told by its size.
-    """
-    after = headers.get("Retry-After", "")
-    if re.fullmatch(r"\d{1,9}", after):
-        return int(after)
-    reset = headers.get("X-RateLimit-Reset", "")
-    if not re.fullmatch(r"\d{1,18}", reset):
-        return 0
-    moment = int(reset)
-    moment /= 1e6 if moment >= 1e14 else 1e3 if moment >= 1e11 else 1
-    return max(0, moment - time.time())
-
-
-def _parts(text):
-    try:
-        answer = json.loads(text)
-    except (ValueError, RecursionError):
-        return []
-    return [
-        one for one in (answer if isinstance(answer, list) else [answer]) if isinstance(one, dict)
-    ]
-
-
-def _refused_parts(text):
-    return [one for one in _parts(text) if one.get("error") or (one.get("code") or 200) >= 400]
-
-
-def _said(text):
-    """
-    Return what the server says is wrong, in one line without secrets: not what was sent.
-    """
-    lines = []
-    for one in _parts(text):
-        error = one.get("error")
-        if not isinstance(error, dict):
-            continue
-        violations = error.get("constraintViolations")
-        for found in violations if isinstance(violations, list) else []:
-            if isinstance(found, dict):
-                lines.append(f"{found.get('path') or 'object'}: {found.get('message')}")
-        if not violations:
-            lines.append(str(error.get("message", "")))
-    return clean("; ".join(filter(None, lines)))
-
-
-def clean(text):
-    """
-    Return a text from outside in one line, without our secrets, and not too long.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 dynatrace_tenant_http.clean 'any text'
-    """
-    text = SECRETS.sub("(a token)", str(text))
-    for key in ("settings_token", "webhook_token"):
-        secret = __salt__["config.get"](f"dynatrace:{key}", None)
-        if isinstance(secret, str) and secret:
-            text = text.replace(secret, "(a secret)")
-    text = "".join(letter if letter.isprintable() else " " for letter in text)
-    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"

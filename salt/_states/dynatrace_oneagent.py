@@ -26,6 +26,8 @@ NEEDED = (
     "dynatrace_oneagent_record.recall",
     "dynatrace_record.write",
     "dynatrace_signature.verify",
+    "dynatrace_tenant_answer.clean",
+    "dynatrace_tenant_http.download",
 )
 
 

@@ -23,6 +23,7 @@ from salt.exceptions import CommandExecutionError
 NEEDED = (
     "dynatrace_record.write",
     "dynatrace_tenant.process_alerting",
+    "dynatrace_tenant_answer.refusal",
     "dynatrace_tenant_api.objects",
     "dynatrace_tenant_change.begin",
     "dynatrace_tenant_http.call",

@@ -67,8 +67,12 @@ class Place:
         self.signature = load("_modules/dynatrace_signature.py", opts=opts, salt=functions)
         for name in ("authority", "verify"):
             functions[f"dynatrace_signature.{name}"] = getattr(self.signature, name)
-        tenant_http = load("_modules/dynatrace_tenant_http.py", opts=opts, salt=functions)
-        functions["dynatrace_tenant_http.environment"] = tenant_http.environment
+        answer = load("_modules/dynatrace_tenant_answer.py", salt=functions)
+        for name in ("refusal", "clean"):
+            functions[f"dynatrace_tenant_answer.{name}"] = getattr(answer, name)
+        self.http = load("_modules/dynatrace_tenant_http.py", salt=functions)
+        for name in ("call", "download"):
+            functions[f"dynatrace_tenant_http.{name}"] = getattr(self.http, name)
         grains = {"cpuarch": "x86_64"}
         path = "_modules/dynatrace_installer.py"
         self.installer = load(path, opts=opts, salt=functions, grains=grains)
@@ -270,14 +274,32 @@ def test_only_a_tenant_with_a_trusted_certificate_is_asked(
 
 
 @pytest.mark.parametrize(
-    "answer", [PAGE, b"[]", b"{}", b'{"latestAgentVersion": "../x"}', b'{"latestAgentVersion": 1}']
+    ("answer", "words"),
+    [
+        (PAGE, "the answer is no JSON"),
+        (b"", "names no OneAgent version"),
+        (b"[]", "names no OneAgent version"),
+        (b"{}", "names no OneAgent version"),
+        (b'{"latestAgentVersion": "../x"}', "names no OneAgent version"),
+        (b'{"latestAgentVersion": 1}', "names no OneAgent version"),
+    ],
 )
-def test_a_latest_version_that_is_none_is_refused(place: Place, answer: bytes) -> None:
+def test_a_latest_version_that_is_none_is_refused(place: Place, answer: bytes, words: str) -> None:
     """It becomes a part of what is compared and shown."""
     assert place.installer.latest() == NEW
     place.tenant.fault("wrong_type", path="/metainfo", body=answer)
-    with pytest.raises(CommandExecutionError, match="names no OneAgent version"):
+    with pytest.raises(CommandExecutionError, match=words):
         place.installer.latest()
+
+
+def test_a_failure_of_the_server_is_waited_out(place: Place) -> None:
+    """Asking changes nothing, so it may be done again: for the version as for the installer."""
+    for status in (500, 502):
+        place.tenant.fault("server_error", path="/installer/", status=status)
+        assert place.installer.latest() == NEW
+    place.tenant.fault("server_error", path="/installer/", status=500)
+    place.run()
+    assert [call.status for call in place.tenant.requests[:6]] == [500, 200, 502, 200, 500, 200]
 
 
 @pytest.mark.parametrize(
@@ -298,16 +320,40 @@ def test_the_api_is_where_the_kind_of_environment_has_it(
     """Managed below /e/<id>, the platform behind its gateway and with its own kind of token."""
     place.configuration["dynatrace:environment_url"] = url
     place.configuration["dynatrace:installer_token"] = token
-    asked, headers = place.installer._place("latest")
-    assert asked == begin + "deployment/installer/agent/unix/default/latest?arch=x86"
-    assert headers == {"Authorization": f"{scheme} {token}"}
+    asked = place.http._address(place.installer._path("latest"))
+    assert asked == begin + "deployment/installer/agent/unix/default/latest"
+    assert place.http._headers("installer_token")["Authorization"] == f"{scheme} {token}"
 
 
 def test_a_rejected_token_is_said_once(place: Place) -> None:
     """Trying again would not help."""
     place.tenant.expire_token(TOKEN)
-    assert "needs the scope InstallerDownload" in place.refusal()
+    assert "rejected dynatrace:installer_token (401)" in place.refusal()
     assert len(asked(place.tenant)) == 1
+
+
+def test_a_missing_scope_is_named(place: Place) -> None:
+    """With the key of the token that lacks it."""
+    place.configuration["dynatrace:installer_token"] = place.tenant.add_token(["settings.read"])
+    assert "dynatrace:installer_token needs the scope InstallerDownload" in place.refusal()
+
+
+def test_a_download_replaces_no_file(place: Place) -> None:
+    """It is callable on its own, with any path; what is there stays, and nothing is asked."""
+    kept = place.root / "kept"
+    kept.write_text("mine")
+    path = place.installer._path("latest")
+    with pytest.raises(FileExistsError):
+        place.http.download(path, "InstallerDownload", str(kept), 10**9, "installer_token")
+    assert kept.read_text() == "mine"
+    assert place.tenant.requests == []
+
+
+def test_no_other_secret_of_the_minion_goes_to_the_tenant(place: Place) -> None:
+    """Whoever calls the module names one of two tokens."""
+    with pytest.raises(CommandExecutionError, match="webhook_token is no token for the tenant"):
+        place.http.call("GET", "/api/v2/problems", "problems.read", token="webhook_token")
+    assert place.tenant.requests == []
 
 
 def test_a_version_that_is_not_there_is_said(place: Place) -> None:

@@ -71,6 +71,8 @@ class OneAgent:
             "dynatrace_installer.latest": lambda: NEW,
             "dynatrace_installer.run": self._install,
             "dynatrace_signature.verify": None,
+            "dynatrace_tenant_answer.clean": str,
+            "dynatrace_tenant_http.download": None,
             "saltutil.refresh_grains": lambda: True,
         }
         opts = {"id": "web01", "cachedir": str(self.cachedir), "test": False}

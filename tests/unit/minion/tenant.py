@@ -20,7 +20,9 @@ def functions(given: dict[str, Any], cachedir: Path | None = None) -> dict[str, 
     salt: dict[str, Callable[..., Any]] = {}
     settings = {"dynatrace:environment_url": URL, **given}
     salt["config.get"] = lambda key, default=None, **_: settings.get(key, default)
-    parts = [f"tenant_{name}" for name in ("http", "options", "record", "values", "window")]
+    parts = [
+        f"tenant_{name}" for name in ("answer", "http", "options", "record", "values", "window")
+    ]
     for name in ("record", *parts):
         module = load(
             f"_modules/dynatrace_{name}.py",

@@ -6,6 +6,9 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,8 +26,10 @@ def http(**given: Any) -> Any:
         "dynatrace:webhook_token": "w3bh00k",
         **{f"dynatrace:{key}": value for key, value in given.items()},
     }
-    salt = {"config.get": lambda key, default=None: settings.get(key, default)}
-    return load("_modules/dynatrace_tenant_http.py", salt=salt)
+    salt: dict[str, Any] = {"config.get": lambda key, default=None: settings.get(key, default)}
+    answer = load("_modules/dynatrace_tenant_answer.py", salt=salt)
+    salt["dynatrace_tenant_answer.refusal"] = answer.refusal
+    return load("_modules/dynatrace_tenant_http.py", salt=salt, answer=answer)
 
 
 def answering(*answers: tuple[int, dict[str, str], Any], **given: Any) -> Any:
@@ -34,18 +39,21 @@ def answering(*answers: tuple[int, dict[str, str], Any], **given: Any) -> Any:
     module = http(**given)
     left = list(answers)
 
-    def send(*_: Any) -> tuple[int, dict[str, str], bytes]:
+    @contextmanager
+    def asked(*_: Any, **__: Any) -> Iterator[SimpleNamespace]:
         status, headers, body = left.pop(0)
-        return status, headers, body if isinstance(body, bytes) else json.dumps(body).encode()
+        body = body if isinstance(body, bytes) else json.dumps(body).encode()
+        yield SimpleNamespace(
+            status_code=status, headers=headers, iter_content=lambda _: iter([body])
+        )
 
-    module._send = send
-    module.PAUSE_S = 0
+    module._asked = asked
     return module
 
 
 def refusal(*answers: tuple[int, dict[str, str], Any]) -> str:
     with pytest.raises(CommandExecutionError) as raised:
-        answering(*answers).call("POST", "/api/v2/settings/objects", "settings.write")
+        answering(*answers).call("POST", "/api/v2/settings/objects", "settings.write", pause_s=0)
     return str(raised.value)
 
 
@@ -86,7 +94,9 @@ def test_a_text_of_the_server_is_one_line_without_our_secrets() -> None:
 def test_load_is_waited_out_so_often_and_no_longer() -> None:
     """The last refusal says how often it was tried."""
     busy: tuple[int, dict[str, str], Any] = (429, {}, {})
-    assert answering(busy, (503, {}, b""), (200, {}, {"a": 1})).call("GET", "/x", "s") == {"a": 1}
+    assert answering(busy, (503, {}, b""), (200, {}, {"a": 1})).call(
+        "GET", "/x", "s", pause_s=0
+    ) == {"a": 1}
     assert "answered 429 (5 times)" in refusal(*[busy] * 5)
 
 
@@ -109,14 +119,17 @@ def test_what_the_tenant_asks_for_is_read(headers: Any, least: float, most: floa
     units = {"seconds": 1, "milliseconds": 1e3, "microseconds": 1e6}
     moments = {name: str(int(until * factor)) for name, factor in units.items()}
     given = {key: value.format(**moments) for key, value in headers.items()}
-    assert least <= http()._asked_to_wait(given) <= most
+    assert least <= http().__answer__._asked_to_wait(given) <= most
 
 
 def test_a_platform_token_goes_as_bearer() -> None:
     """A classic one as Api-Token."""
-    assert http()._headers()["Authorization"] == f"Api-Token {TOKEN}"
+    assert http()._headers("settings_token")["Authorization"] == f"Api-Token {TOKEN}"
     platform = TOKEN.replace("dt0c01", "dt0s16")
-    assert http(settings_token=platform)._headers()["Authorization"] == f"Bearer {platform}"
+    assert (
+        http(settings_token=platform)._headers("settings_token")["Authorization"]
+        == f"Bearer {platform}"
+    )
 
 
 @pytest.mark.parametrize(
