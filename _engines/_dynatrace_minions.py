@@ -195,7 +195,10 @@ def _one(candidates: set[str], step: str) -> Match:
     if len(candidates) == 1:
         return Match(next(iter(candidates)), by=step)
     names = ", ".join(sorted(candidates)[:5]) + (", …" if len(candidates) > 5 else "")
-    return Match(None, reason=f"ambiguous: {len(candidates)} minions by {step}: {names}")
+    reason = f"ambiguous: {len(candidates)} minions by {step}: {names}"
+    # Nothing cures it but a person, who has never seen it before.
+    hint = "; a clone keeps the id of its original until it gets a OneAgent of its own"
+    return Match(None, reason=reason + (hint if step == "host_id" else ""))
 
 
 def _keys(minion: str, grains: Grains) -> _Keys:

@@ -14,9 +14,14 @@ the enrichment file of the OneAgent, ``oneagentctl``, and ``ruxithost.id``. Tena
 known by ``oneagentctl`` only, and left out when it does not tell. Without a OneAgent there is no
 grain, and nothing is logged.
 
+What a OneAgent leaves behind when it is uninstalled names a host that this machine may not be: a
+clone of it, or one that was made of its image. So the files count only where ``oneagentctl`` is.
+
 Grains are collected often, so what ``oneagentctl`` said is kept in ``<cachedir>/dynatrace``, until
 one of those files changes, at most an hour. Other places are set in the minion's configuration:
-``dynatrace_enrichment_file``, ``dynatrace_oneagentctl``, ``dynatrace_host_id_file``.
+``dynatrace_enrichment_file``, ``dynatrace_oneagentctl``, ``dynatrace_host_id_file``. A OneAgent that
+has no ``oneagentctl`` on this host, in a container say, is believed when one of the two files is set
+there, and ``oneagentctl`` is not.
 """
 
 import contextlib
@@ -45,13 +50,20 @@ def dynatrace():
     Return the grain, or an empty mapping where there is no OneAgent.
     """
     marks = [_mark(_place(key)) for key in PLACES]
-    if not any(marks):
+    if not any(marks) or not _is_installed(marks):
         return {}
     identity = _kept(marks)
     if identity is None:
         identity = _identity()
         _keep(marks, identity)
     return {"dynatrace": identity} if identity else {}
+
+
+def _is_installed(marks):
+    if marks[PLACES.index("dynatrace_oneagentctl")]:
+        return True
+    named = [key for key in PLACES if __opts__.get(key)]
+    return bool(named) and "dynatrace_oneagentctl" not in named
 
 
 def _identity():

@@ -6,6 +6,7 @@ functions are used, loaded as the master loads them, so that what is checked is 
 """
 
 import os
+import re
 import time
 
 import _dynatrace_ask as bus
@@ -18,6 +19,7 @@ from salt.exceptions import SaltException
 # So many minions are asked for their modules; a check must not be a job for the whole fleet.
 SAMPLE = 10
 NAMED = 5
+HOST_ID = re.compile(r"HOST-[0-9A-F]{16}")
 ANSWER_S = 5.0
 SYNC = "salt '*' saltutil.sync_all"
 
@@ -154,7 +156,24 @@ def _minions(found, opts, engine, until):
         found.add("warn", "minions", f"{what}; without it: {_named(without)}", fix)
     else:
         found.add("ok", "minions", what)
+    _clones(found, {one: _host_id(grains(one)) for one in with_id})
     _synced(found, opts, [*with_id, *without][:SAMPLE], until)
+
+
+def _clones(found, hosts):
+    """
+    Tell which minions say that they are one host: a problem of it is acted on nowhere.
+    """
+    by_host = {}
+    for minion, host in hosts.items():
+        # A minion may say anything, and what is told here has one line.
+        if isinstance(host, str) and HOST_ID.fullmatch(host):
+            by_host.setdefault(host, []).append(minion)
+    for host, minions in sorted(by_host.items()):
+        if len(minions) > 1:
+            what = f"{_named(minions)} say that they are one host, {host}: none of them is healed"
+            fix = "a clone needs a OneAgent of its own; see docs/oneagent.md, Clones and images"
+            found.add("fail", "minions", what, fix)
 
 
 def _host_id(grains):

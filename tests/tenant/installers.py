@@ -3,8 +3,8 @@ OneAgent installers whose payload is a stub: a oneagentctl that keeps state, and
 
 Nothing of Dynatrace is in them. Arguments, getters and setters are the documented ones; that several
 values of a key stand side by side, and that a missing one cannot be removed, too. What is synthetic:
-how the stub tells the tenant, that everything lies beside the path of the installation rather than
-in /var/lib, and that the uninstaller leaves nothing (the real one leaves logs and identity).
+how the stub tells the tenant, and that everything lies beside the path of the installation rather
+than in /var/lib. Its uninstaller leaves identity and enrichment file, and makes no logs to leave.
 """
 
 from __future__ import annotations

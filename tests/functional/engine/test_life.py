@@ -56,6 +56,29 @@ def test_a_healed_problem_that_stays_open_is_not_acted_on_again(scene: Scene) ->
     assert world.whats() == ["open", "healed"]
 
 
+def test_a_clone_keeps_its_original_from_being_acted_on_until_it_is_another_host(
+    scene: Scene,
+) -> None:
+    """
+    Two minions with one host id are told with what to do, and neither is acted on.
+    """
+    apache = scene.host("web01")
+    scene.hosts["clone"] = scene.hosts["web01"]
+    world = scene.world()
+    scene.tenant.open_problem(apache)
+    for _ in range(5):
+        world.poll(300)
+    (opened,) = world.events()
+    assert (opened["minions"], opened["targets"], opened["attempt"]) == ([], [], 0)
+    (unmatched,) = opened["unmatched"]
+    assert "ambiguous: 2 minions by host_id: clone, web01; a clone keeps" in unmatched["reason"]
+
+    world.minions["clone"] = {"dynatrace": {"host_id": "HOST-00000000000000C1"}}
+    world.index.touch("clone")
+    world.poll(900)
+    assert world.events()[-1]["minions"] == ["web01"]
+
+
 def test_webhook_and_poll_racing_cause_one_attempt(scene: Scene) -> None:
     """
     One problem, known by a hundred notifications and by the poll, is one event.

@@ -93,7 +93,11 @@ def test_the_grain_knows_the_host_after_the_installation(minion: Minion) -> None
     metadata = minion.tenant.entities[f"HOST-{HOST_ID}"].properties["customHostMetadata"]
     assert metadata == [{"key": "salt_minion", "value": "scratch"}]
     changes(minion.apply("dynatrace.oneagent.absent"))
+    # The file stays, and is no identity any more: a clone of this machine would have it too.
+    assert HOST_ID in (minion.root / "dt_host_metadata.json").read_text()
     assert minion.call("grains.get", "dynatrace") == ""
+    changes(minion.apply())
+    assert minion.call("grains.get", "dynatrace:host_id") == f"HOST-{HOST_ID}"
 
 
 @pytest.mark.parametrize("key", ["environment_url", "installer_token"])

@@ -56,10 +56,8 @@ for entry in properties + tags:
     key, given, value = entry.partition("=")
     if given:
         facts[key.lower()] = value
-if gone:
-    if os.path.exists(enrichment):
-        os.unlink(enrichment)
-else:
+# What an uninstaller leaves behind is what was there.
+if not gone:
     with open(enrichment + ".new", "w", encoding="utf-8") as handle:
         json.dump(facts, handle)
     os.replace(enrichment + ".new", enrichment)

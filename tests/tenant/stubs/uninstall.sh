@@ -1,5 +1,5 @@
 #!/bin/sh
-# Stub of a OneAgent's uninstaller; unlike the real one it leaves nothing behind.
+# Stub of a OneAgent's uninstaller; the host's identity and the enrichment file stay, as with the real one.
 path=$(cd "$(dirname "$0")/.." && pwd) || exit 1
 @PYTHON@ -I -S "$path/agent/tools/report.py" "$path" gone
-rm -r "$path" && rm -f "${path%/*}/ruxithost.id"
+rm -r "$path"

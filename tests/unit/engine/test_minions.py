@@ -121,8 +121,14 @@ def test_a_name_is_never_matched_in_part() -> None:
     assert match == Match(None, reason="no minion has this host id, name or address")
 
 
+CLONE = "a clone keeps the id of its original until it gets a OneAgent of its own"
 AMBIGUOUS = [
-    ("host_id", {"a": OWN, "b": OWN}, detail(), "2 minions by host_id: a, b"),
+    (
+        "host_id",
+        {"a": OWN, "b": OWN},
+        detail(salt_minions=("a",), detected_name="a"),
+        f"2 minions by host_id: a, b; {CLONE}",
+    ),
     (
         "property",
         {"a": {}, "b": {}},

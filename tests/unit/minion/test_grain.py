@@ -15,13 +15,24 @@ from tests.unit.minion.loading import load
 HOST = "HOST-5FD609AD6757BE7D"
 
 
-def grain(tmp_path: Path) -> Any:
-    opts = {
+def places(tmp_path: Path) -> dict[str, str]:
+    """
+    Return where a OneAgent of a test has its files.
+    """
+    return {
         "dynatrace_enrichment_file": str(tmp_path / "metadata.json"),
         "dynatrace_oneagentctl": str(tmp_path / "oneagentctl"),
         "dynatrace_host_id_file": str(tmp_path / "ruxithost.id"),
     }
-    return load("_grains/dynatrace.py", opts=opts).dynatrace()
+
+
+def grain(tmp_path: Path, **opts: str) -> Any:
+    """
+    Return the grain of a minion whose OneAgent is where such are; `opts` is its configuration.
+    """
+    module = load("_grains/dynatrace.py", opts=opts)
+    module._places = lambda: places(tmp_path)  # type: ignore[attr-defined]
+    return module.dynatrace()
 
 
 def oneagentctl(tmp_path: Path, script: str) -> None:
@@ -36,6 +47,30 @@ def test_without_a_oneagent_there_is_no_grain(
     """A host that Dynatrace does not watch says nothing, in grains and log."""
     assert grain(tmp_path) == {}
     assert not caplog.records
+
+
+def left_behind(tmp_path: Path) -> None:
+    """
+    Leave what an uninstaller leaves, and what an image of such a host has.
+    """
+    (tmp_path / "metadata.json").write_text(json.dumps({"dt.entity.host": HOST}))
+    (tmp_path / "ruxithost.id").write_text("5fd609ad6757be7d")
+
+
+def test_what_a_oneagent_left_behind_is_no_identity(tmp_path: Path) -> None:
+    """A clone would be taken for the host that it was made of, and restarted in its place."""
+    left_behind(tmp_path)
+    assert grain(tmp_path) == {}
+    assert grain(tmp_path, **places(tmp_path)) == {}
+    oneagentctl(tmp_path, "exit 1")
+    assert grain(tmp_path) == {"dynatrace": {"host_id": HOST}}
+
+
+@pytest.mark.parametrize("named", ["dynatrace_enrichment_file", "dynatrace_host_id_file"])
+def test_a_file_that_a_person_names_alone_is_believed(tmp_path: Path, named: str) -> None:
+    """A OneAgent in a container has no oneagentctl on the host."""
+    left_behind(tmp_path)
+    assert grain(tmp_path, **{named: places(tmp_path)[named]}) == {"dynatrace": {"host_id": HOST}}
 
 
 def test_the_enrichment_file_comes_first(tmp_path: Path) -> None:
@@ -61,6 +96,7 @@ def test_oneagentctl_is_asked_before_the_id_file(tmp_path: Path) -> None:
 )
 def test_the_id_file_is_read_in_each_of_its_forms(tmp_path: Path, content: str) -> None:
     """With and without 0x, in either case, and only its first line."""
+    oneagentctl(tmp_path, "exit 1")
     (tmp_path / "ruxithost.id").write_text(content)
     assert grain(tmp_path) == {"dynatrace": {"host_id": HOST}}
 
@@ -90,6 +126,7 @@ def test_a_failing_oneagentctl_is_passed_over(tmp_path: Path) -> None:
 )
 def test_what_is_no_host_id_gives_no_grain(tmp_path: Path, content: str) -> None:
     """The engine matches by this grain, so nothing but a HOST id gets in."""
+    oneagentctl(tmp_path, "exit 1")
     (tmp_path / "metadata.json").write_text(content)
     (tmp_path / "ruxithost.id").write_text(content)
     assert grain(tmp_path) == {}
@@ -98,6 +135,7 @@ def test_what_is_no_host_id_gives_no_grain(tmp_path: Path, content: str) -> None
 @pytest.mark.parametrize("group", ["a b", "x" * 101, "{{ x }}", 7, None])
 def test_an_odd_host_group_is_left_out(tmp_path: Path, group: Any) -> None:
     """The host id stands without it."""
+    oneagentctl(tmp_path, "exit 1")
     (tmp_path / "metadata.json").write_text(
         json.dumps({"dt.entity.host": HOST, "dt.host_group.id": group})
     )
@@ -108,12 +146,7 @@ def cached(tmp_path: Path) -> Any:
     """
     Return the grain of a minion that has a cache directory, as each real one has.
     """
-    opts = {
-        "dynatrace_enrichment_file": str(tmp_path / "metadata.json"),
-        "dynatrace_oneagentctl": str(tmp_path / "oneagentctl"),
-        "dynatrace_host_id_file": str(tmp_path / "ruxithost.id"),
-        "cachedir": str(tmp_path / "cache"),
-    }
+    opts = {**places(tmp_path), "cachedir": str(tmp_path / "cache")}
     return load("_grains/dynatrace.py", opts=opts).dynatrace()
 
 
@@ -200,10 +233,7 @@ def test_a_hanging_oneagentctl_is_given_up_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No second getter waits as long, and the next grain run does not wait at all."""
-    opts = {"cachedir": str(tmp_path / "cache")}
-    opts["dynatrace_oneagentctl"] = str(tmp_path / "oneagentctl")
-    opts["dynatrace_host_id_file"] = str(tmp_path / "ruxithost.id")
-    opts["dynatrace_enrichment_file"] = str(tmp_path / "metadata.json")
+    opts = {**places(tmp_path), "cachedir": str(tmp_path / "cache")}
     metadata = {"dt.entity.host": HOST}
     (tmp_path / "metadata.json").write_text(json.dumps(metadata))
     oneagentctl(tmp_path, f'echo "$1" >> {tmp_path}/asked; exec sleep 60')

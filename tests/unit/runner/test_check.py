@@ -117,6 +117,15 @@ def test_minions_with_grain_and_modules_are_good(monkeypatch: pytest.MonkeyPatch
     ]
 
 
+def test_minions_that_say_they_are_one_host_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clone and its original: the engine would act on neither, and a person must know."""
+    odd = {"dynatrace": {"host_id": "HOST-00000000000000A1\nok"}}
+    grains = {"web01": HOST, "web02": odd, "web03": HOST, "web04": odd}
+    found = minions(monkeypatch, grains, dict.fromkeys(grains, GOOD))
+    said = "web01, web03 say that they are one host, HOST-00000000000000A1: none of them is healed"
+    assert [one for one in found if one[0] != "ok"] == [("fail", said)]
+
+
 def test_minions_that_lack_something_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the grain, without the modules, without an answer."""
     grains = {"web01": HOST, "web02": None, "web03": {"dynatrace": "x"}}

@@ -131,15 +131,16 @@ def test_tags_of_others_and_the_identity_stay(place: Place) -> None:
 
 
 def test_an_uninstalled_host_is_seen_no_more(place: Place) -> None:
-    """Its files are gone, and the tenant knows since when."""
+    """The tenant knows since when; its identity stays, so that it comes back as the same host."""
     place.install()
     host_id = place.host_id
     assert place.tenant.entities[host_id].last_seen is None
     assert place.run("/bin/sh", place.path / "agent" / "uninstall.sh").returncode == 0
     assert not place.path.exists()
-    assert not place.enrichment.exists()
+    assert place.facts["dt.entity.host"] == host_id
     assert place.tenant.entities[host_id].last_seen is not None
     place.install()
+    assert place.host_id == host_id
     assert place.tenant.entities[host_id].last_seen is None
 
 
