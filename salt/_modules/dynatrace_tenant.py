@@ -17,6 +17,8 @@ WINDOW = "builtin:alerting.maintenance-window"
 ENVIRONMENT = "environment"
 # They go into one URL.
 SCOPES_A_CALL = 50
+# In what dynatrace_tenant_api.entities raises when there are more than asked for.
+TOO_MANY = "entities match"
 NOT_FOUND = (
     "A new one is known some minutes after its process was started under a OneAgent, and one that "
     "ran last more than three days ago is not found. Nothing was changed."
@@ -56,6 +58,28 @@ def process_alerting(name, test=False, **given):
         comment = f"Availability alerting would be set for {_list(g for g, _, _ in plans)}."
         return {"result": None, "comment": comment, "changes": changes}
     return _write_alerting({"kind": "process_alerting", "label": name}, plans)
+
+
+def without_groups():
+    """
+    Return what of ``dynatrace:tenant:process_alerting`` matches no process group yet, by label.
+
+    It is ``{"apache": <selector>}``, empty when each entry matches one. Changes nothing.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt master01 dynatrace_tenant.without_groups
+    """
+    asked = __salt__["dynatrace_tenant_options.asked"]("process_alerting")
+    if asked["problem"]:
+        raise CommandExecutionError(asked["problem"])
+    selectors = {
+        one["name"]: _values("selector", _checked("process_alerting", one["name"], one))
+        for one in asked["entries"]
+    }
+    return {label: selector for label, selector in selectors.items() if not _is_any(selector)}
 
 
 def no_process_alerting(name, test=False):
@@ -168,11 +192,20 @@ def _unchanged(comment):
 # -- process groups
 
 
+def _is_any(selector):
+    try:
+        return bool(__salt__["dynatrace_tenant_api.entities"](selector, 1))
+    except CommandExecutionError as err:
+        if TOO_MANY not in str(err):
+            raise
+        return True
+
+
 def _groups(selector, options):
     try:
         return __salt__["dynatrace_tenant_api.entities"](selector, options["max_groups"])
     except CommandExecutionError as err:
-        if "entities match" not in str(err):
+        if TOO_MANY not in str(err):
             raise
         raise CommandExecutionError(
             f"Process groups: {err}. Say more precisely which are meant, or raise `max_groups`. "

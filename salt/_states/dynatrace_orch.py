@@ -12,8 +12,9 @@ and refuses with a sentence. Minions are named by a list of whole ids, so that n
 import re
 import time
 
+import _dynatrace_steps as steps
 import salt.loader
-from salt.exceptions import CommandExecutionError, SaltException
+from salt.exceptions import CommandExecutionError
 
 DISPLAY_ID = re.compile(r"P-[0-9]{1,18}|[0-9]{1,18}")
 # Seconds; what is asked for is kept between these.
@@ -37,7 +38,7 @@ def remedied(name, minion=None, service=None):
     minion, service
         The whole id of an accepted minion; the name of a service that has a remedy.
     """
-    return _refusing(name, _remedied, minion, service)
+    return steps.told(name, _remedied, minion, service)
 
 
 def problem_healed(name, display_id=None, timeout=180, instance=None):
@@ -53,7 +54,7 @@ def problem_healed(name, display_id=None, timeout=180, instance=None):
     instance
         Name of the engine, if several run.
     """
-    return _refusing(name, _problem_healed, display_id, timeout, instance)
+    return steps.told(name, _problem_healed, display_id, timeout, instance)
 
 
 def may_be_broken(name, minion=None, service=None, allow=None, instance=None):
@@ -71,7 +72,7 @@ def may_be_broken(name, minion=None, service=None, allow=None, instance=None):
     instance
         As for ``problem_healed``.
     """
-    return _refusing(name, _may_be_broken, minion, service, allow, instance)
+    return steps.told(name, _may_be_broken, minion, service, allow, instance)
 
 
 def outage_healed(name, minion=None, service=None, how="stop", timeout=120, instance=None):
@@ -91,7 +92,7 @@ def outage_healed(name, minion=None, service=None, how="stop", timeout=120, inst
     instance
         As for ``problem_healed``.
     """
-    return _refusing(name, _outage_healed, minion, service, how, timeout, instance)
+    return steps.told(name, _outage_healed, minion, service, how, timeout, instance)
 
 
 def refused(name, comment):
@@ -104,17 +105,6 @@ def refused(name, comment):
         What is wrong.
     """
     return {"name": name, "result": False, "comment": comment, "changes": {}}
-
-
-def _refusing(name, act, *args):
-    """
-    Return what the act says as a state does; what it raises is a failure.
-    """
-    try:
-        result, comment, changes = act(*args)
-    except (SaltException, OSError) as err:
-        result, comment, changes = False, str(err), {}
-    return {"name": name, "result": result, "comment": comment, "changes": changes}
 
 
 def _remedied(minion, service):
@@ -213,8 +203,7 @@ def _attempt(minion, since, instance):
 
 
 def _within(seconds):
-    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
-        raise CommandExecutionError("`timeout` is a number of seconds")
+    steps.check_seconds("timeout", seconds)
     return min(max(seconds, SHORTEST_S), LONGEST_S)
 
 
@@ -268,8 +257,7 @@ def _run(minion, function, args, kwargs):
     """
     Run a function on one minion and return what it gave, whatever that is; None: it did not answer.
     """
-    answers = __salt__["saltutil.cmd"]([minion], function, arg=args, kwarg=kwargs, tgt_type="list")
-    return (answers.get(minion) or {}).get("ret")
+    return steps.run(__salt__, [minion], function, args, kwargs).get(minion)
 
 
 def _read(states):

@@ -9,17 +9,22 @@ Each checks what the pillar gave before anything is done with it. Except ``synce
 anything: they look whether the steps before them took.
 """
 
+import functools
+import logging
 import re
 import time
 
-import salt.key
+import _dynatrace_steps as steps
 import salt.loader
 import salt.utils.minions
-from salt.exceptions import CommandExecutionError, SaltException
+from salt.exceptions import CommandExecutionError
 
-MOST_MINIONS = 200
+log = logging.getLogger(__name__)
+
 HOST_ID = re.compile(r"HOST-[0-9A-F]{16}")
 LOOK_S = 1
+# The pause between two looks for process groups grows to this: they take minutes.
+GROUPS_LOOK_S = 15
 LONGEST_S = 1800
 
 
@@ -34,7 +39,7 @@ def targets_known(name, minions=None, via=None):
     via
         The minion that asks the tenant; None: the master itself does.
     """
-    return _told(name, _targets_known, minions, via)
+    return steps.told(name, _targets_known, minions, via)
 
 
 def synced(name, minions=None, via=None):
@@ -44,7 +49,7 @@ def synced(name, minions=None, via=None):
     name, minions, via
         As for ``targets_known``.
     """
-    return _told(name, _synced, minions, via)
+    return steps.told(name, _synced, minions, via)
 
 
 def applied(name, minions=None, sls=None):
@@ -59,7 +64,7 @@ def applied(name, minions=None, sls=None):
     sls
         What to apply: ``dynatrace.oneagent``.
     """
-    return _told(name, _applied, minions, sls)
+    return steps.told(name, _applied, minions, sls)
 
 
 def hosts_known(name, minions=None, via=None, timeout=600):
@@ -71,7 +76,25 @@ def hosts_known(name, minions=None, via=None, timeout=600):
     timeout
         Seconds to wait: a new OneAgent is seen by the tenant after a minute or two.
     """
-    return _told(name, _hosts_known, minions, via, timeout)
+    return steps.told(name, _hosts_known, minions, via, timeout)
+
+
+def groups_awaited(name, via=None, wait=600):
+    """
+    Wait until each entry of ``dynatrace:tenant:process_alerting`` matches a process group.
+
+    A new OneAgent needs some minutes until Dynatrace knows the groups of its processes. What is
+    missing when the time is over is no failure of this step: the next one sets what can be set, and
+    fails with what to do.
+
+    name
+        Any text.
+    via
+        As for ``targets_known``.
+    wait
+        Seconds, at most; 0: not at all.
+    """
+    return steps.told(name, _groups_awaited, via, wait)
 
 
 def notification_heard(name, timeout=10):
@@ -86,52 +109,19 @@ def notification_heard(name, timeout=10):
     timeout
         Seconds for each.
     """
-    return _told(name, _notification_heard, timeout)
-
-
-def _told(name, act, *args):
-    """
-    Return what the act says as a state does; what it raises is a failure.
-    """
-    try:
-        result, comment, changes = act(*args)
-    except (SaltException, OSError) as err:
-        result, comment, changes = False, str(err), {}
-    return {"name": name, "result": result, "comment": comment, "changes": changes}
+    return steps.told(name, _notification_heard, timeout)
 
 
 def _targets_known(minions, via):
-    names = _checked(minions, via)
+    names = steps.accepted(__opts__, minions, via)
     return True, f"Accepted here: {', '.join(names)}.", {}
 
 
-def _checked(minions, via):
-    """
-    Return all minions that are meant, each once; raises when they are not what they should be.
-    """
-    if not isinstance(minions, list) or not minions:
-        raise CommandExecutionError('the pillar `minions` is no list of minion ids: ["web01"]')
-    if len(minions) > MOST_MINIONS:
-        raise CommandExecutionError(f"at most {MOST_MINIONS} minions are set up at once")
-    names = list(dict.fromkeys([*map(_text, minions), *([] if via is None else [_text(via)])]))
-    accepted = set(salt.key.get_key(__opts__).list_status("accepted").get("minions", []))
-    unknown = [repr(one[:64]) for one in names if one not in accepted]
-    if unknown:
-        raise CommandExecutionError(f"no minions with these ids are accepted: {', '.join(unknown)}")
-    return names
-
-
-def _text(value):
-    if not isinstance(value, str):
-        raise CommandExecutionError("a minion is named by its id, a text")
-    return value
-
-
 def _synced(minions, via):
-    names = _checked(minions, via)
+    names = steps.accepted(__opts__, minions, via)
     if __opts__["test"]:
         return None, f"Modules would be synced to {', '.join(names)}.", {}
-    answers = _run(names, "saltutil.sync_all")
+    answers = steps.run(__salt__, names, "saltutil.sync_all")
     silent = [name for name in names if not isinstance(answers.get(name), dict)]
     if silent:
         raise CommandExecutionError(f"these minions did not answer: {', '.join(silent)}")
@@ -144,7 +134,7 @@ def _synced(minions, via):
 
 
 def _applied(minions, sls):
-    names = _checked(minions, None)
+    names = steps.accepted(__opts__, minions)
     module = "_".join(sls.split(".")[:2])
     lacking = _lacking(names, module) if __opts__["test"] else []
     able = [name for name in names if name not in lacking]
@@ -152,7 +142,9 @@ def _applied(minions, sls):
     for name in lacking:
         said.append(f"{name}: what {sls} would change is told once its modules are synced.")
         results.add(None)
-    answers = _run(able, "state.apply", [sls], queue=True, test=bool(__opts__["test"]))
+    answers = steps.run(
+        __salt__, able, "state.apply", [sls], {"queue": True, "test": bool(__opts__["test"])}
+    )
     for name in able:
         result, comment, changed = _read(answers.get(name))
         results.add(result)
@@ -163,7 +155,7 @@ def _applied(minions, sls):
 
 
 def _lacking(names, module):
-    answers = _run(names, "saltutil.list_extmods")
+    answers = steps.run(__salt__, names, "saltutil.list_extmods")
     return [name for name in names if module not in (answers.get(name) or {}).get("states", ())]
 
 
@@ -184,9 +176,8 @@ def _read(states):
 
 
 def _hosts_known(minions, via, timeout):
-    _checked(minions, via)
-    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
-        raise CommandExecutionError("`timeout` is a number of seconds")
+    steps.accepted(__opts__, minions, via)
+    steps.check_seconds("timeout", timeout)
     until = time.monotonic() + (0 if __opts__["test"] else min(timeout, LONGEST_S))
     hosts = _waited(lambda: _host_ids(minions, until), minions, until)
     missing = [minion for minion in minions if minion not in hosts]
@@ -208,9 +199,44 @@ def _hosts_known(minions, via, timeout):
     return True, f"The tenant knows the hosts: {told}.", {}
 
 
+def _groups_awaited(via, wait):
+    steps.check_seconds("wait", wait)
+    if via is not None:
+        steps.accepted(__opts__, [via])
+    wait = 0 if __opts__["test"] else max(0, min(wait, LONGEST_S))
+    if __opts__["test"] and via is not None and _lacking([via], "dynatrace_tenant"):
+        return None, f"What {via} would wait for is told once its modules are synced.", {}
+    until = time.monotonic() + wait
+    look = functools.partial(_without_groups, via)
+    missing = steps.waited(look, lambda found: not found, until, LOOK_S, GROUPS_LOOK_S, _say)
+    if not missing:
+        return True, "Each entry of process_alerting matches a process group.", {}
+    told = ", ".join(f"{label} ({selector})" for label, selector in sorted(missing.items()))
+    if __opts__["test"]:
+        return None, f"These match no process group yet, and would be waited for: {told}.", {}
+    return True, f"These match no process group, after {wait:g} s: {told}.", {}
+
+
+def _say(missing, left):
+    # Not INFO, which salt-run does not show: somebody looks at a command that seems to hang.
+    log.warning(
+        "dynatrace: no process group matches %s yet; waiting for %d s more at most",
+        ", ".join(sorted(missing)),
+        left,
+    )
+
+
+def _without_groups(via):
+    if via is None:
+        return __salt__["dynatrace_tenant.without_groups"]()
+    missing = steps.run(__salt__, [via], "dynatrace_tenant.without_groups").get(via)
+    if isinstance(missing, dict):
+        return missing
+    raise CommandExecutionError(f"{via} cannot ask the tenant: {missing or 'it does not answer'}")
+
+
 def _notification_heard(timeout):
-    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
-        raise CommandExecutionError("`timeout` is a number of seconds")
+    steps.check_seconds("timeout", timeout)
     if __opts__["test"]:
         return None, "A test notification would be sent to each listener of this master.", {}
     runners = salt.loader.runner(__opts__, whitelist=["dynatrace_listener"])
@@ -231,11 +257,8 @@ def _waited(look, wanted, until):
     """
     Return what ``look`` gives, at the latest when the time is over, and before if nothing is missing.
     """
-    while True:
-        found = look()
-        if len(set(found)) >= len(set(wanted)) or time.monotonic() > until:
-            return found
-        time.sleep(LOOK_S)
+    whole = len(set(wanted))
+    return steps.waited(look, lambda found: len(set(found)) >= whole, until, LOOK_S, LOOK_S)
 
 
 def _host_ids(minions, until):
@@ -250,7 +273,7 @@ def _host_ids(minions, until):
             found[minion] = host
     missing = [minion for minion in minions if minion not in found]
     if missing and time.monotonic() < until:
-        _run(missing, "saltutil.refresh_grains")
+        steps.run(__salt__, missing, "saltutil.refresh_grains")
     return found
 
 
@@ -270,19 +293,9 @@ def _seen(hosts, via):
     if via is None:
         found = __salt__["dynatrace_tenant_api.entities"](selector, len(hosts))
     else:
-        found = _run([via], "dynatrace_tenant_api.entities", [selector, len(hosts)]).get(via)
+        found = steps.run(
+            __salt__, [via], "dynatrace_tenant_api.entities", [selector, len(hosts)]
+        ).get(via)
     if not isinstance(found, list):
         raise CommandExecutionError(f"{via} cannot ask the tenant: {found or 'it does not answer'}")
     return [one.get("id") for one in found]
-
-
-def _run(minions, function, args=(), **kwargs):
-    """
-    Run a function on these minions and return what each gave.
-    """
-    if not minions:
-        return {}
-    answers = __salt__["saltutil.cmd"](
-        minions, function, arg=list(args), kwarg=kwargs, tgt_type="list"
-    )
-    return {name: answer.get("ret") for name, answer in answers.items()}

@@ -11,12 +11,12 @@ from tests.harness.config import REPO
 
 SHIPPED = ("_engines", "master.d", "reactor", "salt")
 
-#: One function of each kind that a master loads.
+#: One function of each kind that a master loads; all but that of the modules need a sibling.
 NEEDED = {
     "engines": "dynatrace.start",
     "modules": "dynatrace.genuine",
     "runners": "dynatrace.status",
-    "states": "dynatrace.answers",
+    "states": "dynatrace_setup.synced",
 }
 
 #: Python for a master of its own: `sources(opts, modules, wanted)` gives the file of each of them.

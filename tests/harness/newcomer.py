@@ -21,7 +21,7 @@ class Newcomer(Stage):
     What `dynatrace.orch.setup` finds on the first day, with all that it needs in pillar and
     configuration: the OneAgent's installer is a stub that installs below the scratch root.
 
-    The tenant knows host and process when the stub has reported them.
+    The tenant knows the host when the stub has reported it, and its process a little later.
     """
 
     def new_tenant(self) -> Tenant:
@@ -41,7 +41,7 @@ class Newcomer(Stage):
             ["settings.read", "settings.write", "entities.read"]
         )
         self.tenant.offer_installer(VERSION, self.root, host_id=HOST)
-        self.tenant.discover()
+        self.tenant.discover(after=4)
         pillar = self._pillar(self.tenant.authority.certificate.read_text())
         minion = {
             "dynatrace_oneagentctl": f"{self.oneagent}/agent/tools/oneagentctl",
@@ -55,7 +55,7 @@ class Newcomer(Stage):
         """
         Run `dynatrace.orch.setup` and return its states in their order.
         """
-        states = self.orchestrate("setup", {"minions": [MINION], "timeout": 60}, **more)
+        states = self.orchestrate("setup", {"minions": [MINION], "timeout": 60, "wait": 60}, **more)
         found = self.tenant.entities.values()
         processes = [one.entity_id for one in found if one.type == "PROCESS_GROUP_INSTANCE"]
         self.process = processes[0] if processes else ""

@@ -37,7 +37,7 @@ It does not model:
   profiles by event properties, availability by a number of instances; a notification tells nothing
   of problems that were open before it;
 - OneAgents but the stub: installers for other systems, images, connectivity; a removed tag or
-  property is gone at once, and processes are found only as `discover` was told;
+  property is gone at once, and processes are found only as, and when, `discover` was told;
 - the end of a maintenance window while a problem is open: its flags are those of its beginning;
 - Davis: nothing merges, escalates, becomes frequent or goes through "Processing" by itself; a test
   does that by `update_problem`, `merge_problem` and the flags of `open_problem`;

@@ -8,6 +8,7 @@ Dynatrace documentation's. A removed one is gone at once, though in reality it l
 from __future__ import annotations
 
 import secrets
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,8 @@ class Deployment(Notifications):
         self.installers: dict[str, bytes] = {}
         self.latest_version = ""
         self.agent_secret = secrets.token_hex(16)
-        self._discovered: list[dict[str, Any]] = []
+        self._discovered: list[tuple[float, dict[str, Any]]] = []
+        self._appearing: list[threading.Timer] = []
 
     @property
     def authority(self) -> Authority:
@@ -70,11 +72,20 @@ class Deployment(Notifications):
         self.log.add("installer offered", version=version)
         return script
 
-    def discover(self, **process: Any) -> None:
+    def discover(self, after: float = 0.0, **process: Any) -> None:
         """
         Let every host that is new by its OneAgent have a process; the options of `add_process`.
+
+        It appears, with its group, so many seconds after the host: minutes, in reality.
         """
-        self._discovered.append(process)
+        self._discovered.append((after, process))
+
+    def discover_no_more(self) -> None:
+        """
+        Forget the processes that have not appeared yet.
+        """
+        for timer in self._appearing:
+            timer.cancel()
 
     def agent_reported(self, report: dict[str, Any]) -> str:
         """
@@ -99,11 +110,20 @@ class Deployment(Notifications):
                 del host.properties["customHostMetadata"]
             own = [tag for tag in host.tags if tag.label != "Environment"]
             host.tags = own + [_tag(entry) for entry in report["tags"]]
-            for process in self._discovered if new else ():
-                self.add_process(host_id, **process)
+            for after, process in self._discovered if new else ():
+                self._appear(host_id, after, process)
         what = "agent gone" if report["gone"] else "agent reported"
         self.log.add(what, host=host_id, name=name, tags=report["tags"])
         return host_id
+
+    def _appear(self, host_id: str, after: float, process: dict[str, Any]) -> None:
+        if not after:
+            self.add_process(host_id, **process)
+            return
+        timer = threading.Timer(after, self.add_process, (host_id,), process)
+        timer.daemon = True
+        timer.start()
+        self._appearing.append(timer)
 
 
 def _pair(entry: str) -> dict[str, str]:

@@ -103,6 +103,7 @@ class Tenant(Deployment):
         if not self.running:
             return
         self.running = False
+        self.discover_no_more()
         for monitor in self._monitors:
             monitor.stop()
         self._listener.shutdown()

@@ -15,6 +15,8 @@
                    dynatrace:tenant in its pillar. Without it the master asks, with `dynatrace:` in
                    its own configuration or pillar
     timeout        seconds that the tenant gets to notice a new host; 600
+    wait           seconds that it gets, after that, to know the process groups that
+                   dynatrace:tenant:process_alerting names; 600, and 0 does not wait
 
   What the minions are to have stands in their pillar, which pillar.example explains; a token has
   no place in the call, since Salt keeps that in the job cache.
@@ -59,6 +61,18 @@ dynatrace-orch-setup-dynatrace-setup-hosts-known:
         - sls: dynatrace.tenant.webhook
         - sls: dynatrace.tenant.process_alerting
         - sls: dynatrace.tenant.maintenance_windows
+{%- endif %}
+
+# A new OneAgent needs minutes until the tenant knows what runs beside it.
+dynatrace-orch-setup-dynatrace-setup-groups-awaited:
+  dynatrace_setup.groups_awaited:
+    - via: {{ via | tojson }}
+    - wait: {{ salt['pillar.get']('wait', 600) | tojson }}
+    - require:
+        - dynatrace_setup: dynatrace-orch-setup-dynatrace-setup-hosts-known
+{%- if via is none %}
+    - require_in:
+        - sls: dynatrace.tenant.process_alerting
 {%- else %}
 
 dynatrace-orch-setup-dynatrace-setup-applied-tenant:
@@ -66,7 +80,7 @@ dynatrace-orch-setup-dynatrace-setup-applied-tenant:
     - minions: {{ [via] | tojson }}
     - sls: dynatrace.tenant
     - require:
-        - dynatrace_setup: dynatrace-orch-setup-dynatrace-setup-hosts-known
+        - dynatrace_setup: dynatrace-orch-setup-dynatrace-setup-groups-awaited
 {%- endif %}
 
 # Needs nothing of the above: it tells in any case whether the engine can be reached.

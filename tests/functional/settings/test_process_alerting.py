@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from salt.exceptions import CommandExecutionError
 
 from tests.functional.settings.conftest import ALERTING, Site
 
@@ -75,6 +76,33 @@ def test_that_no_group_is_known_yet_is_no_failure_of_a_test_run(site: Site) -> N
     state = ask(site, test=True, technology="APACHE_HTTPD")
     assert state["result"] is None
     assert "No process group matches" in state["comment"]
+
+
+def without_groups(site: Site, entries: dict[str, Any]) -> Any:
+    site.pillar({"process_alerting": entries})
+    return site._load()[0]["dynatrace_tenant.without_groups"]()
+
+
+def test_what_matches_no_group_yet_is_told_by_its_label(site: Site) -> None:
+    """However many another one matches; nothing is changed by asking."""
+    entries = {
+        "web": {"technology": "APACHE_HTTPD", "max_groups": 1},
+        "proxy": {"technology": "NGINX"},
+    }
+    nginx = 'type("PROCESS_GROUP"),softwareTechnologies("NGINX")'
+    apache = nginx.replace("NGINX", "APACHE_HTTPD")
+    assert without_groups(site, {}) == {}
+    assert without_groups(site, entries) == {"web": apache, "proxy": nginx}
+    for number in range(3):
+        group(site, f"shop{number}")
+    assert without_groups(site, entries) == {"proxy": nginx}
+    group(site, "proxy", "NGINX")
+    assert without_groups(site, entries) == {}
+    assert alerting(site) == set()
+    with pytest.raises(CommandExecutionError, match="`tecnology` is no key"):
+        without_groups(site, {"web": {"tecnology": "NGINX"}})
+    with pytest.raises(CommandExecutionError, match="no mapping"):
+        without_groups(site, {"web": "NGINX"})
 
 
 def test_more_groups_than_allowed_are_an_error(site: Site) -> None:

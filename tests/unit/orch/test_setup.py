@@ -30,10 +30,16 @@ class Master:
         self.states_of: dict[str, list[str]] = {}
         self.heard: dict[str, Any] = {}
         self.selectors: list[str] = []
+        self.groups: Any = {}
+        self.looks: list[float] = []
         self.states: ModuleType = load(
             "_states/dynatrace_setup.py",
             opts={"test": False},
-            salt={"saltutil.cmd": self._cmd, "dynatrace_tenant_api.entities": self._entities},
+            salt={
+                "saltutil.cmd": self._cmd,
+                "dynatrace_tenant_api.entities": self._entities,
+                "dynatrace_tenant.without_groups": self._without_groups,
+            },
         )
         module = self.states
 
@@ -41,7 +47,7 @@ class Master:
             def list_status(self, _: str) -> dict[str, list[str]]:
                 return {"minions": ["web01", "web02", "salt01"]}
 
-        monkeypatch.setattr(module.salt.key, "get_key", lambda _: Keys())
+        monkeypatch.setattr(module.steps.salt.key, "get_key", lambda _: Keys())
         monkeypatch.setattr(
             module.salt.utils.minions,
             "get_minion_data",
@@ -55,6 +61,10 @@ class Master:
         self.selectors.append(selector)
         return self.hosts
 
+    def _without_groups(self) -> Any:
+        self.looks.append(self.states.time.monotonic())
+        return self.groups() if callable(self.groups) else self.groups
+
     def _cmd(self, tgt: list[str], fun: str, arg: Any, kwarg: Any, tgt_type: str) -> Any:
         assert tgt_type == "list"
         self.ran.append((tgt, fun))
@@ -67,6 +77,8 @@ class Master:
             return {name: {"ret": self.brought.get(name, {"grains": []})} for name in tgt}
         if fun == "dynatrace_tenant_api.entities":
             return {"salt01": {"ret": self._entities(*arg)}}
+        if fun == "dynatrace_tenant.without_groups":
+            return {"salt01": {"ret": self._without_groups()}}
         return {}
 
     def step(self, name: str, **given: Any) -> tuple[Any, str, dict[str, Any]]:
@@ -208,6 +220,114 @@ def test_with_test_true_nobody_is_changed_or_waited_for(master: Master) -> None:
     assert master.step("hosts_known", minions=["web01"], timeout=600)[0] is None
     assert master.step("notification_heard")[0] is None
     assert master.ran == []
+
+
+class Clock:
+    """
+    A clock that goes on when somebody sleeps, and by nothing else.
+    """
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        assert seconds > 0
+        self.now += seconds
+
+
+@pytest.fixture
+def clock(master: Master, monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """
+    Time that costs none.
+    """
+    clock = Clock()
+    for module in (master.states, master.states.steps):
+        monkeypatch.setattr(module, "time", clock)
+    monkeypatch.setattr(master.states, "LOOK_S", 1)
+    return clock
+
+
+MISSING = {"apache": 'type("PROCESS_GROUP"),softwareTechnologies("APACHE_HTTPD")'}
+
+
+@pytest.mark.parametrize("via", [None, "salt01"])
+def test_process_groups_are_waited_for_until_they_are_there(
+    master: Master, clock: Clock, via: str | None
+) -> None:
+    """Soon at first, then gently: one question in 15 s and not one a second."""
+    master.groups = lambda: MISSING if clock.now < 240 else {}
+    result, comment, changes = master.step("groups_awaited", via=via)
+    assert (result, changes) == (True, {})
+    assert comment == "Each entry of process_alerting matches a process group."
+    assert master.looks[:6] == [0, 1, 3, 7, 15, 30]
+    assert {b - a for a, b in zip(master.looks[5:], master.looks[6:], strict=False)} == {15}
+    assert master.looks[-1] < 240 + 15
+
+
+def test_who_waits_is_told_once_a_minute(
+    master: Master, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """For what, and how long at most; a level that salt-run shows."""
+    master.groups = MISSING
+    master.step("groups_awaited", wait=200)
+    said = [(record.levelname, record.getMessage()) for record in caplog.records]
+    assert [text for _, text in said] == [
+        f"dynatrace: no process group matches apache yet; waiting for {left} s more at most"
+        for left in (200, 140, 80, 20)
+    ]
+    assert {level for level, _ in said} == {"WARNING"}
+
+
+@pytest.mark.parametrize(
+    ("wait", "waited"), [(600, 600), (0, 0), (-5, 0), (0.5, 0.5), (10**9, 1800)]
+)
+def test_the_waiting_has_an_end_and_is_then_no_failure(
+    master: Master, clock: Clock, wait: float, waited: float
+) -> None:
+    """The state that needs the groups fails with what to do; 0 looks once."""
+    master.groups = MISSING
+    result, comment, changes = master.step("groups_awaited", wait=wait)
+    assert (result, changes) == (True, {})
+    assert comment.startswith(f"These match no process group, after {waited:g} s: apache (type(")
+    assert clock.now == waited
+    assert waited > 0 or len(master.looks) == 1
+
+
+def test_with_test_true_it_is_told_what_would_be_waited_for(master: Master, clock: Clock) -> None:
+    """By a minion without modules when it has them."""
+    master.states.__opts__["test"] = True  # type: ignore[attr-defined]
+    master.groups = MISSING
+    result, comment, _ = master.step("groups_awaited")
+    assert (result, clock.now) == (None, 0)
+    assert "would be waited for: apache (type(" in comment
+    master.states_of = {"salt01": []}
+    result, comment, _ = master.step("groups_awaited", via="salt01")
+    assert (result, len(master.looks)) == (None, 1)
+    assert comment == "What salt01 would wait for is told once its modules are synced."
+
+
+@pytest.mark.parametrize("answer", [None, "ERROR: the token may not read entities", False])
+def test_a_minion_that_cannot_ask_for_groups_is_a_failure(
+    master: Master, clock: Clock, answer: Any
+) -> None:
+    """What it said is told, and it is not asked again."""
+    master.groups = answer
+    result, comment, _ = master.step("groups_awaited", via="salt01")
+    assert (result, len(master.looks), clock.now) == (False, 1, 0)
+    assert f"salt01 cannot ask the tenant: {answer or 'it does not answer'}" in comment
+
+
+@pytest.mark.parametrize("value", [*HOSTILE, None, [], {}, True], ids=lambda v: repr(v)[:20])
+def test_what_is_no_number_of_seconds_waits_for_nothing(master: Master, value: Any) -> None:
+    """Nor does a name that is no minion's."""
+    result, comment, _ = master.step("groups_awaited", wait=value)
+    assert (result, comment, master.looks) == (False, "`wait` is a number of seconds", [])
+    if value is not None:
+        assert master.step("groups_awaited", via=value)[0] is False
+    assert (master.ran, master.looks) == ([], [])
 
 
 @pytest.mark.parametrize(

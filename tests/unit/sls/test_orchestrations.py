@@ -96,7 +96,8 @@ def test_a_hostile_list_is_checked_before_any_minion_is_asked(
     tmp_path: Path, name: str, value: Any
 ) -> None:
     """Each step that acts requires the one that checks, directly or through another."""
-    high = orchestration(tmp_path, name, {"minions": value, "via": value, "timeout": value})
+    given = {"minions": value, "via": value, "timeout": value, "wait": value}
+    high = orchestration(tmp_path, name, given)
     check = f"dynatrace-orch-{name}-dynatrace-setup-targets-known"
     assert next(iter(high)) == check
     assert high[check] == {"dynatrace_setup.targets_known": {"minions": value, "via": value}}
@@ -107,12 +108,14 @@ def test_a_hostile_list_is_checked_before_any_minion_is_asked(
         if function == "dynatrace_setup.applied":
             assert given["minions"] in (value, [value])
         assert step in safe or required & safe or step.endswith("notification-heard")
+        if function == "dynatrace_setup.groups_awaited":
+            assert (given["via"], given["wait"]) == (value, value)
         safe.add(step)
 
 
 @pytest.mark.parametrize("name", ["setup", "teardown"])
 def test_without_a_minion_for_it_the_master_asks_the_tenant(tmp_path: Path, name: str) -> None:
-    """The states of the tenant are included, and wait for the check."""
+    """The states of the tenant are included, and wait for the check; alerting for the groups, too."""
     high = orchestration(tmp_path, name, {"minions": ["web01"]})
     waiting = [
         one["sls"]
@@ -120,6 +123,8 @@ def test_without_a_minion_for_it_the_master_asks_the_tenant(tmp_path: Path, name
         for given in body.values()
         for one in given.get("require_in", [])
     ]
-    assert len(waiting) == 3
+    assert len(set(waiting)) == 3
+    twice = [sls for sls in set(waiting) if waiting.count(sls) > 1]
+    assert twice == (["dynatrace.tenant.process_alerting"] if name == "setup" else [])
     for sls in waiting:
         assert (REPO / "salt" / (sls.replace(".", "/") + ".sls")).is_file()

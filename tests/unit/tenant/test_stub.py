@@ -157,6 +157,15 @@ def test_a_host_that_is_new_has_the_processes_that_are_to_be_found(
     assert process.links["isProcessOf"] == [place.host_id]
 
 
+def test_a_process_may_appear_later_than_its_host(place: Place, tenant: Tenant) -> None:
+    """As at Dynatrace, where that takes minutes; its group appears with it."""
+    tenant.discover(after=0.2, name="soon")
+    tenant.discover(after=3600, name="late")
+    place.install()
+    tenant.wait_for(lambda: len(tenant.entities) == 3, timeout=30)
+    assert {one.name for one in tenant.entities.values() if one.type != "HOST"} == {"soon"}
+
+
 @pytest.mark.parametrize("path", ["/proc/1/oneagent", "{root}/../x", "{root}x/oneagent"])
 def test_it_installs_below_its_root_only(place: Place, path: str) -> None:
     """Whatever path it is given."""
