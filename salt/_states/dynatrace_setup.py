@@ -188,6 +188,7 @@ def _hosts_known(minions, via, timeout):
             f"the master knows no grain dynatrace:host_id of {', '.join(missing)}: does the OneAgent "
             "run there? salt '<minion>' grains.get dynatrace tells"
         )
+    _check_distinct(hosts)
     ids = sorted(set(hosts.values()))
     seen = _waited(lambda: _seen(ids, via), ids, until)
     unseen = [minion for minion in minions if hosts[minion] not in seen]
@@ -197,6 +198,16 @@ def _hosts_known(minions, via, timeout):
         )
     told = ", ".join(f"{minion} is {hosts[minion]}" for minion in minions)
     return True, f"The tenant knows the hosts: {told}.", {}
+
+
+def _check_distinct(hosts):
+    for host in hosts.values():
+        twins = sorted(minion for minion, own in hosts.items() if own == host)
+        if len(twins) > 1:
+            raise CommandExecutionError(
+                f"{' and '.join(twins)} say that they are one host, {host}, so the engine would act on "
+                "neither: a clone needs a OneAgent of its own, see docs/oneagent.md, Clones and images"
+            )
 
 
 def _groups_awaited(via, wait):

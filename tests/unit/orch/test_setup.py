@@ -196,6 +196,18 @@ def test_a_minion_without_a_host_id_is_named(master: Master, host: Any) -> None:
     assert master.selectors == []
 
 
+@pytest.mark.parametrize("test", [False, True])
+def test_two_minions_that_say_they_are_one_host_are_refused(master: Master, test: bool) -> None:
+    """One of them is a clone, and the engine could not tell which; one that is named twice is one."""
+    master.states.__opts__["test"] = test  # type: ignore[attr-defined]
+    assert master.step("hosts_known", minions=["web01", "web02", "web01"])[0] is True
+    master.grains["web02"] = HOST
+    result, comment, _ = master.step("hosts_known", minions=["web01", "web02"])
+    assert result is False
+    assert comment.startswith(f"web01 and web02 say that they are one host, {HOST}, so the")
+    assert len(master.selectors) == 1
+
+
 def test_a_host_that_the_tenant_does_not_know_in_time_is_named(master: Master) -> None:
     """Another one is no substitute."""
     master.hosts = [{"id": HOST}]
