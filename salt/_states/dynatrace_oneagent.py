@@ -21,9 +21,11 @@ from salt.exceptions import CommandExecutionError
 
 NEEDED = (
     "dynatrace_installer.run",
-    "dynatrace_oneagent.configure",
+    "dynatrace_oneagent.install",
     "dynatrace_oneagent_options.wanted",
     "dynatrace_oneagent_record.recall",
+    "dynatrace_oneagent_settings.configure",
+    "dynatrace_oneagent_tools.run",
     "dynatrace_record.write",
     "dynatrace_signature.verify",
     "dynatrace_tenant_answer.clean",
@@ -103,7 +105,7 @@ def _install_plan(have, new):
     if have:
         return f"OneAgent {have} would be upgraded to {new}."
     want = __salt__["dynatrace_oneagent_options.wanted"]()
-    arguments = __salt__["dynatrace_oneagent.arguments_of"](want)
+    arguments = __salt__["dynatrace_oneagent_settings.arguments_of"](want)
     return f"OneAgent {new} would be installed with {' '.join(arguments)}."
 
 
@@ -112,10 +114,10 @@ def _configured():
         __salt__["dynatrace_oneagent.update"]()
         return None, "No OneAgent is installed yet; its installation sets what is wanted.", {}
     if __opts__["test"]:
-        changes = __salt__["dynatrace_oneagent.difference"]()
+        changes = __salt__["dynatrace_oneagent_settings.difference"]()
         comment = "These would be changed, and the agent restarted."
         return (None, comment, changes) if changes else _nothing()
-    changes = __salt__["dynatrace_oneagent.configure"]()
+    changes = __salt__["dynatrace_oneagent_settings.configure"]()
     if not changes:
         return _nothing()
     _tell_master()
@@ -153,4 +155,5 @@ def _tell_master():
     """
     Refresh grains and pillar, so that the master knows the new host id, or that there is none.
     """
+    __salt__["dynatrace_oneagent.forget_grain"]()
     __salt__["saltutil.refresh_grains"]()

@@ -76,7 +76,8 @@ class OneAgent:
             "saltutil.refresh_grains": lambda: True,
         }
         opts = {"id": "web01", "cachedir": str(self.cachedir), "test": False}
-        for part in ("record", "oneagent_options", "oneagent_record", "oneagent"):
+        parts = ("options", "record", "tools", "settings")
+        for part in ("record", *(f"oneagent_{part}" for part in parts), "oneagent"):
             name = f"dynatrace_{part}"
             module = load(f"_modules/{name}.py", opts=opts, salt=functions)
             for function in public(module):

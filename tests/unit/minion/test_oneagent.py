@@ -335,11 +335,12 @@ def test_the_hosts_identity_goes_only_when_asked(tmp_path: Path, purge: bool) ->
     states = host.states()
     inside = states.__salt__["dynatrace_oneagent.leftovers"].__globals__  # type: ignore[attr-defined]
     inside["_dynatrace_places"] = lambda: [str(left)]
-    inside["_default_path"] = lambda: str(link)
+    home = "dynatrace_oneagent_tools.default_home"
+    states.__salt__[home] = lambda: str(link)  # type: ignore[attr-defined]
     told = states.absent("x")
     assert told["changes"]["removed"] == ([str(left)] if purge else []) + [str(link)]
     assert left.exists() is not purge
-    inside["_default_path"] = lambda: str(other)
+    states.__salt__[home] = lambda: str(other)  # type: ignore[attr-defined]
     assert states.absent("x")["changes"] == {}
     assert other.is_symlink()
 

@@ -72,7 +72,7 @@ def test_the_installer_runs_quietly_with_its_options(tmp_path: Path) -> None:
 def test_the_product_code_is_checked_before_it_is_used(product: str) -> None:
     """msiexec is given what Windows names, if it looks like one."""
     ran: list[list[str]] = []
-    oneagent = load("_modules/dynatrace_oneagent.py", salt=answering(product, ran))
+    oneagent = load("_modules/dynatrace_oneagent_tools.py", salt=answering(product, ran))
     if product == PRODUCT:
         assert oneagent._uninstaller() == ["msiexec.exe", "/x", PRODUCT, "/quiet", "/norestart"]
     else:
