@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 
 EXECUTABLE = "/usr/sbin/apache2"
+PID_FILE = Path("/run/apache2/apache2.pid")
 URL = "http://127.0.0.1/"
 PORT = 80
 PID_FILE = Path("/run/apache2/apache2.pid")
@@ -78,6 +79,9 @@ class Apache:
         """
         if self.was_serving:
             if not answers():
+                if not processes():
+                    # Of one that was killed: the service takes it for a running one's.
+                    PID_FILE.unlink(missing_ok=True)
                 _service("restart")
                 wait_until_answers(20)
             return
