@@ -17,7 +17,6 @@ EXECUTABLE = "/usr/sbin/apache2"
 PID_FILE = Path("/run/apache2/apache2.pid")
 URL = "http://127.0.0.1/"
 PORT = 80
-PID_FILE = Path("/run/apache2/apache2.pid")
 
 
 class ApacheError(Exception):
@@ -194,6 +193,7 @@ def start_anew() -> None:
     Have a whole apache2, whatever is there now; raises `ApacheError` if it does not come.
     """
     end_by_force()
+    PID_FILE.unlink(missing_ok=True)
     _service("start")
     wait_until_answers(20)
 
