@@ -32,6 +32,9 @@ ports
     way.
 configtest_timeout
     Seconds (30).
+service_timeout
+    Seconds (100) for the service manager to restart or start it, both together if need be. A
+    command that takes longer is killed and the attempt fails: what hangs is not tried on top.
 os_family
     What differs by the grain ``os_family``: for each family a mapping of the above.
 
@@ -62,10 +65,17 @@ OPTIONAL = {
     "pid_file": None,
     "ports": [],
     "configtest_timeout": 30,
+    # systemd by itself kills what does not stop within 90 s, and the engine waits for 120.
+    "service_timeout": 100,
     "beyond_loopback": False,
 }
 # Of other files, without which no story can be told.
-NEEDED = ("dynatrace.claim", "dynatrace_http.ask", "dynatrace_service.main_process")
+NEEDED = (
+    "dynatrace.claim",
+    "dynatrace_bounded.call",
+    "dynatrace_http.ask",
+    "dynatrace_service.main_process",
+)
 
 
 def attempt_taken(name):
@@ -191,7 +201,11 @@ def restarted(name, settings):
         if __opts__["test"]:
             plan = {unit: "restart" if main else "start"}
             return _ret(name, None, _plan(unit, main, place), plan)
-        changes = _restart(unit, main, place) if main else _start(unit, place)
+        until = time.monotonic() + service["service_timeout"]
+        changes = _restart(unit, main, place, until) if main else _start(unit, place, until)
+    except TimeoutError as err:
+        # No test of the configuration, which may hang for the same reason.
+        return _ret(name, False, f"{unit} cannot be brought back: {err}")
     except (CommandExecutionError, OSError) as err:
         broken = _broken(service)
         return _ret(
@@ -286,15 +300,16 @@ def _broken(service):
     Run the test of a configuration; return None, or what is wrong.
     """
     try:
-        result = __salt__["cmd.run_all"](
+        result = __salt__["dynatrace_bounded.call"](
+            service["configtest_timeout"],
+            "cmd.run_all",
             [str(word) for word in service["configtest"]],
             python_shell=False,
-            timeout=service["configtest_timeout"],
             redirect_stderr=True,
             ignore_retcode=True,
             output_loglevel="debug",
         )
-    except CommandExecutionError as err:
+    except (CommandExecutionError, OSError) as err:
         return f"the configuration cannot be tested: {err}"
     if result["retcode"] == 0:
         return None
@@ -370,14 +385,14 @@ def _plan(name, main, place):
     return f"{name} would be started{ended}; no main process lives."
 
 
-def _start(name, place):
+def _start(name, place, until):
     changes = {}
     ended = __salt__["dynatrace_service.end_leftovers"](**place)
     if ended:
         changes["orphans ended"] = ended
     if __salt__["dynatrace_service.forget_stale_pid_file"](place["executable"], place["pid_file"]):
         changes["stale pid file removed"] = place["pid_file"]
-    if __salt__["service.start"](name) and _main_appears(place):
+    if _managed("start", name, place, until) and _main_appears(place):
         return {**changes, name: "started"}
     held = __salt__["dynatrace_service.holders"](place["ports"])
     why = "; ".join(held) or "its log tells why"
@@ -385,17 +400,34 @@ def _start(name, place):
     raise CommandExecutionError(f"it does not start: {why}{done}")
 
 
-def _restart(name, main, place):
+def _restart(name, main, place, until):
     changes = {}
     thawed = __salt__["dynatrace_service.thaw"](**place)
     if thawed:
         changes["stopped processes resumed"] = thawed
-    if __salt__["service.restart"](name) and _main_appears(place):
+    if _managed("restart", name, place, until, main) and _main_appears(place):
         return {**changes, name: "restarted"}
     # It would not stop, or stopped and did not start.
     if __salt__["dynatrace_service.main_process"](**place) == main:
         changes["ended"] = __salt__["dynatrace_service.end_main"](**place)
-    return {**changes, **_start(name, place)}
+    return {**changes, **_start(name, place, until)}
+
+
+def _managed(action, name, place, until, before=None):
+    """
+    Have the service manager start or restart the service; raise TimeoutError when it hangs.
+
+    What hangs after its work was done, for instance since the daemon of an init script keeps the
+    script's output open, is no failure: then there is another main process than ``before``.
+    """
+    left = until - time.monotonic()
+    try:
+        return __salt__["dynatrace_bounded.call"](left, f"service.{action}", name, spare=place)
+    except TimeoutError:
+        after = __salt__["dynatrace_service.main_process"](**place)
+        if after in (None, before):
+            raise
+        return True
 
 
 def _main_appears(place):

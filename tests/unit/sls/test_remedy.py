@@ -71,6 +71,9 @@ class Minion:
             "service.restart": True,
         }
         functions = {key: self._keeping(key, answer) for key, answer in answers.items()}
+        functions["dynatrace_bounded.call"] = lambda _, function, *args, spare=None, **kwargs: (
+            functions[function](*args, **kwargs)
+        )
         functions.pop(lacks, None)
         self.states = load(
             "_states/dynatrace.py",
@@ -174,7 +177,13 @@ def test_a_pillar_of_another_form_is_as_none(tmp_path: Path, pillar: Any) -> Non
 
 
 @pytest.mark.parametrize(
-    "lacking", ["dynatrace.claim", "dynatrace_http.ask", "dynatrace_service.main_process"]
+    "lacking",
+    [
+        "dynatrace.claim",
+        "dynatrace_bounded.call",
+        "dynatrace_http.ask",
+        "dynatrace_service.main_process",
+    ],
 )
 def test_without_our_modules_the_minion_says_what_to_run(tmp_path: Path, lacking: str) -> None:
     """The first state fails, and tells which function is missing."""
