@@ -54,6 +54,9 @@ SERVER_ERROR = 500
 PAUSE_S = 0.05
 # For other state runs; the engine calls an attempt lost after two minutes, and tries again.
 WAIT_S = 110
+# No engine waits longer for a return (the cap of outcome_timeout). A job that has waited longer, for
+# another state run to end, would act when nobody expects it any more.
+LATE_S = 3600
 # From the end of the start command to the pid file.
 APPEAR_S = 3
 REQUIRED = ("service", "executable", "configtest", "url")
@@ -97,6 +100,10 @@ def attempt_taken(name):
     attempt = given.get("id")
     if not attempt:
         return _ret(name, True, "Run by hand: no attempt is taken.", {"attempt": "by hand"})
+    waited = time.time() - _begun(given.get("jid"))
+    if waited > LATE_S:
+        told = f"This job has waited {waited / 60:.0f} minutes and comes too late: nothing is done."
+        return _ret(name, False, told)
     in_the_way = _other_runs(given.get("jid"))
     if in_the_way:
         return _ret(name, False, f"Another state run is in progress still: {in_the_way}.")
