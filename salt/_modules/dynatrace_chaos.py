@@ -22,6 +22,9 @@ WAYS = ("stop", "kill")
 # Seconds within which a service that was stopped does not answer any more.
 GOES_S = 15
 POLL_S = 0.02
+# For a command of the service manager, as in the remedy; for other state runs to end; and for the
+# remedy with the state runs before it, after which the service is at least started.
+SERVICE_S, QUEUE_S, RESTORE_S = 100, 120, 300
 LONGEST_REQUEST_S = 10
 SHORTEST_S, LONGEST_S = 1, 1800
 SERVER_ERROR = 500
@@ -69,7 +72,7 @@ def outage(remedy, how="stop", timeout=120):
     except BaseException:
         # Whatever went wrong, it may not leave a service down that was up.
         with contextlib.suppress(Exception):
-            __salt__["service.start"](service["service"])
+            _bounded(SERVICE_S, "service.start", service["service"])
         raise
     finally:
         probe.stop()
@@ -131,13 +134,16 @@ def _restored(service, remedy, timeout, serves):
     """
     Apply the remedy, or at least start the service; return what was done and what came of it.
     """
-    states = __salt__["state.apply"](remedy, queue=True)
+    try:
+        states = _bounded(RESTORE_S, "state.apply", remedy, queue=True)
+    except CommandExecutionError as err:
+        states = str(err)
     lines = list(states.values()) if isinstance(states, dict) else [states]
     comments = " ".join(
         str(line.get("comment") if isinstance(line, dict) else line) for line in lines
     )
     if not serves():
-        __salt__["service.start"](service["service"])
+        _bounded(SERVICE_S, "service.start", service["service"])
     if _wait(serves, GOES_S):
         return f"not healed within {timeout:g} s; the remedy was applied: {comments}"
     return f"not healed within {timeout:g} s, and the remedy does not bring it back: {comments}"
@@ -147,7 +153,7 @@ def _settings(remedy):
     """
     Return what a remedy knows of its service on this minion: its own settings, its family's, and the pillar's.
     """
-    low = __salt__["state.show_low_sls"](remedy, queue=True)
+    low = _bounded(QUEUE_S, "state.show_low_sls", remedy, queue=True)
     # Errors come as a list too, of texts.
     chunks = [chunk for chunk in low if isinstance(chunk, dict)] if isinstance(low, list) else []
     wanted = ("dynatrace", "found_not_serving")
@@ -166,13 +172,20 @@ def _settings(remedy):
     return service
 
 
+def _bounded(seconds, function, *args, **kwargs):
+    try:
+        return __salt__["dynatrace_bounded.call"](seconds, function, *args, **kwargs)
+    except TimeoutError as err:
+        raise CommandExecutionError(str(err)) from None
+
+
 def _mapping(value):
     return value if isinstance(value, dict) else {}
 
 
 def _break(service, how):
     if how == "stop":
-        __salt__["service.stop"](service["service"])
+        _bounded(SERVICE_S, "service.stop", service["service"])
     else:
         _kill(service)
 

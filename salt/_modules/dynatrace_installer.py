@@ -159,18 +159,21 @@ def _private_directory():
 def _run(path, arguments):
     command = [path, "--quiet", *arguments] if _windows() else ["/bin/sh", path, *arguments]
     timeout_s = float(_option("install_timeout", 900))
-    ran = __salt__["cmd.run_all"](
-        command,
-        python_shell=False,
-        timeout=timeout_s,
-        ignore_retcode=True,
-        # An installer carries secrets of the tenant; nobody promises that it does not print them.
-        output_loglevel="quiet",
-    )
+    try:
+        ran = __salt__["dynatrace_bounded.call"](
+            timeout_s,
+            "cmd.run_all",
+            command,
+            python_shell=False,
+            ignore_retcode=True,
+            # An installer carries secrets of the tenant; nobody promises that it prints none.
+            output_loglevel="quiet",
+        )
+    except TimeoutError as err:
+        raise CommandExecutionError(f"The installer: {err}") from None
     if ran.get("retcode") != 0:
         lines = f"{ran.get('stdout', '')}\n{ran.get('stderr', '')}".strip().splitlines()
         said = "\n".join(map(__salt__["dynatrace_tenant_answer.clean"], lines[-LAST_LINES:]))
         raise CommandExecutionError(
-            f"The installer ended with {ran.get('retcode')} (it may take {timeout_s:g} s); "
-            f"its last lines:\n{said}"
+            f"The installer ended with {ran.get('retcode')}; its last lines:\n{said}"
         )

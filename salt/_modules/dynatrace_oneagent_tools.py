@@ -99,10 +99,12 @@ def run_uninstaller():
 
 
 def _run(command, timeout_s):
-    ran = __salt__["cmd.run_all"](
-        command, python_shell=False, timeout=timeout_s, ignore_retcode=True
-    )
-    # Without a code it was ended by the timeout.
+    try:
+        ran = __salt__["dynatrace_bounded.call"](
+            timeout_s, "cmd.run_all", command, python_shell=False, ignore_retcode=True
+        )
+    except TimeoutError as err:
+        return {"retcode": -1, "stdout": "", "said": str(err)}
     code = -1 if ran.get("retcode") is None else ran["retcode"]
     stdout, stderr = ran.get("stdout") or "", ran.get("stderr") or ""
     last = " / ".join(f"{stdout}\n{stderr}".strip().splitlines()[-LAST_LINES:])

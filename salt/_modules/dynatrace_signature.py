@@ -214,7 +214,11 @@ def _verify_authenticode(path):
         "Write-Output $s.Status; Write-Output $s.SignerCertificate.Subject".encode("utf-16-le")
     ).decode()
     command = ["powershell.exe", "-NoProfile", "-NonInteractive", "-EncodedCommand", encoded]
-    said = __salt__["cmd.run_all"](command, python_shell=False, timeout=VERIFY_TIMEOUT_S)
+    bounded = __salt__["dynatrace_bounded.call"]
+    try:
+        said = bounded(VERIFY_TIMEOUT_S, "cmd.run_all", command, python_shell=False)
+    except TimeoutError as err:
+        raise _refused(f"its Authenticode signature cannot be read: {err}") from None
     status, _, subject = said.get("stdout", "").strip().partition("\n")
     if said.get("retcode") != 0 or status.strip() != "Valid":
         raise _refused("its Authenticode signature is not valid")

@@ -64,6 +64,8 @@ class Place:
             "cmd.run_all": self._run_all,
         }
         opts = {"cachedir": str(root / "cache")}
+        bounded = load("_modules/dynatrace_bounded.py", opts=opts, salt=functions)
+        functions["dynatrace_bounded.call"] = bounded.call
         self.signature = load("_modules/dynatrace_signature.py", opts=opts, salt=functions)
         for name in ("authority", "verify"):
             functions[f"dynatrace_signature.{name}"] = getattr(self.signature, name)

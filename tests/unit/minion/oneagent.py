@@ -76,6 +76,8 @@ class OneAgent:
             "saltutil.refresh_grains": lambda: True,
         }
         opts = {"id": "web01", "cachedir": str(self.cachedir), "test": False}
+        bounded = load("_modules/dynatrace_bounded.py", opts=opts, salt=functions)
+        functions["dynatrace_bounded.call"] = bounded.call
         parts = ("options", "record", "tools", "settings")
         for part in ("record", *(f"oneagent_{part}" for part in parts), "oneagent"):
             name = f"dynatrace_{part}"

@@ -29,7 +29,9 @@ def answering(stdout: str, ran: list[list[str]]) -> dict[str, Any]:
         ran.append(command)
         return {"retcode": 0, "stdout": stdout, "stderr": ""}
 
-    return {"cmd.run_all": run_all, "config.get": lambda key, default: default}
+    functions = {"cmd.run_all": run_all, "config.get": lambda key, default: default}
+    bounded = load("_modules/dynatrace_bounded.py", opts={}, salt=functions)
+    return {**functions, "dynatrace_bounded.call": bounded.call}
 
 
 @pytest.mark.parametrize(

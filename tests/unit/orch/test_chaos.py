@@ -4,7 +4,8 @@ The outage on purpose: always ended, by somebody else or by itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
 
@@ -36,18 +37,21 @@ class Minion:
         self.on_stop: Callable[[], None] = self.go_down
         self.on_look: Callable[[], None] = lambda: None
         self.remedy: Callable[[], Any] = self.come_back
+        functions: dict[str, Any] = {
+            "state.show_low_sls": lambda *_, **__: LOW,
+            "dynatrace_http.ask": self._ask,
+            "service.stop": self._stop,
+            "service.start": self._start,
+            "state.apply": self._apply,
+        }
+        bounded = load("_modules/dynatrace_bounded.py", salt=functions, opts={})
+        functions["dynatrace_bounded.call"] = bounded.call
         self.chaos: ModuleType = load(
             "_modules/dynatrace_chaos.py",
             context=self.context,
             grains={"os_family": "Debian"},
             pillar={},
-            salt={
-                "state.show_low_sls": lambda *_, **__: LOW,
-                "dynatrace_http.ask": self._ask,
-                "service.stop": self._stop,
-                "service.start": self._start,
-                "state.apply": self._apply,
-            },
+            salt=functions,
         )
         monkeypatch.setattr(self.chaos, "GOES_S", 0.3)
         monkeypatch.setattr(self.chaos, "SHORTEST_S", 0.1)
@@ -74,6 +78,16 @@ class Minion:
     def _apply(self, remedy: str, queue: bool) -> Any:
         self.done.append(f"apply {remedy} {queue}")
         return self.remedy()
+
+
+@pytest.fixture
+def hang() -> Iterator[Callable[[], Any]]:
+    """
+    A call that does not come back before the test is over.
+    """
+    over = threading.Event()
+    yield lambda: over.wait(60)
+    over.set()
 
 
 @pytest.fixture
@@ -115,6 +129,27 @@ def test_a_remedy_that_does_not_help_is_followed_by_a_start(minion: Minion) -> N
     told = minion.chaos.outage("dynatrace.remedy.apache2", timeout=0.1)
     assert minion.done[-1] == "start apache2"
     assert told["serves"] is True
+
+
+def test_a_remedy_that_never_has_its_turn_is_followed_by_a_start(
+    minion: Minion, hang: Callable[[], Any]
+) -> None:
+    """Another state run may hang: what serves before does so afterwards."""
+    minion.chaos.RESTORE_S = 0.2  # type: ignore[attr-defined]
+    minion.remedy = hang
+    told = minion.chaos.outage("dynatrace.remedy.apache2", timeout=0.1)
+    assert "state.apply dynatrace.remedy.apache2 did not end within 0.2 s" in told["restored"]
+    assert minion.done[-1] == "start apache2"
+    assert told["serves"] is True
+
+
+def test_a_stop_that_hangs_leaves_the_service_up(minion: Minion, hang: Callable[[], Any]) -> None:
+    """The stop is ended before the service is started."""
+    minion.chaos.SERVICE_S = 0.2  # type: ignore[attr-defined]
+    minion.on_stop = hang
+    with pytest.raises(CommandExecutionError, match=r"service\.stop apache2 did not end within"):
+        minion.chaos.outage("dynatrace.remedy.apache2")
+    assert minion.done == ["stop apache2", "start apache2"]
 
 
 def test_an_error_in_the_middle_leaves_the_service_up(minion: Minion) -> None:
