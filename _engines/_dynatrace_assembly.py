@@ -28,6 +28,7 @@ import _dynatrace_events as events
 import _dynatrace_feedback as feedback_
 import _dynatrace_hearer as hearer_
 import _dynatrace_intake as intake_
+import _dynatrace_key as key_
 import _dynatrace_ledger as ledger_
 import _dynatrace_listener as listener_
 import _dynatrace_loop as loop_
@@ -68,7 +69,7 @@ def build(instance: str, config: Config, master: Master) -> loop_.Loop:
 
     Raises DynatraceError or OSError when something cannot work.
     """
-    key = bus.signing_key(master.directory)
+    key = key_.signing_key(master.directory)
     ledger = _ledger(instance, config, master.directory)
     client = client_for(config)
     policy = policy_.Policy.from_config(config)

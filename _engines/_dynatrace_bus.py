@@ -9,13 +9,10 @@ outbox, and what was fired and never came back is fired again. The end that hear
 from __future__ import annotations
 
 import logging
-import os
 import queue
-import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, Protocol
 
 from _dynatrace_echo import HANG_S, SILENCE_S, Doubt, Echo
@@ -42,33 +39,6 @@ class EventSide(Protocol):
     def get_event(self, **kwargs: Any) -> dict[str, Any] | None: ...
 
     def destroy(self) -> None: ...
-
-
-def signing_key(directory: Path) -> bytes:
-    """
-    Return the key that signs events, made on first use; only the master's user can read it.
-
-    One key serves all instances of a master. It is written whole or not at all, so two engines may start at once.
-    """
-    path = directory / "signing.key"
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.chmod(directory, 0o700)
-    if not path.exists():
-        draft = directory / f".signing.key.{os.getpid()}"
-        with open(
-            os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="ascii"
-        ) as file:
-            file.write(secrets.token_hex(32))
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(draft, path)  # Fails when another engine was quicker: then its key is the one.
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
-    os.chmod(path, 0o600)
-    return path.read_bytes().strip()
 
 
 class Announcer(threading.Thread):
