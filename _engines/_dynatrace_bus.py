@@ -19,6 +19,7 @@ from _dynatrace_echo import HANG_S, SILENCE_S, Doubt, Echo
 from _dynatrace_errors import LedgerError
 from _dynatrace_events import PROBE_TAG, sign
 from _dynatrace_ledger import Ledger, Outgoing
+from _dynatrace_outage import Outage
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +73,7 @@ class Announcer(threading.Thread):
         self._asides: queue.SimpleQueue[tuple[str, Mapping[str, Any]]] = queue.SimpleQueue()
         #: Of the outbox: what was handed to a publisher that died before it was heard.
         self._lost: list[int] = []
+        self._outage = Outage(log, name, "events wait", "the ledger works again: events are fired")
         self._doubt = Doubt()
         self._watched = 0.0
         self._works_again: Callable[[], None] = lambda: None
@@ -129,8 +131,9 @@ class Announcer(threading.Thread):
             self._wake.clear()
             try:
                 retry = not self.drain()
+                self._outage.works()
             except LedgerError as err:
-                log.error("%s: events wait: %s", self._prefix, err)
+                self._outage.fails(err)
                 retry = True
 
     def drain(self) -> bool:

@@ -23,6 +23,7 @@ from _dynatrace_errors import (
     UnexpectedAnswer,
 )
 from _dynatrace_ledger import Action, Attempt, Comment, Episode, Ledger
+from _dynatrace_outage import Outage
 from _dynatrace_policy import Policy
 from _dynatrace_reports import AGAIN_S, GivenUp, NotYet, kind, send_close, send_event
 from _dynatrace_transport import NotSent
@@ -126,6 +127,9 @@ class Feedback(threading.Thread):
         self._client = client
         self._clock = clock
         self._wake = threading.Event()
+        self._outage = Outage(
+            log, name, "comments wait", "the ledger works again: comments are sent"
+        )
         #: Of which kinds the failing was said.
         self._failing: set[str] = set()
 
@@ -143,8 +147,9 @@ class Feedback(threading.Thread):
             try:
                 self.send_all(self._clock())
                 due = self._ledger.next_comment()
+                self._outage.works()
             except LedgerError as err:
-                log.error("%s: comments wait: %s", self._prefix, err)
+                self._outage.fails(err)
                 due = self._clock() + RETRY_CAP_S / 10
             self._wake.wait(None if due is None else max(due - self._clock(), 0.05))
             self._wake.clear()

@@ -17,6 +17,7 @@ from typing import Any
 from _dynatrace_clock import LEAST_S, Jumps
 from _dynatrace_errors import ApiError, AuthError, LedgerDamaged, LedgerError, RateLimited
 from _dynatrace_intake import Seen
+from _dynatrace_outage import Outage
 from _dynatrace_parts import Parts
 from _dynatrace_returns import Returns
 
@@ -58,7 +59,15 @@ class Loop:
         self._next_poll = 0.0
         self._next_expiry = 0.0
         self._failing_since: float | None = None
-        self._ledger_fails = False
+        # While a full disk still lets itself be read, a cycle without a poll works well, having nothing to write.
+        self._outage = Outage(
+            log,
+            name,
+            "nothing is done until the ledger works",
+            "the ledger works again",
+            self._interval + LEDGER_WAIT_S,
+            lambda: self._clock(),
+        )
 
     # -- from other threads ----------------------------------------------------------------------------------------
 
@@ -120,23 +129,14 @@ class Loop:
         except LedgerDamaged:
             raise
         except LedgerError as err:
-            level = logging.DEBUG if self._ledger_fails else logging.ERROR
-            self._ledger_fails = True
-            log.log(
-                level,
-                "%s: nothing is done until the ledger works, said once: %s",
-                self._prefix,
-                err,
-            )
+            self._outage.fails(err)
             return LEDGER_WAIT_S
         except Exception:
             log.exception(
                 "%s: a cycle failed; the next one starts in %s s", self._prefix, LEDGER_WAIT_S
             )
             return LEDGER_WAIT_S
-        if self._ledger_fails:
-            self._ledger_fails = False
-            log.info("%s: the ledger works again", self._prefix)
+        self._outage.works()
         return wait
 
     def cycle(self, now: float) -> tuple[str, bool]:

@@ -17,6 +17,7 @@ import tornado.ioloop
 from _dynatrace_errors import LedgerError
 from _dynatrace_ledger import Ledger
 from _dynatrace_notifications import Notice
+from _dynatrace_outage import Outage
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,8 @@ class Recorder(threading.Thread):
         self._waiting: list[tuple[float, Notice, Future[Any]]] = []
         self.loop: tornado.ioloop.IOLoop | None = None
         self._changed = threading.Condition()
+        again = "the ledger works again: notifications are taken"
+        self._outage = Outage(log, name, "notifications are refused with 503", again)
 
     def record(self, notice: Notice) -> Future[Any]:
         """
@@ -64,9 +67,10 @@ class Recorder(threading.Thread):
         error: Exception | None = None
         try:
             self._ledger.add_notices([(at, notice) for at, notice, _ in group])
+            self._outage.works()
         except LedgerError as err:
             error = err
-            log.error("%s: %s notifications refused with 503: %s", self._prefix, len(group), err)
+            self._outage.fails(err)
         except Exception as err:
             error = LedgerError(str(err))
             log.exception("%s: notifications could not be recorded", self._prefix)

@@ -71,7 +71,37 @@ def test_nothing_is_done_while_the_disk_is_full_and_all_of_it_afterwards(
         world.now += 1
     acted = [minion for data in world.events() for minion in data["minions"]]
     assert sorted(acted) == names
+    world.now += 31
+    world.loop.step()
     assert sum("works again" in text for text in said(caplog, logging.INFO)) == 1
+
+
+def test_a_full_disk_that_still_lets_itself_be_read_is_no_recovery(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    A cycle between two polls has nothing to write: it neither ends the failing nor has it said anew.
+    """
+    apache = scene.host("web01")
+    world = scene.world()
+    world.loop._clock = lambda: world.now
+    world.poll()
+    caplog.set_level(logging.DEBUG)
+    fill(world, True)
+    scene.tenant.open_problem(apache, title="x" * 9000)
+    for _ in range(30):
+        world.loop.step()
+        world.now += 5
+    (error,) = said(caplog, logging.WARNING)
+    assert "nothing is done until the ledger works" in error
+    assert not [text for text in said(caplog, logging.INFO) if "works again" in text]
+
+    fill(world, False)
+    for _ in range(30):
+        world.loop.step()
+        world.now += 5
+    assert sum("works again" in text for text in said(caplog, logging.INFO)) == 1
+    assert world.ledger.open_keys()
 
 
 def test_an_outcome_that_could_not_be_recorded_is_recorded_later(scene: Scene) -> None:

@@ -15,6 +15,7 @@ import _dynatrace_bus as bus
 import _dynatrace_echo as echo_
 import _dynatrace_hearer as hearer_
 import pytest
+from _dynatrace_errors import LedgerError
 from _dynatrace_events import PROBE_TAG
 from _dynatrace_ledger import Ledger
 
@@ -231,6 +232,33 @@ def test_a_bus_that_refuses_is_said_once_and_found_to_work_without_an_event(
     assert scene.look(1)
     assert scene.announcer.healthy
     assert (scene.told, scene.announcer.broken) == (1, False)
+
+
+def test_a_ledger_that_fails_is_said_once_by_the_thread_that_fires(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    And once when it works again, however often it was tried.
+    """
+    tries: list[bool] = []
+
+    def drain() -> bool:
+        tries.append(True)
+        scene.announcer.wake()
+        if len(tries) <= 5:
+            raise LedgerError("cannot write the ledger: database or disk is full")
+        if len(tries) > 10:
+            raise KeyboardInterrupt
+        return True
+
+    monkeypatch.setattr(scene.announcer, "drain", drain)
+    with caplog.at_level(logging.INFO), pytest.raises(KeyboardInterrupt):
+        scene.announcer.wake()
+        scene.announcer.run()
+    assert [one.getMessage() for one in caplog.records] == [
+        "test: events wait, said once: cannot write the ledger: database or disk is full",
+        "test: the ledger works again: events are fired",
+    ]
 
 
 def test_a_fire_that_hangs_is_said_by_the_loop(

@@ -9,6 +9,7 @@ import time
 
 import pytest
 from _dynatrace_client import Client
+from _dynatrace_errors import LedgerError
 from _dynatrace_feedback import (
     CONTEXT,
     DOUBT_WAIT_S,
@@ -198,6 +199,31 @@ def action(minion: str, state: str, comment: str = "") -> Action:
     Return what an attempt did on one minion.
     """
     return Action(ATTEMPT.attempt_id, minion, PROCESS, state, comment, NOW, NOW + 4)
+
+
+def test_a_ledger_that_fails_is_said_once_by_the_thread_that_sends(
+    feedback: Feedback, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    And once when it works again, however often it was tried.
+    """
+    tries: list[float] = []
+
+    def send_all(now: float) -> None:
+        tries.append(now)
+        feedback.wake()
+        if len(tries) <= 5:
+            raise LedgerError("cannot write the ledger: database or disk is full")
+        if len(tries) > 10:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(feedback, "send_all", send_all)
+    with caplog.at_level(logging.INFO), pytest.raises(KeyboardInterrupt):
+        feedback.run()
+    assert [one.getMessage() for one in caplog.records] == [
+        "dynatrace: comments wait, said once: cannot write the ledger: database or disk is full",
+        "dynatrace: the ledger works again: comments are sent",
+    ]
 
 
 def test_a_good_outcome_is_told() -> None:
