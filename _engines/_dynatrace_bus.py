@@ -73,6 +73,8 @@ class Announcer(threading.Thread):
         self._asides: queue.SimpleQueue[tuple[str, Mapping[str, Any]]] = queue.SimpleQueue()
         #: Of the outbox: what was handed to a publisher that died before it was heard.
         self._lost: list[int] = []
+        #: What was fired and could not be recorded as fired, with the time: nothing else is fired before it is.
+        self._unrecorded: list[tuple[Outgoing, float]] = []
         self._outage = Outage(log, name, "events wait", "the ledger works again: events are fired")
         self._doubt = Doubt()
         self._watched = 0.0
@@ -146,6 +148,7 @@ class Announcer(threading.Thread):
             waiting: set[str] = set()
             fired = 0
             self._say_all()
+            self._record()
             self._take_back()
             for listed in self._ledger.waiting_events():
                 # Its problem may have closed since: read again, an order is a mere report by now.
@@ -207,9 +210,18 @@ class Announcer(threading.Thread):
     def _fire(self, event: Outgoing) -> bool:
         if not self._put(event.data, event.tag, event.seq):
             return False
-        self._ledger.event_fired(event, time.time())
         log.info("%s: fired %s", self._prefix, event.tag)
+        self._unrecorded.append((event, time.time()))
+        self._record()
         return True
+
+    def _record(self) -> None:
+        """
+        Note in the ledger what is on the bus; without it an event would be fired again at each try of a night.
+        """
+        while self._unrecorded:
+            self._ledger.event_fired(*self._unrecorded[0])
+            del self._unrecorded[0]
 
     def _put(self, data: Mapping[str, Any], tag: str, seq: int | None = None) -> bool:
         signed = sign(data, self._key, time.time(), self._valid_for)

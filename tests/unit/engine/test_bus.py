@@ -234,6 +234,45 @@ def test_a_bus_that_refuses_is_said_once_and_found_to_work_without_an_event(
     assert (scene.told, scene.announcer.broken) == (1, False)
 
 
+def test_an_event_that_cannot_be_recorded_as_fired_is_not_fired_at_each_try(scene: Scene) -> None:
+    """
+    A disk that is full for a night would fire it ten thousand times; and nothing else is fired before it is recorded.
+    """
+    scene.add("a")
+    scene.add("b")
+    scene.ledger._db.execute("PRAGMA query_only = ON")
+    for _ in range(5):
+        with pytest.raises(LedgerError):
+            scene.look(1)
+    assert scene.publisher.tags() == ["a"]
+    scene.ledger._db.execute("PRAGMA query_only = OFF")
+    scene.look(1)
+    assert scene.publisher.tags() == ["a", "b"]
+    assert scene.ledger.waiting_events() == []
+    assert scene.ledger.counters() == {"events_open": 2}
+
+
+def test_an_event_that_was_not_recorded_and_is_lost_with_its_bus_is_fired_again(
+    scene: Scene,
+) -> None:
+    """
+    It is recorded first, or its loss would be forgotten.
+    """
+    scene.publisher.stopped = True
+    scene.add("a")
+    scene.ledger._db.execute("PRAGMA query_only = ON")
+    with pytest.raises(LedgerError):
+        scene.look(1)
+    scene.publisher.kill()
+    scene.announcer.say("salt/answer", {})
+    with pytest.raises(LedgerError):
+        scene.look(1)
+    scene.publisher.dead = scene.publisher.stopped = False
+    scene.ledger._db.execute("PRAGMA query_only = OFF")
+    scene.look(1)
+    assert scene.publisher.tags() == ["a"]
+
+
 def test_a_ledger_that_fails_is_said_once_by_the_thread_that_fires(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
