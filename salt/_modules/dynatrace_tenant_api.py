@@ -8,11 +8,14 @@ not for a command line, which Salt keeps in the job cache.
 """
 
 import re
+import time
 from urllib.parse import quote
 
 from salt.exceptions import CommandExecutionError
 
 MAX_PAGES = 100
+# All pages together; a state waits for them.
+WALK_DEADLINE_S = 600
 PAGE_SIZE = 500
 
 OBJECTS = "/api/v2/settings/objects"
@@ -149,8 +152,10 @@ def _pages(path, query, name, scope):
     """
     Yield the members of the list ``name`` of all pages.
     """
-    seen = set()
+    seen, until = set(), time.monotonic() + WALK_DEADLINE_S
     for _ in range(MAX_PAGES):
+        if time.monotonic() > until:
+            raise CommandExecutionError(f"GET {path}: not all pages came in {WALK_DEADLINE_S} s")
         answer = _call("GET", path, scope, query)
         if not isinstance(answer, dict) or not isinstance(answer.get(name), list):
             raise CommandExecutionError(f"GET {path}: the answer has no list `{name}`; {ASK}")

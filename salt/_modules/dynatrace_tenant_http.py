@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import re
+import ssl
 import time
 from urllib.parse import urlsplit
 
@@ -29,9 +30,12 @@ READ_TIMEOUT_S = 30
 FILE_TIMEOUT_S = 60
 # A whole answer must be there by then, however steadily a server trickles.
 ANSWER_DEADLINE_S = 60
+# A whole file, in all attempts together.
 DOWNLOAD_DEADLINE_S = 1800
-# How often a call is made that was refused for load or did not get through, and the pause between.
+# How often a call is made that was refused for load or did not get through, and the pause between;
+# none is begun after so many seconds.
 ATTEMPTS = 5
+CALL_DEADLINE_S = 300
 PAUSE_S = 2
 # More is waited only where the caller's own pause is longer.
 WAIT_CAP_S = 60
@@ -123,15 +127,16 @@ def call(
     what = f"{method} {path}"
     data = None if body is None else json.dumps(body)
 
-    def once():
-        with _asked(method, path, token, JSON, READ_TIMEOUT_S, params=query, data=data) as answer:
+    def once(_left_s):
+        within = (READ_TIMEOUT_S, ANSWER_DEADLINE_S, ANSWER_DEADLINE_S)
+        with _asked(method, path, token, JSON, within, params=query, data=data) as answer:
             status, text = answer.status_code, _read(what, answer)
         if status == 404 and missing_is_fine:
             return None
         _check(what, answer, text, scope, token, patient)
         return _decoded(what, status, text)
 
-    return _tried(once, attempts, pause_s)
+    return _tried(once, attempts, pause_s, CALL_DEADLINE_S)
 
 
 def download(path, scope, target, limit, token, query=None, attempts=ATTEMPTS, pause_s=PAUSE_S):
@@ -149,10 +154,11 @@ def download(path, scope, target, limit, token, query=None, attempts=ATTEMPTS, p
     """
     what = f"GET {path}"
 
-    def once():
+    def once(left_s):
         stream.seek(0)
         stream.truncate()
-        with _asked("GET", path, token, FILE, FILE_TIMEOUT_S, params=query) as answer:
+        within = (FILE_TIMEOUT_S, left_s, DOWNLOAD_DEADLINE_S)
+        with _asked("GET", path, token, FILE, within, params=query) as answer:
             if answer.status_code == 404:
                 return False
             if answer.status_code != 200:
@@ -165,66 +171,86 @@ def download(path, scope, target, limit, token, query=None, attempts=ATTEMPTS, p
     done = False
     try:
         with stream:
-            done = _tried(once, attempts, pause_s)
+            done = _tried(once, attempts, pause_s, DOWNLOAD_DEADLINE_S)
     finally:
         if not done:
             os.unlink(target)
     return done
 
 
-def _tried(once, attempts, pause_s):
+def _tried(once, attempts, pause_s, seconds):
     """
-    Return what ``once`` returns, trying again where that may help.
+    Return what ``once`` returns, trying again where that may help and time is left.
     """
+    until = time.monotonic() + seconds
     for attempt in range(1, attempts + 1):
         try:
-            return once()
+            return once(until - time.monotonic())
         except _Again as err:
-            if attempt == attempts:
-                raise CommandExecutionError(f"{err} ({attempts} times); {ASK}") from None
             wait_s = max(pause_s, min(err.wait_s, WAIT_CAP_S))
+            if attempt == attempts or time.monotonic() + wait_s > until:
+                raise CommandExecutionError(f"{err} ({attempt} times); {ASK}") from None
             log.info("dynatrace: %s; trying again in %g s", err, wait_s)
         time.sleep(wait_s)
     raise AssertionError("unreachable")
 
 
 @contextlib.contextmanager
-def _asked(method, path, token, headers, timeout_s, **sent):
+def _asked(method, path, token, headers, within, **sent):
     """
     Give the answer while it is read; what goes wrong with the connection is said, or tried again.
+
+    ``within`` are seconds: for the next byte, for the whole answer, and in all, as it is told.
     """
     what = f"{method} {path}"
     url, own = _address(path), _headers(token)
     host = urlsplit(url).hostname
+    byte_s, answer_s, all_s = within
+    session = __salt__["dynatrace_session.to_tenant"](answer_s)
     try:
         # The texts of these errors may hold the proxy's password, and nothing that helps more.
         with (
-            _session() as session,
+            session,
             session.request(
                 method,
                 url,
                 headers={**own, **headers},
-                timeout=(CONNECT_TIMEOUT_S, timeout_s),
+                timeout=(CONNECT_TIMEOUT_S, byte_s),
                 stream=True,
                 allow_redirects=False,
                 **sent,
             ) as answer,
         ):
             yield answer
-    except requests.exceptions.SSLError:
+    except requests.exceptions.SSLError as err:
         raise CommandExecutionError(
-            f"{what}: the certificate of {host} is not trusted; "
+            f"{what}: the certificate of {host} is not trusted{_reason(err)}; "
             "set dynatrace:ca_bundle to the file of its authority"
         ) from None
     except requests.exceptions.ConnectTimeout:
         raise _Again(f"{what}: no connection to {host} within {CONNECT_TIMEOUT_S} s") from None
     except requests.exceptions.RequestException as err:
-        if method == "GET":
-            raise _Again(f"{what} at {host} failed: {_failure(err)}") from None
-        raise CommandExecutionError(
-            f"{what} at {host} failed: {_failure(err)}. Whether the tenant carried it out is not "
-            f"known; run it again, which finds out. Else {ASK}"
-        ) from None
+        late = time.monotonic() >= session.ends
+        how = f"took longer than {all_s} s" if late else f"failed: {_failure(err)}"
+        if method != "GET":
+            raise CommandExecutionError(
+                f"{what} at {host} {how}. Whether the tenant carried it out is not known; run it "
+                f"again, which finds out. Else {ASK}"
+            ) from None
+        # Who trickles would do so again.
+        raise (CommandExecutionError if late else _Again)(f"{what} at {host} {how}") from None
+
+
+def _reason(err):
+    """
+    Return what OpenSSL has against a certificate: a name, a date, or what Python 3.13 wants of one.
+    """
+    while err is not None:
+        if isinstance(err, ssl.SSLCertVerificationError):
+            return f" ({err.verify_message})"
+        inner = [one for one in (*err.args, getattr(err, "reason", None)) if one is not err]
+        err = next((one for one in inner if isinstance(one, BaseException)), None)
+    return ""
 
 
 def _failure(err):
@@ -254,46 +280,26 @@ def _headers(key):
     return {"Authorization": f"{scheme} {token}", "User-Agent": "salt-dynatrace"}
 
 
-def _session():
-    session = requests.Session()
-    # The environment's .netrc would replace the token, and its proxies are not this tenant's.
-    session.trust_env = False
-    proxy = __salt__["config.get"]("dynatrace:proxy", None)
-    if proxy:
-        session.proxies = {"http": proxy, "https": proxy}
-    bundle = __salt__["config.get"]("dynatrace:ca_bundle", None)
-    if bundle and not os.path.isfile(bundle):
-        raise CommandExecutionError(f"dynatrace:ca_bundle: there is no file {bundle}")
-    session.verify = bundle or True
-    return session
-
-
 # -- what came back
 
 
 def _read(what, answer):
-    until = time.monotonic() + ANSWER_DEADLINE_S
     text = b""
     for chunk in answer.iter_content(65536):
         text += chunk
         if len(text) > MAX_ANSWER_BYTES:
             raise CommandExecutionError(f"{what}: the answer is larger than {MAX_ANSWER_BYTES} B")
-        if time.monotonic() > until:
-            raise CommandExecutionError(f"{what} took longer than {ANSWER_DEADLINE_S} s")
     return text
 
 
 def _copy(what, answer, stream, limit):
     announced = answer.headers.get("Content-Length", "")
     announced = int(announced) if re.fullmatch(r"\d{1,15}", announced) else None
-    until = time.monotonic() + DOWNLOAD_DEADLINE_S
     received = 0
     for chunk in answer.iter_content(CHUNK_BYTES):
         received += len(chunk)
         if received > limit or (announced or 0) > limit:
             raise CommandExecutionError(f"{what}: the answer is larger than {limit} bytes; {ASK}")
-        if time.monotonic() > until:
-            raise CommandExecutionError(f"{what} took longer than {DOWNLOAD_DEADLINE_S} s")
         stream.write(chunk)
     if announced is not None and received != announced:
         raise _Again(f"{what}: the answer is truncated, {received} of {announced} bytes")

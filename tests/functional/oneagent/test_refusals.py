@@ -64,8 +64,10 @@ class Place:
             "cmd.run_all": self._run_all,
         }
         opts = {"cachedir": str(root / "cache")}
-        bounded = load("_modules/dynatrace_bounded.py", opts=opts, salt=functions)
-        functions["dynatrace_bounded.call"] = bounded.call
+        for name in ("bounded.call", "http.answers", "session.to_tenant"):
+            file, function = name.split(".")
+            module = load(f"_modules/dynatrace_{file}.py", opts=opts, salt=functions)
+            functions[f"dynatrace_{name}"] = getattr(module, function)
         self.signature = load("_modules/dynatrace_signature.py", opts=opts, salt=functions)
         for name in ("authority", "verify"):
             functions[f"dynatrace_signature.{name}"] = getattr(self.signature, name)

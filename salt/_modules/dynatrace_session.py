@@ -1,0 +1,111 @@
+"""
+Opens HTTP connections whose answers must be complete by a time, however steadily a server trickles.
+
+A read timeout bounds the wait for the next byte only. A server that sends one every half minute
+would hold a state run, and behind it all others of this minion, for weeks. The engine does the same
+as this; what runs on minions cannot share its modules.
+"""
+
+import os
+import time
+
+from salt.exceptions import CommandExecutionError
+
+try:
+    import requests
+    import requests.adapters
+    import urllib3
+    import urllib3.connection
+except ImportError:
+    requests = None
+
+
+def __virtual__():
+    if requests is None:
+        return False, "dynatrace_session needs requests"
+    return "dynatrace_session"
+
+
+def to_tenant(seconds):
+    """
+    Return a session with the tenant, by the configured proxy and authority, for one request.
+
+    It is for other modules. ``ends`` is when its answer must be complete, by the monotonic clock;
+    what fails after that, fails for the time. Raises when the file of the authority is missing.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt web01 sys.doc dynatrace_session.to_tenant
+    """
+    session = requests.Session()
+    # The environment's .netrc would replace the token, and its proxies are not this tenant's.
+    session.trust_env = False
+    proxy = __salt__["config.get"]("dynatrace:proxy", None)
+    if proxy:
+        session.proxies = {"http": proxy, "https": proxy}
+    bundle = __salt__["config.get"]("dynatrace:ca_bundle", None)
+    if bundle and not os.path.isfile(bundle):
+        raise CommandExecutionError(f"dynatrace:ca_bundle: there is no file {bundle}")
+    session.verify = bundle or True
+    session.ends = ends = time.monotonic() + seconds
+    answers = __salt__["dynatrace_http.answers"](lambda: ends - time.monotonic())
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, _Adapter(answers))
+    return session
+
+
+if requests is not None:
+
+    class _Adapter(requests.adapters.HTTPAdapter):
+        """
+        The transport of a session whose answers keep a limit, directly and through a proxy.
+        """
+
+        def __init__(self, answers):
+            super().__init__()
+            self._pools = _pools(answers)
+            self.poolmanager.pool_classes_by_scheme = self._pools
+
+        def proxy_manager_for(self, proxy, **kwargs):
+            found = super().proxy_manager_for(proxy, **kwargs)
+            if not proxy.lower().startswith("socks"):  # Those have connections of their own.
+                found.pool_classes_by_scheme = self._pools
+            return found
+
+
+def _pools(answers):
+    """
+    Return the pools by scheme, with connections whose answers keep the limit.
+    """
+
+    class Plain(urllib3.connection.HTTPConnection):
+        """
+        A connection without TLS.
+        """
+
+        response_class = staticmethod(answers)
+
+    class Encrypted(urllib3.connection.HTTPSConnection):
+        """
+        A connection with TLS, directly or through a tunnel.
+        """
+
+        response_class = staticmethod(answers)
+
+    class PlainPool(urllib3.HTTPConnectionPool):
+        """
+        Connections without TLS.
+        """
+
+        ConnectionCls = Plain
+
+    class EncryptedPool(urllib3.HTTPSConnectionPool):
+        """
+        Connections with TLS.
+        """
+
+        ConnectionCls = Encrypted
+
+    return {"http": PlainPool, "https": EncryptedPool}
