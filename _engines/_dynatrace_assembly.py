@@ -74,8 +74,8 @@ def build(instance: str, config: Config, master: Master) -> loop_.Loop:
     client = client_for(config)
     policy = policy_.Policy.from_config(config)
     minions = minions_.Minions(master.accepted, master.grains(), time.monotonic)
-    entities = intake_.Entities(client, time.monotonic) if client else None
     intake = intake_.Intake(instance, ledger, client)
+    entities = intake_.Entities(client, time.monotonic, intake.patience) if client else None
     episodes = episodes_.Episodes(
         instance,
         ledger,

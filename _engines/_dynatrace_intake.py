@@ -19,6 +19,7 @@ from _dynatrace_client import Client
 from _dynatrace_errors import ApiError, NotFound, UnexpectedAnswer
 from _dynatrace_ledger import Ledger
 from _dynatrace_notifications import Notice
+from _dynatrace_patience import Patience
 from _dynatrace_problems import EntityDetail, Problem
 
 log = logging.getLogger(__name__)
@@ -76,7 +77,10 @@ class Entities:
     Entities by id, read once in a while; None for those that the tenant does not know.
     """
 
-    def __init__(self, client: Client, now: Callable[[], float]) -> None:
+    def __init__(
+        self, client: Client, now: Callable[[], float], patience: Patience | None = None
+    ) -> None:
+        self._patience = patience or Patience()
         self._client = client
         self._now = now
         self._known: dict[str, tuple[float, EntityDetail | None]] = {}
@@ -90,6 +94,7 @@ class Entities:
             read, detail = self._known.get(entity_id, (0.0, None))
         if read and self._now() - read < ENTITY_CACHE_S:
             return detail
+        self._patience.check()
         try:
             detail = self._client.entity(entity_id)
         except NotFound:
@@ -107,7 +112,14 @@ class Intake:
     Brings problems in, from the API or, without one, from the notifications themselves.
     """
 
-    def __init__(self, name: str, ledger: Ledger, client: Client | None) -> None:
+    def __init__(
+        self,
+        name: str,
+        ledger: Ledger,
+        client: Client | None,
+        patience: Patience | None = None,
+    ) -> None:
+        self.patience = patience or Patience()
         self._prefix = name
         self._ledger = ledger
         self._client = client
@@ -122,6 +134,7 @@ class Intake:
         if self._client is None:
             self._take(notices, seen)
             return seen
+        self.patience.begin()
         done = self._notified(self._client, notices, seen, now)
         if poll and (seen.error is None or isinstance(seen.error, UnexpectedAnswer)):
             self._poll(self._client, done, seen)
@@ -133,6 +146,7 @@ class Intake:
         """
         if self._client is None:
             raise NotFound("there is no API to read from")
+        self.patience.check()
         return self._with_url(self._client.problem(problem_id))
 
     @property
@@ -176,6 +190,7 @@ class Intake:
         """
         Return the problem that a notification means, by PID or by problem number.
         """
+        self.patience.check()
         if "_" in name:
             return self.read(name)
         if len(name.lstrip("-")) >= OLD_PID_DIGITS:
@@ -216,6 +231,7 @@ class Intake:
             return
         for why in dict.fromkeys(listing.unreadable):
             log.warning("%s: an open problem could not be read: %s", self._prefix, why)
+        self.patience.begin()
         known = self._ledger.open_keys()
         listed = {problem.problem_id or "": problem for problem in listing.problems}
         wanted = [key for key, problem in listed.items() if known.get(key) != digest(problem)]

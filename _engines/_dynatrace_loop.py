@@ -151,6 +151,7 @@ class Loop:
         said += self._observe(seen, now)
         self._note(seen, now)
         parts.announcer.watch()
+        parts.intake.patience.begin()
         said += parts.attempts.expire(now, bus_works=not parts.announcer.broken)
         said += parts.attempts.order(now)
         self._hand_over()
@@ -233,6 +234,7 @@ class Loop:
 
     def _observe(self, seen: Seen, now: float) -> list[str]:
         said: list[str] = []
+        self._parts.intake.patience.begin()  # Else entities would find the time spent on problems.
         for problem in seen.problems:
             try:
                 happened = self._parts.episodes.observe(problem, now)

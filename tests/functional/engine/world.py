@@ -162,8 +162,8 @@ class World:
         self.index = minions_.Minions(
             lambda: list(self.minions), self.minions.get, lambda: self.now
         )
-        entities = intake_.Entities(client, lambda: self.now) if client else None
         intake = intake_.Intake("test", self.ledger, client)
+        entities = intake_.Entities(client, lambda: self.now, intake.patience) if client else None
         match = episodes_.matcher(entities, self.index.find)
         episodes = episodes_.Episodes(
             "test", self.ledger, match, config.get("lookback"), policy.dry_run

@@ -22,6 +22,7 @@ from _dynatrace_intake import (
 )
 from _dynatrace_ledger import Episode, Ledger
 from _dynatrace_notifications import Notice
+from _dynatrace_patience import LOOK_S, Patience
 from _dynatrace_problems import Problem as Known
 from _dynatrace_targets import Resolution
 
@@ -372,3 +373,51 @@ def test_details_are_read_several_at_once_and_never_more(ledger: Ledger) -> None
     seen = Intake("dynatrace", ledger, crowded).look(NOW, poll=True)  # type: ignore[arg-type]
     assert len(seen.problems) == 5 * PARALLEL_READS
     assert crowded.most == PARALLEL_READS
+
+
+def test_a_slow_tenant_keeps_a_look_only_for_a_while(
+    tenant: Tenant, ledger: Ledger, client: Client
+) -> None:
+    """
+    A thousand answers of half a minute each would take hours; the rest is read in the next look, which begins with it.
+    """
+    ids = {one.problem_id for one in opened(tenant, 12)}
+    now = [0.0]
+    intake = Intake("dynatrace", ledger, client, Patience(lambda: now[0]))
+    real = client.problem
+
+    def slowly(problem_id: str) -> Known:
+        now[0] += LOOK_S / 4
+        return real(problem_id)
+
+    client.problem = slowly  # type: ignore[method-assign]
+    read: set[str | None] = set()
+    for _ in range(4):
+        seen = intake.look(NOW, poll=True)
+        for one in seen.problems:
+            remember(ledger, one)
+        assert len(seen.problems) <= 5 + PARALLEL_READS
+        assert (seen.error is None) == (read | {one.problem_id for one in seen.problems} == ids)
+        assert seen.error is None or "answers so slowly" in str(seen.error)
+        read |= {one.problem_id for one in seen.problems}
+    assert read == ids
+
+
+def test_entities_of_a_slow_tenant_are_not_asked_for_when_the_time_is_over(
+    tenant: Tenant, client: Client
+) -> None:
+    """
+    What is known already costs no time.
+    """
+    host, other = tenant.add_host(), tenant.add_host()
+    now = [NOW]
+    patience = Patience(lambda: now[0])
+    entities = Entities(client, lambda: now[0], patience)
+    patience.begin()
+    assert entities(host) is not None
+    now[0] += LOOK_S + 1
+    assert entities(host) is not None
+    with pytest.raises(Unavailable, match="answers so slowly"):
+        entities(other)
+    patience.begin()
+    assert entities(other) is not None
