@@ -14,7 +14,6 @@ import time
 from typing import Any
 
 import requests.adapters
-import urllib3.connection
 
 
 class Deadline:
@@ -73,24 +72,25 @@ class _Reader(io.RawIOBase):
 
 class Adapter(requests.adapters.HTTPAdapter):
     """
-    The transport of a requests session that keeps a deadline, directly and through a proxy.
+    The transport of a requests session that keeps a deadline, directly and through a proxy of any kind.
     """
 
     def __init__(self, deadline: Deadline) -> None:
         super().__init__()
-        self._pools = _pools(deadline)
-        self.poolmanager.pool_classes_by_scheme = self._pools
+        self._deadline = deadline
+        _limit(self.poolmanager, deadline)
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        is_new = proxy not in self.proxy_manager
         found = super().proxy_manager_for(proxy, **kwargs)
-        if not proxy.lower().startswith("socks"):  # Those have connections of their own.
-            found.pool_classes_by_scheme = self._pools
+        if is_new:
+            _limit(found, self._deadline)
         return found
 
 
-def _pools(deadline: Deadline) -> dict[str, Any]:
+def _limit(manager: Any, deadline: Deadline) -> None:
     """
-    Return the pools by scheme, with connections whose answers are read through a ``_Reader``.
+    Let a manager make connections whose answers are read through a ``_Reader``; those by SOCKS have classes of their own.
     """
 
     def answer(sock: Any, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:
@@ -98,24 +98,11 @@ def _pools(deadline: Deadline) -> dict[str, Any]:
         made.fp = io.BufferedReader(_Reader(made.fp.detach(), sock, deadline))
         return made
 
-    class Plain(urllib3.connection.HTTPConnection):
-        """
-        A connection without TLS.
-        """
+    def limited(pool: Any) -> Any:
+        kind = pool.ConnectionCls
+        connection = type(kind.__name__, (kind,), {"response_class": staticmethod(answer)})
+        return type(pool.__name__, (pool,), {"ConnectionCls": connection})
 
-        response_class = staticmethod(answer)  # type: ignore[assignment]
-
-    class Encrypted(urllib3.connection.HTTPSConnection):
-        """
-        A connection with TLS, directly or through a tunnel.
-        """
-
-        response_class = staticmethod(answer)  # type: ignore[assignment]
-
-    class _Plain(urllib3.HTTPConnectionPool):
-        ConnectionCls = Plain
-
-    class _Encrypted(urllib3.HTTPSConnectionPool):
-        ConnectionCls = Encrypted
-
-    return {"http": _Plain, "https": _Encrypted}
+    manager.pool_classes_by_scheme = {
+        scheme: limited(pool) for scheme, pool in manager.pool_classes_by_scheme.items()
+    }

@@ -14,8 +14,6 @@ from salt.exceptions import CommandExecutionError
 try:
     import requests
     import requests.adapters
-    import urllib3
-    import urllib3.connection
 except ImportError:
     requests = None
 
@@ -65,47 +63,27 @@ if requests is not None:
 
         def __init__(self, answers):
             super().__init__()
-            self._pools = _pools(answers)
-            self.poolmanager.pool_classes_by_scheme = self._pools
+            self._answers = answers
+            _limit(self.poolmanager, answers)
 
         def proxy_manager_for(self, proxy, **kwargs):
+            is_new = proxy not in self.proxy_manager
             found = super().proxy_manager_for(proxy, **kwargs)
-            if not proxy.lower().startswith("socks"):  # Those have connections of their own.
-                found.pool_classes_by_scheme = self._pools
+            if is_new:
+                _limit(found, self._answers)
             return found
 
 
-def _pools(answers):
+def _limit(manager, answers):
     """
-    Return the pools by scheme, with connections whose answers keep the limit.
+    Let a manager make connections whose answers keep the limit; those by SOCKS have classes of their own.
     """
 
-    class Plain(urllib3.connection.HTTPConnection):
-        """
-        A connection without TLS.
-        """
+    def limited(pool):
+        kind = pool.ConnectionCls
+        connection = type(kind.__name__, (kind,), {"response_class": staticmethod(answers)})
+        return type(pool.__name__, (pool,), {"ConnectionCls": connection})
 
-        response_class = staticmethod(answers)
-
-    class Encrypted(urllib3.connection.HTTPSConnection):
-        """
-        A connection with TLS, directly or through a tunnel.
-        """
-
-        response_class = staticmethod(answers)
-
-    class PlainPool(urllib3.HTTPConnectionPool):
-        """
-        Connections without TLS.
-        """
-
-        ConnectionCls = Plain
-
-    class EncryptedPool(urllib3.HTTPSConnectionPool):
-        """
-        Connections with TLS.
-        """
-
-        ConnectionCls = Encrypted
-
-    return {"http": PlainPool, "https": EncryptedPool}
+    manager.pool_classes_by_scheme = {
+        scheme: limited(pool) for scheme, pool in manager.pool_classes_by_scheme.items()
+    }

@@ -5,17 +5,21 @@ Answers of every kind: late, endless, broken, compressed, and none of them ends 
 from __future__ import annotations
 
 import gzip
+import importlib
 import itertools
 import json
 import socket
+import sys
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from types import ModuleType
 from typing import Any
 
 import _dynatrace_answers
 import _dynatrace_transport
 import pytest
+import requests.adapters
 from _dynatrace_client import Client
 from _dynatrace_errors import ApiError, RateLimited, Unavailable, UnexpectedAnswer
 
@@ -99,6 +103,40 @@ def test_an_answer_of_a_proxy_has_a_time(
         with pytest.raises(Unavailable, match=r"not complete after 0\.4 s"):
             client.list_open()
         assert time.monotonic() - begin < 2
+
+
+@pytest.fixture
+def socks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """
+    What urllib3 uses of PySocks, which is no dependency; the proxy's own words are left out, so it leads to itself.
+    """
+    stand_in = ModuleType("socks")
+    stand_in.ProxyError = OSError  # type: ignore[attr-defined]
+    stand_in.PROXY_TYPE_SOCKS5 = 2  # type: ignore[attr-defined]
+    stand_in.create_connection = (  # type: ignore[attr-defined]
+        lambda _, timeout, proxy_addr, proxy_port, **__: socket.create_connection(
+            (proxy_addr, proxy_port), timeout
+        )
+    )
+    monkeypatch.setitem(sys.modules, "socks", stand_in)
+    name = "urllib3.contrib.socks"
+    module = importlib.import_module(name)
+    monkeypatch.setattr(requests.adapters, "SOCKSProxyManager", module.SOCKSProxyManager)
+    yield
+    sys.modules.pop(name)
+
+
+def test_an_answer_through_socks_has_a_time(socks: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Its connections are of other classes.
+    """
+    monkeypatch.setattr(_dynatrace_transport, "ANSWER_DEADLINE_S", 0.4)
+    with serving(TRICKLES["body"]) as proxy:
+        client = Client("http://127.0.0.1:9", TOKEN, proxy=f"socks5://127.0.0.1:{proxy.port}")
+        begin = time.monotonic()
+        with pytest.raises(Unavailable, match=r"not complete after 0\.4 s"):
+            client.list_open()
+        assert time.monotonic() - begin < 20
 
 
 def test_a_tenant_that_says_nothing_is_given_up(
