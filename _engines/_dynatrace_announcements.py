@@ -92,18 +92,23 @@ class Announcements:
             self._ledger.comment_later(own, now, doubtful=True)
         return replace(episode, escalated=reason)
 
-    def tell_tenant(self, episode: Episode, attempt: Attempt, state: str, now: float) -> None:
+    def tell_tenant(
+        self, episode: Episode, attempt: Attempt, state: str, now: float, returned: bool = True
+    ) -> None:
         """
         Record the comment on an attempt that ended, and the reports that are asked for.
 
         An attempt that this ledger never fired was recovered from the job cache: its comment may stand there already,
-        and is looked for first; an event could not be looked for.
+        and is looked for first; an event could not be looked for. One that did not return may have returned to another
+        master, whose engine tells of it under the same marker.
         """
-        self._comment(episode, attempt, state, now)
+        self._comment(episode, attempt, state, now, returned)
         if self._reports is not None and attempt.fired is not None:
             self._reports.outcome(episode, attempt, state, now)
 
-    def _comment(self, episode: Episode, attempt: Attempt, state: str, now: float) -> None:
+    def _comment(
+        self, episode: Episode, attempt: Attempt, state: str, now: float, returned: bool
+    ) -> None:
         if not self._comments or episode.problem.problem_id is None:
             return
         ordered = self._ledger.event_of(attempt.attempt_id) or {}
@@ -112,7 +117,7 @@ class Announcements:
         text = attempt_comment(episode, attempt, actions, state, self._policy, held)
         own = marker("attempt", attempt.attempt_id)
         self._ledger.add_comment(own, episode.problem.problem_id, text, now)
-        if attempt.fired is None:
+        if attempt.fired is None or not returned:
             self._ledger.comment_later(own, now, doubtful=True)
 
 

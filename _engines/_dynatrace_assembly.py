@@ -36,6 +36,7 @@ import _dynatrace_minions as minions_
 import _dynatrace_notifications as notifications
 import _dynatrace_policy as policy_
 import _dynatrace_presence as presence_
+import _dynatrace_recall as recall_
 import _dynatrace_recorder as recorder_
 import _dynatrace_reports as reports_
 import _dynatrace_status as status_
@@ -60,6 +61,7 @@ class Master:
     grains: Callable[[], Callable[[str], minions_.Grains | None]]
     reacts: Callable[[str], bool]
     ping: Callable[[list[str]], str]
+    recall: Callable[[str, list[str]], str]
     jobs: Callable[[], Jobs]
 
 
@@ -89,6 +91,7 @@ def build(instance: str, config: Config, master: Master) -> loop_.Loop:
     jobs = master.jobs()
     # Without a job cache nothing proves who answered; then nobody is asked.
     presence = presence_.Presence(instance, master.ping, jobs.returns) if jobs.cached else None
+    recall = recall_.Recall(instance, master.recall, jobs) if jobs.cached else None
     attempts = attempts_.Attempts(
         instance,
         ledger,
@@ -102,6 +105,7 @@ def build(instance: str, config: Config, master: Master) -> loop_.Loop:
         reports=_reports(config, ledger) if feedback is not None else None,
         sent_to=jobs.minions if jobs.cached else None,
         presence=presence,
+        recall=recall,
     )
     echo = echo_.Echo()
     announcer = bus.Announcer(instance, ledger, master.firing_side, key, attempts_.TAKE_S, echo)
@@ -131,11 +135,14 @@ def build(instance: str, config: Config, master: Master) -> loop_.Loop:
     probe = status_.Probe(status, ledger, lambda: announcer.healthy, lambda: len(minions))
     if presence is not None:
         presence.on_answer = loop.look_now
+    if recall is not None:
+        recall.on_answer = loop.look_now
     threads = [
         announcer,
         hearer,
         feedback,
         presence,
+        recall,
         *_listening(instance, config, ledger, loop.look_now, probe),
     ]
     minions.refresh()

@@ -21,6 +21,7 @@ from _dynatrace_orders import TAKE_S as TAKE_S
 from _dynatrace_outcomes import Outcomes
 from _dynatrace_policy import Policy, Reason, Situation, Verdict, decide
 from _dynatrace_presence import Presence
+from _dynatrace_recall import Recall
 from _dynatrace_recovery import Recovery, next_attempt, record
 from _dynatrace_reports import Reports
 from _dynatrace_targets import Target
@@ -63,11 +64,13 @@ class Attempts:
         reports: Reports | None = None,
         sent_to: Callable[[str], list[str] | None] | None = None,
         presence: Presence | None = None,
+        recall: Recall | None = None,
     ) -> None:
         """
         ``sent_to`` returns whom a job was sent to, None if the job cache has no such job; it is None without a cache.
 
-        ``presence`` None: minions that did not return are not asked before they are given another order.
+        ``presence`` None: minions that did not return are not asked before they are given another order; ``recall``
+        None: nor are they asked what they remember of it.
         """
         self._instance = instance
         self._ledger = ledger
@@ -80,7 +83,7 @@ class Attempts:
         self._recovery = Recovery(instance, ledger, is_accepted, sent_to)
         self._told = Announcements(instance, ledger, policy, comments, reports)
         self._outcomes = Outcomes(instance, ledger, policy, self._told)
-        self._orders = Orders(ledger, policy, accepted, reread, reacts, self._outcomes)
+        self._orders = Orders(ledger, policy, accepted, reread, reacts, self._outcomes, recall)
         #: What was in progress when the last decisions were made; None: nothing is known yet.
         self._in_progress: frozenset[tuple[str, str, str, bool]] | None = None
         self._room_checked = 0.0

@@ -11,6 +11,9 @@ from _dynatrace_ledger_file import LedgerFile
 from _dynatrace_ledger_records import BUSY_STATES, OPEN_STATES, Action, Attempt, Episode
 from _dynatrace_policy import Past
 
+#: How far the clocks of tenant and minion are thought to differ at most.
+CLOCKS_S = 60.0
+
 
 class AttemptRecords(LedgerFile):
     """
@@ -114,6 +117,27 @@ class AttemptRecords(LedgerFile):
             minion,
         )
         return cursor.rowcount > 0
+
+    def recall_action(
+        self, attempt_id: str, minion: str, comment: str, taken: float, finished: float
+    ) -> None:
+        """
+        Record the good end that a minion remembers of an attempt, at the time that it tells.
+
+        Another master may have ordered it, before this one did: a failure that began well after its end is not what it
+        was made for. The clocks of tenant and minion may differ, and one failure must not be taken for two.
+        """
+        self._write(
+            "UPDATE actions SET state = 'good', comment = ?, ended = ?,"
+            " seen = CASE WHEN seen > ? THEN ? ELSE seen END"
+            " WHERE attempt_id = ? AND minion = ? AND state = 'waiting'",
+            comment,
+            finished,
+            int((finished + CLOCKS_S) * 1000),
+            int(taken * 1000),
+            attempt_id,
+            minion,
+        )
 
     def past(self, minion: str, process: str, since: float) -> list[Past]:
         """

@@ -7,7 +7,7 @@ again under the same ids.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from _dynatrace_announcements import name_of
@@ -16,6 +16,7 @@ from _dynatrace_events import tag
 from _dynatrace_ledger import Attempt, Episode, Ledger
 from _dynatrace_outcomes import Outcomes
 from _dynatrace_policy import Policy
+from _dynatrace_recall import Memory, Recall
 
 #: An order must become a job within this time; the signed event says so, and reactors refuse it later.
 TAKE_S = 30.0
@@ -40,13 +41,18 @@ class Orders:
         reread: Callable[[Episode, float], Episode | None],
         reacts: Callable[[str], bool],
         outcomes: Outcomes,
+        recall: Recall | None = None,
     ) -> None:
+        """
+        ``recall`` None: what did not return is lost, whatever its minion remembers.
+        """
         self._ledger = ledger
         self._policy = policy
         self._accepted = accepted
         self._reread = reread
         self._reacts = reacts
         self._outcomes = outcomes
+        self._recall = recall
 
     def expire(self, now: float, bus_works: bool = True) -> list[str]:
         """
@@ -58,8 +64,7 @@ class Orders:
         for attempt in self._ledger.open_attempts():
             if attempt.state == "running":
                 if now > (attempt.started or now) + self._policy.outcome_timeout:
-                    self._outcomes.lose(attempt, now)
-                    said.append(f"attempt {attempt.attempt_id[:12]} is lost")
+                    said += self._end_unreturned(attempt, now)
             elif not bus_works:
                 continue
             elif attempt.state == "fired":
@@ -70,6 +75,20 @@ class Orders:
             elif attempt.state == "idle" or now > attempt.created + FRESH_S:
                 said += self._again(attempt, now)
         return said
+
+    def _end_unreturned(self, attempt: Attempt, now: float) -> list[str]:
+        """
+        End an attempt whose job did not return: by what its minions remember, else as lost.
+        """
+        remembered: Mapping[str, Memory] | None = {}
+        if self._recall is not None:
+            actions = self._ledger.actions(attempt.attempt_id)
+            waiting = {action.minion for action in actions if action.state == "waiting"}
+            remembered = self._recall.of(attempt, waiting)
+        if remembered is None:
+            return []  # They are being asked.
+        self._outcomes.lose(attempt, remembered, now)
+        return [f"attempt {attempt.attempt_id[:12]} did not return"]
 
     def _again(self, attempt: Attempt, now: float) -> list[str]:
         """

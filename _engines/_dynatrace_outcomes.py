@@ -7,12 +7,14 @@ If a job took an order and no return came, the attempt is lost: it counts, and i
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 
 from _dynatrace_announcements import Announcements, name_of
 from _dynatrace_episodes import disarmed
 from _dynatrace_ledger import Attempt, Episode, Ledger
 from _dynatrace_policy import Policy
+from _dynatrace_recall import Memory
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +59,7 @@ class Outcomes:
             if self._ledger.end_action(attempt.attempt_id, minion, state, comment, now):
                 self._end_if_done(attempt, now)
 
-    def _end_if_done(self, attempt: Attempt, now: float) -> None:
+    def _end_if_done(self, attempt: Attempt, now: float, returned: bool = True) -> None:
         actions = self._ledger.actions(attempt.attempt_id)
         states = {action.state for action in actions}
         if "waiting" in states:
@@ -90,18 +92,25 @@ class Outcomes:
             reason or "healed",
         )
         ended = replace(attempt, ended=now, state=state)
-        self._told.tell_tenant(episode, ended, state, now)
+        self._told.tell_tenant(episode, ended, state, now, returned)
         self._ledger.wake_episode(attempt.problem_key, attempt.episode, now)
 
-    def lose(self, attempt: Attempt, now: float) -> None:
+    def lose(self, attempt: Attempt, remembered: Mapping[str, Memory], now: float) -> None:
         """
-        End an attempt whose job did not return in time.
+        End an attempt whose job did not return in time: as lost, but where a minion remembers its good end.
         """
+        waited = f"no return within {self._policy.outcome_timeout:g} s"
         with self._ledger.transaction():
-            for action in self._ledger.actions(attempt.attempt_id):
-                waited = f"no return within {self._policy.outcome_timeout:g} s"
-                self._ledger.end_action(attempt.attempt_id, action.minion, "lost", waited, now)
-            self._end_if_done(attempt, now)
+            for minion in {action.minion for action in self._ledger.actions(attempt.attempt_id)}:
+                known = remembered.get(minion)
+                if known is None:
+                    self._ledger.end_action(attempt.attempt_id, minion, "lost", waited, now)
+                    continue
+                comment = f"{waited}, but the minion remembers its good end"
+                self._ledger.recall_action(
+                    attempt.attempt_id, minion, comment, known.taken, min(known.finished, now)
+                )
+            self._end_if_done(attempt, now, returned=False)
 
     def doubt(self, attempt: Attempt, minion: str, now: float) -> None:
         """

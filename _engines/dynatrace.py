@@ -153,6 +153,7 @@ def _master():
         grains=_grains,
         reacts=_reacts,
         ping=_ping,
+        recall=_recall,
         jobs=_jobs,
     )
 
@@ -210,8 +211,19 @@ def _ping(minions):
     """
     Ask minions whether they are there, without waiting for an answer; return the job's id.
     """
+    return _publish(minions, "test.ping")
+
+
+def _recall(attempt, minions):
+    """
+    Ask minions what they remember of an attempt, without waiting for an answer; return the job's id.
+    """
+    return _publish(minions, "dynatrace.attempt", attempt)
+
+
+def _publish(minions, function, *arguments):
     with salt.client.get_local_client(mopts=dict(__opts__)) as client:
-        return client.cmd_async(minions, "test.ping", tgt_type="list")
+        return client.cmd_async(minions, function, arguments, tgt_type="list")
 
 
 def _jobs():

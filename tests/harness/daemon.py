@@ -4,6 +4,7 @@ One daemon under a keeper, which ends it with everything that it started.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -68,6 +69,15 @@ class Daemon:
         if self._keeper is not None:
             self._keeper.wait(timeout=30)
             self._keeper = None
+
+    def kill(self) -> None:
+        """
+        End it as `kill -9` of all its processes does: none of them can say good-bye.
+        """
+        for process in self.processes():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        self.stop()
 
     def processes(self) -> list[psutil.Process]:
         """

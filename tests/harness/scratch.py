@@ -47,7 +47,7 @@ class ScratchSalt(Started):
         with ScratchSalt(included={"engines.conf": {"engines": [...]}}) as salt:
             salt.call("test.ping")
 
-    `minions` gives each minion's own settings by id. `shipped` names the files of master.d that are
+    `minions` gives each minion's own settings by id; none: one of a usual name. `shipped` names the files of master.d that are
     used as they are; `included` adds files beside them, `settings` keys of the main file.
     `clone` is the checkout that the master uses; `root` is made by `scratch_root`, for callers whose
     settings name files in it.
@@ -74,7 +74,8 @@ class ScratchSalt(Started):
         )
         self.master = Daemon("salt-master", self.config_dir, self.logs)
         self.minions = {
-            minion: self._minion(minion, own) for minion, own in (minions or {"web01": {}}).items()
+            minion: self._minion(minion, own)
+            for minion, own in ({"web01": {}} if minions is None else minions).items()
         }
         self.api = Api(api, self.secret)
         self.api_daemon = Daemon("salt-api", self.config_dir, self.logs) if with_api else None

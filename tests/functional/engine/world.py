@@ -28,8 +28,10 @@ import _dynatrace_minions as minions_
 import _dynatrace_notifications as notifications
 import _dynatrace_policy as policy_
 import _dynatrace_presence as presence_
+import _dynatrace_recall as recall_
 import _dynatrace_reports as reports_
 import _dynatrace_status as status_
+from _dynatrace_ledger import Attempt
 from _dynatrace_parts import Parts
 
 from tests.tenant import Tenant
@@ -149,6 +151,9 @@ class World:
         #: Minions that answer no `test.ping`, and whom each of them asked.
         self.gone: set[str] = set()
         self.pings: list[list[str]] = []
+        #: What minions remember of attempts, by attempt and minion, and what was asked; who is gone answers nothing.
+        self.memories: dict[tuple[str, str], Any] = {}
+        self.recalls: list[tuple[str, list[str]]] = []
         self.now = time.time()
         self.set_by = 0.0
         self.sentences: list[str] = []
@@ -194,6 +199,7 @@ class World:
             ),
             sent_to=jobs.minions if jobs.cached else None,
             presence=self.presence,
+            recall=_RecallAtOnce("test", self._recall, jobs) if jobs.cached else None,
         )
         self.announcer = bus.Announcer("test", self.ledger, lambda: self.bus, KEY, attempts_.TAKE_S)
         self.hearer = hearer_.Hearer("test", lambda: self.bus, lambda _: None, None)
@@ -247,6 +253,16 @@ class World:
         self.pings.append(minions)
         jid = f"2026{len(self.pings):016d}"
         self.cache.returned[jid] = {name: True for name in minions if name not in self.gone}
+        return jid
+
+    def _recall(self, attempt_id: str, minions: list[str]) -> str:
+        self.recalls.append((attempt_id, minions))
+        jid = f"2027{len(self.recalls):016d}"
+        self.cache.returned[jid] = {
+            name: {"return": self.memories.get((attempt_id, name)), "retcode": 0}
+            for name in minions
+            if name not in self.gone
+        }
         return jid
 
     def restart(self) -> None:
@@ -345,6 +361,22 @@ class World:
         """
         assert self.feedback is not None
         self.feedback.send_all(self.now)
+
+
+class _RecallAtOnce(recall_.Recall):
+    """
+    Who answers does so at once, and who does not will never.
+    """
+
+    def of(self, attempt: Attempt, minions: set[str]) -> Mapping[str, recall_.Memory] | None:
+        found = super().of(attempt, minions)
+        if found is None:
+            self.ask_all()
+            found = super().of(attempt, minions)
+        if found is None:
+            self._waiting.clear()
+            self._open.clear()
+        return found or {}
 
 
 class _Clock:
