@@ -15,7 +15,7 @@ from _dynatrace_announcements import Announcements, name_of, why_nobody
 from _dynatrace_errors import ApiError
 from _dynatrace_events import carried
 from _dynatrace_heals import is_healed
-from _dynatrace_ledger import Attempt, Episode, Ledger
+from _dynatrace_ledger import Episode, Ledger
 from _dynatrace_orders import FRESH_S, Orders
 from _dynatrace_orders import TAKE_S as TAKE_S
 from _dynatrace_outcomes import Outcomes
@@ -82,8 +82,9 @@ class Attempts:
         self._presence = presence
         self._recovery = Recovery(instance, ledger, is_accepted, sent_to)
         self._told = Announcements(instance, ledger, policy, comments, reports)
-        self._outcomes = Outcomes(instance, ledger, policy, self._told)
-        self._orders = Orders(ledger, policy, accepted, reread, reacts, self._outcomes, recall)
+        #: How attempts end; who learns of it tells them.
+        self.outcomes = Outcomes(instance, ledger, policy, self._told)
+        self._orders = Orders(ledger, policy, accepted, reread, reacts, self.outcomes, recall)
         #: What was in progress when the last decisions were made; None: nothing is known yet.
         self._in_progress: frozenset[tuple[str, str, str, bool]] | None = None
         self._room_checked = 0.0
@@ -93,26 +94,6 @@ class Attempts:
         Tell whether a name is that of an accepted minion.
         """
         return self._is_accepted(name)
-
-    def started(self, attempt: Attempt, minions: list[str], now: float) -> None:
-        """
-        Note that a job took the order, and to whom it went; nobody else will return.
-        """
-        self._outcomes.started(attempt, minions, now)
-
-    def end_action(
-        self, attempt: Attempt, minion: str, state: str, comment: str, now: float
-    ) -> None:
-        """
-        Record how an attempt ended on one minion, and end it when that was the last.
-        """
-        self._outcomes.end_action(attempt, minion, state, comment, now)
-
-    def doubt(self, attempt: Attempt, minion: str, now: float) -> None:
-        """
-        Call a person: a minion's return was good, and another one in its name was not.
-        """
-        self._outcomes.doubt(attempt, minion, now)
 
     def expire(self, now: float, bus_works: bool = True) -> list[str]:
         """

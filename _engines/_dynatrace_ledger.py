@@ -19,6 +19,7 @@ from _dynatrace_ledger_records import Action as Action
 from _dynatrace_ledger_records import Attempt as Attempt
 from _dynatrace_ledger_records import Comment as Comment
 from _dynatrace_ledger_records import Episode as Episode
+from _dynatrace_ledger_records import Memory as Memory
 from _dynatrace_ledger_records import Outgoing as Outgoing
 from _dynatrace_ledger_records import Place as Place
 from _dynatrace_ledger_schema import SCHEMA_VERSION as SCHEMA_VERSION

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 
 from _dynatrace_ledger_file import LedgerFile
-from _dynatrace_ledger_records import BUSY_STATES, OPEN_STATES, Action, Attempt, Episode
+from _dynatrace_ledger_records import BUSY_STATES, OPEN_STATES, Action, Attempt, Episode, Memory
 from _dynatrace_policy import Past
 
 #: How far the clocks of tenant and minion are thought to differ at most.
@@ -119,25 +119,26 @@ class AttemptRecords(LedgerFile):
         return cursor.rowcount > 0
 
     def recall_action(
-        self, attempt_id: str, minion: str, comment: str, taken: float, finished: float
-    ) -> None:
+        self, attempt_id: str, minion: str, comment: str, memory: Memory, now: float
+    ) -> bool:
         """
-        Record the good end that a minion remembers of an attempt, at the time that it tells.
+        Record the good end that a minion remembers, at the time that it tells; False when an end was known already.
 
         Another master may have ordered it, before this one did: a failure that began well after its end is not what it
         was made for. The clocks of tenant and minion may differ, and one failure must not be taken for two.
         """
-        self._write(
+        cursor = self._write(
             "UPDATE actions SET state = 'good', comment = ?, ended = ?,"
             " seen = CASE WHEN seen > ? THEN ? ELSE seen END"
             " WHERE attempt_id = ? AND minion = ? AND state = 'waiting'",
             comment,
-            finished,
-            int((finished + CLOCKS_S) * 1000),
-            int(taken * 1000),
+            min(memory.finished, now),
+            int((memory.finished + CLOCKS_S) * 1000),
+            int(memory.taken * 1000),
             attempt_id,
             minion,
         )
+        return cursor.rowcount > 0
 
     def past(self, minion: str, process: str, since: float) -> list[Past]:
         """

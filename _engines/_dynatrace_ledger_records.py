@@ -88,6 +88,16 @@ class Action:
 
 
 @dataclass(frozen=True)
+class Memory:
+    """
+    The good end of an attempt as a minion remembers it, by the minion's clock: when it was taken and when finished.
+    """
+
+    taken: float
+    finished: float
+
+
+@dataclass(frozen=True)
 class Outgoing:
     """
     An event that waits to be fired; with an attempt, only until ``fresh_until``: then it must be decided anew.

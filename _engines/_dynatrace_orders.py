@@ -13,10 +13,10 @@ from dataclasses import replace
 from _dynatrace_announcements import name_of
 from _dynatrace_errors import ApiError
 from _dynatrace_events import tag
-from _dynatrace_ledger import Attempt, Episode, Ledger
+from _dynatrace_ledger import Attempt, Episode, Ledger, Memory
 from _dynatrace_outcomes import Outcomes
 from _dynatrace_policy import Policy
-from _dynatrace_recall import Memory, Recall
+from _dynatrace_recall import Recall
 
 #: An order must become a job within this time; the signed event says so, and reactors refuse it later.
 TAKE_S = 30.0

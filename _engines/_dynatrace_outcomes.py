@@ -12,9 +12,8 @@ from dataclasses import replace
 
 from _dynatrace_announcements import Announcements, name_of
 from _dynatrace_episodes import disarmed
-from _dynatrace_ledger import Attempt, Episode, Ledger
+from _dynatrace_ledger import Attempt, Episode, Ledger, Memory
 from _dynatrace_policy import Policy
-from _dynatrace_recall import Memory
 
 log = logging.getLogger(__name__)
 
@@ -50,14 +49,27 @@ class Outcomes:
                     )
 
     def end_action(
-        self, attempt: Attempt, minion: str, state: str, comment: str, now: float
+        self,
+        attempt: Attempt,
+        minion: str,
+        state: str,
+        comment: str,
+        now: float,
+        before: Memory | None = None,
     ) -> None:
         """
         Record how an attempt ended on one minion, and end it when that was the last.
+
+        ``before`` is the good end that it had there already, so that this time nothing ran.
         """
+        own = attempt.attempt_id
         with self._ledger.transaction():
-            if self._ledger.end_action(attempt.attempt_id, minion, state, comment, now):
-                self._end_if_done(attempt, now)
+            if before is not None:
+                ended = self._ledger.recall_action(own, minion, comment, before, now)
+            else:
+                ended = self._ledger.end_action(own, minion, state, comment, now)
+            if ended:
+                self._end_if_done(attempt, now, returned=before is None)
 
     def _end_if_done(self, attempt: Attempt, now: float, returned: bool = True) -> None:
         actions = self._ledger.actions(attempt.attempt_id)
@@ -107,9 +119,7 @@ class Outcomes:
                     self._ledger.end_action(attempt.attempt_id, minion, "lost", waited, now)
                     continue
                 comment = f"{waited}, but the minion remembers its good end"
-                self._ledger.recall_action(
-                    attempt.attempt_id, minion, comment, known.taken, min(known.finished, now)
-                )
+                self._ledger.recall_action(attempt.attempt_id, minion, comment, known, now)
             self._end_if_done(attempt, now, returned=False)
 
     def doubt(self, attempt: Attempt, minion: str, now: float) -> None:

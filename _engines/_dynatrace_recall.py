@@ -12,15 +12,15 @@ from __future__ import annotations
 import contextlib
 import logging
 import queue
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from _dynatrace_jobs import Jobs
-from _dynatrace_ledger import Attempt
+from _dynatrace_ledger import Attempt, Memory
 
 log = logging.getLogger(__name__)
 
@@ -29,16 +29,8 @@ ANSWER_S = 10.0
 #: Publishing may block: who has no answer by then has none.
 GIVE_UP_S = 30.0
 _STEP_S = 0.2
-
-
-@dataclass(frozen=True)
-class Memory:
-    """
-    The good end of an attempt on a minion, by the minion's clock: when it took the attempt and when it finished it.
-    """
-
-    taken: float
-    finished: float
+#: What ``salt/_states/dynatrace.py`` says then.
+_REPEATED = re.compile(r"Attempt [0-9a-f]{16,64} was well finished at (\S{10,40})\.")
 
 
 class Recall(threading.Thread):
@@ -139,6 +131,22 @@ def memory(returned: Any, attempt_id: str) -> Memory | None:
         return None
     taken, finished = _seconds(record.get("taken")), _seconds(record.get("finished"))
     return None if taken is None or finished is None else Memory(taken, finished)
+
+
+def repeated(returned: Any) -> Memory | None:
+    """
+    Return the good end of before that the state ``attempt_taken`` found when it refused to run an attempt again.
+
+    None: the attempt ran, or its remedy has no such state.
+    """
+    states = returned.get("return") if isinstance(returned, Mapping) else None
+    for state in states.values() if isinstance(states, Mapping) else ():
+        comment = state.get("comment") if isinstance(state, Mapping) else None
+        found = _REPEATED.fullmatch(comment) if isinstance(comment, str) else None
+        finished = _seconds(found[1]) if found else None
+        if finished is not None:
+            return Memory(finished, finished)
+    return None
 
 
 def _seconds(value: Any) -> float | None:

@@ -12,6 +12,7 @@ from typing import Any
 from _dynatrace_attempts import Attempts
 from _dynatrace_jobs import Jobs, judge
 from _dynatrace_ledger import Attempt, Ledger
+from _dynatrace_recall import repeated
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,7 @@ class Returns:
         self._prefix = name
         self._ledger = ledger
         self._attempts = attempts
+        self._outcomes = attempts.outcomes
         self._jobs = jobs
         self._heard: queue.SimpleQueue[tuple[str, str, str | None, Mapping[str, Any]]] = (
             queue.SimpleQueue()
@@ -128,7 +130,7 @@ class Returns:
             for returned in returns.values():
                 self._end_orchestration(attempt, returned.get("return"), now)
             return
-        self._attempts.started(attempt, minions, now)
+        self._outcomes.started(attempt, minions, now)
         self._end(attempt, returns, now)
 
     def _believe(self, attempt: Attempt, now: float) -> None:
@@ -142,16 +144,16 @@ class Returns:
         }
         if heard:
             self._unproved.pop((attempt.jid, ""), None)
-            self._attempts.started(attempt, self._minions(attempt), now)
+            self._outcomes.started(attempt, self._minions(attempt), now)
             self._end(attempt, {minion: data for minion, data in heard.items() if minion}, now)
 
     def _end(self, attempt: Attempt, returns: Mapping[str, Any], now: float) -> None:
         for minion, returned in returns.items():
             self._unproved.pop((attempt.jid, minion), None)
             result = judge(returned)
-            self._attempts.end_action(
-                attempt, minion, "good" if result.ok else "bad", result.comment, now
-            )
+            state = "good" if result.ok else "bad"
+            before = repeated(returned) if result.ok else None
+            self._outcomes.end_action(attempt, minion, state, result.comment, now, before)
             if result.ok:
                 self._good[attempt.jid, minion] = (now + DOUBT_S, attempt)
 
@@ -163,7 +165,7 @@ class Returns:
         """
         for key in self._good.keys() & self._bad.keys():
             _, attempt = self._good.pop(key)
-            self._attempts.doubt(attempt, key[1], now)
+            self._outcomes.doubt(attempt, key[1], now)
         self._good = {key: kept for key, kept in self._good.items() if kept[0] > now}
         self._bad = {key: until for key, until in self._bad.items() if until > now}
 
@@ -175,7 +177,7 @@ class Returns:
         Take the events of an orchestration; how it ended is believed only where no job cache can tell.
         """
         for attempt in self._by_jid(jid):
-            self._attempts.started(attempt, self._minions(attempt), now)
+            self._outcomes.started(attempt, self._minions(attempt), now)
             if what != "ret":
                 continue
             if self._jobs.cached:
@@ -192,7 +194,7 @@ class Returns:
         state = "good" if good else "bad"
         comment = "the orchestration succeeded" if good else "the orchestration failed"
         for minion in self._minions(attempt):
-            self._attempts.end_action(attempt, minion, state, comment, now)
+            self._outcomes.end_action(attempt, minion, state, comment, now)
 
     def _drop_unproved(self, now: float) -> None:
         for (jid, minion), (until, _) in list(self._unproved.items()):

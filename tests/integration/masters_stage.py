@@ -209,6 +209,8 @@ class MastersStage:
         End everything.
         """
         for side in self.sides:
+            side.salt.events.stop()
+        for side in self.sides:
             for daemon in side.salt.daemons:
                 daemon.kill()
         for side in self.sides:

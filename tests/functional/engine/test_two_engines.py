@@ -193,3 +193,45 @@ def test_a_failure_that_began_with_the_other_masters_heal_is_not_taken_for_a_sec
     world.take(order)
     pass_time(world, 600)
     assert world.whats() == ["open", "healed"]
+
+
+def refused(attempt_id: str, finished: float) -> dict[str, Any]:
+    """
+    Return what a remedy gives whose attempt the minion had finished before.
+    """
+    comment = f"Attempt {attempt_id} was well finished at {iso(finished)}."
+    states = {
+        "dynatrace_|-a_|-apache2_|-attempt_taken": {"result": True, "comment": comment},
+        "dynatrace_|-b_|-apache2_|-answers": {"result": True, "comment": "not run: onchanges"},
+    }
+    return {"return": states, "retcode": 0, "success": True}
+
+
+def test_an_order_that_the_minion_had_finished_before_is_healed_and_told_once(scene: Scene) -> None:
+    """
+    A minion that was restarted runs the job id again and refuses the attempt: the other engine told of it already.
+    """
+    world, problem, order = unreturned(scene)
+    own = order["attempt_id"]
+    scene.tenant.add_comment(problem, f"Salt healed this.\n[salt-dynatrace attempt {own[:16]}]")
+    world.give(order["jid"], "web01", refused(own, world.now - 1))
+    pass_time(world)
+    assert world.whats() == ["open", "healed"]
+    assert len(scene.tenant.comments(problem)) == 1
+    assert world.recalls == []
+
+
+def test_a_refused_order_does_not_pass_for_the_heal_of_a_later_failure(scene: Scene) -> None:
+    """
+    What was finished before the failure began did not heal it, and the next attempt does.
+    """
+    apache = scene.host("web01")
+    world = scene.world(policy={**POLICY, "cooldown": 0})
+    began = world.now - 600
+    scene.tenant.open_problem(apache, start=began, evidence=[down(apache, began)])
+    world.poll()
+    (order,) = world.events("open")
+    world.take(order)
+    world.give(order["jid"], "web01", refused(order["attempt_id"], began - 300))
+    pass_time(world, 20)
+    assert world.events("retry")[0]["attempt"] == 2

@@ -31,7 +31,7 @@ import _dynatrace_presence as presence_
 import _dynatrace_recall as recall_
 import _dynatrace_reports as reports_
 import _dynatrace_status as status_
-from _dynatrace_ledger import Attempt
+from _dynatrace_ledger import Attempt, Memory
 from _dynatrace_parts import Parts
 
 from tests.tenant import Tenant
@@ -368,7 +368,7 @@ class _RecallAtOnce(recall_.Recall):
     Who answers does so at once, and who does not will never.
     """
 
-    def of(self, attempt: Attempt, minions: set[str]) -> Mapping[str, recall_.Memory] | None:
+    def of(self, attempt: Attempt, minions: set[str]) -> Mapping[str, Memory] | None:
         found = super().of(attempt, minions)
         if found is None:
             self.ask_all()

@@ -1,0 +1,148 @@
+"""
+What minions remember of an attempt: read from what the real module and state give, and asked without being waited for.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import _dynatrace_recall as recall_
+import pytest
+from _dynatrace_jobs import Jobs
+from _dynatrace_ledger import Attempt, Memory
+
+from tests.unit.minion.loading import load
+
+OWN = "9f0c2a41d7e85b36"
+JID = "20240721065959123456"
+
+
+def seconds(text: str) -> float:
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+def recall(
+    returns: Mapping[str, Any], sent: list[str] | None, error: Exception | None = None
+) -> recall_.Recall:
+    """
+    Return one whose questions are answered by `returns`, about a job that went to `sent`.
+    """
+
+    def ask(own: str, minions: list[str]) -> str:
+        if error:
+            raise error
+        return "a question"
+
+    jobs = Jobs(lambda _: sent, lambda jid: returns if jid == "a question" else {})
+    return recall_.Recall("test", ask, jobs)
+
+
+def attempt() -> Attempt:
+    return Attempt(OWN, "P", 1, 1, JID, "running", 0.0)
+
+
+def test_the_record_of_the_real_module_is_understood(tmp_path: Path) -> None:
+    """
+    Only what is finished is a good end.
+    """
+    module = load("_modules/dynatrace.py", opts={"cachedir": str(tmp_path)})
+    module.claim(OWN)
+    assert recall_.memory({"return": module.attempt(OWN)}, OWN) is None
+    record = module.finish(OWN)
+    known = Memory(seconds(record["taken"]), seconds(record["finished"]))
+    assert recall_.memory({"return": module.attempt(OWN)}, OWN) == known
+    assert recall_.memory({"return": module.attempt(OWN)}, "0" * 16) is None
+
+
+@pytest.mark.parametrize(
+    "returned",
+    [
+        None,
+        "Minion did not return",
+        {},
+        {"return": None},
+        {"return": True},
+        {"return": {"id": OWN, "taken": None, "finished": None}},
+        {"return": {"id": OWN, "taken": "2024-07-21T06:59:59Z", "finished": True}},
+        {"return": {"id": OWN, "taken": "2024-07-21T06:59:59", "finished": "2024-07-21T07:00:00"}},
+        {"return": {"id": OWN, "taken": {}, "finished": []}},
+    ],
+)
+def test_whatever_else_a_minion_returns_is_no_good_end(returned: Any) -> None:
+    """
+    An error, an older module, a cut record, a lie without a time zone.
+    """
+    assert recall_.memory(returned, OWN) is None
+
+
+def test_the_refusal_of_the_real_state_is_understood() -> None:
+    """
+    Its text is all that tells a second run from the first.
+    """
+    state = load("_states/dynatrace.py")
+    finished = "2024-07-21T07:00:00.123Z"
+    refused = state._taken_before("apache2", OWN, {"finished": finished})
+    told = recall_.repeated({"return": {"dynatrace_|-a_|-apache2_|-attempt_taken": refused}})
+    assert told == Memory(seconds(finished), seconds(finished))
+    failed = state._taken_before("apache2", OWN, {"finished": None, "taken": finished})
+    assert recall_.repeated({"return": {"dynatrace_|-a_|-apache2_|-attempt_taken": failed}}) is None
+
+
+@pytest.mark.parametrize("returned", [None, {}, {"return": True}, {"return": {"a": "b", "c": {}}}])
+def test_what_is_no_state_run_is_no_refusal(returned: Any) -> None:
+    """
+    A remedy may be any function.
+    """
+    assert recall_.repeated(returned) is None
+
+
+def test_a_question_is_asked_once_and_settled_when_all_answered() -> None:
+    """
+    Of those that the job went to; the loop is woken then.
+    """
+    good = {"id": OWN, "taken": "2024-07-21T06:59:59Z", "finished": "2024-07-21T07:00:00Z"}
+    returns: dict[str, Any] = {"web01": {"return": good}}
+    asker = recall(returns, ["web01", "web02", "db01"])
+    woken: list[bool] = []
+    asker.on_answer = lambda: woken.append(True)
+    assert asker.of(attempt(), {"web01", "web02"}) is None
+    asker.ask_all()
+    assert (asker.of(attempt(), {"web01", "web02"}), woken) == (None, [])
+    returns["web02"] = {"return": None}
+    asker.ask_all()
+    assert woken == [True]
+    found = asker.of(attempt(), {"web01", "web02"})
+    assert found is not None and list(found) == ["web01"]
+
+
+@pytest.mark.parametrize("sent", [None, [], ["master.example.com_master"]])
+def test_nobody_is_asked_about_a_job_that_is_not_a_minions(sent: list[str] | None) -> None:
+    """
+    No such job, or an orchestration.
+    """
+    assert recall({}, sent).of(attempt(), {"web01"}) == {}
+
+
+def test_a_question_that_cannot_be_asked_has_no_answer() -> None:
+    """
+    The attempt is lost then, as it would be without asking.
+    """
+    asker = recall({}, ["web01"], OSError("no socket"))
+    assert asker.of(attempt(), {"web01"}) is None
+    asker.ask_all()
+    assert asker.of(attempt(), {"web01"}) == {}
+
+
+def test_a_question_that_blocks_holds_nothing_up_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Publishing may never come back; after a while the attempt is lost.
+    """
+    asker = recall({}, ["web01"])
+    assert asker.of(attempt(), {"web01"}) is None
+    later = time.monotonic() + recall_.GIVE_UP_S + 1
+    monkeypatch.setattr(recall_.time, "monotonic", lambda: later)
+    assert asker.of(attempt(), {"web01"}) == {}
