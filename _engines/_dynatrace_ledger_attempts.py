@@ -11,7 +11,7 @@ from _dynatrace_ledger_file import LedgerFile
 from _dynatrace_ledger_records import BUSY_STATES, OPEN_STATES, Action, Attempt, Episode, Memory
 from _dynatrace_policy import Past
 
-#: How far the clocks of tenant and minion are thought to differ at most.
+#: How far the clocks of tenant and master are thought to differ at most.
 CLOCKS_S = 60.0
 
 
@@ -125,7 +125,7 @@ class AttemptRecords(LedgerFile):
         Record the good end that a minion remembers, at the time that it tells; False when an end was known already.
 
         Another master may have ordered it, before this one did: a failure that began well after its end is not what it
-        was made for. The clocks of tenant and minion may differ, and one failure must not be taken for two.
+        was made for. The clocks of tenant and master may differ, and one failure must not be taken for two.
         """
         cursor = self._write(
             "UPDATE actions SET state = 'good', comment = ?, ended = ?,"

@@ -90,7 +90,7 @@ class Action:
 @dataclass(frozen=True)
 class Memory:
     """
-    The good end of an attempt as a minion remembers it, by the minion's clock: when it was taken and when finished.
+    The good end of an attempt as a minion remembers it, by this machine's clock: when it was taken and when finished.
     """
 
     taken: float

@@ -30,7 +30,9 @@ ANSWER_S = 10.0
 GIVE_UP_S = 30.0
 _STEP_S = 0.2
 #: What ``salt/_states/dynatrace.py`` says then.
-_REPEATED = re.compile(r"Attempt [0-9a-f]{16,64} was well finished at (\S{10,40})\.")
+_REPEATED = re.compile(
+    r"Attempt [0-9a-f]{16,64} was well finished at \S{10,40}, ([0-9]{1,9}) s ago\."
+)
 
 
 class Recall(threading.Thread):
@@ -41,11 +43,18 @@ class Recall(threading.Thread):
     Salt raises. ``on_answer`` is called when a question is settled.
     """
 
-    def __init__(self, name: str, ask: Callable[[str, list[str]], str], jobs: Jobs) -> None:
+    def __init__(
+        self,
+        name: str,
+        ask: Callable[[str, list[str]], str],
+        jobs: Jobs,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         super().__init__(name=f"{name}-recall", daemon=True)
         self._prefix = name
         self._ask = ask
         self._jobs = jobs
+        self._clock = clock
         self._questions: queue.SimpleQueue[tuple[str, list[str]]] = queue.SimpleQueue()
         #: By attempt id: until when an answer is waited for, by the monotonic clock. The loop's own.
         self._waiting: dict[str, float] = {}
@@ -113,7 +122,8 @@ class Recall(threading.Thread):
         jid, until, wanted = self._open[own]
         told = self._jobs.returns(jid)
         if wanted <= set(told) or time.monotonic() > until:
-            found = {minion: memory(told.get(minion), own) for minion in wanted}
+            now = self._clock()
+            found = {minion: memory(told.get(minion), own, now) for minion in wanted}
             self._open.pop(own)
             self._settle(own, {name: known for name, known in found.items() if known is not None})
 
@@ -122,18 +132,22 @@ class Recall(threading.Thread):
         self.on_answer()
 
 
-def memory(returned: Any, attempt_id: str) -> Memory | None:
+def memory(returned: Any, attempt_id: str, now: float) -> Memory | None:
     """
     Return what a minion remembers, from its return of ``dynatrace.attempt``; None: no good end of this attempt.
+
+    Its clock may be wrong by hours, so it tells its time, too: how long ago it was does not depend on that.
     """
     record = returned.get("return") if isinstance(returned, Mapping) else None
     if not isinstance(record, Mapping) or record.get("id") != attempt_id:
         return None
-    taken, finished = _seconds(record.get("taken")), _seconds(record.get("finished"))
-    return None if taken is None or finished is None else Memory(taken, finished)
+    taken, finished, theirs = (_seconds(record.get(key)) for key in ("taken", "finished", "now"))
+    if taken is None or finished is None or theirs is None:
+        return None
+    return Memory(now - max(theirs - taken, 0.0), now - max(theirs - finished, 0.0))
 
 
-def repeated(returned: Any) -> Memory | None:
+def repeated(returned: Any, now: float) -> Memory | None:
     """
     Return the good end of before that the state ``attempt_taken`` found when it refused to run an attempt again.
 
@@ -143,8 +157,8 @@ def repeated(returned: Any) -> Memory | None:
     for state in states.values() if isinstance(states, Mapping) else ():
         comment = state.get("comment") if isinstance(state, Mapping) else None
         found = _REPEATED.fullmatch(comment) if isinstance(comment, str) else None
-        finished = _seconds(found[1]) if found else None
-        if finished is not None:
+        if found:
+            finished = now - float(found[1])
             return Memory(finished, finished)
     return None
 

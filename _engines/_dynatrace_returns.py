@@ -152,7 +152,7 @@ class Returns:
             self._unproved.pop((attempt.jid, minion), None)
             result = judge(returned)
             state = "good" if result.ok else "bad"
-            before = repeated(returned) if result.ok else None
+            before = repeated(returned, now) if result.ok else None
             self._outcomes.end_action(attempt, minion, state, result.comment, now, before)
             if result.ok:
                 self._good[attempt.jid, minion] = (now + DOUBT_S, attempt)

@@ -186,7 +186,7 @@ def finish(attempt_id):
     record = attempt(attempt_id)
     if record is None:
         raise CommandExecutionError(f"attempt {attempt_id} was never taken on this minion")
-    record["finished"] = _now()
+    record["finished"] = record.pop("now", None) or _now()
     handle = os.open(path + ".new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     _write(handle, record)
     os.replace(path + ".new", path)
@@ -198,7 +198,8 @@ def attempt(attempt_id):
     """
     Return what this minion remembers of an attempt, or None if it never took it.
 
-    The mapping has ``id``, ``taken`` and ``finished``; ``finished`` is None until the good end.
+    The mapping has ``id``, ``taken`` and ``finished``; ``finished`` is None until the good end. ``now`` is this
+    minion's time, for a reader whose clock differs.
 
     CLI Example:
 
@@ -214,9 +215,9 @@ def attempt(attempt_id):
     except (OSError, ValueError):
         # Claimed and not yet written, or cut off by a crash: taken, nothing more is known.
         return {"id": attempt_id, "taken": None, "finished": None}
-    return (
-        record if isinstance(record, dict) else {"id": attempt_id, "taken": None, "finished": None}
-    )
+    if not isinstance(record, dict):
+        return {"id": attempt_id, "taken": None, "finished": None}
+    return {**record, "now": _now()}
 
 
 def _check_form(data):

@@ -44,6 +44,7 @@ The pillar ``dynatrace:lookup:<name of the state>`` wins. The attempt is the pil
 
 import os
 import time
+from datetime import datetime
 
 import salt.utils.minion
 from salt.exceptions import CommandExecutionError
@@ -264,13 +265,27 @@ def _mapping(value):
 
 def _taken_before(name, attempt, record):
     if record.get("finished"):
-        return _ret(name, True, f"Attempt {attempt} was well finished at {record['finished']}.")
+        # The engine reads this: it was healed then, and not by this run.
+        ago = _seconds_between(record["finished"], record.get("now"))
+        when = f"{record['finished']}, {ago} s ago"
+        return _ret(name, True, f"Attempt {attempt} was well finished at {when}.")
     return _ret(
         name,
         False,
         f"Attempt {attempt} was taken at {record.get('taken') or 'an unknown time'} and has not "
         "finished well: it failed, was cut off, or still runs. It does not run a second time.",
     )
+
+
+def _seconds_between(first, second):
+    try:
+        # Python 3.10 does not read the Z of an ISO time.
+        begin, end = (
+            datetime.fromisoformat(str(moment).replace("Z", "+00:00")) for moment in (first, second)
+        )
+        return max(int((end - begin).total_seconds()), 0)
+    except (TypeError, ValueError):
+        return "unknown"
 
 
 def _settled(name, settings):

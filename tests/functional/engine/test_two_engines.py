@@ -4,6 +4,7 @@ Two engines with one minion between them, which runs a job id once: what each re
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
 
@@ -16,11 +17,16 @@ from tests.tenant import Problem
 POLICY = {"cooldown": 60, "outcome_timeout": 60, "max_attempts": 3}
 
 
-def record(attempt_id: str, taken: float, finished: float | None) -> dict[str, Any]:
+def record(attempt_id: str, taken: float, finished: float | None) -> Callable[..., dict[str, Any]]:
     """
-    Return what `dynatrace.attempt` of a minion gives.
+    Return what gives `dynatrace.attempt` of a minion at a time, by its clock.
     """
-    return {"id": attempt_id, "taken": iso(taken), "finished": finished and iso(finished)}
+
+    def remembered(now: float, skew: float) -> dict[str, Any]:
+        told = {"taken": taken, "finished": finished, "now": now}
+        return {"id": attempt_id, **{key: at and iso(at + skew) for key, at in told.items()}}
+
+    return remembered
 
 
 def iso(moment: float) -> str:
@@ -100,7 +106,7 @@ def test_what_no_minion_remembers_as_finished_is_lost(scene: Scene, known: str) 
         "unfinished": record(own, world.now, None),
         "another": record("0" * 32, world.now, world.now),
         "an error": "'dynatrace.attempt' is not available.",
-        "no time": {"id": own, "taken": iso(world.now), "finished": "yesterday"},
+        "no time": {"id": own, "taken": iso(world.now), "finished": "yesterday", "now": 7},
     }[known]
     pass_time(world)
     assert world.whats()[:2] == ["open", "failed"]
@@ -176,6 +182,19 @@ def test_a_failure_after_the_other_masters_heal_is_healed_here(scene: Scene) -> 
     assert (retry["attempt"], retry["minions"]) == (2, ["web01"])
 
 
+@pytest.mark.parametrize("skew", [-7200, 7200])
+def test_a_minion_whose_clock_is_wrong_by_hours_changes_nothing(scene: Scene, skew: float) -> None:
+    """
+    By its own clock it tells how long ago it was.
+    """
+    world, _, order = unreturned(scene)
+    own = order["attempt_id"]
+    world.skew = skew
+    world.memories[own, "web01"] = record(own, world.now, world.now + 1)
+    pass_time(world, 900)
+    assert world.whats() == ["open", "healed"]
+
+
 def test_a_failure_that_began_with_the_other_masters_heal_is_not_taken_for_a_second(
     scene: Scene,
 ) -> None:
@@ -195,11 +214,11 @@ def test_a_failure_that_began_with_the_other_masters_heal_is_not_taken_for_a_sec
     assert world.whats() == ["open", "healed"]
 
 
-def refused(attempt_id: str, finished: float) -> dict[str, Any]:
+def refused(attempt_id: str, ago: int) -> dict[str, Any]:
     """
     Return what a remedy gives whose attempt the minion had finished before.
     """
-    comment = f"Attempt {attempt_id} was well finished at {iso(finished)}."
+    comment = f"Attempt {attempt_id} was well finished at 2024-07-21T07:00:00Z, {ago} s ago."
     states = {
         "dynatrace_|-a_|-apache2_|-attempt_taken": {"result": True, "comment": comment},
         "dynatrace_|-b_|-apache2_|-answers": {"result": True, "comment": "not run: onchanges"},
@@ -214,7 +233,7 @@ def test_an_order_that_the_minion_had_finished_before_is_healed_and_told_once(sc
     world, problem, order = unreturned(scene)
     own = order["attempt_id"]
     scene.tenant.add_comment(problem, f"Salt healed this.\n[salt-dynatrace attempt {own[:16]}]")
-    world.give(order["jid"], "web01", refused(own, world.now - 1))
+    world.give(order["jid"], "web01", refused(own, 1))
     pass_time(world)
     assert world.whats() == ["open", "healed"]
     assert len(scene.tenant.comments(problem)) == 1
@@ -232,6 +251,6 @@ def test_a_refused_order_does_not_pass_for_the_heal_of_a_later_failure(scene: Sc
     world.poll()
     (order,) = world.events("open")
     world.take(order)
-    world.give(order["jid"], "web01", refused(order["attempt_id"], began - 300))
+    world.give(order["jid"], "web01", refused(order["attempt_id"], 900))
     pass_time(world, 20)
     assert world.events("retry")[0]["attempt"] == 2

@@ -153,6 +153,8 @@ class World:
         self.pings: list[list[str]] = []
         #: What minions remember of attempts, by attempt and minion, and what was asked; who is gone answers nothing.
         self.memories: dict[tuple[str, str], Any] = {}
+        #: How far the minions' clocks are ahead.
+        self.skew = 0.0
         self.recalls: list[tuple[str, list[str]]] = []
         self.now = time.time()
         self.set_by = 0.0
@@ -199,7 +201,9 @@ class World:
             ),
             sent_to=jobs.minions if jobs.cached else None,
             presence=self.presence,
-            recall=_RecallAtOnce("test", self._recall, jobs) if jobs.cached else None,
+            recall=_RecallAtOnce("test", self._recall, jobs, lambda: self.now)
+            if jobs.cached
+            else None,
         )
         self.announcer = bus.Announcer("test", self.ledger, lambda: self.bus, KEY, attempts_.TAKE_S)
         self.hearer = hearer_.Hearer("test", lambda: self.bus, lambda _: None, None)
@@ -259,11 +263,15 @@ class World:
         self.recalls.append((attempt_id, minions))
         jid = f"2027{len(self.recalls):016d}"
         self.cache.returned[jid] = {
-            name: {"return": self.memories.get((attempt_id, name)), "retcode": 0}
+            name: {"return": self._remembered(attempt_id, name), "retcode": 0}
             for name in minions
             if name not in self.gone
         }
         return jid
+
+    def _remembered(self, attempt_id: str, minion: str) -> Any:
+        known = self.memories.get((attempt_id, minion))
+        return known(self.now, self.skew) if callable(known) else known
 
     def restart(self) -> None:
         """

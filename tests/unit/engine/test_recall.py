@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +18,8 @@ from tests.unit.minion.loading import load
 
 OWN = "9f0c2a41d7e85b36"
 JID = "20240721065959123456"
-
-
-def seconds(text: str) -> float:
-    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+NOW = 1_800_000_000.0
+TOLD = "2024-07-21T08:00:00Z"
 
 
 def recall(
@@ -47,15 +44,18 @@ def attempt() -> Attempt:
 
 def test_the_record_of_the_real_module_is_understood(tmp_path: Path) -> None:
     """
-    Only what is finished is a good end.
+    Only what is finished is a good end; the minion's clock does not count.
     """
     module = load("_modules/dynatrace.py", opts={"cachedir": str(tmp_path)})
     module.claim(OWN)
-    assert recall_.memory({"return": module.attempt(OWN)}, OWN) is None
-    record = module.finish(OWN)
-    known = Memory(seconds(record["taken"]), seconds(record["finished"]))
-    assert recall_.memory({"return": module.attempt(OWN)}, OWN) == known
-    assert recall_.memory({"return": module.attempt(OWN)}, "0" * 16) is None
+    assert recall_.memory({"return": module.attempt(OWN)}, OWN, NOW) is None
+    module.finish(OWN)
+    record = module.attempt(OWN)
+    known = recall_.memory({"return": record}, OWN, NOW)
+    assert known is not None
+    assert NOW - 5 < known.taken <= known.finished <= NOW
+    assert recall_.memory({"return": record}, "0" * 16, NOW) is None
+    assert recall_.memory({"return": {**record, "now": None}}, OWN, NOW) is None
 
 
 @pytest.mark.parametrize(
@@ -66,17 +66,24 @@ def test_the_record_of_the_real_module_is_understood(tmp_path: Path) -> None:
         {},
         {"return": None},
         {"return": True},
-        {"return": {"id": OWN, "taken": None, "finished": None}},
-        {"return": {"id": OWN, "taken": "2024-07-21T06:59:59Z", "finished": True}},
-        {"return": {"id": OWN, "taken": "2024-07-21T06:59:59", "finished": "2024-07-21T07:00:00"}},
-        {"return": {"id": OWN, "taken": {}, "finished": []}},
+        {"return": {"id": OWN, "taken": None, "finished": None, "now": TOLD}},
+        {"return": {"id": OWN, "taken": "2024-07-21T06:59:59Z", "finished": True, "now": TOLD}},
+        {
+            "return": {
+                "id": OWN,
+                "taken": "2024-07-21T06:59:59",
+                "finished": "2024-07-21T07:00:00",
+                "now": TOLD,
+            }
+        },
+        {"return": {"id": OWN, "taken": {}, "finished": [], "now": TOLD}},
     ],
 )
 def test_whatever_else_a_minion_returns_is_no_good_end(returned: Any) -> None:
     """
     An error, an older module, a cut record, a lie without a time zone.
     """
-    assert recall_.memory(returned, OWN) is None
+    assert recall_.memory(returned, OWN, NOW) is None
 
 
 def test_the_refusal_of_the_real_state_is_understood() -> None:
@@ -84,12 +91,14 @@ def test_the_refusal_of_the_real_state_is_understood() -> None:
     Its text is all that tells a second run from the first.
     """
     state = load("_states/dynatrace.py")
-    finished = "2024-07-21T07:00:00.123Z"
-    refused = state._taken_before("apache2", OWN, {"finished": finished})
-    told = recall_.repeated({"return": {"dynatrace_|-a_|-apache2_|-attempt_taken": refused}})
-    assert told == Memory(seconds(finished), seconds(finished))
-    failed = state._taken_before("apache2", OWN, {"finished": None, "taken": finished})
-    assert recall_.repeated({"return": {"dynatrace_|-a_|-apache2_|-attempt_taken": failed}}) is None
+    times = {"finished": "2024-07-21T07:00:00.123Z", "now": "2024-07-21T08:00:00.000Z"}
+    refused = state._taken_before("apache2", OWN, times)
+    told = recall_.repeated({"return": {"dynatrace_|-a_|-apache2_|-attempt_taken": refused}}, NOW)
+    assert told == Memory(NOW - 3599, NOW - 3599)
+    for other in ({"finished": None, "taken": times["now"]}, {"finished": times["finished"]}):
+        refused = state._taken_before("apache2", OWN, other)
+        returned = {"return": {"dynatrace_|-a_|-apache2_|-attempt_taken": refused}}
+        assert recall_.repeated(returned, NOW) is None
 
 
 @pytest.mark.parametrize("returned", [None, {}, {"return": True}, {"return": {"a": "b", "c": {}}}])
@@ -97,14 +106,15 @@ def test_what_is_no_state_run_is_no_refusal(returned: Any) -> None:
     """
     A remedy may be any function.
     """
-    assert recall_.repeated(returned) is None
+    assert recall_.repeated(returned, NOW) is None
 
 
 def test_a_question_is_asked_once_and_settled_when_all_answered() -> None:
     """
     Of those that the job went to; the loop is woken then.
     """
-    good = {"id": OWN, "taken": "2024-07-21T06:59:59Z", "finished": "2024-07-21T07:00:00Z"}
+    ended = "2024-07-21T07:00:00Z"
+    good = {"id": OWN, "taken": "2024-07-21T06:59:59Z", "finished": ended, "now": ended}
     returns: dict[str, Any] = {"web01": {"return": good}}
     asker = recall(returns, ["web01", "web02", "db01"])
     woken: list[bool] = []
