@@ -19,6 +19,8 @@ from types import TracebackType
 from typing import Any
 
 import requests
+import salt.client
+from salt.exceptions import SaltClientError
 
 from tests.harness import Event, ScratchError, ScratchSalt, free_ports, scratch_root
 from tests.harness.config import REPO, write_minion, write_yaml
@@ -97,6 +99,16 @@ class Side:
             return requests.get(f"{self.url}/healthz", timeout=5).ok
         except requests.ConnectionError:
             return False
+
+    def reaches_minion(self) -> bool:
+        """
+        Tell whether the minion answers to this master.
+        """
+        try:
+            with salt.client.LocalClient(str(self.salt.config_dir / "master")) as client:
+                return bool(client.cmd(MINION, "test.ping", timeout=1))
+        except SaltClientError:
+            return False  # The master is not that far yet.
 
     def said(self, problem: Problem) -> list[str]:
         """
@@ -185,9 +197,9 @@ class MastersStage:
 
     def _start(self) -> None:
         self.second.configure(dry_run=True)
+        self.first.salt.master.start()
         self._share_key()
-        for side in self.sides:
-            side.salt.master.start()
+        self.second.salt.master.start()
         self.first.salt.minions[MINION].start()
         for side in self.sides:
             side.salt.events.start(90)
@@ -197,12 +209,14 @@ class MastersStage:
 
     def _share_key(self) -> None:
         """
-        Give both masters one key pair: without it a minion accepts the first only.
+        Give the second master the key pair that the first one made: without it a minion accepts one of them only.
         """
         own, other = (side.salt.root / "pki" / "master" for side in self.sides)
-        own.mkdir(parents=True)
-        self.first.salt.command("salt-key", "--gen-keys=master", f"--gen-keys-dir={own}")
-        shutil.copytree(own, other)
+        public = own / "master.pub"
+        self.until(lambda: public.exists() and "END" in public.read_text(), "the first has a key")
+        other.mkdir(parents=True)
+        for name in ("master.pem", "master.pub"):
+            shutil.copy(own / name, other / name)
 
     def stop(self) -> None:
         """
@@ -233,8 +247,7 @@ class MastersStage:
         """
         side.salt.master.start()
         self.until(lambda: side.is_healthy, f"the engine of {side.name} runs")
-        ping = ("test.ping", "--timeout=1")
-        self.until(lambda: side.salt.call(*ping), f"the minion is connected to {side.name}")
+        self.until(side.reaches_minion, f"the minion is back at {side.name}")
 
     # -- what is seen --------------------------------------------------------------------------------------------------
 
