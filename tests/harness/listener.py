@@ -38,12 +38,15 @@ class Listener:
         self._changed = threading.Condition()
         self._stopping = threading.Event()
         self._connected = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="bus listener", daemon=True)
+        self._thread: threading.Thread | None = None
 
     def start(self, timeout: float = 30) -> None:
         """
-        Listen; returns once connected, so that nothing later is missed.
+        Listen; returns once connected, so that nothing later is missed. After a `stop` it may be started again.
         """
+        self._stopping.clear()
+        self._connected.clear()
+        self._thread = threading.Thread(target=self._run, name="bus listener", daemon=True)
         self._thread.start()
         if not self._connected.wait(timeout):
             raise TimeoutError(f"no event bus of the master within {timeout} s")
@@ -53,8 +56,9 @@ class Listener:
         Listen no more; what was heard is kept.
         """
         self._stopping.set()
-        if self._thread.ident is not None:
-            self._thread.join(10)
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.join(10)
 
     def events(self, pattern: str = "*", since: float = 0) -> list[Event]:
         """

@@ -100,6 +100,13 @@ class Side:
         except requests.ConnectionError:
             return False
 
+    def go_down(self) -> None:
+        """
+        End the master as `kill -9` does. A listener of Salt 3006 may hang when that happens, so it stops before.
+        """
+        self.salt.events.stop()
+        self.salt.master.kill()
+
     def reaches_minion(self) -> bool:
         """
         Tell whether the minion answers to this master.
@@ -246,6 +253,7 @@ class MastersStage:
         Start a master that is down, and return when its engine and the minion are there.
         """
         side.salt.master.start()
+        side.salt.events.start(90)
         self.until(lambda: side.is_healthy, f"the engine of {side.name} runs")
         self.until(side.reaches_minion, f"the minion is back at {side.name}")
 

@@ -102,8 +102,8 @@ def test_a_standby_that_takes_over_heals_what_is_open_and_repeats_no_heal(
     """
     What opened during its dry run waits for a person's retry; of the first one's heal the minion itself tells.
     """
-    stage.first.salt.master.kill()
-    stage.second.salt.master.stop()
+    stage.first.go_down()
+    stage.second.go_down()
     stage.second.configure(dry_run=False)
     stage.start(stage.second)
     for problem in (old, pending):
