@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.functional.engine.conftest import Scene
+from tests.functional.engine.test_commands import order as command
 from tests.functional.engine.world import BAD, World, down
 from tests.tenant import Problem
 
@@ -140,6 +141,21 @@ def test_a_failure_that_the_other_engine_told_is_not_contradicted(scene: Scene) 
     world.salt_runs(retry, BAD)
     pass_time(world, 60)
     assert len(scene.tenant.comments(problem)) == 2
+
+
+def test_a_person_need_not_wait_after_the_other_engines_failure(scene: Scene) -> None:
+    """
+    It counts as a failure here; the next attempt comes at once when it is ordered, not after the cooldown.
+    """
+    world, problem, order = unreturned(scene)
+    own = order["attempt_id"]
+    world.memories[own, "web01"] = record(own, world.now, None)
+    pass_time(world)
+    assert world.whats() == ["open", "failed"]
+    command(world, "retry", display_id=problem.display_id)
+    world.poll(1)
+    assert world.whats() == ["open", "failed", "retry"]
+    assert world.events("retry")[0]["attempt"] == 2
 
 
 def test_an_orchestration_is_not_over_when_a_minion_has_finished(scene: Scene) -> None:
