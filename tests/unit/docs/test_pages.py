@@ -5,6 +5,7 @@ What holds for every page: links lead somewhere, examples can be read, each modu
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,20 @@ def test_a_link_leads_to_a_file_and_a_heading(page: Path, link: str) -> None:
 def test_an_example_in_yaml_is_yaml(text: str) -> None:
     """Examples are copied as they are; a mapping at the top is what Salt reads."""
     assert isinstance(yaml.safe_load(text), dict)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(text, id=f"{name(page)}:{number}")
+        for page in PAGES
+        for number, text in enumerate(blocks(page, "bash"))
+    ],
+)
+def test_no_argument_by_name_holds_a_line_break(text: str) -> None:
+    """Salt takes `pillar='{...}'` on several lines for the next positional argument, an environment of that name."""
+    words = [word for word in shlex.split(text) if re.match(r"[A-Za-z_]+=", word)]
+    assert [word for word in words if "\n" in word] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
