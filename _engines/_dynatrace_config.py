@@ -165,7 +165,10 @@ def _listener(values: Mapping[str, Any]) -> Iterator[str]:
     if bool(user) != bool(password):
         yield "`webhook:username` and `webhook:password` go together: set both or neither"
     elif not token and not user:
-        yield "`webhook` needs `token`, or `username` and `password`: anyone could send notifications otherwise"
+        yield (
+            "`webhook` needs `token`, or `username` and `password` (an sdb:// URL must give a value): "
+            "anyone could send notifications otherwise"
+        )
     crt, key = values.get("webhook.ssl_crt"), values.get("webhook.ssl_key")
     if bool(crt) != bool(key):
         yield "`webhook:ssl_crt` and `webhook:ssl_key` go together: set both or neither"

@@ -35,7 +35,8 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "api_token",
         None,
-        checks.optional(checks.secret),
+        # Null is what Salt makes of an sdb:// URL whose file is missing: it must not turn polling off.
+        checks.secret,
         "Scopes problems.read, problems.write, entities.read; without it the engine works from notifications alone.",
         secret=True,
     ),

@@ -71,6 +71,7 @@ from pathlib import Path
 # Siblings are imported here and nowhere later: their directory is on sys.path only while this module loads.
 import _dynatrace_assembly as assembly
 import _dynatrace_config as configuration
+import _dynatrace_entries as entries
 import _dynatrace_errors as errors
 import _dynatrace_jobs as jobs_
 import salt.cache
@@ -103,7 +104,7 @@ def start(**config):
             "%s: the engine does not run: its configuration cannot be used:\n%s\n"
             "Correct it and restart the salt-master.",
             instance,
-            "\n".join(f"  - {problem}" for problem in err.problems),
+            "\n".join(f"  - {problem}" for problem in _misplaced() + err.problems),
         )
         _sleep()
     except (errors.DynatraceError, OSError) as err:
@@ -122,15 +123,21 @@ def _instance(config):
     """
     Return the name that the entry in ``engines`` has; Salt does not hand it on, so it is found by its options.
     """
-    for entry in __opts__.get("engines") or []:
-        for name, options in entry.items() if isinstance(entry, Mapping) else ():
-            if (
-                options == config
-                and name != __virtualname__
-                and re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", str(name))
-            ):
-                return str(name)
+    for name, options in entries.entries(__opts__.get("engines")):
+        if (
+            options == config
+            and name != __virtualname__
+            and re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", str(name))
+        ):
+            return str(name)
     return __virtualname__
+
+
+def _misplaced():
+    """
+    Return what is formed wrongly in ``engines``: then options that are missing here may stand there all the same.
+    """
+    return entries.misplaced(__opts__.get("engines"))
 
 
 def _sleep():

@@ -83,8 +83,14 @@ def configured(opts):
     Return the options of each engine of ours in the master's configuration, by its name.
     """
     found = {}
-    for entry in opts.get("engines") or []:
-        for name, options in entry.items() if isinstance(entry, dict) else ((entry, None),):
+    engines = opts.get("engines") or []
+    if isinstance(engines, dict):
+        engines = [{name: options} for name, options in engines.items()]
+    for entry in engines:
+        # Salt, too, takes the first key of an entry and passes over the others.
+        for name, options in (
+            list(entry.items())[:1] if isinstance(entry, dict) else [(entry, None)]
+        ):
             given = dict(options) if isinstance(options, dict) else {}
             if given.pop("engine_module", name) == "dynatrace":
                 found[str(name)] = given

@@ -11,6 +11,7 @@ import time
 
 import _dynatrace_ask as bus
 import _dynatrace_reach as reach
+import _dynatrace_reactors as reactors
 import _dynatrace_setup as setup
 import salt.client
 import salt.loader
@@ -38,7 +39,7 @@ def rows(opts, timeout):
     found.guarded("configuration files", setup.dropped, found, opts)
     found.guarded("modules", setup.modules, found, opts, modules)
     found.guarded("signing key", setup.signing_key, found, opts)
-    found.guarded("reactor", setup.reactor, found, opts)
+    found.guarded("reactor", reactors.reactor, found, opts)
     found.guarded("remedy", setup.remedy, found, opts)
     configs = found.guarded("configuration", setup.configs, found, opts, engine) or {}
     asked = found.guarded("tenant", reach.ask_all, configs, engine) or []
@@ -97,7 +98,7 @@ def _engine(found, opts):
     Return the names of the engine's module, as the master's loader finds it, or None.
     """
     if not bus.configured(opts):
-        what = "no engine `dynatrace` is in `engines`"
+        what = f"no engine `dynatrace` is in `engines`{_there(opts)}"
         found.add("fail", "engine code", what, "copy master.d/dynatrace.conf, restart the master")
     functions = salt.loader.engines(opts, salt.loader.minion_mods(opts, whitelist=["test"]), {}, {})
     if "dynatrace.start" not in functions:
@@ -109,6 +110,17 @@ def _engine(found, opts):
     code = getattr(start, "func", start)
     found.add("ok", "engine code", f"loaded from {os.path.dirname(code.__code__.co_filename)}")
     return code.__globals__
+
+
+def _there(opts):
+    """
+    Return which names are in ``engines`` instead, as an end of the sentence.
+    """
+    engines = opts.get("engines") or ()
+    names = [
+        str(name) for entry in engines for name in (entry if isinstance(entry, dict) else [entry])
+    ]
+    return f", which names {_named(names)}" if names else ", which is not set"
 
 
 def _answers(found, opts, timeout):

@@ -11,10 +11,12 @@ import json
 import ssl
 import threading
 import time
+import urllib.parse
 
 WAIT_S = 10
 # Nothing has these ids, so that even a comment leaves nothing behind: a token without the scope is refused before the
 # problem is looked for.
+NUMBER = "P-0"
 NOBODY = "0_0V2"
 NOTHING = "HOST-0000000000000000"
 NOTE = "salt-dynatrace checks its token"
@@ -29,7 +31,8 @@ def ask_all(configs, engine):
     asked = []
     for name, config in configs.items():
         for scope, call in _calls(engine, config):
-            asked.append((f"tenant {scope}", name, _begin(_scope, engine["errors"], call)))
+            begun = _begin(_scope, engine["errors"], call, _kind(config))
+            asked.append((f"tenant {scope}", name, begun))
         if config.has_webhook:
             asked.append(("webhook", name, _begin(_webhook, config)))
     return asked
@@ -72,14 +75,37 @@ def _calls(engine, config):
     """
     if not config.get("api_token"):
         return
-    client = engine["assembly"].client_for(config)
-    yield "problems.read", lambda: client.problem(NOBODY)
+    client, errors = engine["assembly"].client_for(config), engine["errors"]
+    # A search, which finds nothing: what is not found there is the API itself.
+    yield "problems.read", lambda: _found(errors, client)
     yield "entities.read", lambda: client.entity(NOTHING)
     if config.get("feedback"):
         yield "problems.write", lambda: client.comment(NOBODY, NOTE, "salt")
 
 
-def _scope(errors, call):
+def _found(errors, client):
+    try:
+        client.find_by_display_id(NUMBER)
+    except errors.NotFound as err:
+        raise errors.UnexpectedAnswer(str(err)) from err
+
+
+def _kind(config):
+    """
+    Return what to do if the token is of a kind that this URL does not take, else an empty text.
+    """
+    host = urllib.parse.urlsplit(config.get("environment_url") or "").hostname or ""
+    token, name = config.get("api_token") or "", host.partition(".")[0]
+    if host.endswith(".apps.dynatrace.com") and token.startswith("dt0c01."):
+        return (
+            f"an access token (dt0c01) belongs to https://{name}.live.dynatrace.com: write that URL"
+        )
+    if host.endswith(".live.dynatrace.com") and token.startswith("dt0s16."):
+        return f"a platform token (dt0s16) belongs to https://{name}.apps.dynatrace.com: write that URL"
+    return ""
+
+
+def _scope(errors, call, kind):
     """
     Return result, detail and fix: to be told that it does not know the id, one must be allowed to ask.
     """
@@ -88,7 +114,7 @@ def _scope(errors, call):
     except errors.NotFound:
         pass
     except errors.AuthError as err:
-        return "fail", str(err), "make such a token, set `api_token`, restart the master"
+        return "fail", str(err), kind or "make such a token, set `api_token`, restart the master"
     except errors.RateLimited as err:
         return "warn", str(err), "check again in a minute"
     except errors.ApiError as err:
@@ -107,7 +133,14 @@ def _webhook(config):
         status, body = _get(config, "/healthz", {})
         facts = json.loads(body)
         allowed, _ = _get(config, "/metrics", _credentials(config))
-    except (OSError, ValueError, http.client.HTTPException) as err:
+    except (ValueError, http.client.HTTPException, ssl.SSLError):
+        what = f"{place} is answered by something else than the engine"
+        return (
+            "fail",
+            what,
+            f"ss -ltnp | grep {port} shows which program; set another `webhook:port`",
+        )
+    except OSError as err:
         what = f"{place} does not answer: {type(err).__name__}"
         return "fail", what, f"see whether the engine runs; ss -ltnp | grep {port}"
     if allowed != 200:

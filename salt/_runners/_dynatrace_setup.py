@@ -1,42 +1,81 @@
 """
-Checks what a master is configured with: lists that Salt drops, modules, key, reactor, states, options of the engines.
+Checks what a master is configured with: files that Salt cannot read, lists that it drops, modules, key, states, options
+of the engines.
 
 Belongs to the runner ``dynatrace``, which imports it when it is loaded; Salt's loader passes it over.
 """
 
-import fnmatch
+import glob
 import os
 import stat
 
 import _dynatrace_ask as bus
-import salt.fileserver
+import _dynatrace_reactors as reactors
 import salt.utils.files
 import salt.utils.yaml
 
 # Lists that a file in master.d takes away from the main file.
 LISTS = ("engines", "reactor", "module_dirs", "file_roots")
-TAG = "dynatrace/problem/open/availability/P-1"
 STATE = "dynatrace/remedy/apache2.sls"
 RESTART = "and restart the master"
 
 
 def dropped(found, opts):
     """
-    Tell which lists of the main file are not in what the master uses.
+    Tell which files of the configuration Salt cannot read, and which of their lists are not in what the master uses.
     """
-    path = opts.get("conf_file") or ""
+    good = True
+    for path in _files(opts):
+        try:
+            given = _content(path)
+        except salt.utils.yaml.YAMLError as err:
+            mark = getattr(err, "problem_mark", None)
+            place = f", line {mark.line + 1}" if mark else ""
+            what = (
+                f"{path}{place} is no YAML: {getattr(err, 'problem', None) or 'it cannot be read'}"
+            )
+            fix = "correct it (indent with spaces, a space after each colon): the master does not start with it"
+            found.add("fail", "configuration files", what, fix)
+            good = False
+            continue
+        lost = [key for key in LISTS if _names(given.get(key)) - _names(opts.get(key))]
+        if lost:
+            what = f"{', '.join(lost)} of {path} are dropped, since another file sets them too"
+            fix = f"move them into a file in master.d, as lists like those of the other files, {RESTART}"
+            found.add("fail", "configuration files", what, fix)
+            good = False
+    if good:
+        found.add("ok", "configuration files", "all can be read, and no list of theirs is dropped")
+
+
+def _files(opts):
+    """
+    Return the main file and those that it includes, as Salt finds them.
+    """
+    main = opts.get("conf_file") or ""
+    wanted = [opts.get("default_include"), *_listed(opts.get("include"))]
+    included = [
+        path
+        for pattern in wanted
+        if isinstance(pattern, str) and main
+        for path in sorted(
+            glob.glob(os.path.join(os.path.dirname(main), os.path.expanduser(pattern)))
+        )
+    ]
+    return [path for path in dict.fromkeys([main, *included]) if os.path.isfile(path)]
+
+
+def _listed(value):
+    return value if isinstance(value, list) else [value]
+
+
+def _content(path):
     try:
         with salt.utils.files.fopen(path, encoding="utf-8") as stream:
-            main = salt.utils.yaml.safe_load(stream) or {}
+            content = salt.utils.yaml.safe_load(stream)
     except OSError:
-        main = {}
-    lost = [key for key in LISTS if _names(main.get(key)) - _names(opts.get(key))]
-    if lost:
-        what = f"{', '.join(lost)} of {path} are dropped, since a file in master.d sets them too"
-        fix = f"move them from {path} into a file in master.d, {RESTART}"
-        found.add("fail", "configuration files", what, fix)
-    else:
-        found.add("ok", "configuration files", "no list of the main file is dropped")
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def _names(value):
@@ -44,7 +83,7 @@ def _names(value):
     Return what identifies the entries of a list: their values may have come from sdb since.
     """
     if isinstance(value, dict):
-        return {(env, str(root)) for env, roots in value.items() for root in roots or ()}
+        return {(str(key), str(item)) for key, items in value.items() for item in _listed(items)}
     names = set()
     for entry in value if isinstance(value, list) else ():
         names |= {str(name) for name in entry} if isinstance(entry, dict) else {str(entry)}
@@ -81,55 +120,15 @@ def signing_key(found, opts):
         found.add("ok", "signing key", "only the master's user can read it")
 
 
-def reactor(found, opts):
-    """
-    Tell whether anything acts on the engine's events, and whether it asks if they are genuine.
-    """
-    mapped = opts.get("reactor") or []
-    if isinstance(mapped, str):
-        with salt.utils.files.fopen(mapped, encoding="utf-8") as stream:
-            mapped = salt.utils.yaml.safe_load(stream) or []
-    files = [
-        path
-        for entry in mapped
-        for glob, paths in entry.items()
-        if fnmatch.fnmatch(TAG, str(glob))
-        for path in ([paths] if isinstance(paths, str) else paths or ())
-    ]
-    if not files:
-        what = "no reactor takes the engine's events: they are reported, and nothing is healed"
-        found.add("warn", "reactor", what, f"copy master.d/reactor.conf, {RESTART}")
-    for path in dict.fromkeys(map(str, files)):
-        _reactor_file(found, opts, path)
-
-
-def _reactor_file(found, opts, path):
-    place = _served(opts, path.removeprefix("salt://")) if path.startswith("salt://") else path
-    if not place or not os.path.isfile(place):
-        fix = "correct the path in reactor.conf, " + RESTART
-        found.add("fail", "reactor", f"{path} is not there", fix)
-        return
-    with salt.utils.files.fopen(place, encoding="utf-8", errors="replace") as stream:
-        if "dynatrace.genuine" in stream.read():
-            found.add("ok", "reactor", path)
-            return
-    what = f"{path} does not ask `dynatrace.genuine`: any minion can make it act"
-    found.add("fail", "reactor", what, "begin it as reactor/apache2.sls begins")
-
-
 def remedy(found, opts):
     """
     Tell whether minions are served the remedy.
     """
-    if _served(opts, STATE):
+    if reactors.served(opts, STATE):
         found.add("ok", "remedy", "the state dynatrace.remedy.apache2 is served")
     else:
         fix = f"name <clone>/salt in `file_roots` as master.d/roots.conf does, {RESTART}"
         found.add("fail", "remedy", f"no file root has {STATE}", fix)
-
-
-def _served(opts, path):
-    return salt.fileserver.Fileserver(opts).find_file(path, "base").get("path")
 
 
 def configs(found, opts, engine):
@@ -139,7 +138,12 @@ def configs(found, opts, engine):
     good = {}
     if engine is None:
         return good
+    misplaced = engine["entries"].misplaced(opts.get("engines"))
+    for problem in misplaced:
+        found.add("fail", "configuration", problem, f"correct it, {RESTART}")
     for name, options in bus.configured(opts).items():
+        if misplaced and not options:
+            continue  # What it is said to lack stands elsewhere.
         problems = engine["configuration"].validate(options)
         for problem in problems:
             fix = f"correct it, {RESTART}"

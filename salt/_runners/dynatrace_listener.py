@@ -17,6 +17,8 @@ import json
 import ssl
 import time
 
+# Siblings are imported here and nowhere later: their directory is on sys.path only while this module loads.
+import _dynatrace_ask as ask
 import salt.utils.event
 from salt.exceptions import CommandExecutionError
 
@@ -61,14 +63,10 @@ def _listeners():
     """
     Yield name and webhook configuration of each engine of this master that has a listener.
     """
-    for entry in __opts__.get("engines") or []:
-        for name, options in entry.items() if isinstance(entry, dict) else ():
-            own = options if isinstance(options, dict) else {}
-            if own.get("engine_module", name) == "dynatrace" and isinstance(
-                own.get("webhook"), dict
-            ):
-                given = {key: value for key, value in own["webhook"].items() if value is not None}
-                yield str(name), {**DEFAULTS, **given}
+    for name, options in ask.configured(__opts__).items():
+        if isinstance(options.get("webhook"), dict):
+            given = {key: value for key, value in options["webhook"].items() if value is not None}
+            yield name, {**DEFAULTS, **given}
 
 
 def _test(name, webhook, timeout):

@@ -145,6 +145,9 @@ class World:
             "lookback": 2592000,
             **config,
         }
+        if self.given["api_token"] is None:
+            # That is how it is left out; written as null it is refused.
+            del self.given["api_token"]
         self.bus = ListBus()
         self.cache = JobCache()
         self.reacts: Callable[[str], bool] = lambda _: True

@@ -88,6 +88,32 @@ def test_a_tenant_that_is_away_or_silent_does_not_hold_the_check_up() -> None:
     assert lines["tenant problems.read"] == ("fail", "no answer in time")
 
 
+def test_a_url_with_a_wrong_path_is_no_tenant_with_a_good_token() -> None:
+    """The 404 of a page that is not there is not that of a problem that is not there."""
+    with Tenant() as tenant:
+        lines = found(options(f"{tenant.url}/ui/apps", tenant.add_token()))
+    assert lines["tenant problems.read"][0] == "fail"
+
+
+@pytest.mark.parametrize(
+    ("domain", "token", "belongs"),
+    [("apps", "dt0c01.X.Y", "live"), ("live", "dt0s16.X.Y", "apps")],
+)
+def test_a_token_of_the_other_kind_is_told_where_it_belongs(
+    domain: str, token: str, belongs: str
+) -> None:
+    """The tenant says no more than that it rejects the token."""
+
+    def rejected() -> None:
+        raise vars(engine)["errors"].AuthError("rejected (401)")
+
+    for where, expected in ((domain, f"https://abc12345.{belongs}.dynatrace.com"), (belongs, "")):
+        config = load(options(f"https://abc12345.{where}.dynatrace.com", token))
+        result, _, fix = reach._scope(vars(engine)["errors"], rejected, reach._kind(config))
+        assert result == "fail"
+        assert (expected or "make such a token") in fix
+
+
 def test_a_token_that_a_server_echoes_is_not_in_a_line() -> None:
     """Nor its secret part alone."""
     token = "dt0c01.SYNTHETICSYNTHETICSYNTHE.VERYSECRET"
@@ -135,4 +161,7 @@ def test_a_webhook_that_is_somebody_elses_is_told(served: Served) -> None:
     with serving(says(b"hello")) as other:
         lines.append(found(webhook(other.port))["webhook"])
     assert {result for result, _ in lines} == {"fail"}
+    assert "does not answer" in lines[0][1]
+    assert "refuses the configured credentials" in lines[1][1]
+    assert "is answered by something else than the engine" in lines[2][1]
     assert "SECRET" not in str(lines)

@@ -1,6 +1,6 @@
 """
-Keeps Salt's early log handler from writing to a stream that pytest has closed, and makes the states'
-sibling importable, as Salt's loader does while it loads them.
+Keeps Salt's early log handler from writing to a stream that pytest has closed, and makes the siblings of states and
+runners importable, as Salt's loader does while it loads them.
 """
 
 from __future__ import annotations
@@ -12,4 +12,4 @@ import salt._logging
 from tests.unit.minion.loading import REPO
 
 salt._logging.shutdown_temp_handler()
-sys.path.append(str(REPO / "salt" / "_states"))
+sys.path += [str(REPO / "salt" / "_states"), str(REPO / "salt" / "_runners")]

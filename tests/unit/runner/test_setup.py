@@ -21,6 +21,7 @@ from tests.unit.minion.signing import write_key
 TOKEN = "dt0c01.SYNTHETICSYNTHETICSYNTHE.VERYSECRET"
 ENGINE = {"environment_url": "http://127.0.0.1:9", "api_token": TOKEN}
 OPEN = "dynatrace/problem/open/availability/*"
+SPACES = "engines:\n  - dynatrace:\n\tpoll_interval: 5\n"
 
 
 def found(look: Callable[..., Any], *arguments: Any, **opts: Any) -> list[tuple[str, str]]:
@@ -55,6 +56,33 @@ def test_a_list_that_salt_dropped_is_named(
     assert (result, key in detail) == (("fail", True) if lost else ("ok", False))
 
 
+@pytest.mark.parametrize(
+    ("site", "detail"),
+    [
+        (SPACES, "dynatrace.conf, line 3 is no YAML: found character that cannot start any"),
+        (
+            "a: b\nc:d\nsecret: dt0c01.X\n",
+            "dynatrace.conf, line 3 is no YAML: could not find expected ':'",
+        ),
+        ("engines: {slack: {}}\n", "engines of {}/master.d/dynatrace.conf are dropped"),
+        ("reactor: {a/tag: [/b.sls]}\n", "reactor of {}/master.d/dynatrace.conf are dropped"),
+    ],
+)
+def test_an_included_file_that_cannot_be_used_is_named(
+    site: str, detail: str, tmp_path: Path
+) -> None:
+    """With its line and no text of it; a mapping among lists is dropped without a word of Salt's."""
+    (tmp_path / "master.d").mkdir()
+    (tmp_path / "master").write_text("id: master\n")
+    (tmp_path / "master.d" / "dynatrace.conf").write_text(site)
+    opts = {"conf_file": str(tmp_path / "master"), "default_include": "master.d/*.conf"}
+    used = {"engines": [{"dynatrace": {}}], "reactor": [{OPEN: ["/a"]}]}
+    [(result, told)] = found(setup.dropped, **opts, **used)
+    assert result == "fail"
+    assert detail.format(tmp_path) in told
+    assert "dt0c01" not in told
+
+
 def test_without_a_main_file_nothing_is_dropped() -> None:
     """A master may be configured by its defaults and master.d."""
     assert found(setup.dropped, conf_file="/absent/master")[0][0] == "ok"
@@ -77,23 +105,6 @@ def test_the_key_must_be_there_and_be_the_masters_alone(tmp_path: Path) -> None:
     assert (result, "can be forged" in detail) == ("fail", True)
     key.chmod(0o600)
     assert found(look, cachedir=str(tmp_path))[0][0] == "ok"
-
-
-def test_a_reactor_must_be_there_and_ask_whether_events_are_genuine(tmp_path: Path) -> None:
-    """Without any the engine only reports, which may be meant."""
-    careless = tmp_path / "careless.sls"
-    careless.write_text("x:\n  local.cmd.run:\n    - tgt: '*'\n")
-    shipped = str(REPO / "reactor" / "apache2.sls")
-    assert found(setup.reactor)[0][0] == "warn"
-    assert found(setup.reactor, reactor=[{"salt/*": ["/x"]}])[0][0] == "warn"
-    assert found(setup.reactor, reactor=[{OPEN: [shipped]}]) == [("ok", shipped)]
-    assert found(setup.reactor, reactor=[{OPEN: shipped}])[0][0] == "ok"
-    assert found(setup.reactor, reactor=[{OPEN: ["/absent.sls"]}])[0][0] == "fail"
-    [(result, detail)] = found(setup.reactor, reactor=[{"dynatrace/*": [str(careless)]}])
-    assert (result, "any minion" in detail) == ("fail", True)
-    listed = tmp_path / "reactor.yaml"
-    listed.write_text(yaml.safe_dump([{OPEN: [shipped]}]))
-    assert found(setup.reactor, reactor=str(listed))[0][0] == "ok"
 
 
 @pytest.mark.parametrize(("root", "result"), [("salt", "ok"), ("docs", "fail")])
@@ -120,6 +131,26 @@ def test_each_wrong_option_is_a_line_and_a_good_engine_is_checked_on() -> None:
         ("dynatrace", "fail"),
         ("good", "ok"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("engines", "told"),
+    [
+        ([{"dynatrace": None, **ENGINE}], "`environment_url`, `api_token` in `engines` must stand"),
+        ([{"dynatrace": None}, {"environment_url": "x"}], "`environment_url` in `engines` must"),
+        ([{"dynatrace": [ENGINE]}], "the options of `dynatrace` are no mapping"),
+        ({"dynatrace": ENGINE}, None),
+    ],
+)
+def test_options_that_stand_in_the_wrong_place_are_no_missing_options(
+    engines: Any, told: str | None
+) -> None:
+    """The line says where they stand, and not that they lack."""
+    rows = checkup.Found({"engines": engines})
+    setup.configs(rows, {"engines": engines}, vars(engine))
+    [row] = rows.rows
+    assert (row["result"] == "ok") is (told is None)
+    assert (told or "all options are good") in row["detail"]
 
 
 def test_no_secret_of_the_configuration_is_in_a_line() -> None:

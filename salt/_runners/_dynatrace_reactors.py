@@ -1,0 +1,165 @@
+"""
+Checks which reactors act on the engine's events, and whether each can: its file, the remedy that it names, its rivals.
+
+Belongs to the runner ``dynatrace``, which imports it when it is loaded; Salt's loader passes it over.
+"""
+
+import collections
+import difflib
+import fnmatch
+import glob
+import os
+import re
+
+import salt.fileserver
+import salt.utils.files
+import salt.utils.yaml
+
+TAGS = {what: f"dynatrace/problem/{what}/availability/P-1" for what in ("open", "retry")}
+WHATS = ("open", "retry", "changed", "healed", "failed", "escalated", "resolved")
+KINDS = ("problem", "notification", "engine", "command", "answer")
+RESTART = "and restart the master"
+DASH = "begin each tag with a dash, as master.d/reactor.conf does, " + RESTART
+_COMMENT = re.compile(r"\{#.*?#\}", re.DOTALL)
+_ID = re.compile(r"^([A-Za-z0-9_.-]+):\s*$", re.MULTILINE)
+_TECHNOLOGY = re.compile(r"dynatrace\.order['\"]\]\(\s*data\s*,\s*['\"]([^'\"]*)['\"]")
+_MODS = re.compile(r"^\s*-?\s*mods:\s*([A-Za-z0-9_.-]+)\s*$", re.MULTILINE)
+
+
+def reactor(found, opts):
+    """
+    Tell whether anything acts on the engine's events, and whether it asks if they are genuine.
+    """
+    mapped = _mapped(found, opts.get("reactor") or [])
+    for tag, _ in mapped:
+        _tag(found, tag)
+    taking = {what: _taking(mapped, tag) for what, tag in TAGS.items()}
+    if not taking["open"]:
+        what = "no reactor takes the engine's events: they are reported, and nothing is healed"
+        found.add("warn", "reactor", what, f"copy master.d/reactor.conf, {RESTART}")
+    for path in [path for path in taking["open"] if path not in taking["retry"]]:
+        what = f"{path} takes `open` and not `retry`: after a failure nobody tries again"
+        found.add("warn", "reactor", what, f"map dynatrace/problem/retry/... to it too, {RESTART}")
+    texts = {}
+    for path in dict.fromkeys([*taking["open"], *taking["retry"]]):
+        texts.update(_read(found, opts, path))
+    for path, text in texts.items():
+        _file(found, opts, path, text)
+    _rivals(found, texts)
+
+
+def _mapped(found, reactors):
+    """
+    Return tag and paths of each entry that Salt uses; say which it passes over without a word.
+    """
+    if isinstance(reactors, str):
+        with salt.utils.files.fopen(reactors, encoding="utf-8") as stream:
+            reactors = salt.utils.yaml.safe_load(stream) or []
+    if not isinstance(reactors, list):
+        found.add("fail", "reactor", "`reactor` is no list: Salt uses nothing of it", DASH)
+        return []
+    used = []
+    for entry in reactors:
+        if isinstance(entry, dict) and len(entry) == 1:
+            [(tag, paths)] = entry.items()
+            paths = [paths] if isinstance(paths, str) else paths
+            used.append((str(tag), [str(path) for path in paths or ()]))
+            continue
+        tags = ", ".join(map(str, entry)) if isinstance(entry, dict) else str(entry)
+        if "dynatrace" in tags:
+            what = (
+                f"Salt passes over an entry of `reactor` that is not one tag with its files: {tags}"
+            )
+            found.add("fail", "reactor", what, DASH)
+    return used
+
+
+def _taking(mapped, tag):
+    """
+    Return the paths that are mapped to a tag, each once, in their order.
+    """
+    return list(
+        dict.fromkeys(
+            path for glob_, paths in mapped if fnmatch.fnmatch(tag, glob_) for path in paths
+        )
+    )
+
+
+def _tag(found, tag):
+    """
+    Tell of a tag that looks like one of ours and that no event of ours can have.
+    """
+    parts = tag.split("/")
+    if not difflib.get_close_matches(parts[0], ["dynatrace"], 1, 0.8):
+        return
+    fits = fnmatch.fnmatchcase("dynatrace", parts[0]) and tag == tag.lower().replace("/p-", "/P-")
+    for part, known in zip(
+        parts[1:], (KINDS, WHATS if parts[1] == "problem" else ("*",)), strict=False
+    ):
+        fits = fits and (known == ("*",) or any(fnmatch.fnmatchcase(one, part) for one in known))
+    if not fits:
+        what = f"no event of the engine has a tag like {tag}"
+        fix = f"correct it: dynatrace/problem/open/availability/*, all in lower case, {RESTART}"
+        found.add("fail", "reactor", what, fix)
+
+
+def _read(found, opts, path):
+    """
+    Return the texts of the files that a mapped path means, by their places; say so when there are none.
+    """
+    if path.startswith("salt://"):
+        places = [served(opts, path.removeprefix("salt://"))]
+    else:
+        places = sorted(glob.glob(path))  # As Salt does.
+    texts = {}
+    for place in places:
+        if place and os.path.isfile(place):
+            with salt.utils.files.fopen(place, encoding="utf-8", errors="replace") as stream:
+                texts[path if len(places) == 1 else place] = _COMMENT.sub("", stream.read())
+    if not texts:
+        fix = f"correct the path in `reactor`, {RESTART}"
+        found.add("fail", "reactor", f"{path} is not there", fix)
+    return texts
+
+
+def _file(found, opts, path, text):
+    if "dynatrace.genuine" not in text:
+        what = f"{path} does not ask `dynatrace.genuine`: any minion can make it act"
+        found.add("fail", "reactor", what, "begin it as reactor/apache2.sls begins")
+        return
+    for name in _MODS.findall(text):
+        if not any(served(opts, name.replace(".", "/") + end) for end in (".sls", "/init.sls")):
+            what = f"{path} applies the state {name}, which no file root has"
+            fix = f"correct `mods` there, or put {name.replace('.', '/')}.sls into a file root"
+            found.add("fail", "reactor", what, fix)
+            return
+    found.add("ok", "reactor", path)
+
+
+def _rivals(found, texts):
+    """
+    Tell of files on one event of which Salt or a minion would use one only.
+    """
+    for pattern, what, fix in (
+        (_ID, "the ID {}: Salt drops all but one of them", "give each its own ID"),
+        (
+            _TECHNOLOGY,
+            "the technology {}: a minion runs only one of their jobs, since both have the event's jid",
+            "let one file act on a technology; a second one must not use the jid",
+        ),
+    ):
+        owners = collections.defaultdict(list)
+        for path, text in texts.items():
+            for name in set(pattern.findall(text)):
+                owners[name].append(path)
+        for name, paths in sorted(owners.items()):
+            if len(paths) > 1:
+                detail = f"{' and '.join(paths)} take the same events with {what.format(name)}"
+                found.add("fail", "reactor", detail, fix)
+
+
+def served(opts, path):
+    """
+    Return where the master's file server has a file of the base environment, or None.
+    """
+    return salt.fileserver.Fileserver(opts).find_file(path, "base").get("path")
