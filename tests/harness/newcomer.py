@@ -51,11 +51,16 @@ class Newcomer(Stage):
         tenant = {"tenant.conf": {"dynatrace": self._wanted()}}
         return minion, tenant, {"pillar_roots": {"base": [str(pillar)]}}
 
-    def set_up(self, **more: Any) -> list[dict[str, Any]]:
+    def set_up(self, command: str = "", **more: Any) -> list[dict[str, Any]]:
         """
-        Run `dynatrace.orch.setup` and return its states in their order.
+        Run `dynatrace.orch.setup`, by a command of the documentation if one is given, and return its states.
         """
-        states = self.orchestrate("setup", {"minions": [MINION], "timeout": 60, "wait": 60}, **more)
+        if command:
+            states = self.shell.states(command)
+        else:
+            states = self.orchestrate(
+                "setup", {"minions": [MINION], "timeout": 60, "wait": 60}, **more
+            )
         found = self.tenant.entities.values()
         processes = [one.entity_id for one in found if one.type == "PROCESS_GROUP_INSTANCE"]
         self.process = processes[0] if processes else ""

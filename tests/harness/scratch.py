@@ -196,7 +196,7 @@ class ScratchSalt(Started):
 
     def _json(self, program: str, *arguments: str) -> list[Any]:
         done = self.command(program, "--out=json", "--log-level=quiet", *arguments)
-        return _documents(done.stdout)
+        return documents(done.stdout)
 
     def _minion(self, minion: str, own: Mapping[str, Any]) -> Daemon:
         conf = config.write_minion(self.root, self.ports, minion, own)
@@ -227,7 +227,7 @@ def _holds_a_ledger(process: psutil.Process) -> bool:
     return any(os.path.basename(one.path) == "ledger.db" for one in process.open_files())
 
 
-def _documents(text: str) -> list[Any]:
+def documents(text: str) -> list[Any]:
     """
     Decode the JSON values that stand one after the other in a command's output.
     """

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from tests.harness.ports import free_ports
 from tests.harness.scratch import ScratchError, ScratchSalt, scratch_root
+from tests.harness.shell import Shell
 from tests.harness.started import Started
 from tests.tenant import Tenant
 
@@ -65,6 +66,8 @@ class Stage(Started):
             settings=settings,
             root=self.root,
         )
+        #: For commands of the documentation.
+        self.shell = Shell(self.salt)
 
     def new_tenant(self) -> Tenant:
         """

@@ -13,6 +13,9 @@ import pytest
 from tests.harness import apache
 from tests.harness.newcomer import Newcomer
 from tests.harness.stage import MINION, Stage
+from tests.unit.docs.pages import REPO, blocks, commands
+
+TUTORIAL = REPO / "docs" / "tutorial.md"
 
 
 @pytest.fixture(scope="session")
@@ -38,16 +41,18 @@ def machine_apache() -> Iterator[apache.Apache]:
 @pytest.fixture(scope="session")
 def stage(machine_apache: apache.Apache) -> Iterator[Newcomer]:
     """
-    Everything running, hosts and tenant set up as a user does it: first with test=True, which does nothing.
+    Everything running, hosts and tenant set up as the tutorial says: first with test=True, which does nothing.
     """
+    [text] = [text for text in blocks(TUTORIAL, "bash") if "dynatrace.orch.setup" in text]
+    plan, set_up, _ = commands(text)
     policy = {"cooldown": 0, "max_attempts": 100}
     with Newcomer(poll_interval=2, options={"policy": policy}) as running:
         running.wait_for_engine()
-        planned = running.set_up(test=True)
+        planned = running.set_up(plan)
         assert [state for state in planned if state["result"] is False] == []
         assert not running.oneagent.exists()
         assert [one.value.get("name") for one in running.tenant.settings_objects()] == ["Default"]
-        failed = [state for state in running.set_up() if state["result"] is not True]
+        failed = [state for state in running.set_up(set_up) if state["result"] is not True]
         assert failed == []
         yield running
 

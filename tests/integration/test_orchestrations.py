@@ -17,11 +17,14 @@ from tests.harness.newcomer import Newcomer
 from tests.harness.stage import MINION, Stage
 from tests.integration.test_healing import PID_FILE
 from tests.tenant.monitor import Monitor
-from tests.unit.docs.pages import REPO, blocks
+from tests.unit.docs.pages import REPO, blocks, commands
 
 pytestmark = pytest.mark.apache
 
 TUTORIAL = REPO / "docs" / "tutorial.md"
+[README_HEAL] = [
+    text for text in blocks(REPO / "README.md", "bash") if "dynatrace.orch.heal" in text
+]
 TARGET = {"minion": MINION, "service": "apache2"}
 #: The stage's pillar for the master allows the minion; a call may say otherwise.
 PRODUCTION = {"dynatrace": {"chaos": {"allow": []}}}
@@ -40,7 +43,7 @@ def watched(serving: Stage) -> Iterator[Stage]:
     monitor.stop()
 
 
-def calls(stage: Stage, *commands: str) -> subprocess.CompletedProcess[str]:
+def calls(stage: Stage, *texts: str) -> subprocess.CompletedProcess[str]:
     """
     Run shell commands of the tutorial, with the variables that it lets its reader set.
     """
@@ -52,13 +55,22 @@ def calls(stage: Stage, *commands: str) -> subprocess.CompletedProcess[str]:
         "NO_PROXY": "127.0.0.1",
     }
     return subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", "\n".join(commands)],
+        ["bash", "-euo", "pipefail", "-c", "\n".join(texts)],
         env={**os.environ, **own},
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
     )
+
+
+def said(name: str) -> list[str]:
+    """
+    Return the commands of the tutorial that run an orchestration, in their order.
+    """
+    command = f"salt-run state.orchestrate dynatrace.orch.{name} "
+    found = [one for text in blocks(TUTORIAL, "bash") for one in commands(text)]
+    return [one for one in found if one.startswith(command)]
 
 
 def test_the_calls_of_the_tutorial_stop_apache2_and_heal_it_by_hand(serving: Stage) -> None:
@@ -77,7 +89,8 @@ def test_the_calls_of_the_tutorial_stop_apache2_and_heal_it_by_hand(serving: Sta
     assert "http://127.0.0.1/ answered 200" in healed["comment"]
     assert healed["changes"][MINION]["apache2"] == "started"
     assert apache.answers()
-    [again] = serving.orchestrate("heal", TARGET)
+    [command] = [one for one in commands(README_HEAL) if '"minion"' in one]
+    [again] = serving.shell.states(command)
     assert (again["result"], again["changes"]) == (True, {})
 
 
@@ -86,7 +99,8 @@ def test_chaos_reports_the_outage_that_the_engine_ended(watched: Stage) -> None:
     The engine is asked, the service killed, and the seconds told until it served again. While the problem
     is open chaos is refused, and heal takes it up again by its display id.
     """
-    asked, made = watched.orchestrate("chaos", {**TARGET, "how": "kill"})
+    [command] = said("chaos")
+    asked, made = watched.shell.states(command)
     assert (asked["result"], asked["changes"]) == (True, {}), asked
     assert made["result"] is True, made
     assert made["changes"][MINION]["apache2"].startswith("out for ")
@@ -132,7 +146,8 @@ def test_a_second_setup_changes_nothing(stage: Newcomer) -> None:
     The stage was set up from nothing; all of it is as wanted, and what was looked at is still so.
     """
     requests = len(stage.tenant.requests)
-    states = stage.set_up()
+    [*_, again] = said("setup")
+    states = stage.set_up(again)
     assert {state["__id__"]: (state["result"], state["changes"]) for state in states} == {
         state["__id__"]: (True, {}) for state in states
     }
@@ -160,11 +175,11 @@ def test_teardown_leaves_host_and_tenant_as_they_were(stage: Newcomer) -> None:
     """
     First it says so, then it does it: no OneAgent, no setting, no alerting. The last test of the stage.
     """
-    target = {"minions": [MINION]}
-    stage.orchestrate("teardown", target, test=True)
+    plan, take_back = said("teardown")
+    stage.shell.states(plan)
     assert stage.oneagent.exists()
     assert stage.tenant.alerting_on(stage.process)
-    states = stage.orchestrate("teardown", target)
+    states = stage.shell.states(take_back)
     assert [state["result"] for state in states] == [True] * len(states), states
     assert not stage.oneagent.exists()
     assert not stage.tenant.alerting_on(stage.process)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import ast
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,6 +39,30 @@ def blocks(page: Path, language: str) -> list[str]:
     """
     found = _FENCE.findall(page.read_text(encoding="utf-8"))
     return [text for kind, text in found if kind == language]
+
+
+def commands(text: str) -> list[str]:
+    """
+    Return the commands of a block in bash, each with all of its lines.
+    """
+    found, begun = [], ""
+    for line in text.splitlines():
+        begun = f"{begun}\n{line}" if begun else line
+        try:
+            shlex.split(begun)
+        except ValueError:  # A quote is open, or a backslash ends the line.
+            continue
+        if not line.endswith("\\"):
+            found.append(begun)
+            begun = ""
+    return [command for command in found if command.strip()]
+
+
+def session(text: str) -> list[str]:
+    """
+    Return the commands of a session at a console: what stands behind the prompt, and the lines that it goes on in.
+    """
+    return [str(one) for one in re.findall(r"^# ((?:.*\\\n)*.*)$", text, re.MULTILINE)]
 
 
 def rows(page: Path, column: int = 0) -> Iterator[tuple[str, list[str]]]:

@@ -21,7 +21,9 @@ PAGE = REPO / "docs" / "tutorial.md"
 IMAGES = REPO / "docs" / "images"
 TRANSCRIPT = (IMAGES / "demo.txt").read_text(encoding="utf-8")
 ORCHESTRATIONS = re.findall(
-    r"state\.orchestrate (\S+)(?: \\\n)? +pillar='(.*?)'", PAGE.read_text(encoding="utf-8"), re.DOTALL
+    r"state\.orchestrate (\S+)(?: \\\n)? +pillar='(.*?)'",
+    PAGE.read_text(encoding="utf-8"),
+    re.DOTALL,
 )
 
 

@@ -1,0 +1,101 @@
+"""
+Which command of the tutorial and the README is run where, and which is not, and why.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.docs.pages import REPO, blocks, commands, session
+
+PAGES = (REPO / "README.md", REPO / "docs" / "tutorial.md")
+WALK = "tests/integration/test_walk.py"
+ORCHESTRATIONS = "tests/integration/test_orchestrations.py"
+#: Where each is taken from its page and run. The tests choose it by its beginning, so here stands no more of it.
+RUN = {
+    "git clone <URL of this repository> /srv/salt-dynatrace": WALK,
+    "cd /srv/salt-dynatrace": WALK,
+    "cp master.d/roots.conf master.d/dynatrace.conf master.d/reactor.conf ": WALK,
+    "install -m 600 ": WALK,
+    "openssl rand ": WALK,
+    "openssl req ": WALK,
+    "ps ax ": WALK,
+    "salt-run dynatrace.check": WALK,
+    "salt-run config.get ": WALK,
+    "grep -rn '^engines:' ": WALK,
+    "salt '*' ": WALK,
+    "salt-run state.event ": WALK,
+    'curl -H "Authorization: Bearer $WEBHOOK_TOKEN" ': WALK,
+    "curl https://master.example.com:8765/healthz": WALK,
+    "salt-run dynatrace.pause ": WALK,
+    "salt-run dynatrace.resume": WALK,
+    "rm ": WALK,
+    'salt-run state.orchestrate dynatrace.orch.setup pillar=\'{"minions": ["web01"]}\'': ORCHESTRATIONS,
+    "salt-run state.orchestrate dynatrace.orch.teardown ": ORCHESTRATIONS,
+    "salt-run state.orchestrate dynatrace.orch.chaos \\": ORCHESTRATIONS,
+    'salt-run state.orchestrate dynatrace.orch.heal pillar=\'{"minion"': ORCHESTRATIONS,
+    "TOKEN=$(curl ": ORCHESTRATIONS,
+    'curl -sSf "$API" ': ORCHESTRATIONS,
+}
+#: The whole text of each that is not run as it stands, and the reason.
+NOT_RUN = {
+    "make demo": "it is what the pictures show; CI runs it by itself",
+    "make test": "it is what runs this",
+    "make demo KEEP=1": "it ends when somebody ends it",
+    "git clone <URL of this repository> salt-dynatrace && cd salt-dynatrace": "for the demo",
+    "systemctl restart salt-master": "no systemd: the tests start and restart the master themselves",
+    "systemctl restart salt-master salt-api": "no systemd: the tests start both themselves",
+    "cp master.d/roots.conf master.d/dynatrace.conf /etc/salt/master.d/": (
+        "the tutorial copies these two and a third"
+    ),
+    "salt-run fileserver.update": "tests/integration/test_gitfs.py runs it by the master's loader",
+    "salt-run saltutil.sync_all": "tests/integration/test_gitfs.py runs it by the master's loader",
+    "git clone <URL of this repository> && cd salt-dynatrace": (
+        "tests/integration/test_packaging.py installs the working tree"
+    ),
+    "<the python that runs salt-master> -m pip install .": (
+        "tests/integration/test_packaging.py runs it with a Python of its own"
+    ),
+    'salt-run state.orchestrate dynatrace.orch.setup pillar=\'{"minions": ["web01", "web02"]}\' test=True': (
+        "the tutorial's, for one minion, is run"
+    ),
+    'salt-run state.orchestrate dynatrace.orch.setup pillar=\'{"minions": ["web01", "web02"]}\'': (
+        "the tutorial's, for one minion, is run"
+    ),
+    'salt-run state.orchestrate dynatrace.orch.heal pillar=\'{"display_id": "P-2407114"}\'': (
+        "tests/integration/test_orchestrations.py runs it for a problem that is there"
+    ),
+    'salt-run state.orchestrate dynatrace.orch.chaos pillar=\'{"minion": "web01", "service": "apache2", "how": "kill"}\'': (
+        "the tutorial's is run; without its last key it is refused, which is tested too"
+    ),
+    "salt web01 service.stop apache2": "the tutorial's, by salt-api, is run",
+    "export API=https://master.example.com:8000 EAUTH=pam": (
+        "no user of this machine may log in: the scratch salt-api has a shared secret"
+    ),
+    "read -r -p 'user: ' API_USER; read -r -s -p 'password: ' API_PASSWORD": "nobody types here",
+}
+
+
+def said() -> set[str]:
+    """
+    Return every command of the pages.
+    """
+    found = set()
+    for page in PAGES:
+        found |= {one for text in blocks(page, "bash") for one in commands(text)}
+        found |= {one for text in blocks(page, "console") for one in session(text)}
+    return found
+
+
+@pytest.mark.parametrize("command", sorted(said()))
+def test_a_command_is_run_or_it_is_said_why_not(command: str) -> None:
+    """A new one in the pages is neither, until somebody takes it up."""
+    run = [begin for begin in RUN if command.startswith(begin)]
+    assert len(run) == (0 if command in NOT_RUN else 1)
+
+
+def test_nothing_is_listed_that_no_page_says() -> None:
+    """Nor does a list keep what the pages have lost."""
+    assert set(NOT_RUN) - said() == set()
+    assert [begin for begin in RUN if not any(one.startswith(begin) for one in said())] == []
+    assert {where for where in RUN.values() if not (REPO / where).is_file()} == set()
