@@ -99,7 +99,8 @@ def _engine(found, opts):
     """
     if not bus.configured(opts):
         what = f"no engine `dynatrace` is in `engines`{_there(opts)}"
-        found.add("fail", "engine code", what, "copy master.d/dynatrace.conf, restart the master")
+        fix = "copy master.d/dynatrace.conf, keep the name of its entry, and restart the master"
+        found.add("fail", "engine code", what, fix)
     functions = salt.loader.engines(opts, salt.loader.minion_mods(opts, whitelist=["test"]), {}, {})
     if "dynatrace.start" not in functions:
         what = "the master's loader does not find the engine"

@@ -68,7 +68,10 @@ def test_a_configuration_that_cannot_be_used_is_said_once_and_whole(salt_factori
         random_string("m-"),
         overrides={
             "module_dirs": [str(REPO), str(REPO / "salt")],
-            "engines": [{"dynatrace": engine(poll_intervall=5, policy={"cooldown": "soon"})}],
+            "engines": [
+                {"dynatrace": engine(poll_intervall=5, policy={"cooldown": "soon"})},
+                {"policy": {"dry_run": True}},
+            ],
         },
     )
     log = Path(master.config["log_file"])
@@ -80,6 +83,7 @@ def test_a_configuration_that_cannot_be_used_is_said_once_and_whole(salt_factori
     assert text.count("its configuration cannot be used") == 1
     assert "`poll_intervall` is not a known key; did you mean `poll_interval`?" in said
     assert "`policy:cooldown` must be" in text
+    assert "`policy` in `engines` must stand below `- dynatrace:`" in text
     assert "Traceback" not in text
 
 

@@ -177,6 +177,22 @@ def test_a_master_without_anything_is_told_everything(runner: Any) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("engines", "there"),
+    [
+        ([], "which is not set"),
+        (["slack", {"dynatrac": {}}], "which names slack, dynatrac"),
+        ({"dynatrac": {}}, "which names dynatrac"),
+    ],
+)
+def test_an_engine_of_another_name_is_shown(runner: Any, engines: Any, there: str) -> None:
+    """A misspelt name is nothing that Salt would tell."""
+    rows = checkup.Found({})
+    checkup._engine(rows, {**runner.__opts__, "engines": engines})
+    assert rows.rows[0]["result"] == "fail"
+    assert rows.rows[0]["detail"].endswith(there)
+
+
 def test_a_terminal_gets_text(runner: Any) -> None:
     """The same lines."""
     runner.__opts__["output"] = "nested"
