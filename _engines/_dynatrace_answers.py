@@ -88,7 +88,7 @@ def refused(
             f"the API token may not {what} (403): {said}; give the token that scope{_scope(what)}"
         )
     if status == 404 or (status == 400 and b'"problemId"' in body):
-        return NotFound(f"{what}: unknown to the tenant ({status}): {said}")
+        return NotFound(f"{what}: unknown to the tenant ({status}): {said}{_place(what)}")
     if status == 429 or (status == 503 and _asks_to_wait(headers)):
         wait = retry_after(headers, now)
         return RateLimited(
@@ -102,6 +102,11 @@ def refused(
             f"{clean(_led_to(headers))}; correct `environment_url`"
         )
     return UnexpectedAnswer(f"{what}: the tenant answered {status}: {said}")
+
+
+def _place(what: str) -> str:
+    # The list is there in every environment.
+    return "; correct `environment_url`" if what == "GET /problems" else ""
 
 
 def _scope(what: str) -> str:

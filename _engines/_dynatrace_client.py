@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+import requests
 from _dynatrace_answers import decode
 from _dynatrace_budget import Budget
-from _dynatrace_errors import NotFound, UnexpectedAnswer
+from _dynatrace_errors import ApiError, AuthError, NotFound, UnexpectedAnswer
 from _dynatrace_parsing import parse_entity, parse_problem
 from _dynatrace_problems import PROBLEM_ID, EntityDetail, Problem, is_entity_id
 from _dynatrace_transport import Transport
@@ -56,7 +57,14 @@ class Client(Transport):
     ) -> None:
         super().__init__(api_base(environment_url), token, ca_bundle, proxy, budget)
         self._environment = environment_url.rstrip("/")
+        self._belongs = belongs(environment_url, token)
         self._selector = 'status("open")' + (f",{problem_selector}" if problem_selector else "")
+
+    def _refused(self, what: str, answer: requests.Response, body: bytes) -> ApiError:
+        error = super()._refused(what, answer, body)
+        if self._belongs and isinstance(error, AuthError):
+            return AuthError(f"{error}; {self._belongs}: correct `environment_url`")
+        return error
 
     def list_open(self) -> Listing:
         """
@@ -175,6 +183,18 @@ class Client(Transport):
         if host.endswith(".apps.dynatrace.com"):
             return f"{self._environment}/ui/apps/dynatrace.davis.problems/problem/{problem_id}"
         return f"{self._environment}/#problems/problemdetails;pid={problem_id}"
+
+
+def belongs(environment_url: str, token: str) -> str:
+    """
+    Return where a token belongs that is of a kind which this URL does not take, else an empty text.
+    """
+    host = urlsplit(environment_url).hostname or ""
+    for kind, wrong, right in (("dt0c01", "apps", "live"), ("dt0s16", "live", "apps")):
+        if token.startswith(f"{kind}.") and host.endswith(f".{wrong}.dynatrace.com"):
+            name = host.partition(".")[0]
+            return f"a {kind} token belongs to https://{name}.{right}.dynatrace.com"
+    return ""
 
 
 def api_base(environment_url: str) -> str:

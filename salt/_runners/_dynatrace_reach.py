@@ -11,7 +11,6 @@ import json
 import ssl
 import threading
 import time
-import urllib.parse
 
 WAIT_S = 10
 # Nothing has these ids, so that even a comment leaves nothing behind: a token without the scope is refused before the
@@ -31,8 +30,7 @@ def ask_all(configs, engine):
     asked = []
     for name, config in configs.items():
         for scope, call in _calls(engine, config):
-            begun = _begin(_scope, engine["errors"], call, _kind(config))
-            asked.append((f"tenant {scope}", name, begun))
+            asked.append((f"tenant {scope}", name, _begin(_scope, engine["errors"], call)))
         if config.has_webhook:
             asked.append(("webhook", name, _begin(_webhook, config)))
     return asked
@@ -90,22 +88,7 @@ def _found(errors, client):
         raise errors.UnexpectedAnswer(str(err)) from err
 
 
-def _kind(config):
-    """
-    Return what to do if the token is of a kind that this URL does not take, else an empty text.
-    """
-    host = urllib.parse.urlsplit(config.get("environment_url") or "").hostname or ""
-    token, name = config.get("api_token") or "", host.partition(".")[0]
-    if host.endswith(".apps.dynatrace.com") and token.startswith("dt0c01."):
-        return (
-            f"an access token (dt0c01) belongs to https://{name}.live.dynatrace.com: write that URL"
-        )
-    if host.endswith(".live.dynatrace.com") and token.startswith("dt0s16."):
-        return f"a platform token (dt0s16) belongs to https://{name}.apps.dynatrace.com: write that URL"
-    return ""
-
-
-def _scope(errors, call, kind):
+def _scope(errors, call):
     """
     Return result, detail and fix: to be told that it does not know the id, one must be allowed to ask.
     """
@@ -114,7 +97,7 @@ def _scope(errors, call, kind):
     except errors.NotFound:
         pass
     except errors.AuthError as err:
-        return "fail", str(err), kind or "make such a token, set `api_token`, restart the master"
+        return "fail", str(err), "set a token and a URL that go together, restart the master"
     except errors.RateLimited as err:
         return "warn", str(err), "check again in a minute"
     except errors.ApiError as err:

@@ -13,7 +13,7 @@ import _dynatrace_client
 import _dynatrace_transport
 import pytest
 from _dynatrace_client import Client, api_base
-from _dynatrace_errors import ApiError, Unavailable, UnexpectedAnswer
+from _dynatrace_errors import ApiError, AuthError, Unavailable, UnexpectedAnswer
 
 from tests.functional.client.servers import Authority, says, serving, tunnels
 from tests.tenant import Tenant
@@ -331,6 +331,33 @@ def _errors(client: Client) -> list[str]:
         except ApiError as err:
             shown += [str(err), repr(err)]
     return shown
+
+
+@pytest.mark.parametrize(
+    ("domain", "token", "belongs"),
+    [
+        ("apps", TOKEN, "a dt0c01 token belongs to https://abc12345.live.dynatrace.com"),
+        ("live", PLATFORM_TOKEN, "a dt0s16 token belongs to https://abc12345.apps.dynatrace"),
+        ("live", TOKEN, None),
+        ("apps", PLATFORM_TOKEN, None),
+    ],
+)
+def test_a_rejected_token_of_the_other_kind_is_told_where_it_belongs(
+    domain: str, token: str, belongs: str | None, authority: Authority
+) -> None:
+    """
+    The tenant says no more than that it rejects it, and a valid token would be looked at for hours.
+    """
+    host = f"abc12345.{domain}.dynatrace.com"
+    with (
+        serving(says(status=b"401 Unauthorized"), authority.server(host)) as tenant,
+        serving(tunnels({host: tenant.port})) as proxy,
+        pytest.raises(AuthError) as caught,
+    ):
+        address = f"http://127.0.0.1:{proxy.port}"
+        Client(f"https://{host}", token, str(authority.path), proxy=address).list_open()
+    assert (belongs or "set a valid `api_token`") in str(caught.value)
+    assert ("belongs to" in str(caught.value)) is bool(belongs)
 
 
 @pytest.mark.parametrize("token", [TOKEN, "an-old-token-of-21-ch", "a.b.c'quoted\\secret"])
