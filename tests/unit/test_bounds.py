@@ -27,7 +27,7 @@ ALLOWED = {
     ): "a wrong configuration: until the master restarts",
     ("_engines/dynatrace.py", "_firing_side", "get_event"): _BUS,
     ("_engines/dynatrace.py", "_hearing_side", "get_event"): _BUS,
-    ("_engines/dynatrace.py", "_ping", "cmd_async"): (
+    ("_engines/dynatrace.py", "_publish", "cmd_async"): (
         "bounded by the master's own `timeout`, in a thread that does nothing else"
     ),
     ("_engines/dynatrace.py", "_jobs.ask", "[{name}]"): (
@@ -46,6 +46,7 @@ ALLOWED = {
     ("_engines/_dynatrace_feedback.py", "Feedback.run", "wait"): _WORK,
     ("_engines/_dynatrace_presence.py", "Presence.run", "get"): _WORK,
     ("_engines/_dynatrace_presence.py", "Presence.run", "sleep"): "the pause of that thread",
+    ("_engines/_dynatrace_recall.py", "Recall.run", "get"): _WORK,
     ("_engines/_dynatrace_recorder.py", "Recorder.run", "wait"): _WORK,
     (
         "_engines/_dynatrace_hearer.py",
@@ -68,8 +69,7 @@ ALLOWED = {
     ("salt/_states/dynatrace_oneagent.py", "_tell_master", "saltutil.refresh_grains"): (
         "only tells the minion's main process"
     ),
-    ("salt/_states/dynatrace_orch.py", "_run", "saltutil.cmd"): _BY_HAND,
-    ("salt/_states/dynatrace_setup.py", "_run", "saltutil.cmd"): _BY_HAND,
+    ("salt/_states/_dynatrace_steps.py", "run", "saltutil.cmd"): _BY_HAND,
     ("salt/_states/dynatrace_orch.py", "_ask", "[function]"): _OWN,
     ("salt/_states/dynatrace_orch.py", "_engine", "[function]"): _OWN,
     ("salt/_states/dynatrace_tenant.py", "_told", "[function]"): _OWN,
