@@ -173,6 +173,9 @@ class MastersStage:
         minion: dict[str, Any] = {
             "masters_runs": str(self.runs),
             "module_dirs": [str(REPO / "salt")],
+            # A job that asks a master which is killed holds the minion's state runs for so long; else it is 3 minutes.
+            "request_channel_timeout": 3,
+            "request_channel_tries": 1,
         }
         self.second = Side("second", "127.0.0.2", self.tenant, {}, other)
         self.first = Side("first", "127.0.0.1", self.tenant, {MINION: minion}, root)
