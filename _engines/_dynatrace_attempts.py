@@ -204,7 +204,9 @@ class Attempts:
     ) -> Verdict:
         past = [
             attempt
-            for attempt in self._ledger.past(target.minion, target.entity, now - PAST_S)
+            for attempt in self._ledger.past(
+                target.minion, target.entity, min(now - PAST_S, episode.opened)
+            )
             if attempt.started >= episode.counted_from or attempt.state == "waiting"
         ]
         if episode.escalated and any(attempt.started >= episode.opened for attempt in past):
@@ -218,6 +220,7 @@ class Attempts:
             healed_here=is_healed(self._ledger, episode, target),
             busy=target.minion in taken,
             room=limit - len(taken),
+            since=episode.opened,
         )
         verdict = decide(target, past, situation, self._policy)
         if verdict.reason is None and not self._is_connected(target.minion, now):

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import enum
 import fnmatch
+import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -52,6 +54,8 @@ class Past:
 class Situation:
     """
     What the decision must know beyond the target itself; ``room`` is how many more minions may be healed at once.
+
+    ``since`` is when this episode began: failures in a row from then on count, however far apart they are.
     """
 
     now: float
@@ -62,6 +66,7 @@ class Situation:
     busy: bool = False
     room: int = 1
     connected: bool = True
+    since: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -140,6 +145,9 @@ def _by_time(past: Sequence[Past], situation: Situation, policy: Policy) -> Verd
         return Verdict(
             Reason.ATTEMPTS_SPENT, counted[-policy.max_attempts].started + policy.attempt_window
         )
+    # Doubled cooldowns may spread the attempts so that the window never has all of them.
+    if _failures([one for one in past if one.started >= situation.since]) >= policy.max_attempts:
+        return Verdict(Reason.ATTEMPTS_SPENT)
     until = _cooldown_until(past, policy)
     if until > situation.now:
         return Verdict(Reason.COOLDOWN, until)
@@ -165,11 +173,14 @@ def _cooldown_until(past: Sequence[Past], policy: Policy) -> float:
     """
     if not past:
         return 0.0
-    failures = 0
-    for attempt in reversed(past):
-        if attempt.state not in ("bad", "lost"):
-            break
-        failures += 1
     last = past[-1]
-    wait = min(policy.cooldown * 2.0 ** min(failures, 30), BACKOFF_CAP_S)
+    wait = min(policy.cooldown * 2.0 ** min(_failures(past), 30), BACKOFF_CAP_S)
     return (last.ended or last.started) + wait
+
+
+def _failures(past: Sequence[Past]) -> int:
+    """
+    Return how many of the latest attempts failed in a row.
+    """
+    failed = (attempt.state in ("bad", "lost") for attempt in reversed(past))
+    return sum(1 for _ in itertools.takewhile(bool, failed))

@@ -1,0 +1,59 @@
+"""
+What must not be forgotten: problems that nobody heals and nobody is called to.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.functional.engine.conftest import Scene
+from tests.functional.engine.world import BAD, World
+
+
+def run_orders(world: World, returned: object) -> None:
+    """
+    Let Salt run every order that no job took yet, all with the same end.
+    """
+    for data in world.events():
+        if data["minions"] and data["jid"] not in world.cache.sent:
+            world.salt_runs(data, returned)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("policy", [{"max_attempts": 5}, {"cooldown": 3000}])
+def test_a_budget_that_the_window_never_sees_spent_is_spent_all_the_same(
+    scene: Scene, policy: dict[str, int]
+) -> None:
+    """
+    With doubled cooldowns so many failures may not fit into the window; a person is called after them all the same.
+    """
+    apache = scene.host("web01")
+    world = scene.world(policy=policy)
+    scene.tenant.open_problem(apache)
+    world.poll()
+    for _ in range(500):
+        run_orders(world, BAD)
+        world.poll(120)
+    attempts = world.events("failed")
+    assert len(attempts) == policy.get("max_attempts", 3)
+    assert [data["reason"] for data in world.events("escalated")] == ["attempts spent"]
+
+
+def test_failures_of_an_earlier_problem_spend_nothing_of_a_later_one(scene: Scene) -> None:
+    """
+    Days later somebody has mended what the engine could not: a new problem has its own attempts.
+    """
+    apache = scene.host("web01")
+    world = scene.world(policy={"max_attempts": 2})
+    problem = scene.tenant.open_problem(apache)
+    world.poll()
+    for _ in range(20):
+        run_orders(world, BAD)
+        world.poll(120)
+    assert len(world.events("escalated")) == 1
+    scene.tenant.close_problem(problem)
+    world.poll(30)
+    world.now += 86400
+    scene.tenant.open_problem(apache)
+    world.poll()
+    assert world.events()[-1]["what"] == "open"
+    assert world.events()[-1]["minions"] == ["web01"]
