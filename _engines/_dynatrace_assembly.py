@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -240,7 +240,9 @@ def hook(
             log.warning("%s: a body from salt-api's hook is refused: %s", instance, err)
             return
         if not notice.test:
-            ledger.add_notices([(time.time(), notice)])
+            # What it says of the problem is not kept: with MERGED any minion could end one that is open.
+            named = replace(notice, state=None, problem=None)
+            ledger.add_notices([(time.time(), named)])
             look_now()
 
     return hear

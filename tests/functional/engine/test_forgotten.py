@@ -4,7 +4,11 @@ What must not be forgotten: problems that nobody heals and nobody is called to.
 
 from __future__ import annotations
 
+import json
+
+import _dynatrace_assembly as assembly
 import pytest
+from _dynatrace_config import load
 
 from tests.functional.engine.conftest import Scene
 from tests.functional.engine.world import BAD, World
@@ -57,3 +61,21 @@ def test_failures_of_an_earlier_problem_spend_nothing_of_a_later_one(scene: Scen
     world.poll()
     assert world.events()[-1]["what"] == "open"
     assert world.events()[-1]["minions"] == ["web01"]
+
+
+def test_a_minion_cannot_have_a_problem_forgotten_through_the_hook(scene: Scene) -> None:
+    """
+    Any minion can fire the hook's event: that a problem is merged counts only from who has the webhook's secret.
+    """
+    apache = scene.host("web01")
+    world = scene.world()
+    problem = scene.tenant.open_problem(apache)
+    world.poll()
+    hear = assembly.hook("test", load(world.given), world.ledger, world.loop.look_now)
+    body = {"PID": problem.problem_id, "State": "MERGED"}
+    hear({"headers": {}, "post": body, "body": json.dumps(body)})
+    run_orders(world, BAD)
+    for _ in range(30):
+        world.poll(31)
+    assert "resolved" not in world.whats()
+    assert world.events("retry")[0]["minions"] == ["web01"]
