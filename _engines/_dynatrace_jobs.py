@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+TESTED = "nothing was done: the minion runs states with test=True, see `test` in its configuration"
+
 
 @dataclass(frozen=True)
 class Jobs:
@@ -37,7 +39,8 @@ def judge(returned: Any) -> Result:
     """
     Return how a job went from what a minion returned: ``{"return": …, "retcode": …, "success": …}``.
 
-    Good needs a zero retcode, no ``success: False``, and for state runs no state with a false result.
+    Good needs a zero retcode, no ``success: False``, and for state runs no state with a false result. Nor one with
+    None: then the minion only said what it would do, as ``test: True`` in its configuration has it for all runs.
     """
     if not isinstance(returned, Mapping) or "return" not in returned:
         return Result(False, "the return could not be read")
@@ -46,6 +49,8 @@ def judge(returned: Any) -> Result:
     failed = bool(returned.get("retcode")) or returned.get("success") is False or value is False
     if bad_states:
         return Result(False, _fit("; ".join(filter(None, bad_states))) or "a state failed")
+    if any(item["result"] is None for item in _states(value)):
+        return Result(False, TESTED)
     if failed or _is_errors(value):
         text = (
             value

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from _dynatrace_jobs import Result, judge
+from _dynatrace_jobs import TESTED, Result, judge
 
 
 def state(result: bool | None, comment: Any = "", number: int = 0) -> dict[str, Any]:
@@ -36,11 +36,12 @@ JUDGED = [
     ({"return": GOOD_RUN, "retcode": 0, "success": True}, Result(True, "it answers again")),
     ({"return": GOOD_RUN}, Result(True, "it answers again")),
     ({"return": dict(reversed(GOOD_RUN.items())), "retcode": 0}, Result(True, "it answers again")),
-    ({"return": {"a": state(None, "would restart")}, "retcode": 0}, Result(True, "would restart")),
     ({"return": True, "retcode": 0}, Result(True, "")),
     ({"return": "done", "retcode": 0}, Result(True, "")),
     ({"return": {}, "retcode": 0}, Result(True, "")),
     # Bad ones.
+    ({"return": {"a": state(None, "would restart")}, "retcode": 0}, Result(False, TESTED)),
+    ({"return": {**GOOD_RUN, "a": state(None, "would restart")}}, Result(False, TESTED)),
     (
         {"return": {"a": FAILED}, "retcode": 2, "success": True},
         Result(False, "AH00526: Syntax error"),
