@@ -13,7 +13,6 @@ from dataclasses import replace
 
 from _dynatrace_announcements import Announcements, name_of, why_nobody
 from _dynatrace_errors import ApiError
-from _dynatrace_events import carried
 from _dynatrace_heals import is_healed
 from _dynatrace_ledger import Episode, Ledger
 from _dynatrace_orders import FRESH_S, Orders
@@ -22,7 +21,7 @@ from _dynatrace_outcomes import Outcomes
 from _dynatrace_policy import Policy, Reason, Situation, Verdict, decide
 from _dynatrace_presence import Presence
 from _dynatrace_recall import Recall
-from _dynatrace_recovery import Recovery, next_attempt, record
+from _dynatrace_recovery import Recovery, next_attempt, record, together
 from _dynatrace_reports import Reports
 from _dynatrace_targets import Target
 
@@ -194,10 +193,11 @@ class Attempts:
                 taken.add(target.minion)
             else:
                 held.append((target, verdict))
-        count = carried(go)
+        chosen = together(go)
         # Whom this event cannot carry is ordered by another one at once.
-        held += [(target, Verdict(Reason.STORM, now)) for target in go[count:]]
-        return go[:count], held
+        now_going = set(chosen)
+        held += [(one, Verdict(Reason.STORM, now)) for one in go if one not in now_going]
+        return chosen, held
 
     def _verdict(
         self, episode: Episode, target: Target, taken: set[str], limit: int, now: float

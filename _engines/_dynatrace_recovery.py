@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from _dynatrace_announcements import name_of
-from _dynatrace_events import attempt_id, job_id
+from _dynatrace_events import attempt_id, carried, job_id
 from _dynatrace_ledger import Attempt, Episode, Ledger
 from _dynatrace_targets import Target, last_failure
 
@@ -73,6 +73,16 @@ def next_attempt(episode: Episode, now: float) -> Attempt:
     own_id = attempt_id(episode.problem_key, episode.episode, number)
     jid = job_id(own_id, episode.problem.start)
     return Attempt(own_id, episode.problem_key, episode.episode, number, jid, "planned", now)
+
+
+def together(targets: list[Target]) -> list[Target]:
+    """
+    Return those of the targets that one attempt may order: each technology has a remedy of its own, one event starts one
+    job on a minion, and it carries only so many.
+    """
+    first = next((set(one.technologies) for one in targets if one.technologies), set())
+    alike = [one for one in targets if not one.technologies or set(one.technologies) == first]
+    return alike[: carried(alike)]
 
 
 def record(ledger: Ledger, attempt: Attempt, targets: list[Target], episode: Episode) -> None:

@@ -11,7 +11,7 @@ import pytest
 from _dynatrace_config import load
 
 from tests.functional.engine.conftest import Scene
-from tests.functional.engine.world import BAD, World
+from tests.functional.engine.world import BAD, GOOD, World, down
 
 
 def run_orders(world: World, returned: object) -> None:
@@ -79,3 +79,26 @@ def test_a_minion_cannot_have_a_problem_forgotten_through_the_hook(scene: Scene)
         world.poll(31)
     assert "resolved" not in world.whats()
     assert world.events("retry")[0]["minions"] == ["web01"]
+
+
+def test_two_services_of_one_host_are_healed_one_by_one(scene: Scene) -> None:
+    """
+    One event starts one job on a minion; the second process is not healed by what was done for the first.
+    """
+    apache = scene.host("web01")
+    nginx = scene.tenant.add_process(scene.hosts["web01"], "nginx", "NGINX")
+    world = scene.world()
+    problem = scene.tenant.open_problem([apache, nginx])
+    scene.tenant.update_problem(
+        problem, evidence=[down(apache, world.now - 90), down(nginx, world.now - 90)]
+    )
+    world.poll()
+    ordered: list[tuple[str, str]] = []
+    for _ in range(20):
+        for data in world.events():
+            if data["minions"] and data["jid"] not in world.cache.sent:
+                assert len(data["technologies"]) == 1
+                ordered += [(data["what"], *data["technologies"])]
+                world.salt_runs(data, GOOD)
+        world.cycle(5)
+    assert ordered == [("open", "APACHE_HTTPD"), ("retry", "NGINX")]
