@@ -34,6 +34,7 @@ import _dynatrace_listener as listener_
 import _dynatrace_loop as loop_
 import _dynatrace_minions as minions_
 import _dynatrace_notifications as notifications
+import _dynatrace_orders as orders_
 import _dynatrace_policy as policy_
 import _dynatrace_presence as presence_
 import _dynatrace_recall as recall_
@@ -108,7 +109,10 @@ def build(instance: str, config: Config, master: Master) -> loop_.Loop:
         recall=recall,
     )
     echo = echo_.Echo()
-    announcer = bus.Announcer(instance, ledger, master.firing_side, key, attempts_.TAKE_S, echo)
+    held = orders_.holder(ledger, policy)
+    announcer = bus.Announcer(
+        instance, ledger, master.firing_side, key, attempts_.TAKE_S, echo, held
+    )
     status = status_.Status(
         instance, float(config.get("poll_interval")) if client else 0.0, time.time()
     )

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from _dynatrace_announcements import Announcements, name_of, why_nobody
 from _dynatrace_errors import ApiError
-from _dynatrace_heals import is_healed
+from _dynatrace_heals import healed_for, is_healed
 from _dynatrace_ledger import Episode, Ledger
 from _dynatrace_orders import FRESH_S, Orders
 from _dynatrace_orders import TAKE_S as TAKE_S
@@ -193,20 +193,18 @@ class Attempts:
                 taken.add(target.minion)
             else:
                 held.append((target, verdict))
-        chosen = together(go)
+        chosen, rest = together(go)
         # Whom this event cannot carry is ordered by another one at once.
-        now_going = set(chosen)
-        held += [(one, Verdict(Reason.STORM, now)) for one in go if one not in now_going]
+        held += [(target, Verdict(Reason.STORM, now)) for target in rest]
         return chosen, held
 
     def _verdict(
         self, episode: Episode, target: Target, taken: set[str], limit: int, now: float
     ) -> Verdict:
+        since = min(now - PAST_S, episode.opened)
         past = [
             attempt
-            for attempt in self._ledger.past(
-                target.minion, target.entity, min(now - PAST_S, episode.opened)
-            )
+            for attempt in self._ledger.past(target.minion, target.entity, since)
             if attempt.started >= episode.counted_from or attempt.state == "waiting"
         ]
         if episode.escalated and any(attempt.started >= episode.opened for attempt in past):
@@ -258,18 +256,11 @@ class Attempts:
             if verdict.reason in (Reason.MAINTENANCE, Reason.NOT_ACCEPTED, Reason.NOT_CONNECTED):
                 times.append(now + RECHECK_S)
             if verdict.reason is Reason.HEALED:
-                times.append(now + self._look_again(episode, target, now))
+                since = healed_for(self._ledger, episode, target, now)
+                times.append(now + min(max(since, RECHECK_S), REMATCH_CAP_S))
         if episode.resolution.unmatched:
             times.append(now + min(max(now - episode.opened, REMATCH_FIRST_S), REMATCH_CAP_S))
         return replace(episode, due=min(times, default=None), waiting=waiting)
-
-    def _look_again(self, episode: Episode, target: Target, now: float) -> float:
-        """
-        Return in how many seconds a healed process is looked at, the longer ago it was healed the rarer.
-        """
-        heal = self._ledger.last_heal(episode, target.minion, target.entity)
-        since = now - heal.ended if heal is not None and heal.ended is not None else 0.0
-        return min(max(since, RECHECK_S), REMATCH_CAP_S)
 
 
 def _may_have_changed(episode: Episode, held: list[tuple[Target, Verdict]]) -> bool:

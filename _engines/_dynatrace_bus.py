@@ -47,7 +47,7 @@ class Announcer(threading.Thread):
     Fires what stands in the outbox, in order, signed at the moment of firing.
 
     With an ``echo`` an event counts as fired only as long as it may still come back; nothing more is fired on a bus that
-    gives nothing back. This thread is never replaced when a fire hangs: a second one would only put the same events
+    gives nothing back. ``held`` tells by an order's data that it must not be fired now, whatever was decided. This thread is never replaced when a fire hangs: a second one would only put the same events
     into another socket of the same publisher, which gives out all of them when it goes on.
     """
 
@@ -59,8 +59,10 @@ class Announcer(threading.Thread):
         key: bytes,
         valid_for: float,
         echo: Echo | None = None,
+        held: Callable[[Mapping[str, Any]], bool] = lambda _: False,
     ) -> None:
         super().__init__(name=f"{name}-announcer", daemon=True)
+        self._held = held
         self._prefix = name
         self._ledger = ledger
         self._connect = connect
@@ -205,7 +207,9 @@ class Announcer(threading.Thread):
             self._put(data, tag)
 
     def _is_stale(self, event: Outgoing) -> bool:
-        return event.fresh_until is not None and time.time() > event.fresh_until
+        if event.fresh_until is None:
+            return False
+        return time.time() > event.fresh_until or self._held(event.data)
 
     def _fire(self, event: Outgoing) -> bool:
         if not self._put(event.data, event.tag, event.seq):

@@ -30,3 +30,11 @@ def is_healed(ledger: Ledger, episode: Episode, target: Target) -> bool:
     if heal is None or heal.seen is None or latest is None:
         return False
     return episode.episode == 1 and latest <= heal.seen
+
+
+def healed_for(ledger: Ledger, episode: Episode, target: Target, now: float) -> float:
+    """
+    Return for how many seconds a process counts as healed by this episode's own attempt; 0.0: it does not.
+    """
+    heal = ledger.last_heal(episode, target.minion, target.entity)
+    return now - heal.ended if heal is not None and heal.ended is not None else 0.0

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from _dynatrace_announcements import name_of
 from _dynatrace_errors import ApiError
@@ -26,6 +27,13 @@ TAKE_MARGIN_S = 3.0
 FRESH_S = 20.0
 #: An order surely became no job: given twice at most within it, fired late each time, and expired.
 UNTAKEN_S = 2 * (TAKE_S + TAKE_MARGIN_S) + FRESH_S
+
+
+def holder(ledger: Ledger, policy: Policy) -> Callable[[Mapping[str, Any]], bool]:
+    """
+    Return the function that tells by an order's data whether it must not be fired as it is: paused, or forbidden since.
+    """
+    return lambda data: ledger.get("paused") is not None or policy.forbids(data["minions"])
 
 
 class Orders:
@@ -140,7 +148,7 @@ class Orders:
             if fresh is None:
                 return False
             episode = fresh
-        if self._is_held(episode):
+        if self._is_held(attempt, episode):
             return False
         if attempt.state == "planned":
             return True  # It has its place among those being healed already.
@@ -148,19 +156,24 @@ class Orders:
         minions = {action.minion for action in self._ledger.actions(attempt.attempt_id)}
         return len(busy | minions) <= self._policy.limit(self._accepted())
 
-    def _is_held(self, episode: Episode) -> bool:
+    def _is_held(self, attempt: Attempt, episode: Episode) -> bool:
         maintenance = episode.problem.under_maintenance and self._policy.hold_in_maintenance
-        return maintenance or self._ledger.get("paused") is not None
+        minions = [action.minion for action in self._ledger.actions(attempt.attempt_id)]
+        forbidden = self._policy.forbids(minions)
+        return maintenance or forbidden or self._ledger.get("paused") is not None
 
     def _take_back(self, attempt: Attempt, now: float) -> None:
         """
-        Void an order that is held by a pause or a maintenance window, so that it keeps no room and no process busy.
+        Void an order that is held by a pause, a maintenance window or a policy that forbids it since, so that it keeps no
+        room and no process busy.
 
         Not before even a firing that a crash kept from being recorded has expired; its episode is decided anew.
         """
         episode = self._ledger.latest_episode(attempt.problem_key)
         expired = now - max(attempt.created, attempt.fired or 0.0) > UNTAKEN_S
-        if expired and episode is not None and episode.state == "open" and self._is_held(episode):
+        if not expired or episode is None or episode.state != "open":
+            return
+        if self._is_held(attempt, episode):
             with self._ledger.transaction():
                 self._outcomes.void(attempt, "held", now)
                 self._ledger.wake_episode(attempt.problem_key, attempt.episode, now)

@@ -10,7 +10,7 @@ import enum
 import fnmatch
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from _dynatrace_config import Config
@@ -101,6 +101,12 @@ class Policy:
         if isinstance(self.max_minions, int):
             return self.max_minions
         return max(1, accepted * int(self.max_minions.rstrip("%")) // 100)
+
+    def forbids(self, minions: Iterable[str]) -> bool:
+        """
+        Tell whether nothing may be ordered now for all of these minions, whatever was decided under another policy.
+        """
+        return self.dry_run or not all(_allowed(minion, self) for minion in minions)
 
 
 @dataclass(frozen=True)

@@ -75,14 +75,17 @@ def next_attempt(episode: Episode, now: float) -> Attempt:
     return Attempt(own_id, episode.problem_key, episode.episode, number, jid, "planned", now)
 
 
-def together(targets: list[Target]) -> list[Target]:
+def together(targets: list[Target]) -> tuple[list[Target], list[Target]]:
     """
-    Return those of the targets that one attempt may order: each technology has a remedy of its own, one event starts one
-    job on a minion, and it carries only so many.
+    Return those of the targets that one attempt may order, and the rest.
+
+    Each technology has a remedy of its own, one event starts one job on a minion, and it carries only so many.
     """
     first = next((set(one.technologies) for one in targets if one.technologies), set())
     alike = [one for one in targets if not one.technologies or set(one.technologies) == first]
-    return alike[: carried(alike)]
+    chosen = alike[: carried(alike)]
+    known = set(chosen)
+    return chosen, [one for one in targets if one not in known]
 
 
 def record(ledger: Ledger, attempt: Attempt, targets: list[Target], episode: Episode) -> None:

@@ -33,6 +33,7 @@ import _dynatrace_ledger as ledger_
 import _dynatrace_listener as listener_
 import _dynatrace_loop as loop_
 import _dynatrace_minions as minions_
+import _dynatrace_orders as orders_
 import _dynatrace_policy as policy_
 import _dynatrace_recorder as recorder_
 import _dynatrace_status as status_
@@ -162,7 +163,10 @@ def build(given: Mapping[str, Any]) -> None:
         comments=True,
         sent_to=jobs.minions,
     )
-    announcer = bus.Announcer("test", ledger, lambda: FileBus(home), KEY, attempts_.TAKE_S)
+    held = orders_.holder(ledger, policy)
+    announcer = bus.Announcer(
+        "test", ledger, lambda: FileBus(home), KEY, attempts_.TAKE_S, held=held
+    )
     hearer = SimpleNamespace(jids=frozenset())
     status = status_.Status("test", config.get("poll_interval"), clock.time())
     commands = commands_.Commands("test", ledger, policy, status, KEY, announcer.say)

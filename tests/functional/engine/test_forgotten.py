@@ -102,3 +102,64 @@ def test_two_services_of_one_host_are_healed_one_by_one(scene: Scene) -> None:
                 world.salt_runs(data, GOOD)
         world.cycle(5)
     assert ordered == [("open", "APACHE_HTTPD"), ("retry", "NGINX")]
+
+
+@pytest.mark.parametrize("policy", [{"dry_run": True}, {"deny": ["web*"]}, {"allow": ["db*"]}])
+def test_an_order_of_before_is_not_fired_under_a_policy_that_forbids_it(
+    scene: Scene, policy: dict[str, object]
+) -> None:
+    """
+    Recorded and not fired when the master was restarted with another policy, which counts at once.
+    """
+    apache = scene.host("web01")
+    world = scene.world()
+    scene.tenant.open_problem(apache)
+    world.bus.refuse = True
+    world.poll()
+    world.bus.refuse = False
+    world.given["policy"] = policy
+    world.restart()
+    world.fire()
+    for _ in range(20):
+        world.poll(15)
+    assert [data["minions"] for data in world.events() if data["minions"]] == []
+    assert world.events()[0]["what"] == "open"
+
+
+def test_an_order_that_waits_for_the_bus_is_held_by_a_pause(scene: Scene) -> None:
+    """
+    From the pause on nothing is acted on, also what was decided a moment before; resumed, it is.
+    """
+    apache = scene.host("web01")
+    world = scene.world()
+    scene.tenant.open_problem(apache)
+    world.loop._next_poll = 0.0
+    world.cycle(fire=False)
+    world.commands._pause({"reason": "change CH-1234", "who": "admin"}, world.now)
+    world.fire()
+    assert world.events() == []
+    for _ in range(5):
+        world.cycle(5)
+    assert [data for data in world.events() if data["minions"]] == []
+    world.commands._resume({}, world.now)
+    world.cycle(1)
+    world.cycle(1)
+    assert [data["minions"] for data in world.events()] == [["web01"]]
+
+
+def test_a_person_who_was_called_is_not_passed_over_by_a_restart(scene: Scene) -> None:
+    """
+    What no remedy took is not ordered again because the master starts.
+    """
+    apache = scene.host("web01")
+    world = scene.world()
+    world.reacts = lambda _: False
+    scene.tenant.open_problem(apache)
+    world.poll()
+    for _ in range(10):
+        world.poll(30)
+    assert world.whats() == ["open", "escalated"]
+    world.restart()
+    for _ in range(10):
+        world.poll(30)
+    assert world.whats() == ["open", "escalated"]

@@ -26,6 +26,7 @@ import _dynatrace_ledger as ledger_
 import _dynatrace_loop as loop_
 import _dynatrace_minions as minions_
 import _dynatrace_notifications as notifications
+import _dynatrace_orders as orders_
 import _dynatrace_policy as policy_
 import _dynatrace_presence as presence_
 import _dynatrace_recall as recall_
@@ -208,7 +209,14 @@ class World:
             if jobs.cached
             else None,
         )
-        self.announcer = bus.Announcer("test", self.ledger, lambda: self.bus, KEY, attempts_.TAKE_S)
+        self.announcer = bus.Announcer(
+            "test",
+            self.ledger,
+            lambda: self.bus,
+            KEY,
+            attempts_.TAKE_S,
+            held=orders_.holder(self.ledger, policy),
+        )
         self.hearer = hearer_.Hearer("test", lambda: self.bus, lambda _: None, None)
         self.status = status_.Status("test", config.get("poll_interval"), self.now)
         self.answers: list[tuple[str, Mapping[str, Any]]] = []
