@@ -12,6 +12,7 @@ from typing import Any
 
 from _dynatrace_events import complete, describe, tag
 from _dynatrace_feedback import attempt_comment, escalation_comment, escalation_marker, marker
+from _dynatrace_heals import STILL_OPEN
 from _dynatrace_ledger import Attempt, Episode, Ledger
 from _dynatrace_policy import Policy, Verdict
 from _dynatrace_reports import Reports
@@ -83,7 +84,7 @@ class Announcements:
             self._comments
             and episode.attempts
             and episode.problem.problem_id
-            and reason in ("attempts spent", "not connected", "contradictory returns")
+            and reason in ("attempts spent", "not connected", "contradictory returns", STILL_OPEN)
         ):
             text = escalation_comment(reason, episode, self._policy)
             own = escalation_marker(episode)

@@ -22,6 +22,7 @@ from _dynatrace_errors import (
     RateLimited,
     UnexpectedAnswer,
 )
+from _dynatrace_heals import STILL_OPEN
 from _dynatrace_ledger import Action, Attempt, Comment, Episode, Ledger
 from _dynatrace_outage import Outage
 from _dynatrace_policy import Policy
@@ -86,10 +87,10 @@ def escalation_comment(reason: str, episode: Episode, policy: Policy) -> str:
     detail = {
         "not connected": f"a minion does not answer, for more than {policy.attempt_window:g} s",
         "contradictory returns": "one said that the service was healed, another in the same minion's name that it was not",
+        STILL_OPEN: "the service was proved to serve, and Dynatrace does not close the problem: it may mean another one",
     }.get(reason, f"{policy.max_attempts} in {policy.attempt_window:g} s")
-    return f"Salt stops here: {reason} ({detail}). A person must look. " + escalation_marker(
-        episode
-    )
+    begun = "Salt healed this" if reason == STILL_OPEN else "Salt stops here"
+    return f"{begun}: {reason} ({detail}). A person must look. {escalation_marker(episode)}"
 
 
 def escalation_marker(episode: Episode) -> str:

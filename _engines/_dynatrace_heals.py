@@ -5,7 +5,13 @@ Tells one failure of a process from the next: what was healed stays healed until
 from __future__ import annotations
 
 from _dynatrace_ledger import Episode, Ledger
+from _dynatrace_policy import Policy
 from _dynatrace_targets import Target, last_failure
+
+#: Why a person is called to what was healed; the engine goes on beside them.
+STILL_OPEN = "still open"
+#: Dynatrace closes a problem within minutes of the end of its last event.
+CLOSES_S = 3600.0
 
 
 def is_healed(ledger: Ledger, episode: Episode, target: Target) -> bool:
@@ -34,7 +40,23 @@ def is_healed(ledger: Ledger, episode: Episode, target: Target) -> bool:
 
 def healed_for(ledger: Ledger, episode: Episode, target: Target, now: float) -> float:
     """
-    Return for how many seconds a process counts as healed by this episode's own attempt; 0.0: it does not.
+    Return for how many seconds of this episode a process counts as healed; 0.0: it does not.
     """
-    heal = ledger.last_heal(episode, target.minion, target.entity)
-    return now - heal.ended if heal is not None and heal.ended is not None else 0.0
+    place = (episode, target.minion, target.entity)
+    heal = ledger.last_heal(*place) or ledger.last_heal_by_others(*place)
+    if heal is None or heal.ended is None:
+        return 0.0
+    return now - max(heal.ended, episode.opened)
+
+
+def stays_open(
+    ledger: Ledger, episode: Episode, healed: list[Target], policy: Policy, now: float
+) -> str | None:
+    """
+    Return why a person is called where Dynatrace had long enough to close what was healed; None: it had not.
+
+    Perhaps it means another instance of the service than the one that the remedy looked at.
+    """
+    wait = max(policy.attempt_window, CLOSES_S)
+    late = any(healed_for(ledger, episode, target, now) > wait for target in healed)
+    return STILL_OPEN if late else None

@@ -163,3 +163,24 @@ def test_a_person_who_was_called_is_not_passed_over_by_a_restart(scene: Scene) -
     for _ in range(10):
         world.poll(30)
     assert world.whats() == ["open", "escalated"]
+
+
+def test_a_healed_problem_that_never_closes_calls_a_person(scene: Scene) -> None:
+    """
+    The remedy found a service that serves, and Dynatrace still has the process down: it is perhaps another one.
+    """
+    apache = scene.host("web01")
+    world = scene.world()
+    problem = scene.tenant.open_problem(apache)
+    scene.tenant.update_problem(problem, evidence=[down(apache, world.now - 90)])
+    world.poll()
+    run_orders(world, GOOD)
+    for _ in range(50):
+        world.poll(60)
+    assert world.whats() == ["open", "healed"]
+    for _ in range(60):
+        world.poll(60)
+    assert world.whats() == ["open", "healed", "escalated"]
+    assert world.events("escalated")[0]["reason"] == "still open"
+    world.send_comments()
+    assert "A person must look" in scene.tenant.comments(problem)[-1].message

@@ -44,7 +44,7 @@ def test_a_problem_is_opened_healed_commented_and_resolved(scene: Scene) -> None
 
 def test_a_healed_problem_that_stays_open_is_not_acted_on_again(scene: Scene) -> None:
     """
-    Healthy here, still open there: the engine waits for Dynatrace to close.
+    Healthy here, still open there: the engine waits for Dynatrace to close, and at last for a person.
     """
     apache = scene.host("web01")
     world = scene.world(policy={"cooldown": 0})
@@ -53,7 +53,7 @@ def test_a_healed_problem_that_stays_open_is_not_acted_on_again(scene: Scene) ->
     world.salt_runs(world.events("open")[0])
     for _ in range(20):
         world.poll(300)
-    assert world.whats() == ["open", "healed"]
+    assert world.whats() == ["open", "healed", "escalated"]
 
 
 def test_a_clone_keeps_its_original_from_being_acted_on_until_it_is_another_host(
