@@ -100,7 +100,8 @@ class Episodes:
     def _too_old(self, problem: Problem, now: float) -> bool:
         if self._ledger.get("first_poll") is not None or problem.start is None:
             return False
-        return problem.start / 1000 < now - self._lookback
+        looked = float(self._ledger.get("first_listed") or now)
+        return problem.start / 1000 < min(looked, now) - self._lookback
 
     def _refresh(self, problem: Problem, known: Episode, now: float) -> str | None:
         resolution = self._match(problem)

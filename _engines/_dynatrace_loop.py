@@ -245,6 +245,9 @@ class Loop:
                     self._parts.ledger.remind(problem.problem_id, now + REMIND_S)
             else:
                 said += [happened] if happened else []
+        # What could not be read at the first look may be old all the same; what begins later is not.
+        if seen.listed and self._parts.ledger.get("first_listed") is None:
+            self._parts.ledger.put("first_listed", str(now))
         # Who never polls learns of nothing old: what is notified is new.
         looked = seen.error is None and (seen.listed or not self._interval)
         if looked and self._parts.ledger.get("first_poll") is None:

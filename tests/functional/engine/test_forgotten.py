@@ -184,3 +184,22 @@ def test_a_healed_problem_that_never_closes_calls_a_person(scene: Scene) -> None
     assert world.events("escalated")[0]["reason"] == "still open"
     world.send_comments()
     assert "A person must look" in scene.tenant.comments(problem)[-1].message
+
+
+def test_a_problem_is_new_though_another_one_could_never_be_read(scene: Scene) -> None:
+    """
+    The first look is over when the list was read; what comes later is not older than the engine.
+    """
+    apache, other = scene.host("web01"), scene.host("web02")
+    world = scene.world(lookback=0)
+    world.now -= 600  # The tenant has no problem that begins in its future.
+    broken = scene.tenant.open_problem(other, start=world.now - 600)
+    scene.tenant.fault("wrong_type", times=None, path=f"/problems/{broken.problem_id}")
+    for _ in range(3):
+        world.poll(31)
+    scene.tenant.open_problem(apache, start=world.now - 5)
+    world.poll(31)
+    assert [data["minions"] for data in world.events("open")] == [["web01"]]
+    scene.tenant.clear_faults()
+    world.poll(31)
+    assert "left P-" in world.sentences[-1]
