@@ -87,6 +87,10 @@ def refused(
         return AuthError(
             f"the API token may not {what} (403): {said}; give the token that scope{_scope(what)}"
         )
+    if status == 404 and not _is_envelope(body):
+        return UnexpectedAnswer(
+            f"{what}: the answer is 404, and not the tenant's own: {said}; see `environment_url`, and what lies between"
+        )
     if status == 404 or (status == 400 and b'"problemId"' in body):
         return NotFound(f"{what}: unknown to the tenant ({status}): {said}{_place(what)}")
     if status == 429 or (status == 503 and _asks_to_wait(headers)):
@@ -218,6 +222,16 @@ def _server_message(body: bytes) -> str:
         return " ".join(str(part) for part in parts)
     except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
         return _start(body)
+
+
+def _is_envelope(body: bytes) -> bool:
+    """
+    Tell whether a refusal has the form of the API's own: what something else does not know may be there all the same.
+    """
+    try:
+        return not is_too_dense(body) and isinstance(json.loads(body)["error"], dict)
+    except (ValueError, RecursionError, LookupError, TypeError):
+        return False
 
 
 def _start(body: bytes) -> str:

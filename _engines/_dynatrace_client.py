@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 import requests
@@ -29,6 +29,8 @@ PROBLEM_WINDOW = "now-90d"
 ENTITY_WINDOW = "now-30d"
 #: Of the event types, one that opens no problem: the engine must not feed itself.
 EVENT_TYPE = "CUSTOM_INFO"
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,9 @@ class Client(Transport):
         Return one problem with its evidence; raises NotFound when the tenant does not know the id.
         """
         # Always asked for explicitly: the documentation needs `fields`, some versions send evidence without.
-        return parse_problem(self._get(_path(problem_id), {"fields": "evidenceDetails"}))
+        path = _path(problem_id)
+        problem = parse_problem(self._get(path, {"fields": "evidenceDetails"}))
+        return _same(problem, path, problem_id, problem.problem_id)
 
     def find_by_display_id(self, display_id: str) -> Problem | None:
         """
@@ -117,8 +121,9 @@ class Client(Transport):
         if not is_entity_id(entity_id):
             raise NotFound(f"{entity_id[:80]!r} is no entity id")
         fields = "+properties,+tags,+fromRelationships"
-        body = self._get(f"/entities/{entity_id}", {"fields": fields, "from": ENTITY_WINDOW})
-        return parse_entity(body)
+        path = f"/entities/{entity_id}"
+        detail = parse_entity(self._get(path, {"fields": fields, "from": ENTITY_WINDOW}))
+        return _same(detail, path, entity_id, detail.id)
 
     def comments(self, problem_id: str) -> Iterator[str]:
         """
@@ -205,6 +210,15 @@ def api_base(environment_url: str) -> str:
     if (urlsplit(url).hostname or "").endswith(".apps.dynatrace.com"):
         return url + "/platform/classic/environment-api/v2"
     return url + "/api/v2"
+
+
+def _same(found: Found, path: str, asked: str, told: str | None) -> Found:
+    """
+    Return what was found if it is what was asked for: a cache between us may mix up its answers, and with them the hosts.
+    """
+    if told != asked:
+        raise UnexpectedAnswer(f"GET {path}: the answer is about another one")
+    return found
 
 
 def _path(problem_id: str, below: str = "") -> str:

@@ -4,6 +4,7 @@ The client against a simulated tenant: paging, every mapped error, and no secret
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 import time
@@ -233,6 +234,43 @@ def test_a_400_about_the_id_means_not_found() -> None:
         pytest.raises(NotFound, match="Invalid format"),
     ):
         Client(url, TOKEN).problem(PID)
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>404</html>", b'{"error": "no route"}', b"[]"])
+def test_a_404_of_something_else_says_nothing_of_the_problem(body: bytes) -> None:
+    """
+    A proxy or a wrong path knows no problem: if that counted, every open one would be closed.
+    """
+    with raw_server(says(b"404 Not Found", body)) as url:
+        client = Client(url, TOKEN)
+        for call in (lambda: client.problem(PID), lambda: client.entity(PROCESS)):
+            with pytest.raises(UnexpectedAnswer, match="environment_url"):
+                call()
+
+
+def test_an_answer_about_another_one_is_none() -> None:
+    """
+    What stands between may mix up its answers: another host would be acted on.
+    """
+    other = "PROCESS_GROUP_INSTANCE-00000000000000AA"
+    with raw_server(says(b"200 OK", b'{"entityId": "%s"}' % other.encode())) as url:
+        with pytest.raises(UnexpectedAnswer, match="another"):
+            Client(url, TOKEN).entity(PROCESS)
+        assert Client(url, TOKEN).entity(other).id == other
+    body = json.dumps({"problemId": "1_2V2", **SHORT}).encode()
+    with raw_server(says(b"200 OK", body)) as url:
+        with pytest.raises(UnexpectedAnswer, match="another"):
+            Client(url, TOKEN).problem(PID)
+        assert Client(url, TOKEN).problem("1_2V2").problem_id == "1_2V2"
+
+
+#: All that a problem must have beside its id.
+SHORT = {
+    "status": "OPEN",
+    "severityLevel": "AVAILABILITY",
+    "impactLevel": "INFRASTRUCTURE",
+    "evidenceDetails": {"totalCount": 0, "details": []},
+}
 
 
 def test_an_expired_token_is_an_auth_error(tenant: Tenant) -> None:
@@ -616,11 +654,11 @@ def test_the_scheme_follows_the_kind_of_token(kind: str, scheme: str) -> None:
         connection, _ = listening.accept()
         with connection:
             heads.append(connection.recv(65536))
-            connection.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+            connection.sendall(b"HTTP/1.1 418 No\r\nContent-Length: 0\r\n\r\n")
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
-    with pytest.raises(NotFound):
+    with pytest.raises(UnexpectedAnswer):
         Client(
             f"http://127.0.0.1:{listening.getsockname()[1]}", scheme.split()[1] + "AAA.BBB"
         ).problem(PID)
