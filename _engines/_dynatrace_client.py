@@ -97,7 +97,12 @@ class Client(Transport):
         """
         # Always asked for explicitly: the documentation needs `fields`, some versions send evidence without.
         path = _path(problem_id)
-        problem = parse_problem(self._get(path, {"fields": "evidenceDetails"}))
+        body = self._get(path, {"fields": "evidenceDetails"})
+        problem = parse_problem(body)
+        if problem.is_open and not _has_evidence(body):
+            raise UnexpectedAnswer(
+                f"GET {path}: the problem is open, and its evidence is not whole"
+            )
         return _same(problem, path, problem_id, problem.problem_id)
 
     def find_by_display_id(self, display_id: str) -> Problem | None:
@@ -219,6 +224,18 @@ def _same(found: Found, path: str, asked: str, told: str | None) -> Found:
     if told != asked:
         raise UnexpectedAnswer(f"GET {path}: the answer is about another one")
     return found
+
+
+def _has_evidence(problem: Mapping[str, Any]) -> bool:
+    """
+    Tell whether all evidence that was asked for is there: what is not seen may be a maintenance window.
+    """
+    evidence = problem.get("evidenceDetails")
+    details = evidence.get("details") if isinstance(evidence, Mapping) else None
+    if not isinstance(details, list):
+        return False
+    total = evidence.get("totalCount") if isinstance(evidence, Mapping) else None
+    return not isinstance(total, int) or total <= len(details)
 
 
 def _path(problem_id: str, below: str = "") -> str:

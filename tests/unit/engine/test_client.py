@@ -264,6 +264,27 @@ def test_an_answer_about_another_one_is_none() -> None:
         assert Client(url, TOKEN).problem("1_2V2").problem_id == "1_2V2"
 
 
+@pytest.mark.parametrize(
+    "evidence",
+    [None, {}, {"totalCount": 1}, {"totalCount": 2, "details": [{}]}, {"details": None}],
+)
+def test_an_open_problem_without_all_of_its_evidence_is_not_taken(evidence: Any) -> None:
+    """
+    It was asked for; what is missing may be the maintenance window. One that is closed needs none.
+    """
+    body = {**SHORT, "problemId": PID, "evidenceDetails": evidence}
+    if evidence is None:
+        del body["evidenceDetails"]
+    with (
+        raw_server(says(b"200 OK", json.dumps(body).encode())) as url,
+        pytest.raises(UnexpectedAnswer, match="evidence"),
+    ):
+        Client(url, TOKEN).problem(PID)
+    closed = json.dumps({**body, "status": "CLOSED"}).encode()
+    with raw_server(says(b"200 OK", closed)) as url:
+        assert not Client(url, TOKEN).problem(PID).is_open
+
+
 #: All that a problem must have beside its id.
 SHORT = {
     "status": "OPEN",
