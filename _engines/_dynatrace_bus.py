@@ -47,8 +47,8 @@ class Announcer(threading.Thread):
     Fires what stands in the outbox, in order, signed at the moment of firing.
 
     With an ``echo`` an event counts as fired only as long as it may still come back; nothing more is fired on a bus that
-    gives nothing back. ``held`` tells by an order's data that it must not be fired now, whatever was decided. This thread is never replaced when a fire hangs: a second one would only put the same events
-    into another socket of the same publisher, which gives out all of them when it goes on.
+    gives nothing back. ``held`` tells that an order must not be fired now after all. This thread is never replaced when
+    a fire hangs: a second one would only put the same events into another socket of the same publisher.
     """
 
     def __init__(

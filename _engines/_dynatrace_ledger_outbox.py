@@ -77,7 +77,12 @@ class Outbox(LedgerFile):
         """
         with self.transaction():
             for seq in seqs:
-                self._write("UPDATE outbox SET fired = NULL WHERE seq = ?", seq)
+                # An order that a job took was not lost, and nobody would give it again once it is too old.
+                self._write(
+                    "UPDATE outbox SET fired = NULL WHERE seq = ? AND (attempt_id IS NULL OR attempt_id IN"
+                    " (SELECT attempt_id FROM attempts WHERE state IN ('planned', 'fired', 'idle')))",
+                    seq,
+                )
                 self._write(
                     "UPDATE attempts SET first_fired = NULL WHERE first_fired = fired AND attempt_id ="
                     " (SELECT attempt_id FROM outbox WHERE seq = ?)",

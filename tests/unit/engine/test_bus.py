@@ -17,7 +17,7 @@ import _dynatrace_hearer as hearer_
 import pytest
 from _dynatrace_errors import LedgerError
 from _dynatrace_events import PROBE_TAG
-from _dynatrace_ledger import Ledger
+from _dynatrace_ledger import Attempt, Ledger
 
 KEY = b"0" * 64
 
@@ -318,8 +318,6 @@ def test_an_order_that_may_be_lost_keeps_the_time_at_which_it_was_fired(scene: S
     """
     A reactor may have it: it is not void before its validity has passed, and is given again at once while it is fresh.
     """
-    from _dynatrace_ledger import Attempt
-
     attempt = Attempt("a" * 32, "key", 1, 1, "2" * 20, "planned", 1.7e9)
     scene.ledger.add_attempt(attempt, [("web01", "process")])
     data = {"what": "open", "attempt_id": "a" * 32}
@@ -337,6 +335,50 @@ def test_an_order_that_may_be_lost_keeps_the_time_at_which_it_was_fired(scene: S
     scene.publisher.dead = scene.publisher.stopped = False
     scene.look(1)
     assert scene.publisher.tags() == ["order"]
+
+
+def test_what_is_fired_while_the_disk_is_full_is_fired_once(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Reading works then, and writing down that it was fired does not: an hour of that is not a thousand alarms.
+    """
+    scene.add("a")
+    scene.add("b")
+
+    def full(*_: Any) -> None:
+        raise LedgerError("database or disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Ledger, "_write", full)
+        for _ in range(5):
+            with pytest.raises(LedgerError):
+                scene.look(1)
+    assert scene.publisher.tags() == ["a"]
+    assert scene.look(1)
+    assert scene.publisher.tags() == ["a", "b"]
+    assert scene.ledger.waiting_events() == []
+
+
+def test_an_order_that_a_job_took_is_not_fired_again_and_holds_nobody(scene: Scene) -> None:
+    """
+    It was never heard here and is lost with its publisher, but the reactor had it: what comes after it is fired.
+    """
+    attempt = Attempt("a" * 32, "key", 1, 1, "2" * 20, "planned", 1.7e9)
+    scene.ledger.add_attempt(attempt, [("web01", "process")])
+    data = {"what": "open", "attempt_id": "a" * 32}
+    scene.ledger.add_event("key", "order", data, 1.7e9, fresh_until=1.7e9 + scene.now + 20)
+    scene.publisher.stopped = True
+    scene.look()
+    scene.ledger.order_taken("a" * 32, 1.7e9 + scene.now)
+    scene.ledger.move_attempt("a" * 32, "good", ended=1.7e9 + scene.now)
+    scene.publisher.kill()
+    scene.look(26)
+    scene.ledger.add_event("key", "healed", {"what": "healed"}, 1.7e9)
+    scene.publisher.dead = scene.publisher.stopped = False
+    for _ in range(10):
+        scene.look(10)
+    assert scene.publisher.tags() == ["healed"]
 
 
 def test_the_ear_opens_anew_when_it_is_asked_to() -> None:
