@@ -170,14 +170,15 @@ def _ledger(instance: str, config: Config, directory: Path) -> ledger_.Ledger:
 
 def wait_for_ledger(instance: str, path: Path) -> ledger_.Ledger:
     """
-    Open the ledger, as soon as an earlier process of the same engine has let go of it; raises if another engine has it.
+    Open the ledger when an earlier process of the same engine has let go of it and the disk has room; raises if another
+    engine has it, or a newer version wrote it.
     """
     said = False
     while True:
         try:
             return ledger_.Ledger(path, instance)
-        except errors.LedgerInUse as err:
-            if err.owner not in ("", instance):
+        except errors.LedgerError as err:
+            if getattr(err, "owner", "") not in ("", instance) or err.__cause__ is None:
                 raise
             if not said:
                 log.warning("%s: waiting, said once: %s", instance, err)
@@ -301,4 +302,7 @@ def _say(instance: str, config: Config, ledger: ledger_.Ledger, minions: int) ->
         minions,
     )
     data = {"what": "started", "instance": instance, "version": status_.VERSION}
-    ledger.add_event("engine", "dynatrace/engine/started", data, time.time())
+    try:
+        ledger.add_event("engine", "dynatrace/engine/started", data, time.time())
+    except errors.LedgerError as err:  # The loop waits until it works, and nobody waits for this.
+        log.warning("%s: its start is not announced: %s", instance, err)

@@ -35,7 +35,11 @@ class LedgerFile:
         with self._translated(f"cannot open the ledger {self.path}"):
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._file = self._hold()
-            self._db = self._open()
+            try:
+                self._db = self._open()
+            except BaseException:
+                self._file.close()  # Or this process could not try again.
+                raise
 
     def close(self) -> None:
         """

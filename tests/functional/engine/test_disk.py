@@ -10,6 +10,7 @@ import sqlite3
 
 import _dynatrace_assembly as assembly
 import pytest
+from _dynatrace_config import load
 from _dynatrace_errors import LedgerDamaged, LedgerError, LedgerInUse
 from _dynatrace_ledger import Ledger
 
@@ -208,3 +209,40 @@ def test_an_engine_waits_for_its_own_earlier_process_and_refuses_that_of_another
     assembly.wait_for_ledger("tenant-a", path).close()
     assert len(waited) == 5
     assert sum("waiting, said once" in record.getMessage() for record in caplog.records) == 1
+
+
+def test_an_engine_that_starts_on_a_full_disk_runs_when_there_is_room(
+    scene: Scene, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    It would sleep until somebody restarts the master, long after the disk has room again.
+    """
+    path = scene.directory / "own" / "ledger.db"
+    full: list[object] = [True]
+    connect = sqlite3.connect
+
+    def opens(*args: object, **kwargs: object) -> sqlite3.Connection:
+        if full:
+            raise sqlite3.OperationalError("database or disk is full")
+        return connect(*args, **kwargs)  # type: ignore[call-overload, no-any-return]
+
+    monkeypatch.setattr(sqlite3, "connect", opens)
+    monkeypatch.setattr(assembly.time, "sleep", lambda _: full.clear())
+    ledger = assembly.wait_for_ledger("tenant-a", path)
+    assert sum("disk is full" in text for text in said(caplog, logging.WARNING)) == 1
+    ledger._db.execute("PRAGMA user_version = 99")
+    ledger.close()
+    with pytest.raises(LedgerError, match="newer version"):
+        assembly.wait_for_ledger("tenant-a", path)
+
+
+def test_a_start_that_cannot_be_announced_is_one_all_the_same(scene: Scene) -> None:
+    """
+    The loop waits for room, and says so.
+    """
+    world = scene.world()
+    fill(world, True)
+    world.ledger._db.execute("PRAGMA query_only = 1")
+    assembly._say("test", load(world.given), world.ledger, 1)
+    world.ledger._db.execute("PRAGMA query_only = 0")
+    fill(world, False)
