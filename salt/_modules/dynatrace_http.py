@@ -29,7 +29,8 @@ def ask(url, timeout=2, host=None, beyond_loopback=False):
         return _answer(problem=f"{url} is no http or https address")
     if not beyond_loopback and not _is_loopback(parts.hostname):
         return _answer(problem=f"{url} is not an address of this machine's loopback")
-    connection = _connection(parts, timeout)
+    # Without a port http.client reads the end of an IPv6 address as one.
+    connection = _connection(parts, port(url), timeout)
     path = urllib.parse.urlunsplit(("", "", parts.path or "/", parts.query, ""))
     headers = {"Connection": "close", "User-Agent": "salt-dynatrace"}
     try:
@@ -113,13 +114,13 @@ def _answer(status=None, problem=None):
     return {"status": status, "problem": problem}
 
 
-def _connection(parts, timeout):
+def _connection(parts, number, timeout):
     if parts.scheme == "http":
-        return http.client.HTTPConnection(parts.hostname, parts.port, timeout=timeout)
+        return http.client.HTTPConnection(parts.hostname, number, timeout=timeout)
     # A certificate is made out to the site's name, never to 127.0.0.1. What is proved here is that
     # the local server answers; who it is, its process tells.
     context = ssl._create_unverified_context()
-    return http.client.HTTPSConnection(parts.hostname, parts.port, timeout=timeout, context=context)
+    return http.client.HTTPSConnection(parts.hostname, number, timeout=timeout, context=context)
 
 
 def _is_loopback(name):
