@@ -42,6 +42,7 @@ The pillar ``dynatrace:lookup:<name of the state>`` wins. The attempt is the pil
 ``dynatrace:attempt``, as the reactor hands it on; a run by hand has none.
 """
 
+import errno
 import os
 import time
 from datetime import datetime
@@ -150,7 +151,16 @@ def found_not_serving(name, settings):
         See above.
     """
     try:
-        serves, comment = _proof(_settled(name, settings))
+        service = _settled(name, settings)
+        serves, comment = _proof(service)
+        if not serves and _listens_elsewhere(service, comment):
+            # Asked once more: it may just have begun to listen.
+            serves, comment = _proof(service)
+            if not serves and _is_refusal(comment):
+                raise CommandExecutionError(
+                    f"{comment}, and its main process listens on that port at another address; "
+                    f"set the pillar dynatrace:lookup:{name}:url"
+                )
     except CommandExecutionError as err:
         return _ret(name, False, f"Nothing has been done: {err}")
     if serves:
@@ -397,6 +407,26 @@ def _proof(service):
             f"{url} answered {status}, but {executable} (pid {main}) does not hold port {port}",
         )
     return True, f"{url} answered {status} from {executable} (pid {main})"
+
+
+def _is_refusal(comment):
+    return comment.endswith(os.strerror(errno.ECONNREFUSED))
+
+
+def _listens_elsewhere(service, comment):
+    """
+    Tell whether the connection was refused though the service listens on that port.
+
+    One that hangs accepts connections. So it serves at another address, IPv6 only perhaps, and
+    a restart would help nobody.
+    """
+    if not _is_refusal(comment):
+        return False
+    port = __salt__["dynatrace_http.port"](service["url"])
+    main = __salt__["dynatrace_service.main_process"](
+        service["executable"], service["pid_file"], [port]
+    )
+    return main is not None and __salt__["dynatrace_service.listens"](main, port)
 
 
 def _plan(name, main, place):

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psutil
+import pytest
 
 from tests.functional.remedy.conftest import (
     EXECUTABLE,
@@ -22,6 +23,8 @@ from tests.functional.remedy.conftest import (
     port_is_taken,
     wait_for,
 )
+
+PORTS_CONF = Path("/etc/apache2/ports.conf")
 
 Remedy = Callable[..., Outcome]
 Running = Callable[..., "subprocess.Popen[bytes]"]
@@ -259,6 +262,26 @@ def test_a_hung_apache_is_restarted(apache: Apache, remedy: Remedy) -> None:
     assert outcome.done["apache2"] == "restarted"
     assert apache.serves()
     assert not set(frozen) & set(family())
+
+
+def test_a_service_at_another_address_is_not_restarted(
+    apache: Apache, remedy: Remedy, request: pytest.FixtureRequest
+) -> None:
+    """It listens on its port, IPv6 only or on one address: the question is wrong, not the service."""
+    was = PORTS_CONF.read_text()
+    request.addfinalizer(lambda: PORTS_CONF.write_text(was))
+    PORTS_CONF.write_text("Listen [::1]:80\n")
+    subprocess.run(["service", "apache2", "start"], check=True, stdout=subprocess.DEVNULL)
+    main = apache.main()
+
+    outcome = remedy(fresh_attempt())
+
+    assert "Connection refused" in outcome.failures
+    assert "dynatrace:lookup:apache2:url" in outcome.failures
+    assert main in family()
+    right = remedy(url="http://[::1]/")
+    assert right.good, right.failures
+    assert main in family()
 
 
 def test_a_dry_run_changes_nothing(apache: Apache, remedy: Remedy) -> None:
