@@ -115,7 +115,10 @@ def parse_entity(body: Any) -> EntityDetail:
     return EntityDetail(
         id=entity_id,
         name=_string(entity.get("displayName")),
-        technologies=tuple(dict.fromkeys(_technologies(properties.get("softwareTechnologies")))),
+        # A remedy would start the host's own service for one that died in a container.
+        technologies=()
+        if properties.get("isDockerized") is True
+        else tuple(dict.fromkeys(_technologies(properties.get("softwareTechnologies")))),
         relations=_relations(entity),
         detected_name=_string(properties.get("detectedName")),
         dns_names=tuple(
