@@ -28,6 +28,8 @@ from _dynatrace_problems import (
 MAX_ENTITIES = 10_000
 MAX_EVIDENCE = 5_000
 
+#: Of an event: in a window, and what the window suppresses.
+_MAINTENANCE = ("underMaintenance", "suppressAlert", "suppressProblem")
 _IS_OPEN = {"OPEN": True, "CLOSED": False}
 
 
@@ -236,10 +238,10 @@ def _event_type(value: Any) -> str:
 
 def _in_maintenance(item: Mapping[str, Any]) -> bool:
     """
-    Tell whether a piece of evidence lies in a maintenance window: the flag stands on events, not on the problem.
+    Tell whether a piece of evidence lies in a maintenance window: the flags stand on events, not on the problem.
     """
     data = item.get("data")
-    flagged = isinstance(data, dict) and data.get("underMaintenance") is True
+    flagged = isinstance(data, dict) and any(data.get(flag) is True for flag in _MAINTENANCE)
     return flagged or item.get("evidenceType") == "MAINTENANCE_WINDOW"
 
 

@@ -183,6 +183,9 @@ def test_a_start_that_is_no_time_is_none(start: Any) -> None:
 MAINTENANCE = [
     ([event_v2()], False),
     ([event_v2(data={"underMaintenance": True})], True),
+    ([event_v2(data={"underMaintenance": False, "suppressAlert": True})], True),
+    ([event_v2(data={"underMaintenance": False, "suppressProblem": True})], True),
+    ([event_v2(data={"suppressAlert": False, "suppressProblem": None})], False),
     ([event_v2(), {"evidenceType": "MAINTENANCE_WINDOW", "entity": stub(HOST)}], True),
     ([event_v2(data={"underMaintenance": "true"})], False),
 ]
