@@ -112,7 +112,8 @@ class Minions:
         """
         self.refresh()
         match = self._find(host_id, detail)
-        if match.minion is None and self._may_rescan():
+        # A name or an address may have become another minion's too, of which no event tells.
+        if match.by in ("", "name", "address") and self._may_rescan():
             self._scan()
             match = self._find(host_id, detail)
         elif match.minion is not None:
@@ -234,7 +235,10 @@ def _bridges(interfaces: Any) -> set[str]:
     """
     Return the addresses of container bridges, which many hosts share.
     """
-    prefixes = ("docker", "br-", "virbr", "cni", "cali", "flannel", "veth", "lxcbr", "podman")
+    prefixes = (
+        *("docker", "br-", "virbr", "cni", "cali", "flannel", "veth", "lxcbr", "podman"),
+        *("lxdbr", "incusbr", "kube-", "cilium_", "nerdctl"),
+    )
     if not isinstance(interfaces, Mapping):
         return set()
     return {

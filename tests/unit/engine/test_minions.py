@@ -184,6 +184,8 @@ SHARED = [
     "172.17.0.1",
     "10.88.0.1",
     "192.168.122.1",
+    "10.20.30.1",
+    "10.96.0.1",
 ]
 
 
@@ -198,6 +200,8 @@ def test_addresses_that_many_hosts_have_do_not_count(address: str) -> None:
         "ip_interfaces": {
             "eth0": ["192.0.2.4"],
             "docker0": ["172.17.0.1"],
+            "lxdbr0": ["10.20.30.1"],
+            "kube-ipvs0": ["10.96.0.1"],
             "podman0": ["10.88.0.1"],
             "virbr0": ["192.168.122.1"],
         },
@@ -287,6 +291,23 @@ def test_the_one_that_is_acted_on_is_read_again() -> None:
     assert minions.find(HOST, detail) == Match("web01", "host_id")
     master.grains["web01"] = {"dynatrace": {"host_id": OTHER_HOST}}
     assert minions.find(HOST, detail).minion is None
+
+
+@pytest.mark.parametrize("grain", [{"ipv4": ["192.0.2.4"]}, {"host": "name01.example.com"}, OWN])
+def test_a_name_or_address_that_became_anothers_too_decides_nothing(grain: dict[str, Any]) -> None:
+    """
+    No event tells that a running minion's grains changed: what is matched by less than an id is looked at again.
+    """
+    master = Master({"old": {"ipv4": ["192.0.2.4"], "fqdn": "name01.example.com"}, "new": {}})
+    minions = master.minions()
+    host = detail(detected_name="name01.example.com", addresses=("192.0.2.4",))
+    if "ipv4" in grain:
+        host = detail(addresses=("192.0.2.4",))
+    assert minions.find(HOST, lambda: host).minion == "old"
+    master.grains["new"] = grain
+    master.now += RESCAN_S
+    match = minions.find(HOST, lambda: host)
+    assert match.minion == ("new" if grain is OWN else None)
 
 
 def test_keys_come_and_go() -> None:
