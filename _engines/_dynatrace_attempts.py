@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from _dynatrace_announcements import Announcements, name_of, why_nobody
-from _dynatrace_errors import ApiError
+from _dynatrace_errors import ApiError, LedgerError
 from _dynatrace_heals import STILL_OPEN, healed_for, is_healed, stays_open
 from _dynatrace_ledger import Episode, Ledger
 from _dynatrace_orders import FRESH_S, Orders
@@ -121,8 +121,11 @@ class Attempts:
             episode = self._ledger.episode(place.problem_key, place.episode)
             try:
                 said += self._decide(episode, busy, limit, now) if episode else []
-            except ApiError as err:
-                log.debug("%s: %s waits: %s", self._instance, place.problem_key, err)
+            except LedgerError:
+                raise
+            except Exception as err:  # noqa: BLE001 - One problem must not keep the others from being healed.
+                level = logging.DEBUG if isinstance(err, ApiError) else logging.ERROR
+                log.log(level, "%s: %s waits: %r", self._instance, place.problem_key, err)
                 self._ledger.wake_episode(place.problem_key, place.episode, now + RECHECK_S / 4)
         # What ended while decisions were made is missed next time, and looked at then.
         self._in_progress = before | self._ledger.waiting_actions()

@@ -16,7 +16,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from _dynatrace_echo import HANG_S, SILENCE_S, Doubt, Echo
-from _dynatrace_errors import LedgerError
 from _dynatrace_events import PROBE_TAG, sign
 from _dynatrace_ledger import Ledger, Outgoing
 from _dynatrace_outage import Outage
@@ -136,7 +135,7 @@ class Announcer(threading.Thread):
             try:
                 retry = not self.drain()
                 self._outage.works()
-            except LedgerError as err:
+            except Exception as err:  # noqa: BLE001 - Without this thread nothing is ever fired again.
                 self._outage.fails(err)
                 retry = True
 

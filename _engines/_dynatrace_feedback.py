@@ -17,7 +17,6 @@ from _dynatrace_client import Client
 from _dynatrace_errors import (
     ApiError,
     AuthError,
-    LedgerError,
     NotFound,
     RateLimited,
     UnexpectedAnswer,
@@ -149,7 +148,7 @@ class Feedback(threading.Thread):
                 self.send_all(self._clock())
                 due = self._ledger.next_comment()
                 self._outage.works()
-            except LedgerError as err:
+            except Exception as err:  # noqa: BLE001 - Without this thread nothing is ever told again.
                 self._outage.fails(err)
                 due = self._clock() + RETRY_CAP_S / 10
             self._wake.wait(None if due is None else max(due - self._clock(), 0.05))

@@ -15,7 +15,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from _dynatrace_clock import LEAST_S, Jumps
-from _dynatrace_errors import ApiError, AuthError, LedgerDamaged, LedgerError, RateLimited
+from _dynatrace_errors import (
+    ApiError,
+    AuthError,
+    LedgerDamaged,
+    LedgerError,
+    RateLimited,
+    UnexpectedAnswer,
+)
 from _dynatrace_intake import Seen
 from _dynatrace_outage import Outage
 from _dynatrace_parts import Parts
@@ -238,9 +245,15 @@ class Loop:
         for problem in seen.problems:
             try:
                 happened = self._parts.episodes.observe(problem, now)
-            except ApiError as err:
-                # Its entities could not be read: nothing is concluded, and it is looked at again soon.
-                seen.error = seen.error or err
+            except LedgerError:
+                raise
+            except Exception as err:
+                # Its entities could not be read: nothing is concluded, and it is looked at again soon. What is no error of
+                # the API is a fault of the engine, which must not keep it from seeing the others.
+                error = err if isinstance(err, ApiError) else UnexpectedAnswer(repr(err))
+                seen.error = seen.error or error
+                if error is not err:
+                    log.exception("%s: %s breaks the engine", self._prefix, problem.problem_id)
                 if problem.problem_id is not None:
                     self._parts.ledger.remind(problem.problem_id, now + REMIND_S)
             else:

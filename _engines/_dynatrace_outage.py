@@ -8,6 +8,8 @@ import logging
 import time
 from collections.abc import Callable
 
+from _dynatrace_errors import DynatraceError
+
 
 class Outage:
     """
@@ -36,11 +38,15 @@ class Outage:
 
     def fails(self, why: object) -> None:
         """
-        Note a failure: an ERROR the first time, DEBUG from then on.
+        Note a failure: an ERROR the first time, DEBUG from then on. What nobody foresaw is told with its traceback.
         """
         level = logging.ERROR if self._failed is None else logging.DEBUG
         self._failed = self._clock()
-        self._log.log(level, "%s: %s, said once: %s", self._name, self._meanwhile, why)
+        unforeseen = isinstance(why, Exception) and not isinstance(why, DynatraceError)
+        said = f"{type(why).__name__}: {why}" if unforeseen else why
+        self._log.log(
+            level, "%s: %s, said once: %s", self._name, self._meanwhile, said, exc_info=unforeseen
+        )
 
     def works(self) -> None:
         """

@@ -5,6 +5,7 @@ What must not be forgotten: problems that nobody heals and nobody is called to.
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import _dynatrace_assembly as assembly
 import pytest
@@ -220,3 +221,32 @@ def test_a_process_in_a_container_is_not_healed_as_the_service_of_its_host(scene
     for _ in range(20):
         world.cycle(15)
     assert world.events()[-1]["reason"] == "no remedy took the event"
+
+
+@pytest.mark.parametrize("step", ["observe", "_decide"])
+def test_one_problem_that_breaks_the_engine_keeps_no_other_from_being_healed(
+    scene: Scene, step: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    A fault of the engine itself with one problem: it is said, looked at again, and the others go on.
+    """
+    broken = scene.tenant.open_problem(scene.host("web01"))
+    scene.tenant.open_problem(scene.host("web02"))
+    world = scene.world()
+    part = world.loop._parts.episodes if step == "observe" else world.loop._parts.attempts
+    right = getattr(part, step)
+
+    def breaks(one: Any, *args: Any) -> Any:
+        problem = one if step == "observe" else one.problem
+        if problem.problem_id == broken.problem_id:
+            raise ValueError("a fault of the engine")
+        return right(one, *args)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(part, step, breaks)
+        world.poll()
+        assert [data["minions"] for data in world.events()] == [["web02"]]
+        assert "a fault of the engine" in caplog.text
+    for _ in range(3):
+        world.poll(31)
+    assert ["web01"] in [data["minions"] for data in world.events()]

@@ -313,7 +313,7 @@ def test_a_problem_under_maintenance_is_held_and_acted_on_when_the_window_ends(
     for _ in range(10):
         world.poll(31)
     assert world.whats() == ["open"]
-    scene.tenant.update_problem(problem, under_maintenance=False)
+    scene.tenant.update_problem(problem, under_maintenance=False, suppress_alert=False)
     for _ in range(4):
         world.poll(31)
     assert world.whats()[:3] == ["open", "changed", "retry"]
@@ -358,7 +358,7 @@ def test_an_order_that_is_held_before_it_is_fired_blocks_nobody(scene: Scene, ho
     if hold == "pause":
         world.commands._resume({}, world.now)
     else:
-        scene.tenant.update_problem(problem, under_maintenance=False)
+        scene.tenant.update_problem(problem, under_maintenance=False, suppress_alert=False)
     for _ in range(4):
         world.poll(31)
     assert world.events("retry")[0]["minions"] == ["web01"]

@@ -360,6 +360,31 @@ def test_what_is_fired_while_the_disk_is_full_is_fired_once(
     assert scene.ledger.waiting_events() == []
 
 
+def test_the_thread_that_fires_outlives_what_it_did_not_expect(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    It would end in silence, and nothing would ever be fired again.
+    """
+    looks: list[bool] = []
+
+    class Enough(BaseException):
+        pass
+
+    def breaks() -> bool:
+        looks.append(True)
+        if len(looks) == 3:
+            raise Enough
+        raise ValueError("not a line of JSON")
+
+    monkeypatch.setattr(scene.announcer, "drain", breaks)
+    monkeypatch.setattr(scene.announcer._wake, "wait", lambda _: True)
+    with pytest.raises(Enough):
+        scene.announcer.run()
+    said = [one for one in caplog.records if one.levelno == logging.ERROR]
+    assert ["not a line of JSON" in one.getMessage() for one in said] == [True]
+
+
 def test_an_order_that_a_job_took_is_not_fired_again_and_holds_nobody(scene: Scene) -> None:
     """
     It was never heard here and is lost with its publisher, but the reactor had it: what comes after it is fired.
