@@ -87,7 +87,7 @@ class Announcements:
             and reason in ("attempts spent", "not connected", "contradictory returns", STILL_OPEN)
         ):
             text = escalation_comment(reason, episode, self._policy)
-            own = escalation_marker(episode)
+            own = escalation_marker(episode, reason)
             self._ledger.add_comment(own, episode.problem.problem_id, text, now)
             # It may stand there since before the ledger was lost; one look in a rare case.
             self._ledger.comment_later(own, now, doubtful=True)

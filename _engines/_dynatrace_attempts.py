@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from _dynatrace_announcements import Announcements, name_of, why_nobody
 from _dynatrace_errors import ApiError, LedgerError
-from _dynatrace_heals import STILL_OPEN, healed_for, is_healed, stays_open
+from _dynatrace_heals import healed_for, is_healed, person_called, stays_open
 from _dynatrace_ledger import Episode, Ledger
 from _dynatrace_orders import FRESH_S, Orders
 from _dynatrace_orders import TAKE_S as TAKE_S
@@ -177,7 +177,7 @@ class Attempts:
             why = "attempts spent" if spent else "not connected" if gone else None
             healed = [target for target, verdict in held if verdict.reason is Reason.HEALED]
             why = why or stays_open(self._ledger, episode, healed, self._policy, now)
-            if why and not episode.escalated:
+            if why and why != episode.escalated and not person_called(episode):
                 episode = self._told.escalate(episode, why, now, held)
                 said.append(f"escalated {name_of(episode)}: {why}")
             decided = self._next(episode, held, now)
@@ -212,8 +212,7 @@ class Attempts:
             for attempt in self._ledger.past(target.minion, target.entity, since)
             if attempt.started >= episode.counted_from or attempt.state == "waiting"
         ]
-        called = episode.escalated not in (None, STILL_OPEN)
-        if called and any(attempt.started >= episode.opened for attempt in past):
+        if person_called(episode) and any(attempt.started >= episode.opened for attempt in past):
             # A person was called for this episode; the engine does not go on beside them when the window has passed.
             return Verdict(Reason.ATTEMPTS_SPENT)
         situation = Situation(

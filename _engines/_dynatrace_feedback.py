@@ -89,14 +89,15 @@ def escalation_comment(reason: str, episode: Episode, policy: Policy) -> str:
         STILL_OPEN: "the service was proved to serve, and Dynatrace does not close the problem: it may mean another one",
     }.get(reason, f"{policy.max_attempts} in {policy.attempt_window:g} s")
     begun = "Salt healed this" if reason == STILL_OPEN else "Salt stops here"
-    return f"{begun}: {reason} ({detail}). A person must look. {escalation_marker(episode)}"
+    return f"{begun}: {reason} ({detail}). A person must look. {escalation_marker(episode, reason)}"
 
 
-def escalation_marker(episode: Episode) -> str:
+def escalation_marker(episode: Episode, reason: str) -> str:
     """
-    Return the marker of an episode's escalation.
+    Return the marker of an episode's escalation; after one that is ``still open`` there may be another.
     """
-    return marker(f"escalated {episode.episode}", episode.problem_key)
+    what = reason if reason == STILL_OPEN else "escalated"
+    return marker(f"{what} {episode.episode}", episode.problem_key)
 
 
 def _took(attempt: Attempt) -> str:

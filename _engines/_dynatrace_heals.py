@@ -8,7 +8,7 @@ from _dynatrace_ledger import Episode, Ledger
 from _dynatrace_policy import Policy
 from _dynatrace_targets import Target, last_failure
 
-#: Why a person is called to what was healed; the engine goes on beside them.
+#: Why a person is called to what was healed; the engine goes on beside them, and may call again when that goes wrong.
 STILL_OPEN = "still open"
 #: Dynatrace closes a problem within minutes of the end of its last event.
 CLOSES_S = 3600.0
@@ -36,6 +36,13 @@ def is_healed(ledger: Ledger, episode: Episode, target: Target) -> bool:
     if heal is None or heal.seen is None or latest is None:
         return False
     return episode.episode == 1 and latest <= heal.seen
+
+
+def person_called(episode: Episode) -> bool:
+    """
+    Tell whether a person was called for good: the engine does not go on beside them.
+    """
+    return episode.escalated not in (None, STILL_OPEN)
 
 
 def healed_for(ledger: Ledger, episode: Episode, target: Target, now: float) -> float:

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from _dynatrace_announcements import Announcements, name_of
 from _dynatrace_episodes import disarmed
+from _dynatrace_heals import person_called
 from _dynatrace_ledger import Attempt, Episode, Ledger, Memory
 from _dynatrace_policy import Policy
 
@@ -134,7 +135,7 @@ class Outcomes:
             attempt.jid,
         )
         episode = self._ledger.episode(attempt.problem_key, attempt.episode)
-        if episode is None or episode.state != "open" or episode.escalated:
+        if episode is None or episode.state != "open" or person_called(episode):
             return
         with self._ledger.transaction():
             self._ledger.save_episode(
@@ -159,6 +160,6 @@ class Outcomes:
         """
         if episode.state != "open":
             return
-        if not episode.escalated:
+        if not person_called(episode):
             episode = self._told.escalate(episode, "no remedy took the event", now, [])
         self._ledger.save_episode(replace(episode, due=None, waiting=None))

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from _dynatrace_client import Client
-from _dynatrace_heals import STILL_OPEN, is_healed
+from _dynatrace_heals import is_healed, person_called
 from _dynatrace_ledger import Action, Attempt, Comment, Episode, Ledger
 from _dynatrace_problems import Problem, is_entity_id
 
@@ -148,7 +148,7 @@ def _why_not(ledger: Ledger, episode: Episode, attempt: Attempt) -> str | None:
     """
     Return why the problem must not be closed on account of this attempt, or None.
     """
-    if episode.state != "open" or episode.escalated not in (None, STILL_OPEN):
+    if episode.state != "open" or person_called(episode):
         return "it is closed" if episode.state != "open" else "a person was called"
     made = [one for one in ledger.attempts_of(episode) if one.state != "void"]
     if not made or made[-1].attempt_id != attempt.attempt_id or attempt.state != "good":

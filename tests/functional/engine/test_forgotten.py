@@ -185,6 +185,13 @@ def test_a_healed_problem_that_never_closes_calls_a_person(scene: Scene) -> None
     assert world.events("escalated")[0]["reason"] == "still open"
     world.send_comments()
     assert "A person must look" in scene.tenant.comments(problem)[-1].message
+    scene.tenant.update_problem(problem, evidence=[down(apache, world.now)])
+    for _ in range(60):
+        run_orders(world, BAD)
+        world.poll(120)
+    assert world.whats()[3:] == ["retry", "failed"] * 3 + ["escalated"]
+    world.send_comments()
+    assert "attempts spent" in scene.tenant.comments(problem)[-1].message
 
 
 def test_a_problem_is_new_though_another_one_could_never_be_read(scene: Scene) -> None:
