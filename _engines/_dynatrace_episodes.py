@@ -69,6 +69,12 @@ class Episodes:
             return self._refresh(problem, known, now)
         if known is not None and known.state != "closed":
             return self._close(problem, known, now)
+        if problem.merged and problem.status == "OPEN":
+            # Merged before it was seen, and the list shows it open for a while.
+            number, summary = known.episode + 1 if known else 1, digest(problem)
+            key = problem_key(problem.problem_id, problem.display_id)
+            merged = Episode(key, number, problem, Resolution(), summary, _rank(problem), now, now)
+            self._ledger.save_episode(replace(merged, state="closed", closed=now))
         return None
 
     def _open(self, problem: Problem, known: Episode | None, now: float) -> str | None:

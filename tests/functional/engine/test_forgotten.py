@@ -257,3 +257,16 @@ def test_one_problem_that_breaks_the_engine_keeps_no_other_from_being_healed(
     for _ in range(3):
         world.poll(31)
     assert ["web01"] in [data["minions"] for data in world.events()]
+
+
+def test_a_problem_that_is_merged_before_it_was_seen_starts_nothing(scene: Scene) -> None:
+    """
+    The notification comes before the first poll, and the list shows the problem open for a while.
+    """
+    apache = scene.host("web01")
+    world = scene.world()
+    problem = scene.tenant.open_problem(apache)
+    world.notify(json.dumps({"PID": problem.problem_id, "State": "MERGED"}).encode())
+    for _ in range(5):
+        world.poll(31)
+    assert world.events() == []
