@@ -8,12 +8,10 @@ without ``webhook`` no listener.
 from __future__ import annotations
 
 import logging
-import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import _dynatrace_attempts as attempts_
 import _dynatrace_budget as budget_
@@ -24,24 +22,20 @@ import _dynatrace_commands as commands_
 import _dynatrace_echo as echo_
 import _dynatrace_episodes as episodes_
 import _dynatrace_errors as errors
-import _dynatrace_events as events
 import _dynatrace_feedback as feedback_
 import _dynatrace_hearer as hearer_
 import _dynatrace_intake as intake_
 import _dynatrace_key as key_
 import _dynatrace_ledger as ledger_
-import _dynatrace_listener as listener_
 import _dynatrace_loop as loop_
 import _dynatrace_minions as minions_
-import _dynatrace_notifications as notifications
 import _dynatrace_orders as orders_
 import _dynatrace_policy as policy_
 import _dynatrace_presence as presence_
 import _dynatrace_recall as recall_
-import _dynatrace_recorder as recorder_
 import _dynatrace_reports as reports_
 import _dynatrace_status as status_
-import _dynatrace_web as web_
+import _dynatrace_ways as ways
 from _dynatrace_config import Config
 from _dynatrace_jobs import Jobs
 from _dynatrace_parts import Parts
@@ -133,7 +127,7 @@ def build(instance: str, config: Config, master: Master) -> loop_.Loop:
     )
     loop = loop_.Loop(instance, parts, steady=clock_.steady)
     hearer.wire(
-        loop.job, hook(instance, config, ledger, loop.look_now), loop.command, loop.reconcile
+        loop.job, ways.hook(instance, config, ledger, loop.look_now), loop.command, loop.reconcile
     )
     announcer.wire(loop.look_now)
     probe = status_.Probe(status, ledger, lambda: announcer.healthy, lambda: len(minions))
@@ -147,7 +141,7 @@ def build(instance: str, config: Config, master: Master) -> loop_.Loop:
         feedback,
         presence,
         recall,
-        *_listening(instance, config, ledger, loop.look_now, probe),
+        *ways.listening(instance, config, ledger, loop.look_now, probe),
     ]
     minions.refresh()
     for thread in filter(None, threads):
@@ -226,56 +220,6 @@ def _hearer(
     # Any minion can fire the hook's tag. With an API that only means a look; without one it would be believed.
     hook_tag = config.get("hook_tag") if config.get("api_token") else None
     return hearer_.Hearer(instance, connect, touched, hook_tag, echo)
-
-
-def hook(
-    instance: str, config: Config, ledger: ledger_.Ledger, look_now: Callable[[], None]
-) -> Callable[[Mapping[str, Any]], None]:
-    """
-    Return what takes a notification that salt-api received.
-    """
-
-    def hear(data: Mapping[str, Any]) -> None:
-        """
-        Take what salt-api's hook received: ``{"body": raw text, "post": decoded, "headers": …}``.
-        """
-        try:
-            notice = notifications.parse_data(data.get("post") or data, config.get("webhook.keys"))
-        except errors.NotificationError as err:
-            log.warning("%s: a body from salt-api's hook is refused: %s", instance, err)
-            return
-        if not notice.test:
-            # What it says of the problem is not kept: with MERGED any minion could end one that is open.
-            named = replace(notice, state=None, problem=None)
-            ledger.add_notices([(time.time(), named)])
-            look_now()
-
-    return hear
-
-
-def _listening(
-    instance: str,
-    config: Config,
-    ledger: ledger_.Ledger,
-    look_now: Callable[[], None],
-    probe: status_.Probe,
-) -> list[threading.Thread]:
-    """
-    Return the threads of the webhook, none if it is left out.
-    """
-    if not config.has_webhook:
-        return []
-
-    def on_test(_notice: notifications.Notice) -> None:
-        log.info("%s: a test notification arrived", instance)
-        ledger.add_event(
-            "test", events.TEST_TAG, {"what": "test", "instance": instance}, time.time()
-        )
-        look_now()
-
-    recorder = recorder_.Recorder(instance, ledger, look_now)
-    health = web_.Health(probe.health, probe.metrics)
-    return [recorder, listener_.Listener(instance, config, recorder, on_test, health)]
 
 
 def _say(instance: str, config: Config, ledger: ledger_.Ledger, minions: int) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import _dynatrace_assembly as assembly
+import _dynatrace_ways as ways
 import pytest
 from _dynatrace_config import load
 
@@ -72,7 +72,7 @@ def test_a_minion_cannot_have_a_problem_forgotten_through_the_hook(scene: Scene)
     world = scene.world()
     problem = scene.tenant.open_problem(apache)
     world.poll()
-    hear = assembly.hook("test", load(world.given), world.ledger, world.loop.look_now)
+    hear = ways.hook("test", load(world.given), world.ledger, world.loop.look_now)
     body = {"PID": problem.problem_id, "State": "MERGED"}
     hear({"headers": {}, "post": body, "body": json.dumps(body)})
     run_orders(world, BAD)

@@ -226,6 +226,29 @@ def test_a_ledger_that_fails_is_said_once_by_the_thread_that_sends(
     ]
 
 
+def test_the_thread_that_sends_outlives_what_it_did_not_expect(
+    feedback: Feedback, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    It would end in silence, and nothing would ever be told again; its traceback is logged once.
+    """
+    tries: list[float] = []
+
+    def send_all(now: float) -> None:
+        tries.append(now)
+        feedback.wake()
+        raise KeyboardInterrupt if len(tries) > 5 else ValueError("a fault of the engine")
+
+    monkeypatch.setattr(feedback, "send_all", send_all)
+    with caplog.at_level(logging.INFO), pytest.raises(KeyboardInterrupt):
+        feedback.run()
+    (said,) = caplog.records
+    assert said.getMessage() == (
+        "dynatrace: comments wait, said once: ValueError: a fault of the engine"
+    )
+    assert said.exc_info
+
+
 def test_a_good_outcome_is_told() -> None:
     """
     What was done where, how long it took, which attempt, which job, and why others were held.
