@@ -84,17 +84,18 @@ def configured(opts):
     """
     found = {}
     engines = opts.get("engines") or []
-    if isinstance(engines, dict):
-        engines = [{name: options} for name, options in engines.items()]
-    for entry in engines:
-        # Salt, too, takes the first key of an entry and passes over the others.
-        for name, options in (
-            list(entry.items())[:1] if isinstance(entry, dict) else [(entry, None)]
-        ):
-            given = dict(options) if isinstance(options, dict) else {}
-            if given.pop("engine_module", name) == "dynatrace":
-                found[str(name)] = given
+    for name, options in engines.items() if isinstance(engines, dict) else map(_first, engines):
+        given = dict(options) if isinstance(options, dict) else {}
+        if given.pop("engine_module", name) == "dynatrace":
+            found[str(name)] = given
     return found
+
+
+def _first(entry):
+    """
+    Return name and options of an entry: Salt takes its first key and passes over the others.
+    """
+    return next(iter(entry.items()), (None, None)) if isinstance(entry, dict) else (entry, None)
 
 
 def _who():

@@ -89,14 +89,13 @@ def _tag(found, tag):
     """
     Tell of a tag that looks like one of ours and that no event of ours can have.
     """
-    parts = tag.split("/")
-    if not difflib.get_close_matches(parts[0], ["dynatrace"], 1, 0.8):
+    first, *rest = tag.split("/")
+    if not difflib.get_close_matches(first, ["dynatrace"], 1, 0.8):
         return
-    fits = fnmatch.fnmatchcase("dynatrace", parts[0]) and tag == tag.lower().replace("/p-", "/P-")
-    for part, known in zip(
-        parts[1:], (KINDS, WHATS if parts[1] == "problem" else ("*",)), strict=False
-    ):
-        fits = fits and (known == ("*",) or any(fnmatch.fnmatchcase(one, part) for one in known))
+    fits = fnmatch.fnmatchcase("dynatrace", first) and tag == tag.lower().replace("/p-", "/P-")
+    known = (KINDS, WHATS) if rest[:1] == ["problem"] else (KINDS,)
+    for part, names in zip(rest, known, strict=False):
+        fits = fits and bool(fnmatch.filter(names, part))
     if not fits:
         what = f"no event of the engine has a tag like {tag}"
         fix = f"correct it: dynatrace/problem/open/availability/*, all in lower case, {RESTART}"

@@ -105,6 +105,8 @@ def test_what_salt_passes_over_without_a_word_is_said(
 @pytest.mark.parametrize(
     "tag",
     [
+        "dynatrace*",
+        "dynatrace/*",
         "dynatrace/problem/*",
         "dynatrace/problem/healed/*/P-2407114",
         "dynatrace/problem/open/custom_alert/*",
