@@ -20,6 +20,8 @@ set; it downloads no installer, and runs and changes nothing.
 from salt.exceptions import CommandExecutionError
 
 NEEDED = (
+    "dynatrace_bounded.call",
+    "dynatrace_http.answers",
     "dynatrace_installer.run",
     "dynatrace_oneagent.install",
     "dynatrace_oneagent_options.wanted",
@@ -27,6 +29,7 @@ NEEDED = (
     "dynatrace_oneagent_settings.configure",
     "dynatrace_oneagent_tools.run",
     "dynatrace_record.write",
+    "dynatrace_session.to_tenant",
     "dynatrace_signature.verify",
     "dynatrace_tenant_answer.clean",
     "dynatrace_tenant_http.download",

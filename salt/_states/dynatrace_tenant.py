@@ -21,7 +21,9 @@ lets the environment validate what would be written.
 from salt.exceptions import CommandExecutionError
 
 NEEDED = (
+    "dynatrace_http.answers",
     "dynatrace_record.write",
+    "dynatrace_session.to_tenant",
     "dynatrace_tenant.process_alerting",
     "dynatrace_tenant_answer.refusal",
     "dynatrace_tenant_api.objects",

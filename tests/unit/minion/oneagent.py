@@ -65,11 +65,13 @@ class OneAgent:
         functions: dict[str, Any] = {
             "config.get": self._config_get,
             "cmd.run_all": self._run_all,
+            "dynatrace_http.answers": None,
             "dynatrace_installer.lacking": lambda: (
                 None if self.configuration.get("installer_token") else "a token is not set"
             ),
             "dynatrace_installer.latest": lambda: NEW,
             "dynatrace_installer.run": self._install,
+            "dynatrace_session.to_tenant": None,
             "dynatrace_signature.verify": None,
             "dynatrace_tenant_answer.clean": str,
             "dynatrace_tenant_http.download": None,
