@@ -171,8 +171,10 @@ def wait_for_ledger(instance: str, path: Path) -> ledger_.Ledger:
     while True:
         try:
             return ledger_.Ledger(path, instance)
+        except errors.LedgerNewer:
+            raise
         except errors.LedgerError as err:
-            if getattr(err, "owner", "") not in ("", instance) or err.__cause__ is None:
+            if isinstance(err, errors.LedgerInUse) and err.owner not in ("", instance):
                 raise
             if not said:
                 log.warning("%s: waiting, said once: %s", instance, err)

@@ -54,6 +54,12 @@ class LedgerInUse(LedgerError):
         super().__init__(message)
 
 
+class LedgerNewer(LedgerError):
+    """
+    A newer version wrote the ledger; waiting does not help.
+    """
+
+
 class LedgerDamaged(LedgerError):
     """
     The ledger was found damaged while it was in use; the next one who opens it moves it aside.

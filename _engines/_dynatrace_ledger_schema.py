@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from _dynatrace_errors import LedgerError
+from _dynatrace_errors import LedgerNewer
 
 SCHEMA_VERSION = 2
 
@@ -103,13 +103,13 @@ _STEPS = {2: "ALTER TABLE actions ADD COLUMN seen INTEGER;"}
 
 def migrate(db: sqlite3.Connection, path: object) -> None:
     """
-    Bring a ledger, new or old, to this version in one transaction; raises LedgerError for one that is newer.
+    Bring a ledger, new or old, to this version in one transaction; raises LedgerNewer for one that is newer.
     """
     version = db.execute("PRAGMA user_version").fetchone()[0]
     if version == SCHEMA_VERSION:
         return
     if version > SCHEMA_VERSION:
-        raise LedgerError(
+        raise LedgerNewer(
             f"the ledger {path} was written by a newer version; move it aside or upgrade"
         )
     steps = [_STEPS[step] for step in range(version + 1, SCHEMA_VERSION + 1)] if version else []

@@ -7,7 +7,7 @@ again under the same ids.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -33,7 +33,11 @@ def holder(ledger: Ledger, policy: Policy) -> Callable[[Mapping[str, Any]], bool
     """
     Return the function that tells by an order's data whether it must not be fired as it is: paused, or forbidden since.
     """
-    return lambda data: ledger.get("paused") is not None or policy.forbids(data["minions"])
+    return lambda data: _is_forbidden(ledger, policy, data["minions"])
+
+
+def _is_forbidden(ledger: Ledger, policy: Policy, minions: Iterable[str]) -> bool:
+    return ledger.get("paused") is not None or policy.forbids(minions)
 
 
 class Orders:
@@ -159,8 +163,7 @@ class Orders:
     def _is_held(self, attempt: Attempt, episode: Episode) -> bool:
         maintenance = episode.problem.under_maintenance and self._policy.hold_in_maintenance
         minions = [action.minion for action in self._ledger.actions(attempt.attempt_id)]
-        forbidden = self._policy.forbids(minions)
-        return maintenance or forbidden or self._ledger.get("paused") is not None
+        return maintenance or _is_forbidden(self._ledger, self._policy, minions)
 
     def _take_back(self, attempt: Attempt, now: float) -> None:
         """
