@@ -183,10 +183,10 @@ def finish(attempt_id):
         salt web01 dynatrace.finish 9f0c2a41d7e85b36
     """
     path = _attempt_path(attempt_id)
-    record = attempt(attempt_id)
+    record = _recorded(attempt_id)
     if record is None:
         raise CommandExecutionError(f"attempt {attempt_id} was never taken on this minion")
-    record["finished"] = record.pop("now", None) or _now()
+    record["finished"] = _now()
     handle = os.open(path + ".new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     _write(handle, record)
     os.replace(path + ".new", path)
@@ -198,8 +198,8 @@ def attempt(attempt_id):
     """
     Return what this minion remembers of an attempt, or None if it never took it.
 
-    The mapping has ``id``, ``taken`` and ``finished``; ``finished`` is None until the good end. ``now`` is this
-    minion's time, for a reader whose clock differs.
+    The mapping has ``id``, ``taken`` and ``finished``; ``finished`` is None until the good end. With
+    them goes ``now``, this minion's time, for a reader whose clock differs.
 
     CLI Example:
 
@@ -207,17 +207,22 @@ def attempt(attempt_id):
 
         salt web01 dynatrace.attempt 9f0c2a41d7e85b36
     """
+    record = _recorded(attempt_id)
+    return {**record, "now": _now()} if record and record.get("taken") else record
+
+
+def _recorded(attempt_id):
     try:
         with open(_attempt_path(attempt_id), encoding="utf-8") as handle:
             record = json.loads(handle.read(RECORD_LIMIT))
     except FileNotFoundError:
         return None
     except (OSError, ValueError):
-        # Claimed and not yet written, or cut off by a crash: taken, nothing more is known.
-        return {"id": attempt_id, "taken": None, "finished": None}
-    if not isinstance(record, dict):
-        return {"id": attempt_id, "taken": None, "finished": None}
-    return {**record, "now": _now()}
+        record = None
+    if isinstance(record, dict):
+        return record
+    # Claimed and not yet written, or cut off by a crash: taken, nothing more is known.
+    return {"id": attempt_id, "taken": None, "finished": None}
 
 
 def _check_form(data):
