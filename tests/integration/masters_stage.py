@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import requests
@@ -24,6 +23,7 @@ from salt.exceptions import SaltClientError
 
 from tests.harness import Event, ScratchError, ScratchSalt, free_ports, scratch_root
 from tests.harness.config import REPO, write_minion, write_yaml
+from tests.harness.started import Started
 from tests.tenant import Tenant
 from tests.tenant.problems import Problem
 
@@ -159,7 +159,7 @@ class Side:
         return [state for *_, state in self.attempts(problem)]
 
 
-class MastersStage:
+class MastersStage(Started):
     """
     What the tests of two masters play on: `first` and `second`, which begins as the standby.
     """
@@ -189,23 +189,10 @@ class MastersStage:
         """
         return self.first, self.second
 
-    def __enter__(self) -> MastersStage:
-        try:
-            self._start()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
-
-    def _start(self) -> None:
+    def start(self) -> None:
+        """
+        Start both masters and the minion, which is connected to both then.
+        """
         self.second.configure(dry_run=True)
         self.first.salt.master.start()
         self._share_key()
@@ -251,7 +238,7 @@ class MastersStage:
         process = self.tenant.add_process(self._host, f"nginx {display_id}", technology="NGINX")
         return self.tenant.open_problem(process, display_id=display_id)
 
-    def start(self, side: Side) -> None:
+    def bring_up(self, side: Side) -> None:
         """
         Start a master that is down, and return when its engine and the minion are there.
         """

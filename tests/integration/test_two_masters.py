@@ -105,7 +105,7 @@ def test_a_standby_that_takes_over_heals_what_is_open_and_repeats_no_heal(
     stage.first.go_down()
     stage.second.go_down()
     stage.second.configure(dry_run=False)
-    stage.start(stage.second)
+    stage.bring_up(stage.second)
     for problem in (old, pending):
         stage.second.salt.run("dynatrace.retry", problem.display_id)
     for problem in (old, pending):
@@ -123,7 +123,7 @@ def test_a_pause_of_one_master_does_not_hold_the_other(stage: MastersStage) -> N
     """
     The first one is back, still paused, and the second one acts; after the end of the pause nothing is repeated.
     """
-    stage.start(stage.first)
+    stage.bring_up(stage.first)
     problem = stage.fail("P-1003")
     stage.until(lambda: "healed" in stage.second.said(problem), "the second one heals")
     stage.until(lambda: stage.first.said(problem), "the first one sees it")

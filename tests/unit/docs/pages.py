@@ -93,6 +93,16 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
+def claims(table: str, head: str) -> list[str]:
+    """
+    Return the rows of a page's tables, without the rules below their heads and those heads, which begin with a word.
+    """
+    heads = ("| ---", f"| {head}")
+    return [
+        line for line in table.splitlines() if line.startswith("| ") and not line.startswith(heads)
+    ]
+
+
 def named_tests(text: str) -> list[tuple[Path, str]]:
     """
     Return file and name of each test that a text names.

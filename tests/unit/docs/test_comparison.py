@@ -6,13 +6,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.docs.pages import REPO, functions, named_tests, section
+from tests.unit.docs.pages import REPO, claims, functions, named_tests, section
 
-CASES = [
-    line
-    for line in section(REPO / "docs" / "comparison.md", "What goes wrong").splitlines()
-    if line.startswith("| ") and not line.startswith(("| ---", "| the case"))
-]
+CASES = claims(section(REPO / "docs" / "comparison.md", "What goes wrong"), "the case")
 
 
 @pytest.mark.parametrize("line", CASES, ids=lambda line: line.split(" | ")[0].strip("| "))

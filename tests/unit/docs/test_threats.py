@@ -8,15 +8,11 @@ import re
 
 import pytest
 
-from tests.unit.docs.pages import REPO, functions, named_tests
+from tests.unit.docs.pages import REPO, claims, functions, named_tests
 
 PAGE = REPO / "docs" / "adr" / "0011-threat-model.md"
 DEFENDED, _, OPEN = PAGE.read_text(encoding="utf-8").partition("## What is not defended")
-THREATS = [
-    line
-    for line in DEFENDED.splitlines()
-    if line.startswith("| ") and not line.startswith(("| ---", "| threat"))
-]
+THREATS = claims(DEFENDED, "threat")
 
 
 @pytest.mark.parametrize("line", THREATS, ids=lambda line: line.split(" | ")[0].strip("| "))

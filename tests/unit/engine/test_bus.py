@@ -87,6 +87,15 @@ class Scene:
     def add(self, tag: str) -> None:
         self.ledger.add_event(f"key of {tag}", tag, {"what": "open"}, self.now)
 
+    def add_order(self, attempt_id: str) -> None:
+        """
+        Record an attempt on web01 and its order, which is fresh for 20 s.
+        """
+        attempt = Attempt(attempt_id, "key", 1, 1, "2" * 20, "planned", 1.7e9)
+        self.ledger.add_attempt(attempt, [("web01", "process")])
+        data = {"what": "open", "attempt_id": attempt_id}
+        self.ledger.add_event("key", "order", data, 1.7e9, fresh_until=1.7e9 + self.now + 20)
+
     def look(self, after: float = 0.0) -> bool:
         self.now += after
         return self.announcer.drain()
@@ -318,10 +327,7 @@ def test_an_order_that_may_be_lost_keeps_the_time_at_which_it_was_fired(scene: S
     """
     A reactor may have it: it is not void before its validity has passed, and is given again at once while it is fresh.
     """
-    attempt = Attempt("a" * 32, "key", 1, 1, "2" * 20, "planned", 1.7e9)
-    scene.ledger.add_attempt(attempt, [("web01", "process")])
-    data = {"what": "open", "attempt_id": "a" * 32}
-    scene.ledger.add_event("key", "order", data, 1.7e9, fresh_until=1.7e9 + scene.now + 20)
+    scene.add_order("a" * 32)
     scene.publisher.stopped = True
     scene.look()
     fired = scene.ledger.attempt("a" * 32)
@@ -389,10 +395,7 @@ def test_an_order_that_a_job_took_is_not_fired_again_and_holds_nobody(scene: Sce
     """
     It was never heard here and is lost with its publisher, but the reactor had it: what comes after it is fired.
     """
-    attempt = Attempt("a" * 32, "key", 1, 1, "2" * 20, "planned", 1.7e9)
-    scene.ledger.add_attempt(attempt, [("web01", "process")])
-    data = {"what": "open", "attempt_id": "a" * 32}
-    scene.ledger.add_event("key", "order", data, 1.7e9, fresh_until=1.7e9 + scene.now + 20)
+    scene.add_order("a" * 32)
     scene.publisher.stopped = True
     scene.look()
     scene.ledger.order_taken("a" * 32, 1.7e9 + scene.now)
