@@ -174,7 +174,7 @@ def _settings(remedy):
 
 def _bounded(seconds, function, *args, **kwargs):
     try:
-        return __salt__["dynatrace_bounded.call"](seconds, function, *args, **kwargs)
+        return __utils__["dynatrace_bounded.call"](seconds, __salt__[function], *args, **kwargs)
     except TimeoutError as err:
         raise CommandExecutionError(str(err)) from None
 
@@ -195,7 +195,7 @@ def _kill(service):
     Do what ``kill -9`` does to all of its processes; a pid file stays behind.
     """
     place = {key: service.get(key) for key in ("executable", "pid_file", "ports")}
-    main = __salt__["dynatrace_service.main_process"](**place)
+    main = __utils__["dynatrace_service.main_process"](**place)
     if main is None:
         raise CommandExecutionError(f"{service['service']} has no main process that can be killed")
     process = psutil.Process(main)
@@ -218,7 +218,7 @@ def _question(service):
     """
     Return the function that tells whether one request is answered as the remedy would have it.
     """
-    ask = __salt__["dynatrace_http.ask"]  # Looked up here: a thread of its own has no __salt__.
+    ask = __utils__["dynatrace_http.ask"]  # Looked up here: a thread of its own has no __utils__.
     timeout = min(service.get("timeout") or 2, LONGEST_REQUEST_S)
     place = (service["url"], timeout, service.get("host"), bool(service.get("beyond_loopback")))
     statuses = service.get("statuses")

@@ -160,9 +160,9 @@ def _run(path, arguments):
     command = [path, "--quiet", *arguments] if _windows() else ["/bin/sh", path, *arguments]
     timeout_s = float(_option("install_timeout", 900))
     try:
-        ran = __salt__["dynatrace_bounded.call"](
+        ran = __utils__["dynatrace_bounded.call"](
             timeout_s,
-            "cmd.run_all",
+            __salt__["cmd.run_all"],
             command,
             python_shell=False,
             ignore_retcode=True,

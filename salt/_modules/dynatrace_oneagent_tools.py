@@ -100,8 +100,8 @@ def run_uninstaller():
 
 def _run(command, timeout_s):
     try:
-        ran = __salt__["dynatrace_bounded.call"](
-            timeout_s, "cmd.run_all", command, python_shell=False, ignore_retcode=True
+        ran = __utils__["dynatrace_bounded.call"](
+            timeout_s, __salt__["cmd.run_all"], command, python_shell=False, ignore_retcode=True
         )
     except TimeoutError as err:
         return {"retcode": -1, "stdout": "", "said": str(err)}

@@ -48,7 +48,7 @@ def to_tenant(seconds):
         raise CommandExecutionError(f"dynatrace:ca_bundle: there is no file {bundle}")
     session.verify = bundle or True
     session.ends = ends = time.monotonic() + seconds
-    answers = __salt__["dynatrace_http.answers"](lambda: ends - time.monotonic())
+    answers = __utils__["dynatrace_http.answers"](lambda: ends - time.monotonic())
     for scheme in ("https://", "http://"):
         session.mount(scheme, _Adapter(answers))
     return session

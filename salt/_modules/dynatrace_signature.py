@@ -214,9 +214,9 @@ def _verify_authenticode(path):
         "Write-Output $s.Status; Write-Output $s.SignerCertificate.Subject".encode("utf-16-le")
     ).decode()
     command = ["powershell.exe", "-NoProfile", "-NonInteractive", "-EncodedCommand", encoded]
-    bounded = __salt__["dynatrace_bounded.call"]
+    bounded = __utils__["dynatrace_bounded.call"]
     try:
-        said = bounded(VERIFY_TIMEOUT_S, "cmd.run_all", command, python_shell=False)
+        said = bounded(VERIFY_TIMEOUT_S, __salt__["cmd.run_all"], command, python_shell=False)
     except TimeoutError as err:
         raise _refused(f"its Authenticode signature cannot be read: {err}") from None
     status, _, subject = said.get("stdout", "").strip().partition("\n")

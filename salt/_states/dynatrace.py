@@ -75,12 +75,8 @@ OPTIONAL = {
     "beyond_loopback": False,
 }
 # Of other files, without which no story can be told.
-NEEDED = (
-    "dynatrace.claim",
-    "dynatrace_bounded.call",
-    "dynatrace_http.ask",
-    "dynatrace_service.main_process",
-)
+NEEDED = ("dynatrace.claim",)
+NEEDED_UTILS = ("dynatrace_bounded.call", "dynatrace_http.ask", "dynatrace_service.main_process")
 
 
 def attempt_taken(name):
@@ -95,6 +91,7 @@ def attempt_taken(name):
         The service, as the pillar's ``dynatrace:lookup`` names it.
     """
     missing = [function for function in NEEDED if function not in __salt__]
+    missing += [function for function in NEEDED_UTILS if function not in __utils__]
     if missing:
         ask = "run: salt '<minion>' saltutil.sync_all"
         return _ret(name, False, f"This minion lacks {', '.join(missing)}; {ask}")
@@ -185,7 +182,7 @@ def configuration_tested(name, settings):
     """
     try:
         service = _settled(name, settings)
-        if not __opts__["test"] and not __salt__["dynatrace_service.lives"](service["executable"]):
+        if not __opts__["test"] and not __utils__["dynatrace_service.lives"](service["executable"]):
             return _ret(
                 name, True, f"No process of {name} lives: its start tests the configuration."
             )
@@ -215,7 +212,7 @@ def restarted(name, settings):
     unit = service["service"]
     place = {key: service[key] for key in ("executable", "pid_file", "ports")}
     try:
-        main = __salt__["dynatrace_service.main_process"](**place)
+        main = __utils__["dynatrace_service.main_process"](**place)
         if __opts__["test"]:
             plan = {unit: "restart" if main else "start"}
             return _ret(name, None, _plan(unit, main, place), plan)
@@ -254,7 +251,7 @@ def answers(name, settings):
         if serves:
             return _ret(name, True, f"{name} serves: {comment}.")
         if time.monotonic() > until:
-            held = __salt__["dynatrace_service.holders"]([__salt__["dynatrace_http.port"](url)])
+            held = __utils__["dynatrace_service.holders"]([__utils__["dynatrace_http.port"](url)])
             return _ret(
                 name,
                 False,
@@ -332,9 +329,9 @@ def _broken(service):
     Run the test of a configuration; return None, or what is wrong.
     """
     try:
-        result = __salt__["dynatrace_bounded.call"](
+        result = __utils__["dynatrace_bounded.call"](
             service["configtest_timeout"],
-            "cmd.run_all",
+            __salt__["cmd.run_all"],
             [str(word) for word in service["configtest"]],
             python_shell=False,
             redirect_stderr=True,
@@ -389,7 +386,7 @@ def _proof(service):
     Return whether the service answers, and the evidence either way.
     """
     url, executable = service["url"], service["executable"]
-    answer = __salt__["dynatrace_http.ask"](
+    answer = __utils__["dynatrace_http.ask"](
         url, service["timeout"], service["host"], service["beyond_loopback"]
     )
     if answer["problem"]:
@@ -397,11 +394,11 @@ def _proof(service):
     status, statuses = answer["status"], service["statuses"]
     if status not in statuses if statuses else status >= SERVER_ERROR:
         return False, f"{url} answered {status}"
-    port = __salt__["dynatrace_http.port"](url)
-    main = __salt__["dynatrace_service.main_process"](executable, service["pid_file"], [port])
+    port = __utils__["dynatrace_http.port"](url)
+    main = __utils__["dynatrace_service.main_process"](executable, service["pid_file"], [port])
     if main is None:
         return False, f"{url} answered {status}, but no main process of {executable} is alive"
-    if not __salt__["dynatrace_service.listens"](main, port):
+    if not __utils__["dynatrace_service.listens"](main, port):
         return (
             False,
             f"{url} answered {status}, but {executable} (pid {main}) does not hold port {port}",
@@ -422,31 +419,31 @@ def _listens_elsewhere(service, comment):
     """
     if not _is_refusal(comment):
         return False
-    port = __salt__["dynatrace_http.port"](service["url"])
-    main = __salt__["dynatrace_service.main_process"](
+    port = __utils__["dynatrace_http.port"](service["url"])
+    main = __utils__["dynatrace_service.main_process"](
         service["executable"], service["pid_file"], [port]
     )
-    return main is not None and __salt__["dynatrace_service.listens"](main, port)
+    return main is not None and __utils__["dynatrace_service.listens"](main, port)
 
 
 def _plan(name, main, place):
     if main:
         return f"{name} would be restarted; its main process {main} lives."
-    orphans = __salt__["dynatrace_service.leftovers"](**place)
+    orphans = __utils__["dynatrace_service.leftovers"](**place)
     ended = f" after its orphaned processes {orphans} are ended" if orphans else ""
     return f"{name} would be started{ended}; no main process lives."
 
 
 def _start(name, place, until):
     changes = {}
-    ended = __salt__["dynatrace_service.end_leftovers"](**place)
+    ended = __utils__["dynatrace_service.end_leftovers"](**place)
     if ended:
         changes["orphans ended"] = ended
-    if __salt__["dynatrace_service.forget_stale_pid_file"](place["executable"], place["pid_file"]):
+    if __utils__["dynatrace_service.forget_stale_pid_file"](place["executable"], place["pid_file"]):
         changes["stale pid file removed"] = place["pid_file"]
     if _managed("start", name, place, until) and _main_appears(place):
         return {**changes, name: "started"}
-    held = __salt__["dynatrace_service.holders"](place["ports"])
+    held = __utils__["dynatrace_service.holders"](place["ports"])
     why = "; ".join(held) or "its log tells why"
     done = "".join(f"; {what}: {which}" for what, which in changes.items())
     raise CommandExecutionError(f"it does not start: {why}{done}")
@@ -454,14 +451,14 @@ def _start(name, place, until):
 
 def _restart(name, main, place, until):
     changes = {}
-    thawed = __salt__["dynatrace_service.thaw"](**place)
+    thawed = __utils__["dynatrace_service.thaw"](**place)
     if thawed:
         changes["stopped processes resumed"] = thawed
     if _managed("restart", name, place, until, main) and _main_appears(place):
         return {**changes, name: "restarted"}
     # It would not stop, or stopped and did not start.
-    if __salt__["dynatrace_service.main_process"](**place) == main:
-        changes["ended"] = __salt__["dynatrace_service.end_main"](**place)
+    if __utils__["dynatrace_service.main_process"](**place) == main:
+        changes["ended"] = __utils__["dynatrace_service.end_main"](**place)
     return {**changes, **_start(name, place, until)}
 
 
@@ -473,10 +470,13 @@ def _managed(action, name, place, until, before=None):
     script's output open, is no failure: then there is another main process than ``before``.
     """
     left = until - time.monotonic()
+    main_process = __utils__["dynatrace_service.main_process"]
     try:
-        return __salt__["dynatrace_bounded.call"](left, f"service.{action}", name, spare=place)
+        return __utils__["dynatrace_bounded.call"](
+            left, __salt__[f"service.{action}"], name, spare=lambda: main_process(**place)
+        )
     except TimeoutError:
-        after = __salt__["dynatrace_service.main_process"](**place)
+        after = main_process(**place)
         if after in (None, before):
             raise
         return True
@@ -487,7 +487,7 @@ def _main_appears(place):
     Wait for the main process: Debian's init script calls a failed start of apache2 a good one.
     """
     until = time.monotonic() + APPEAR_S
-    while __salt__["dynatrace_service.main_process"](**place) is None:
+    while __utils__["dynatrace_service.main_process"](**place) is None:
         if time.monotonic() > until:
             return False
         time.sleep(PAUSE_S)

@@ -20,8 +20,6 @@ set; it downloads no installer, and runs and changes nothing.
 from salt.exceptions import CommandExecutionError
 
 NEEDED = (
-    "dynatrace_bounded.call",
-    "dynatrace_http.answers",
     "dynatrace_installer.run",
     "dynatrace_oneagent.install",
     "dynatrace_oneagent_options.wanted",
@@ -34,6 +32,7 @@ NEEDED = (
     "dynatrace_tenant_answer.clean",
     "dynatrace_tenant_http.download",
 )
+NEEDED_UTILS = ("dynatrace_bounded.call", "dynatrace_http.answers")
 
 
 def installed(name):
@@ -80,6 +79,7 @@ def _told(name, act):
     Return what the act says as a state does; what it raises is a failure.
     """
     missing = [function for function in NEEDED if function not in __salt__]
+    missing += [function for function in NEEDED_UTILS if function not in __utils__]
     try:
         if missing:
             ask = "run: salt '<minion>' saltutil.sync_all"

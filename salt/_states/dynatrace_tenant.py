@@ -21,7 +21,6 @@ lets the environment validate what would be written.
 from salt.exceptions import CommandExecutionError
 
 NEEDED = (
-    "dynatrace_http.answers",
     "dynatrace_record.write",
     "dynatrace_session.to_tenant",
     "dynatrace_tenant.process_alerting",
@@ -36,6 +35,7 @@ NEEDED = (
     "dynatrace_tenant_webhook.present",
     "dynatrace_tenant_window.value",
 )
+NEEDED_UTILS = ("dynatrace_http.answers",)
 SALTS_OWN = ("test", "saltenv")
 
 
@@ -198,6 +198,7 @@ def _told(name, function, options):
     Return what the function says as a state does; what it raises is a failure.
     """
     missing = [needed for needed in NEEDED if needed not in __salt__]
+    missing += [needed for needed in NEEDED_UTILS if needed not in __utils__]
     # What Salt itself gives to a state that takes any argument.
     options = {k: v for k, v in options.items() if not k.startswith("__") and k not in SALTS_OWN}
     try:

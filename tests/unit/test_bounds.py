@@ -183,7 +183,7 @@ def test_a_call_without_a_bound_is_found(text: str) -> None:
         "fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)",
         "bus.get_event(wait=5, tag='x')",
         "client.cmd('*', 'test.ping', timeout=5)",
-        "__salt__['dynatrace_bounded.call'](30, 'cmd.run_all', ['true'])",
+        "__utils__['dynatrace_bounded.call'](30, __salt__['cmd.run_all'], ['true'])",
         "__salt__['config.get']('x')",
         "while True:\n    if time.monotonic() > until:\n        break\n    time.sleep(1)",
         "for _ in range(3):\n    time.sleep(1)",

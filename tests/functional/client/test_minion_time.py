@@ -39,7 +39,7 @@ class Minion:
         self.functions: dict[str, Callable[..., Any]] = {
             "config.get": lambda key, default=None, **_: self.given.get(key, default),
         }
-        self.http = self._load("http")
+        self.http = load("_utils/dynatrace_http.py")
         self._load("session")
         self._load("tenant_answer")
         self.tenant_http = self._load("tenant_http")
@@ -48,7 +48,10 @@ class Minion:
 
     def _load(self, name: str) -> ModuleType:
         module = load(
-            f"_modules/dynatrace_{name}.py", salt=self.functions, grains={"cpuarch": "x86_64"}
+            f"_modules/dynatrace_{name}.py",
+            salt=self.functions,
+            utils={"dynatrace_http.answers": self.http.answers},
+            grains={"cpuarch": "x86_64"},
         )
         for function in vars(module):
             if not function.startswith("_") and callable(getattr(module, function)):

@@ -64,11 +64,15 @@ class Place:
             "cmd.run_all": self._run_all,
         }
         opts = {"cachedir": str(root / "cache")}
-        for name in ("bounded.call", "http.answers", "session.to_tenant"):
-            file, function = name.split(".")
-            module = load(f"_modules/dynatrace_{file}.py", opts=opts, salt=functions)
-            functions[f"dynatrace_{name}"] = getattr(module, function)
-        self.signature = load("_modules/dynatrace_signature.py", opts=opts, salt=functions)
+        utils = {
+            "dynatrace_bounded.call": load("_utils/dynatrace_bounded.py", opts=opts).call,
+            "dynatrace_http.answers": load("_utils/dynatrace_http.py").answers,
+        }
+        session = load("_modules/dynatrace_session.py", salt=functions, utils=utils)
+        functions["dynatrace_session.to_tenant"] = session.to_tenant
+        self.signature = load(
+            "_modules/dynatrace_signature.py", opts=opts, salt=functions, utils=utils
+        )
         for name in ("authority", "verify"):
             functions[f"dynatrace_signature.{name}"] = getattr(self.signature, name)
         answer = load("_modules/dynatrace_tenant_answer.py", salt=functions)
@@ -79,7 +83,7 @@ class Place:
             functions[f"dynatrace_tenant_http.{name}"] = getattr(self.http, name)
         grains = {"cpuarch": "x86_64"}
         path = "_modules/dynatrace_installer.py"
-        self.installer = load(path, opts=opts, salt=functions, grains=grains)
+        self.installer = load(path, opts=opts, salt=functions, utils=utils, grains=grains)
         self.script = tenant.offer_installer(NEW, root, mark=self.mark)
 
     def _run_all(self, command: list[str], **how: Any) -> dict[str, Any]:

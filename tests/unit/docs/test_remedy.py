@@ -105,7 +105,7 @@ def test_the_settings_of_the_page_are_complete_and_known(tmp_path: Path) -> None
 
     module = load(
         "_states/dynatrace.py",
-        salt={"dynatrace_http.ask": ask},
+        utils={"dynatrace_http.ask": ask},
         grains={"os_family": "Debian"},
         pillar=pillar,
         opts={"test": False},

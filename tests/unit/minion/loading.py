@@ -4,6 +4,7 @@ Loads a Salt module from the tree as Salt's loader does, with the dunders that t
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 from pathlib import Path
 from types import ModuleType
@@ -24,6 +25,30 @@ def load(path: str, **dunders: Any) -> ModuleType:
     for key, value in dunders.items():
         setattr(module, f"__{key}__", value)
     return module
+
+
+def utils(opts: dict[str, Any]) -> dict[str, Any]:
+    """
+    Return what `__utils__` holds of this project.
+    """
+    found = {}
+    for path in sorted((REPO / "salt" / "_utils").glob("dynatrace_*.py")):
+        module = load(f"_utils/{path.name}", opts=opts)
+        for name, value in vars(module).items():
+            if not name.startswith("_") and getattr(value, "__module__", "") == module.__name__:
+                found[f"{path.stem}.{name}"] = value
+    return found
+
+
+def named(functions: dict[str, Any]) -> dict[str, Any]:
+    """
+    Return the functions as Salt's loader gives them: each knows its name.
+    """
+    found = {}
+    for name, function in functions.items():
+        found[name] = functools.partial(function)
+        found[name].name = name
+    return found
 
 
 def source(path: str) -> str:

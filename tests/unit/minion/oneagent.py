@@ -12,7 +12,7 @@ from typing import Any
 import salt.utils.data
 from salt.exceptions import CommandExecutionError
 
-from tests.unit.minion.loading import load
+from tests.unit.minion.loading import load, utils
 
 OLD, MIDDLE, NEW = (f"1.{n}.50.20241015-120000" for n in (299, 301, 303))
 GETTERS = {"--get-host-tags": "tag", "--get-host-properties": "property"}
@@ -65,7 +65,6 @@ class OneAgent:
         functions: dict[str, Any] = {
             "config.get": self._config_get,
             "cmd.run_all": self._run_all,
-            "dynatrace_http.answers": None,
             "dynatrace_installer.lacking": lambda: (
                 None if self.configuration.get("installer_token") else "a token is not set"
             ),
@@ -78,12 +77,10 @@ class OneAgent:
             "saltutil.refresh_grains": lambda: True,
         }
         opts = {"id": "web01", "cachedir": str(self.cachedir), "test": False}
-        bounded = load("_modules/dynatrace_bounded.py", opts=opts, salt=functions)
-        functions["dynatrace_bounded.call"] = bounded.call
         parts = ("options", "record", "tools", "settings")
         for part in ("record", *(f"oneagent_{part}" for part in parts), "oneagent"):
             name = f"dynatrace_{part}"
-            module = load(f"_modules/{name}.py", opts=opts, salt=functions)
+            module = load(f"_modules/{name}.py", opts=opts, salt=functions, utils=utils(opts))
             for function in public(module):
                 functions[f"{name}.{function}"] = getattr(module, function)
             # Nothing here happens later.
@@ -96,7 +93,9 @@ class OneAgent:
         Return the state module on this minion.
         """
         opts = {"id": "web01", "cachedir": str(self.cachedir), "test": test}
-        return load("_states/dynatrace_oneagent.py", opts=opts, salt=self.functions())
+        return load(
+            "_states/dynatrace_oneagent.py", opts=opts, salt=self.functions(), utils=utils(opts)
+        )
 
     def _config_get(self, key: str, default: Any = "") -> Any:
         found = {"dynatrace": self.configuration}

@@ -27,11 +27,11 @@ def module(tmp_path: Path) -> ModuleType:
     return load("_modules/dynatrace.py", opts={"cachedir": str(tmp_path)})
 
 
-def load_needed() -> tuple[str, ...]:
+def load_needed(kind: str) -> tuple[str, ...]:
     """
     Return the functions without which the states do nothing.
     """
-    return tuple(load("_states/dynatrace.py").NEEDED)
+    return tuple(getattr(load("_states/dynatrace.py"), kind))
 
 
 def test_an_attempt_is_claimed_once(module: ModuleType) -> None:
@@ -70,7 +70,8 @@ def test_a_job_that_waited_for_hours_behind_another_does_nothing(
     os.utime(begun, (time.time() - 60 * minutes - 1,) * 2)
     states = load(
         "_states/dynatrace.py",
-        salt={**dict.fromkeys(load_needed()), "dynatrace.claim": module.claim},
+        salt={**dict.fromkeys(load_needed("NEEDED")), "dynatrace.claim": module.claim},
+        utils=dict.fromkeys(load_needed("NEEDED_UTILS")),
         opts={"cachedir": str(tmp_path), "test": False},
         pillar={"dynatrace": {"attempt": {"id": ATTEMPT, "jid": jid}}},
     )

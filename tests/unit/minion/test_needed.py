@@ -10,7 +10,11 @@ import pytest
 
 from tests.unit.minion.loading import REPO, load
 
-MODULES = {path.stem: path.read_text() for path in (REPO / "salt" / "_modules").glob("*.py")}
+MODULES = {
+    path.stem: path.read_text()
+    for kind in ("_modules", "_utils")
+    for path in (REPO / "salt" / kind).glob("dynatrace*.py")
+}
 STATES = ["dynatrace", "dynatrace_oneagent", "dynatrace_tenant"]
 #: Asked only for a process that is to be spared, which no OneAgent has.
 SPARED = {"dynatrace_oneagent": {"dynatrace_service"}}
@@ -39,7 +43,7 @@ def reached(text: str) -> set[str]:
 def test_what_is_called_is_what_is_needed(state: str) -> None:
     """A module that came later is asked for as well."""
     module = load(f"_states/{state}.py")
-    needed = {function.partition(".")[0] for function in module.NEEDED}
+    needed = {one.partition(".")[0] for one in (*module.NEEDED, *module.NEEDED_UTILS)}
     text = (REPO / "salt" / "_states" / f"{state}.py").read_text()
-    text = re.sub(r"^NEEDED = \(.*?^\)", "", text, flags=re.MULTILINE | re.DOTALL)
+    text = re.sub(r"^NEEDED\w* = \([^)]*\)", "", text, flags=re.MULTILINE)
     assert needed == reached(text) - SPARED.get(state, set())

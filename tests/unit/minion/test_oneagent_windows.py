@@ -12,7 +12,7 @@ import pytest
 import salt.utils.platform
 from salt.exceptions import CommandExecutionError
 
-from tests.unit.minion.loading import load
+from tests.unit.minion.loading import load, utils
 
 DYNATRACE = "Valid\r\nCN=Dynatrace LLC, O=Dynatrace LLC, L=Waltham, C=US\r\n"
 PRODUCT = "{12345678-ABCD-1234-ABCD-12345678ABCD}"
@@ -24,14 +24,17 @@ def _on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def answering(stdout: str, ran: list[list[str]]) -> dict[str, Any]:
+    """
+    Return the dunders of a minion whose commands say this.
+    """
+
     def run_all(command: list[str], **how: Any) -> dict[str, Any]:
         assert how["python_shell"] is False
         ran.append(command)
         return {"retcode": 0, "stdout": stdout, "stderr": ""}
 
     functions = {"cmd.run_all": run_all, "config.get": lambda key, default: default}
-    bounded = load("_modules/dynatrace_bounded.py", opts={}, salt=functions)
-    return {**functions, "dynatrace_bounded.call": bounded.call}
+    return {"salt": functions, "utils": utils(opts={})}
 
 
 @pytest.mark.parametrize(
@@ -51,7 +54,7 @@ def test_the_authenticode_signature_decides(
     path = tmp_path / "installer.exe"
     path.write_bytes(content)
     ran: list[list[str]] = []
-    signature = load("_modules/dynatrace_signature.py", salt=answering(stdout, ran))
+    signature = load("_modules/dynatrace_signature.py", **answering(stdout, ran))
     assert signature.authority() is None
     if words:
         with pytest.raises(CommandExecutionError, match=words):
@@ -65,7 +68,7 @@ def test_the_authenticode_signature_decides(
 def test_the_installer_runs_quietly_with_its_options(tmp_path: Path) -> None:
     """The EXE takes the options as the Linux installer does."""
     ran: list[list[str]] = []
-    installer = load("_modules/dynatrace_installer.py", salt=answering("", ran))
+    installer = load("_modules/dynatrace_installer.py", **answering("", ran))
     installer._run("C:\\x\\installer.exe", ["--set-host-group=web"])
     assert ran == [["C:\\x\\installer.exe", "--quiet", "--set-host-group=web"]]
 
@@ -74,7 +77,7 @@ def test_the_installer_runs_quietly_with_its_options(tmp_path: Path) -> None:
 def test_the_product_code_is_checked_before_it_is_used(product: str) -> None:
     """msiexec is given what Windows names, if it looks like one."""
     ran: list[list[str]] = []
-    oneagent = load("_modules/dynatrace_oneagent_tools.py", salt=answering(product, ran))
+    oneagent = load("_modules/dynatrace_oneagent_tools.py", **answering(product, ran))
     if product == PRODUCT:
         assert oneagent._uninstaller() == ["msiexec.exe", "/x", PRODUCT, "/quiet", "/norestart"]
     else:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from salt.exceptions import CommandExecutionError
 
-from tests.unit.minion.loading import load
+from tests.unit.minion.loading import load, named, utils
 
 SETTINGS = {
     "url": "http://127.0.0.1/",
@@ -39,19 +39,17 @@ class Minion:
         self.remedy: Callable[[], Any] = self.come_back
         functions: dict[str, Any] = {
             "state.show_low_sls": lambda *_, **__: LOW,
-            "dynatrace_http.ask": self._ask,
             "service.stop": self._stop,
             "service.start": self._start,
             "state.apply": self._apply,
         }
-        bounded = load("_modules/dynatrace_bounded.py", salt=functions, opts={})
-        functions["dynatrace_bounded.call"] = bounded.call
         self.chaos: ModuleType = load(
             "_modules/dynatrace_chaos.py",
             context=self.context,
             grains={"os_family": "Debian"},
             pillar={},
-            salt=functions,
+            salt=named(functions),
+            utils={**utils(opts={}), "dynatrace_http.ask": self._ask},
         )
         monkeypatch.setattr(self.chaos, "GOES_S", 0.3)
         monkeypatch.setattr(self.chaos, "SHORTEST_S", 0.1)

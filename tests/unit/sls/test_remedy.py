@@ -71,13 +71,16 @@ class Minion:
             "service.restart": True,
         }
         functions = {key: self._keeping(key, answer) for key, answer in answers.items()}
-        functions["dynatrace_bounded.call"] = lambda _, function, *args, spare=None, **kwargs: (
-            functions[function](*args, **kwargs)
+        shared = {key: functions.pop(key) for key in answers if "dynatrace_" in key}
+        shared["dynatrace_bounded.call"] = lambda _, function, *args, spare=None, **kwargs: (
+            function(*args, **kwargs)
         )
         functions.pop(lacks, None)
+        shared.pop(lacks, None)
         self.states = load(
             "_states/dynatrace.py",
             salt=functions,
+            utils=shared,
             grains={"os_family": family},
             pillar={"dynatrace": pillar or {}},
             opts={"test": False, "cachedir": "/nonexistent"},

@@ -14,8 +14,6 @@ import os
 import threading
 import time
 
-from salt.exceptions import CommandExecutionError
-
 try:
     import psutil
 except ImportError:
@@ -39,35 +37,31 @@ def __virtual__():
 
 def call(seconds, function, *args, spare=None, **kwargs):
     """
-    Return what an execution module's function returns; raise TimeoutError when that takes longer.
+    Return what a function returns; raise TimeoutError when that takes longer.
 
     The processes that the call began are killed then, with their children; what has left them, as
-    a daemon does, stays. ``spare`` is a service's ``executable``, ``pid_file`` and ``ports``: its
-    main process stays with its children, also when it has not left.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 dynatrace_bounded.call 100 service.restart apache2
+    a daemon does, stays. ``spare`` is a function that returns the pid of a service's main process,
+    or None: that process stays with its children, also when it has not left.
     """
-    if function not in __salt__:
-        raise CommandExecutionError(f"this minion has no function {function}")
-    given = {key: value for key, value in kwargs.items() if not key.startswith("__")}
     before = frozenset() if os.path.isdir(TASKS) else _children_of_all()
-    run = _Run(__salt__[function], args, given)
+    run = _Run(function, args, kwargs)
     run.start()
     run.join(max(float(seconds), 0))
     if run.is_alive():
         # Looked up before anything is ended: what is spared may be a child of what is ended.
-        spared = _family(__salt__["dynatrace_service.main_process"](**spare)) if spare else []
+        spared = _family(spare()) if spare else []
         ended = _end(lambda: _begun(run.thread_id, before), spared)
         run.join(GRACE_S)
-        called = " ".join([function, *(str(arg) for arg in args if isinstance(arg, str))])
+        called = " ".join([_name(function), *(str(arg) for arg in args if isinstance(arg, str))])
         raise TimeoutError(f"{called} did not end within {float(seconds):g} s; {ended}")
     if run.error is not None:
         raise run.error
     return run.value
+
+
+def _name(function):
+    # What Salt's loader gives knows its full name.
+    return getattr(function, "name", None) or getattr(function, "__name__", "the call")
 
 
 class _Run(threading.Thread):

@@ -42,12 +42,6 @@ def main_process(executable, pid_file=None, ports=None):
 
     With a pid file it is the process named there, if it really is the service's executable. Without
     one it is the parent of those that listen on one of the ports.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 dynatrace_service.main_process /usr/sbin/apache2 /run/apache2/apache2.pid
     """
     if pid_file:
         pid = _pid_in(pid_file)
@@ -60,12 +54,6 @@ def main_process(executable, pid_file=None, ports=None):
 def lives(executable):
     """
     Tell whether any process of the service lives, its main process or another.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 dynatrace_service.lives /usr/sbin/apache2
     """
     return bool(_processes_of(executable))
 
@@ -73,12 +61,6 @@ def lives(executable):
 def leftovers(executable, pid_file=None, ports=None):
     """
     Return the pids of orphaned workers: their main process is gone, and they are in the way.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 dynatrace_service.leftovers /usr/sbin/apache2 /run/apache2/apache2.pid '[80]'
     """
     return sorted(process.pid for process in _leftovers(executable, pid_file, ports))
 
@@ -86,12 +68,6 @@ def leftovers(executable, pid_file=None, ports=None):
 def end_leftovers(executable, pid_file=None, ports=None):
     """
     End the orphaned workers and return their pids; raise when one survives even KILL.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 dynatrace_service.end_leftovers /usr/sbin/apache2 /run/apache2/apache2.pid '[80]'
     """
     return _end(_leftovers(executable, pid_file, ports))
 
@@ -99,12 +75,6 @@ def end_leftovers(executable, pid_file=None, ports=None):
 def end_main(executable, pid_file=None, ports=None):
     """
     End a main process that does not obey the service's own stop, its workers with it.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 dynatrace_service.end_main /usr/sbin/apache2 /run/apache2/apache2.pid
     """
     pid = main_process(executable, pid_file, ports)
     if pid is None:
@@ -119,12 +89,6 @@ def forget_stale_pid_file(executable, pid_file):
     Remove a pid file that does not name the living main process; tell whether there was one.
 
     A service's own stop command would signal whoever has the pid now.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 dynatrace_service.forget_stale_pid_file /usr/sbin/nginx /run/nginx.pid
     """
     if not pid_file or not os.path.lexists(pid_file) or main_process(executable, pid_file):
         return False
@@ -135,12 +99,6 @@ def forget_stale_pid_file(executable, pid_file):
 def thaw(executable, pid_file=None, ports=None):
     """
     Let stopped processes (SIGSTOP) of the service run again, so that they can take their leave.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 dynatrace_service.thaw /usr/sbin/apache2 /run/apache2/apache2.pid
     """
     pid = main_process(executable, pid_file, ports)
     thawed = []
@@ -154,12 +112,6 @@ def thaw(executable, pid_file=None, ports=None):
 def listens(pid, port):
     """
     Tell whether a process has a listening socket on the port.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 dynatrace_service.listens 4711 80
     """
     try:
         return _listens(psutil.Process(pid), [port])
@@ -170,12 +122,6 @@ def listens(pid, port):
 def holders(ports):
     """
     Return who listens on the ports, as text: ``port 80 is held by nginx (pid 4711)``.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 dynatrace_service.holders '[80, 443]'
     """
     found = {}
     for connection in psutil.net_connections("tcp"):

@@ -17,12 +17,6 @@ def ask(url, timeout=2, host=None, beyond_loopback=False):
     Any HTTP status is an answer; a redirect is not followed, since it may lead to another machine.
     ``host`` is the Host header for a site that only answers to its name. No proxy is used. The head
     of the answer must be there ``timeout`` seconds after the connection.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 dynatrace_http.ask http://127.0.0.1/
     """
     parts = urllib.parse.urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -51,12 +45,6 @@ def ask(url, timeout=2, host=None, beyond_loopback=False):
 def port(url):
     """
     Return the port that a URL means.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 dynatrace_http.port https://127.0.0.1/
     """
     parts = urllib.parse.urlsplit(url)
     return parts.port or (443 if parts.scheme == "https" else 80)
@@ -66,14 +54,8 @@ def answers(left):
     """
     Return what makes the answers of ``http.client``, which must be complete while time is left.
 
-    It is for other modules. ``left`` is a function that returns the seconds. A socket's own timeout
+    ``left`` is a function that returns the seconds. A socket's own timeout
     bounds the wait for the next byte only, however many are still to come.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 sys.doc dynatrace_http.answers
     """
 
     def answer(sock, *args, **kwargs):
