@@ -32,6 +32,9 @@ ENTITY_CACHE_SIZE = 20_000
 #: A notified problem may reach the API later than its notification; after so many looks it is given up.
 NOTICE_TRIES = 12
 NOTICE_WAIT_CAP_S = 60.0
+#: An end may be notified before the API shows it; after so many looks the API is believed. It takes half a minute.
+ENDS = ("RESOLVED", "MERGED")
+ENDING_TRIES = 6
 #: A name this long is no problem number but a PID of an older tenant, without ``_<ms>V2``.
 OLD_PID_DIGITS = 15
 
@@ -170,6 +173,7 @@ class Intake:
         """
         by_name: dict[str, list[tuple[int, int]]] = {}
         merged = {_called(notice) for _, notice, *_ in notices if notice.state == "MERGED"}
+        ends = {_called(notice) for _, notice, *_ in notices if notice.state in ENDS}
         for notice_id, notice, tries, _ in notices:
             by_name.setdefault(_called(notice), []).append((notice_id, tries))
         names = list(by_name)
@@ -179,9 +183,15 @@ class Intake:
         ):
             ids = [notice_id for notice_id, _ in by_name[name]]
             if isinstance(found, Problem):
-                seen.problems.append(replace(found, merged=True) if name in merged else found)
+                # Over is what the API says is over; why, it does not say.
+                is_merged = name in merged and not found.is_open
+                seen.problems.append(replace(found, merged=is_merged))
                 done.add(found.problem_id or "")
-                seen.answered += ids
+                tries = max(tries for _, tries in by_name[name])
+                if name in ends and found.is_open and tries + 1 < ENDING_TRIES:
+                    self._ledger.postpone_notices(ids, now + 2.0**tries)
+                else:
+                    seen.answered += ids
             else:
                 self._postpone(name, found, by_name[name], seen, now)
         return done
