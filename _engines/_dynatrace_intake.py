@@ -11,7 +11,7 @@ import hashlib
 import json
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
@@ -126,6 +126,8 @@ class Intake:
         self._prefix = name
         self._ledger = ledger
         self._client = client
+        #: What the last poll did not find and did not take for closed either.
+        self._missed: set[str] = set()
         self._pool = ThreadPoolExecutor(PARALLEL_READS, thread_name_prefix=f"{name}-reader")
 
     def look(self, now: float, poll: bool) -> Seen:
@@ -247,19 +249,32 @@ class Intake:
         wanted = [key for key, problem in listed.items() if known.get(key) != digest(problem)]
         # What is no longer listed may be closed, or have been missed by the walk: it is asked for one by one.
         wanted += [key for key in known if key not in listed and not key.startswith("display:")]
-        self._read_all([key for key in wanted if key not in done], seen)
+        self._read_all(
+            [key for key in wanted if key not in done], seen, None if listing.unreadable else listed
+        )
         seen.listed = True
         seen.open_count = len(listed)
 
-    def _read_all(self, keys: list[str], seen: Seen) -> None:
+    def _read_all(self, keys: list[str], seen: Seen, listed: Container[str] | None) -> None:
+        """
+        Read problems one by one; ``listed`` are those that the list shows, None if it may show others too.
+        """
+        missed: set[str] = set()
         for key, found in zip(keys, self._all(self.read, keys), strict=True):
             if isinstance(found, Problem):
                 seen.problems.append(found)
-            elif isinstance(found, NotFound):
+            elif not isinstance(found, NotFound):
+                seen.error = seen.error or found
+            elif listed is None or key in listed:
+                missed.add(key)  # One answer of two is wrong; the next poll asks again.
+            else:
                 log.warning("%s: the tenant no longer knows the problem %s", self._prefix, key)
                 seen.problems.append(Problem(key, None, status="CLOSED"))
-            else:
-                seen.error = seen.error or found
+        for key in sorted(missed - self._missed):
+            log.warning(
+                "%s: %s may be open and is not found; it stays as it was", self._prefix, key
+            )
+        self._missed = missed
 
     def _all(self, read: Callable[[str], Problem], keys: Iterable[str]) -> list[Problem | ApiError]:
         """
