@@ -205,6 +205,7 @@ def disarmed(data: dict[str, Any]) -> dict[str, Any]:
         "jid": None,
         "minions": [],
         "technologies": {},
+        "processes": {},
     }
 
 

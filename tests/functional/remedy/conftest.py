@@ -231,12 +231,10 @@ def remedy(scratch: Path) -> Callable[..., Outcome]:
     """
 
     def run(attempt: str | None = None, test: bool = False, **lookup: Any) -> Outcome:
-        pillar: dict[str, Any] = {"lookup": {"apache2": {"deadline": 5, **lookup}}}
+        pillar: dict[str, Any] = {"dynatrace": {"lookup": {"apache2": {"deadline": 5, **lookup}}}}
         if attempt:
-            pillar["attempt"] = {"id": attempt, "jid": "20240721065959123456"}
+            pillar["dynatrace_attempt"] = {"id": attempt, "jid": "20240721065959123456"}
         arguments = ["state.apply", "dynatrace.remedy.apache2", "queue=True", f"test={test}"]
-        return Outcome(
-            salt_call(scratch, *arguments, "pillar=" + json.dumps({"dynatrace": pillar}))
-        )
+        return Outcome(salt_call(scratch, *arguments, "pillar=" + json.dumps(pillar)))
 
     return run
