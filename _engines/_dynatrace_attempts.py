@@ -145,7 +145,7 @@ class Attempts:
         return True
 
     def _decide(self, episode: Episode, busy: set[str], limit: int, now: float) -> list[str]:
-        if episode.announced and episode.resolution.unmatched:
+        if episode.announced and self._policy.awaits(episode.resolution):
             episode = self._rematch(episode, now)
         go, held = self._verdicts(episode, busy, limit, now)
         if now - episode.read > FRESH_S and (go or _may_have_changed(episode, held)):
@@ -261,7 +261,7 @@ class Attempts:
             if verdict.reason is Reason.HEALED:
                 since = healed_for(self._ledger, episode, target, now)
                 times.append(now + min(max(since, RECHECK_S), REMATCH_CAP_S))
-        if episode.resolution.unmatched:
+        if self._policy.awaits(episode.resolution):
             times.append(now + min(max(now - episode.opened, REMATCH_FIRST_S), REMATCH_CAP_S))
         return replace(episode, due=min(times, default=None), waiting=waiting)
 

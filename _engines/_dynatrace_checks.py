@@ -17,6 +17,9 @@ Check = Callable[[Any], "str | None"]
 #: What a custom payload may name otherwise, by ``webhook:keys``.
 NOTIFICATION_FIELDS = ("pid", "problem_id", "state", "title", "details")
 
+#: The steps by which a host's minion is found, in the order of trust; the first two prove that it is the host.
+STEPS = ("host_id", "property", "name", "address")
+
 LOOPBACK_NAMES = ("localhost", "localhost.localdomain")
 
 
@@ -79,6 +82,14 @@ def globs(value: Any) -> str | None:
     """
     good = isinstance(value, list) and all(isinstance(item, str) and item for item in value)
     return None if good else "a list of globs of minion ids"
+
+
+def steps(value: Any) -> str | None:
+    """
+    Accept a list of the steps by which a minion is found.
+    """
+    good = isinstance(value, list) and value and all(item in STEPS for item in value)
+    return None if good else "a list of one or more of " + ", ".join(STEPS)
 
 
 def is_loopback(host: str | None) -> bool:

@@ -237,8 +237,14 @@ def _changes(known: Episode, problem: Problem, resolution: Resolution) -> list[s
     return [name for name, old, new in pairs if old != new]
 
 
-def _minions(resolution: Resolution) -> set[tuple[str, str, tuple[str, ...]]]:
-    return {(target.minion, target.entity, target.technologies) for target in resolution.targets}
+def _minions(resolution: Resolution) -> set[tuple[str, str, tuple[str, ...], str]]:
+    """
+    Return who is meant, and by what that is known: what is matched by name today may be proved tomorrow.
+    """
+    return {
+        (target.minion, target.entity, target.technologies, target.matched_by)
+        for target in resolution.targets
+    }
 
 
 def _failures(problem: Problem) -> set[tuple[str, int | None]]:

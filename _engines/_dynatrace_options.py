@@ -156,6 +156,12 @@ OPTIONS: tuple[Option, ...] = (
         "Seconds that Dynatrace has to close a healed problem by itself.",
     ),
     Option("policy.dry_run", False, checks.flag, "Decide and report, but let nothing be acted on."),
+    Option(
+        "policy.act_on",
+        ["host_id", "property"],
+        checks.steps,
+        "How a minion must have been found to be acted on; `name` and `address` are hearsay.",
+    ),
     Option("policy.allow", ["*"], checks.globs, "Minions that may be acted on."),
     Option("policy.deny", [], checks.globs, "Minions that never may; wins over `allow`."),
     Option(

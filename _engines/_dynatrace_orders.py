@@ -7,7 +7,7 @@ again under the same ids.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -33,11 +33,22 @@ def holder(ledger: Ledger, policy: Policy) -> Callable[[Mapping[str, Any]], bool
     """
     Return the function that tells by an order's data whether it must not be fired as it is: paused, or forbidden since.
     """
-    return lambda data: _is_forbidden(ledger, policy, data["minions"])
+    return lambda data: _is_forbidden(ledger, policy, ledger.attempt(data["attempt_id"]))
 
 
-def _is_forbidden(ledger: Ledger, policy: Policy, minions: Iterable[str]) -> bool:
-    return ledger.get("paused") is not None or policy.forbids(minions)
+def _is_forbidden(ledger: Ledger, policy: Policy, attempt: Attempt | None) -> bool:
+    """
+    Tell whether an order must not be given as things are: all is paused, or the policy forbids one of its targets.
+
+    How the targets are matched now counts: what proved a minion to be the host when it was ordered may do so no more.
+    """
+    if ledger.get("paused") is not None or attempt is None:
+        return True
+    episode = ledger.episode(attempt.problem_key, attempt.episode)
+    known = episode.resolution.targets if episode is not None else ()
+    ordered = {(one.minion, one.process) for one in ledger.actions(attempt.attempt_id)}
+    targets = [one for one in known if (one.minion, one.entity) in ordered]
+    return len(targets) < len(ordered) or policy.forbids(targets)
 
 
 class Orders:
@@ -162,8 +173,7 @@ class Orders:
 
     def _is_held(self, attempt: Attempt, episode: Episode) -> bool:
         maintenance = episode.problem.under_maintenance and self._policy.hold_in_maintenance
-        minions = [action.minion for action in self._ledger.actions(attempt.attempt_id)]
-        return maintenance or _is_forbidden(self._ledger, self._policy, minions)
+        return maintenance or _is_forbidden(self._ledger, self._policy, attempt)
 
     def _take_back(self, attempt: Attempt, now: float) -> None:
         """

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from _dynatrace_config import Config
-from _dynatrace_targets import Target
+from _dynatrace_targets import Resolution, Target
 
 #: No backoff grows beyond a day.
 BACKOFF_CAP_S = 86400.0
@@ -37,6 +37,7 @@ class Reason(enum.Enum):
     NOT_CONNECTED = "not connected"
     HEALED = "healed"
     ONE_OF_MANY = "one of many hosts"
+    MATCHED_BY_NAME = "matched by name only"
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,7 @@ class Policy:
     """
 
     dry_run: bool = False
+    act_on: tuple[str, ...] = ("host_id", "property")
     allow: tuple[str, ...] = ("*",)
     deny: tuple[str, ...] = ()
     cooldown: float = 300
@@ -91,8 +93,8 @@ class Policy:
         Return the policy that a validated configuration stands for.
         """
         values = {name: config.get(f"policy.{name}") for name in cls.__dataclass_fields__}
-        values["allow"], values["deny"] = tuple(values["allow"]), tuple(values["deny"])
-        return cls(**values)
+        lists = {name: tuple(values[name]) for name in ("act_on", "allow", "deny")}
+        return cls(**{**values, **lists})
 
     def limit(self, accepted: int) -> int:
         """
@@ -102,11 +104,21 @@ class Policy:
             return self.max_minions
         return max(1, accepted * int(self.max_minions.rstrip("%")) // 100)
 
-    def forbids(self, minions: Iterable[str]) -> bool:
+    def forbids(self, targets: Iterable[Target]) -> bool:
         """
-        Tell whether nothing may be ordered now for all of these minions, whatever was decided under another policy.
+        Tell whether nothing may be ordered now for all of these targets, whatever was decided under another policy.
         """
-        return self.dry_run or not all(_allowed(minion, self) for minion in minions)
+        return self.dry_run or not all(
+            one.matched_by in self.act_on and _allowed(one.minion, self) for one in targets
+        )
+
+    def awaits(self, found: Resolution) -> bool:
+        """
+        Tell whether a minion that is accepted, or a grain that appears, may change who is acted on.
+        """
+        return bool(found.unmatched) or any(
+            one.matched_by not in self.act_on for one in found.targets
+        )
 
 
 @dataclass(frozen=True)
@@ -127,6 +139,8 @@ def decide(target: Target, past: Sequence[Past], situation: Situation, policy: P
     """
     if not target.actionable:
         return Verdict(Reason.ONE_OF_MANY)
+    if target.matched_by not in policy.act_on:
+        return Verdict(Reason.MATCHED_BY_NAME)
     if not _allowed(target.minion, policy):
         return Verdict(Reason.NOT_ALLOWED)
     if not situation.accepted:

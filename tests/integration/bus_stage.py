@@ -114,7 +114,9 @@ class BusStage(Started):
 
     def _process(self, host: str) -> str:
         return self.tenant.add_process(
-            self.tenant.add_host(host, ip=[]), "nginx", technology="NGINX"
+            self.tenant.add_host(host, ip=[], properties={"salt_minion": host}),
+            "nginx",
+            technology="NGINX",
         )
 
     def start(self) -> None:

@@ -166,7 +166,7 @@ class MastersStage(Started):
 
     def __init__(self) -> None:
         self.tenant = Tenant().start()
-        self._host = self.tenant.add_host(MINION, ip=[])
+        self._host = self.tenant.add_host(MINION, ip=[], properties={"salt_minion": MINION})
         root, other = scratch_root(), scratch_root()
         self.runs = root / "runs"
         # The minion's modules come from the checkout, as a file server would bring them.

@@ -32,6 +32,8 @@ class Scene:
         self.hosts: dict[str, str] = {}
         self.apaches: dict[str, str] = {}
         self.worlds: list[World] = []
+        #: Of minions that do not know the id of their host.
+        self.grains: dict[str, dict[str, Any]] = {}
 
     def host(self, minion: str) -> str:
         """
@@ -48,6 +50,7 @@ class Scene:
         Start an engine that knows the hosts added so far as minions.
         """
         grains = {minion: {"dynatrace": {"host_id": host}} for minion, host in self.hosts.items()}
+        grains.update(self.grains)
         self.worlds.append(World(self.tenant, self.directory, grains, **config))
         return self.worlds[-1]
 

@@ -28,6 +28,7 @@ SECRET_RULE = "printable ASCII without spaces (an sdb:// URL must give a value)"
 FILE_RULE = "the absolute path of a file that the master's user can read"
 POLL_RULE = "a number of seconds from 1 to 3600, or 0 (never poll)"
 SHARE_RULE = 'a whole number from 1 to 100000, or a share from "1%" to "100%"'
+STEPS_RULE = "a list of one or more of host_id, property, name, address"
 CALLS_RULE = "a whole number from 10 to 6000, or null"
 NAMES_RULE = "a mapping from pid, problem_id, state, title, details to key names of your payload"
 
@@ -167,6 +168,10 @@ ONE_PROBLEM = [
     (webhook(keys={"pip": "x"}), f"`webhook:keys` must be {NAMES_RULE}, not {{'pip': 'x'}}"),
     (webhook(keys={"pid": 5}), f"`webhook:keys` must be {NAMES_RULE}, not {{'pid': 5}}"),
     (policy(dry_run="no"), "`policy:dry_run` must be true or false, not 'no'"),
+    (policy(act_on="host_id"), f"`policy:act_on` must be {STEPS_RULE}, not 'host_id'"),
+    (policy(act_on=[]), f"`policy:act_on` must be {STEPS_RULE}, not []"),
+    (policy(act_on=["ip"]), f"`policy:act_on` must be {STEPS_RULE}, not ['ip']"),
+    (policy(act_on=[["name"]]), f"`policy:act_on` must be {STEPS_RULE}, not [['name']]"),
     (policy(allow="web*"), "`policy:allow` must be a list of globs of minion ids, not 'web*'"),
     (policy(deny=[""]), "`policy:deny` must be a list of globs of minion ids, not ['']"),
     (
@@ -306,7 +311,13 @@ GOOD_ONES = [
     {**GOOD, "calls_per_minute": 10, "poll_interval": 0},
     {**GOOD, "feedback": None},
     {**GOOD, "feedback": {"comment": False, "event": True, "close": True, "close_after": 60}},
-    policy(max_minions="100%", cooldown=0, allow=[], deny=["db*"]),
+    policy(
+        max_minions="100%",
+        cooldown=0,
+        act_on=["address", "name", "property", "host_id"],
+        allow=[],
+        deny=["db*"],
+    ),
 ]
 
 
@@ -340,6 +351,7 @@ DEFAULTS = {
     "webhook.ssl_key": None,
     "webhook.max_body": 1048576,
     "policy.dry_run": False,
+    "policy.act_on": ["host_id", "property"],
     "policy.allow": ["*"],
     "policy.deny": [],
     "policy.cooldown": 300,

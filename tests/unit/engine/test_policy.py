@@ -57,6 +57,12 @@ def test_deny_wins_over_allow(
 
 PLAIN = [
     ("one of many hosts", {"actionable": False}, {}, {}, Reason.ONE_OF_MANY),
+    ("by name", {"matched_by": "name"}, {}, {}, Reason.MATCHED_BY_NAME),
+    ("by address", {"matched_by": "address"}, {}, {}, Reason.MATCHED_BY_NAME),
+    ("by property", {"matched_by": "property"}, {}, {}, None),
+    ("by nothing that is known", {"matched_by": ""}, {}, {}, Reason.MATCHED_BY_NAME),
+    ("by name, asked for", {"matched_by": "name"}, {}, {"act_on": ("name",)}, None),
+    ("not as asked for", {}, {}, {"act_on": ("property",)}, Reason.MATCHED_BY_NAME),
     ("not accepted", {}, {"accepted": False}, {}, Reason.NOT_ACCEPTED),
     ("healed here", {}, {"healed_here": True}, {}, Reason.HEALED),
     ("maintenance", {}, {"maintenance": True}, {}, Reason.MAINTENANCE),
@@ -171,7 +177,7 @@ def test_the_rules_have_an_order() -> None:
     With everything against it, the reasons come one after the other as each is taken away.
     """
     of_target, of_policy = (
-        {"actionable": False},
+        {"actionable": False, "matched_by": "name"},
         {"deny": ("*",), "max_attempts": 1, "dry_run": True},
     )
     past = [Past("bad", NOW - 100, NOW - 90), Past("waiting", NOW - 5)]
@@ -186,6 +192,7 @@ def test_the_rules_have_an_order() -> None:
     seen = []
     steps: list[tuple[dict[str, Any], dict[str, Any]]] = [
         (of_target, {"actionable": True}),
+        (of_target, {"matched_by": "host_id"}),
         (of_policy, {"deny": ()}),
         (around, {"accepted": True}),
         ({}, {}),
@@ -207,6 +214,7 @@ def test_the_rules_have_an_order() -> None:
             past.pop()
     assert seen == [
         Reason.ONE_OF_MANY,
+        Reason.MATCHED_BY_NAME,
         Reason.NOT_ALLOWED,
         Reason.NOT_ACCEPTED,
         Reason.IN_PROGRESS,
@@ -236,7 +244,8 @@ def test_the_reasons_are_the_documented_phrases() -> None:
         "dry run",
     }
     documented |= {"not allowed", "not accepted", "not connected"}
-    assert documented | {"healed", "one of many hosts"} == {reason.value for reason in Reason}
+    documented |= {"healed", "one of many hosts", "matched by name only"}
+    assert documented == {reason.value for reason in Reason}
 
 
 LIMITS = [
@@ -265,6 +274,7 @@ def test_the_policy_follows_the_configuration() -> None:
     """
     rules = {
         "dry_run": True,
+        "act_on": ["name"],
         "allow": ["web*"],
         "deny": ["db*"],
         "cooldown": 1,
@@ -275,7 +285,7 @@ def test_the_policy_follows_the_configuration() -> None:
         "hold_in_maintenance": False,
     }
     policy = Policy.from_config(load({"webhook": {"token": "x"}, "policy": rules}))
-    assert policy == Policy(True, ("web*",), ("db*",), 1, 2, 3, 4, "5%", False)
+    assert policy == Policy(True, ("name",), ("web*",), ("db*",), 1, 2, 3, 4, "5%", False)
     assert Policy.from_config(load({"webhook": {"token": "x"}})) == Policy()
 
 
@@ -308,6 +318,7 @@ ATTEMPTS = st.lists(
     policy=st.builds(
         Policy,
         dry_run=st.booleans(),
+        act_on=st.sampled_from([("host_id", "property"), ("name", "host_id"), ("address",)]),
         allow=st.sampled_from([("*",), ("web*",), ("db*",), ()]),
         deny=st.sampled_from([(), ("web*",), ("db*",)]),
         cooldown=st.floats(0, 1000),
@@ -316,18 +327,20 @@ ATTEMPTS = st.lists(
         hold_in_maintenance=st.booleans(),
     ),
     actionable=st.booleans(),
+    matched_by=st.sampled_from(["host_id", "property", "name", "address"]),
 )
 def test_it_never_acts_against_a_rule(
-    past: list[Past], around: Situation, policy: Policy, actionable: bool
+    past: list[Past], around: Situation, policy: Policy, actionable: bool, matched_by: str
 ) -> None:
     """
     Go means that no rule is against it, judged here without the code under test.
     """
-    verdict = decide(target(actionable=actionable), past, around, policy)
+    verdict = decide(target(actionable=actionable, matched_by=matched_by), past, around, policy)
     if verdict.reason is not None:
         assert verdict.until is None or verdict.until > NOW
         return
     assert actionable
+    assert matched_by in policy.act_on
     assert "db*" not in policy.allow or "web*" in policy.allow
     assert policy.allow
     assert "web*" not in policy.deny

@@ -75,6 +75,7 @@ def test_what_is_commented_out_is_valid_too() -> None:
     assert options["webhook"]["port"] == 8765
     assert set(options["policy"]) == {
         "dry_run",
+        "act_on",
         "allow",
         "deny",
         "cooldown",
