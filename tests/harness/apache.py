@@ -13,6 +13,8 @@ from pathlib import Path
 
 import psutil
 
+from tests.harness import apart
+
 EXECUTABLE = "/usr/sbin/apache2"
 PID_FILE = Path("/run/apache2/apache2.pid")
 URL = "http://127.0.0.1/"
@@ -23,6 +25,17 @@ class ApacheError(Exception):
     """
     The machine's apache2 cannot or must not be used; the text says why, and what to do.
     """
+
+
+def why_not() -> str | None:
+    """
+    Return what is lacking for tests that start and break an apache2, or None.
+    """
+    if apart.inside() is None:
+        return f"it needs an apache2 apart from this machine's: {apart.why_not() or 'APART=0'}"
+    if not Path(EXECUTABLE).exists():
+        return "it needs apache2: run `make tools`"
+    return None
 
 
 class Apache:

@@ -1,0 +1,159 @@
+"""
+A minion without a master: `salt-call --local` of the Salt that runs the tests, here or in a machine of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.harness.config import REPO
+from tests.harness.machine import Machine
+
+#: A remedy that waits for a hanging service manager is bounded by itself; this is for when it is not.
+CALL_S = 240.0
+#: As a job of the minion's service runs: in a unit of its own, whose children are left alone.
+UNIT = ("systemd-run", "--quiet", "--pipe", "--wait", "--collect", "--property=KillMode=process")
+
+
+class MasterlessError(Exception):
+    """
+    salt-call gave no answer; the text is what it printed.
+    """
+
+
+class Outcome:
+    """
+    What a state run returned: its states by the function that they called.
+    """
+
+    def __init__(self, returned: Any) -> None:
+        if not isinstance(returned, dict):
+            raise MasterlessError(f"no state ran: {returned}")
+        self.states: dict[str, Any] = {
+            key.split("_|-")[-1]: value for key, value in returned.items()
+        }
+
+    @property
+    def good(self) -> bool:
+        """
+        Whether no state failed.
+        """
+        return all(state["result"] is not False for state in self.states.values())
+
+    @property
+    def failures(self) -> str:
+        """
+        What the failed states said.
+        """
+        return "\n".join(s["comment"] for s in self.states.values() if s["result"] is False)
+
+    @property
+    def comments(self) -> str:
+        """
+        What all states said.
+        """
+        return "\n".join(str(state["comment"]) for state in self.states.values())
+
+    @property
+    def done(self) -> dict[str, Any]:
+        """
+        What was done to the service.
+        """
+        return dict(self.states["restarted"]["changes"])
+
+    def comment(self, function: str) -> str:
+        """
+        Return what one state said.
+        """
+        return str(self.states[function]["comment"])
+
+
+class Masterless:
+    """
+    The configuration and caches of such a minion below a directory, which its machine must see: one below `shared`.
+    """
+
+    def __init__(
+        self, root: Path, machine: Machine | None = None, tree: Sequence[Path] = (), **more: Any
+    ) -> None:
+        self.root, self._machine = root, machine
+        self.conf = root / "conf"
+        self.conf.mkdir(parents=True)
+        config = {
+            "root_dir": str(root),
+            "id": "scratch",
+            "file_client": "local",
+            "file_roots": {"base": [str(REPO / "salt"), *map(str, tree)]},
+            "pillar_roots": {"base": [str(root / "pillar")]},
+            "cachedir": str(root / "cache"),
+            "extension_modules": str(root / "extmods"),
+            "pki_dir": str(root / "pki"),
+            "sock_dir": str(root / "sock"),
+            "log_file": str(root / "minion.log"),
+            # It asks the network, and nothing here.
+            "enable_fqdns_grains": False,
+            **more,
+        }
+        (self.conf / "minion").write_text(json.dumps(config))
+
+    def sync(self) -> dict[str, list[str]]:
+        """
+        Bring what the project ships to the minion, as `saltutil.sync_all` does, and return what came.
+        """
+        return dict(self.call("saltutil.sync_all"))
+
+    def take(self, other: Masterless) -> None:
+        """
+        Have what another one has synced, which is quicker.
+        """
+        shutil.copytree(other.root / "extmods", self.root / "extmods")
+
+    def call(self, *arguments: str, timeout: float = CALL_S, **named: Any) -> Any:
+        """
+        Run a function and return what it returned; named arguments are given as JSON.
+        """
+        program = str(Path(sys.executable).parent / "salt-call")
+        given = [f"{key}={json.dumps(value)}" for key, value in named.items()]
+        command = [program, "--local", "-c", str(self.conf), "--out=json", *arguments, *given]
+        if self._machine is None:
+            done = subprocess.run(
+                command,
+                capture_output=True,
+                text=True,
+                timeout=timeout,
+                stdin=subprocess.DEVNULL,
+                check=False,
+            )
+        else:
+            done = self._machine.run(*UNIT, *command, status=None, timeout=timeout)
+        try:
+            return json.loads(done.stdout)["local"]
+        except (ValueError, KeyError) as err:
+            text = f"{' '.join(arguments)} gave no answer: {done.stdout}{done.stderr}"
+            raise MasterlessError(text) from err
+
+    def remedy(
+        self,
+        attempt: str | None = None,
+        test: bool = False,
+        pillar: dict[str, Any] | None = None,
+        name: str = "apache2",
+        **lookup: Any,
+    ) -> Outcome:
+        """
+        Run a remedy as the reactor does, or by hand when no attempt is named.
+
+        `lookup` is the site's pillar for it, `pillar` what stands beside `dynatrace` in it.
+        """
+        own: dict[str, Any] = {"lookup": {name: lookup}}
+        if attempt:
+            own["attempt"] = {"id": attempt, "jid": "20240721065959123456"}
+        given = {"dynatrace": own, **(pillar or {})}
+        sls = ("state.apply", f"dynatrace.remedy.{name}", "queue=True", f"test={test}")
+        return Outcome(self.call(*sls, pillar=given))

@@ -1,0 +1,137 @@
+"""
+A session apart from this machine: what is done in it is seen in it, and nothing of it stays.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import psutil
+import pytest
+
+from tests import conftest
+from tests.harness import apart
+from tests.harness.config import REPO
+from tests.harness.test_keeper import runs, wait_for
+
+#: Says where it is, and lasts.
+LASTING = 'echo "$SALT_DYNATRACE_APART_GROUP" >"$0.part"; mv "$0.part" "$0"; sleep 600'
+
+
+@pytest.fixture(autouse=True)
+def _possible() -> None:
+    if lacking := apart.why_not():
+        pytest.skip(lacking)
+
+
+def cgroup(name: str) -> Path:
+    """
+    Return another session's cgroup as this one sees it.
+    """
+    return Path(os.environ[apart.GROUP]).parent / name
+
+
+class Caller:
+    """
+    A process that runs a command apart, and can be killed.
+    """
+
+    def __init__(self, said: Path) -> None:
+        code = "import sys; from pathlib import Path; from tests.harness import apart; apart.run(sys.argv[1:], Path('/'))"
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", code, "bash", "-c", LASTING, str(said)], cwd=REPO
+        )
+        wait_for(said.exists)
+        self.group = cgroup(Path(said.read_text().strip()).name)
+        self.directory = Path("/tmp") / self.group.name.removeprefix(apart.PREFIX)
+        self.started = psutil.Process(self.process.pid).children(recursive=True)
+
+
+@pytest.fixture
+def caller(tmp_path: Path) -> Iterator[Caller]:
+    caller = Caller(tmp_path / "said")
+    yield caller
+    caller.process.kill()
+    caller.process.wait()
+
+
+def status(*command: str) -> int:
+    return apart.run(command, Path("/"))
+
+
+def test_the_tests_run_apart_themselves() -> None:
+    """Whoever calls pytest need not think of it."""
+    assert apart.inside()
+
+
+def test_the_status_of_the_command_is_returned() -> None:
+    """Make and CI read it."""
+    assert (status("true"), status("sh", "-c", "exit 7")) == (0, 7)
+
+
+def test_what_is_written_to_etc_and_run_is_not_seen_here() -> None:
+    """A broken configuration is nobody else's."""
+    assert status("touch", "/etc/salt-dynatrace-test", "/run/salt-dynatrace-test") == 0
+    assert not Path("/etc/salt-dynatrace-test").exists()
+    assert not Path("/run/salt-dynatrace-test").exists()
+
+
+def test_its_network_is_its_own() -> None:
+    """The loopback alone, and up."""
+    alone = (
+        'test "$(ls /sys/class/net; ip -o addr show up to 127.0.0.1)" != "" && ! ip route | grep .'
+    )
+    assert status("bash", "-c", alone) == 0
+
+
+@pytest.mark.parametrize("number", ["KILL", "TERM"])
+def test_nothing_stays_when_the_caller_is_killed(caller: Caller, number: str) -> None:
+    """No process, no cgroup, no directory, though it could clear away nothing itself."""
+    assert caller.group.exists() and caller.directory.exists() and len(caller.started) > 3
+
+    subprocess.run(["kill", f"-{number}", str(caller.process.pid)], check=True)
+
+    wait_for(lambda: not any(runs(process.pid) for process in caller.started))
+    wait_for(lambda: not caller.group.exists())
+    wait_for(lambda: not caller.directory.exists())
+
+
+def test_what_a_killed_keeper_left_is_swept_up(caller: Caller) -> None:
+    """By the next session; a group that is in use stays."""
+    keeper = caller.started[0]
+    apart.sweep(caller.group.parent, age_s=0)
+    assert caller.group.exists()
+
+    keeper.kill()
+
+    wait_for(lambda: not any(runs(process.pid) for process in caller.started))
+    assert caller.group.exists()
+    apart.sweep(caller.group.parent, age_s=0)
+    assert not caller.group.exists()
+    subprocess.run(["rm", "-rf", "--one-file-system", str(caller.directory)], check=True)
+
+
+@pytest.mark.parametrize(
+    ("reason", "ci", "outcome"),
+    [
+        ("it needs root", "true", "failed"),
+        ("it needs root", "", "skipped"),
+        ("only with FULL=1", "true", "skipped"),
+    ],
+)
+def test_what_the_machine_lacks_is_no_reason_to_skip_in_ci(
+    monkeypatch: pytest.MonkeyPatch, reason: str, ci: str, outcome: str
+) -> None:
+    """Else a test that never runs looks like one that passed."""
+    monkeypatch.setenv("CI", ci)
+    report: Any = SimpleNamespace(
+        skipped=True, outcome="skipped", longrepr=("file", 1, f"Skipped: {reason}")
+    )
+    conftest._must_run(report)
+    assert report.outcome == outcome
