@@ -68,8 +68,8 @@ bench-webhook: venv  ## Notifications a second, and that none is lost.
 
 # Programs that tests and demo call; Salt's grains and services need them too.
 TOOLS = procps iproute2
-# A repository for gitfs.
-test test-all: TOOLS += git
+# A repository for gitfs; what the tests break, and the machines with systemd that they break it in.
+test test-all: TOOLS += git apache2 systemd dbus util-linux openssl
 
 .PHONY: tools
 tools:

@@ -4,7 +4,6 @@ A real master, minion, salt-api and apache2 with the engine between them, once f
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Iterator
 
@@ -12,42 +11,32 @@ import pytest
 
 from tests.harness import apache
 from tests.harness.newcomer import Newcomer
-from tests.harness.stage import HOOK, MINION, Stage
+from tests.harness.stage import MINION, Stage
 from tests.unit.docs.pages import REPO, blocks, commands
 
 TUTORIAL = REPO / "docs" / "tutorial.md"
 
 
 @pytest.fixture(scope="session")
-def machine_apache() -> Iterator[apache.Apache]:
+def own_apache() -> Iterator[None]:
     """
-    The machine's apache2, which is put back as it was found.
+    An apache2 that is apart from this machine's.
     """
-    try:
-        found = apache.Apache.found()
-    except apache.ApacheError as err:
-        pytest.skip(str(err))
-    if not found.was_installed:
-        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        command = ["apt-get", "install", "--yes", "--no-install-recommends", "apache2"]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
-    yield found
-    # Installed is left installed: other tests use it too, and the machine was asked for it.
+    if lacking := apache.why_not():
+        pytest.skip(lacking)
+    yield
     apache.end_by_force()
-    if found.was_serving:
-        found.restore()
 
 
 @pytest.fixture(scope="session")
-def stage(machine_apache: apache.Apache) -> Iterator[Newcomer]:
+def stage(own_apache: None) -> Iterator[Newcomer]:
     """
     Everything running, hosts and tenant set up as the tutorial says: first with test=True, which does nothing.
     """
     [text] = [text for text in blocks(TUTORIAL, "bash") if "dynatrace.orch.setup" in text]
     plan, set_up, _ = commands(text)
     policy = {"cooldown": 0, "max_attempts": 100}
-    options = {"policy": policy, "hook_tag": HOOK}
-    with Newcomer(poll_interval=2, options=options) as running:
+    with Newcomer(poll_interval=2, options={"policy": policy}) as running:
         running.wait_for_engine()
         planned = running.set_up(plan)
         assert [state for state in planned if state["result"] is False] == []

@@ -1,17 +1,14 @@
 """
-The machine's own apache2, put into every kind of trouble, and put back as it was found.
+An apache2 under init scripts, as the whole session has it apart from this machine's, put into every kind of trouble.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
-import os
-import shutil
+import functools
 import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -22,7 +19,9 @@ from typing import Any
 import psutil
 import pytest
 
-REPO = Path(__file__).resolve().parents[3]
+from tests.harness import apache as machine_apache
+from tests.harness.masterless import Masterless, Outcome
+
 EXECUTABLE = Path("/usr/sbin/apache2")
 PID_FILE = Path("/run/apache2/apache2.pid")
 BROKEN_CONF = Path("/etc/apache2/conf-enabled/zz-salt-dynatrace-broken.conf")
@@ -61,7 +60,7 @@ def family() -> list[psutil.Process]:
 
 class Apache:
     """
-    The apache2 of this machine, in the words of the troubles it gets into.
+    The apache2 of this session, in the words of the troubles it gets into.
     """
 
     def main(self) -> psutil.Process:
@@ -113,21 +112,9 @@ class Apache:
 
 
 @pytest.fixture(scope="session")
-def _apache_is_ours() -> Iterator[None]:
-    if os.geteuid() != 0:
-        pytest.skip("needs root: it stops and kills the apache2 of this machine")
-    if not EXECUTABLE.exists():
-        if not shutil.which("apt-get"):
-            pytest.skip("needs a Debian-like system, to install apache2")
-        subprocess.run(["apt-get", "update", "-qq"], check=True)
-        subprocess.run(["apt-get", "install", "-y", "-qq", "apache2"], check=True)
-    was_running = bool(family())
-    if (was_running or port_is_taken(80)) and os.environ.get("APACHE") != "mine":
-        pytest.skip("a server runs here on port 80 (or an apache2); APACHE=mine allows to stop it")
-    yield
-    if was_running:
-        Apache().clear()
-        Apache().start()
+def _apache_is_ours() -> None:
+    if lacking := machine_apache.why_not():
+        pytest.skip(lacking)
 
 
 @pytest.fixture
@@ -160,81 +147,19 @@ def running() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
         process.wait()
 
 
-class Outcome:
-    """
-    What a state run returned: its states by the function that they called.
-    """
-
-    def __init__(self, returned: Any) -> None:
-        assert isinstance(returned, dict), returned
-        self.states = {key.split("_|-")[-1]: value for key, value in returned.items()}
-
-    @property
-    def good(self) -> bool:
-        return all(state["result"] is not False for state in self.states.values())
-
-    @property
-    def failures(self) -> str:
-        return "\n".join(s["comment"] for s in self.states.values() if s["result"] is False)
-
-    @property
-    def done(self) -> dict[str, Any]:
-        return dict(self.states["restarted"]["changes"])
-
-    def comment(self, function: str) -> str:
-        return str(self.states[function]["comment"])
-
-
 @pytest.fixture(scope="session")
-def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def minion(tmp_path_factory: pytest.TempPathFactory) -> Masterless:
     """
-    The configuration directory of a masterless minion that has our modules.
+    A masterless minion that has our modules.
     """
-    root = tmp_path_factory.mktemp("minion")
-    (root / "conf").mkdir()
-    config = {
-        "root_dir": str(root),
-        "id": "scratch",
-        "file_client": "local",
-        "file_roots": {"base": [str(REPO / "salt")]},
-        "pillar_roots": {"base": [str(root / "pillar")]},
-        "cachedir": str(root / "cache"),
-        "pki_dir": str(root / "pki"),
-        "sock_dir": str(root / "sock"),
-        "log_file": str(root / "minion.log"),
-    }
-    (root / "conf" / "minion").write_text(json.dumps(config))
-    assert "states.dynatrace" in salt_call(root / "conf", "saltutil.sync_all")["states"]
-    return root / "conf"
-
-
-def salt_call(conf: Path, *arguments: str) -> Any:
-    """
-    Run salt-call of the Salt that runs the tests, and return what the function returned.
-    """
-    command = [str(Path(sys.executable).parent / "salt-call"), "--local", "-c", str(conf)]
-    ran = subprocess.run(
-        [*command, "--out=json", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=150,
-        check=False,
-    )
-    assert ran.stdout, ran.stderr
-    return json.loads(ran.stdout)["local"]
+    minion = Masterless(tmp_path_factory.mktemp("minion"))
+    assert "states.dynatrace" in minion.sync()["states"]
+    return minion
 
 
 @pytest.fixture
-def remedy(scratch: Path) -> Callable[..., Outcome]:
+def remedy(minion: Masterless) -> Callable[..., Outcome]:
     """
     Run the remedy as the reactor does, or by hand when no attempt is named.
     """
-
-    def run(attempt: str | None = None, test: bool = False, **lookup: Any) -> Outcome:
-        pillar: dict[str, Any] = {"dynatrace": {"lookup": {"apache2": {"deadline": 5, **lookup}}}}
-        if attempt:
-            pillar["dynatrace_attempt"] = {"id": attempt, "jid": "20240721065959123456"}
-        arguments = ["state.apply", "dynatrace.remedy.apache2", "queue=True", f"test={test}"]
-        return Outcome(salt_call(scratch, *arguments, "pillar=" + json.dumps(pillar)))
-
-    return run
+    return functools.partial(minion.remedy, deadline=5)

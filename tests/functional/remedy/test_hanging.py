@@ -6,7 +6,6 @@ No apache2 is touched: the service is a program of the test's, and so is the `se
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.functional.remedy.conftest import REPO, salt_call
+from tests.harness.masterless import Masterless
 
 #: Longer than any test waits: what hangs so long hangs for ever.
 HANG_S = 600
@@ -41,25 +40,13 @@ class Host:
     """
 
     def __init__(self, root: Path) -> None:
-        self.root, self.conf = root, root / "conf"
         self.executable, self.script = root / "served", root / "init.sh"
         self.pid_file, self.hanging = root / "served.pid", root / "hanging.pid"
         shutil.copy(shutil.which("sleep") or "/bin/sleep", self.executable)
         (root / "tree" / "_modules").mkdir(parents=True)
         (root / "tree" / "_modules" / "hanging_service.py").write_text(SERVICE)
-        self.conf.mkdir()
-        config = {
-            "root_dir": str(root),
-            "id": "scratch",
-            "file_client": "local",
-            "file_roots": {"base": [str(REPO / "salt"), str(root / "tree")]},
-            "cachedir": str(root / "cache"),
-            "pki_dir": str(root / "pki"),
-            "sock_dir": str(root / "sock"),
-            "log_file": str(root / "minion.log"),
-        }
-        (self.conf / "minion").write_text(json.dumps(config))
-        synced = salt_call(self.conf, "saltutil.sync_all")
+        self.minion = Masterless(root / "minion", tree=[root / "tree"])
+        synced = self.minion.sync()
         assert "modules.hanging_service" in synced["modules"]
         assert "utils.dynatrace_bounded" in synced["utils"]
 
@@ -93,7 +80,7 @@ class Host:
             **settings,
         }
         single = ("state.single", f"dynatrace.{function}", "name=served")
-        returned = salt_call(self.conf, *single, "settings=" + json.dumps(given))
+        returned = self.minion.call(*single, settings=given)
         assert isinstance(returned, dict), returned
         return dict(next(iter(returned.values())))
 
