@@ -105,7 +105,14 @@ def build(instance: str, config: Config, master: Master) -> loop_.Loop:
     echo = echo_.Echo()
     held = orders_.holder(ledger, policy)
     announcer = bus.Announcer(
-        instance, ledger, master.firing_side, key, attempts_.TAKE_S, echo, held
+        instance,
+        ledger,
+        master.firing_side,
+        key,
+        attempts_.TAKE_S,
+        echo,
+        held,
+        policy.outcome_timeout,
     )
     status = status_.Status(
         instance, float(config.get("poll_interval")) if client else 0.0, time.time()

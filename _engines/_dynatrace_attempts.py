@@ -198,10 +198,8 @@ class Attempts:
                 taken.add(target.minion)
             else:
                 held.append((target, verdict))
-        chosen, rest = together(go)
-        # Whom this event cannot carry is ordered by another one at once.
-        held += [(target, Verdict(Reason.STORM, now)) for target in rest]
-        return chosen, held
+        chosen, later = together(go, held, now)
+        return chosen, held + later
 
     def _verdict(
         self, episode: Episode, target: Target, taken: set[str], limit: int, now: float

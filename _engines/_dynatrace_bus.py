@@ -16,7 +16,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from _dynatrace_echo import HANG_S, SILENCE_S, Doubt, Echo
-from _dynatrace_events import PROBE_TAG, sign
+from _dynatrace_envelope import sign
+from _dynatrace_events import PROBE_TAG
 from _dynatrace_ledger import Ledger, Outgoing
 from _dynatrace_outage import Outage
 
@@ -59,6 +60,7 @@ class Announcer(threading.Thread):
         valid_for: float,
         echo: Echo | None = None,
         held: Callable[[Mapping[str, Any]], bool] = lambda _: False,
+        act_for: float = 0.0,
     ) -> None:
         super().__init__(name=f"{name}-announcer", daemon=True)
         self._held = held
@@ -67,6 +69,7 @@ class Announcer(threading.Thread):
         self._connect = connect
         self._key = key
         self._valid_for = valid_for
+        self._act_for = act_for
         self._echo = echo or Echo()
         self._bus: EventSide | None = None
         self._wake = threading.Event()
@@ -227,7 +230,7 @@ class Announcer(threading.Thread):
             del self._unrecorded[0]
 
     def _put(self, data: Mapping[str, Any], tag: str, seq: int | None = None) -> bool:
-        signed = sign(data, self._key, time.time(), self._valid_for)
+        signed = sign(data, self._key, time.time(), self._valid_for, self._act_for)
         # Noted before: it may be heard before the call returns.
         self._echo.fired(signed["signature"], seq)
         self._firing_since = time.monotonic()

@@ -17,7 +17,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from _dynatrace_events import canonical, clean, iso
+from _dynatrace_envelope import canonical, clean, iso
 from _dynatrace_ledger import Episode, Ledger
 from _dynatrace_policy import Policy
 from _dynatrace_status import Status

@@ -56,8 +56,8 @@ class Episodes:
         Raises ApiError when the entities of a problem cannot be read.
         """
         known = self._ledger.latest_episode(problem_key(problem.problem_id, problem.display_id))
-        if known is not None and known.state == "closed" and known.problem.merged:
-            return None  # It lives on in another problem, whatever the list still shows.
+        if problem.source != "api" and known is not None and known.problem.merged:
+            return None  # It lives on in another problem, whatever is still notified of it.
         if problem.is_open:
             if known is None or known.state == "closed":
                 return self._open(problem, known, now)
@@ -69,12 +69,6 @@ class Episodes:
             return self._refresh(problem, known, now)
         if known is not None and known.state != "closed":
             return self._close(problem, known, now)
-        if problem.merged and problem.status == "OPEN":
-            # Merged before it was seen, and the list shows it open for a while.
-            number, summary = known.episode + 1 if known else 1, digest(problem)
-            key = problem_key(problem.problem_id, problem.display_id)
-            merged = Episode(key, number, problem, Resolution(), summary, _rank(problem), now, now)
-            self._ledger.save_episode(replace(merged, state="closed", closed=now))
         return None
 
     def _open(self, problem: Problem, known: Episode | None, now: float) -> str | None:
@@ -211,6 +205,7 @@ def disarmed(data: dict[str, Any]) -> dict[str, Any]:
         "jid": None,
         "minions": [],
         "technologies": {},
+        "processes": {},
     }
 
 

@@ -1,22 +1,20 @@
 """
-Builds what goes on the event bus: tags, data, ids that are the same on every master, and the signature.
+Builds what goes on the event bus: tags, data, and ids that are the same on every master.
 
-Whatever comes from outside is made fit for the bus here and nowhere else: no lone surrogate, no integer beyond 64
-bits, under 100 kB, and never in a tag or a key.
+Nothing that comes from outside gets into a tag or a key. How data is made fit for the bus and signed is
+``_dynatrace_envelope``.
 """
 
 from __future__ import annotations
 
-import copy
 import hashlib
-import hmac
 import json
 import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timezone
 from typing import Any
 
+from _dynatrace_envelope import MAX_EVENT_BYTES, clean, iso, shrink
 from _dynatrace_policy import Reason, Verdict
 from _dynatrace_problems import Entity, Problem
 from _dynatrace_targets import Resolution, Target
@@ -27,30 +25,10 @@ TEST_TAG = "dynatrace/notification/test"
 COMMAND_PREFIX = "dynatrace/command/"
 #: Fired by the engine to hear whether the bus works; it means nothing to anybody else.
 PROBE_TAG = "dynatrace/engine/probe"
-MAX_EVENT_BYTES = 90_000
-MAX_TEXT_CHARS = 1000
-MAX_ITEMS = 500
-#: Whom a job must reach is never cut from an event, so one event orders only so many: this much of `minions` and
-#: `technologies`, a half of what an event may hold.
+#: Whom a job must reach is never cut from an event, so one event orders only so many: this much of `minions`,
+#: `technologies` and `processes`, a half of what an event may hold.
 MAX_ORDER_BYTES = MAX_EVENT_BYTES // 2
 MAX_TECHNOLOGIES = 20
-#: Never part of the signature: Salt adds the stamp after signing.
-UNSIGNED = ("signature", "_stamp")
-#: Long lists of an event, the least needed first: cut in this order until it fits.
-_LISTS = (
-    "unmatched",
-    "tags",
-    "management_zones",
-    "held",
-    "affected",
-    "event_types",
-    "targets",
-    "outcome",
-)
-
-#: Lone surrogates, which the bus cannot carry, and what lies beyond U+FFFF: Jinja's `tojson` writes that as two
-#: surrogates, which YAML refuses, and an emoji in a title would lose the whole reaction.
-_UNREADABLE = re.compile("[^\u0000-\ud7ff\ue000-\uffff]")
 _TAG_PART = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -80,16 +58,6 @@ def tag(what: str, problem: Problem) -> str:
     severity, number = problem.severity.lower(), problem.display_id or "unknown"
     parts = [part if _TAG_PART.fullmatch(part) else "unknown" for part in (what, severity, number)]
     return "/".join((PREFIX, *parts))
-
-
-def iso(seconds: float | None) -> str | None:
-    """
-    Return epoch seconds as ``2024-07-21T06:59:59.999Z``, or None.
-    """
-    if seconds is None:
-        return None
-    moment = datetime.fromtimestamp(seconds, tz=timezone.utc)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
 
 
 def describe(
@@ -124,6 +92,7 @@ def describe(
         "merged": problem.merged,
         "minions": minions,
         "technologies": _technologies(chosen),
+        "processes": _processes(chosen),
         "targets": [_target(item) for item in resolution.targets],
         "held": [_held(target, verdict) for target, verdict in held],
         "unmatched": [
@@ -142,7 +111,7 @@ def carried(targets: Sequence[Target]) -> int:
     for count, target in enumerate(targets):
         name = len(json.dumps(target.minion)) + 1
         keys = [len(one) + 6 for one in target.technologies[:MAX_TECHNOLOGIES]]
-        used += name * (1 + len(keys)) + sum(keys)
+        used += name * (2 + len(keys)) + sum(keys) + len(json.dumps(clean(_process(target)))) + 2
         if used > MAX_ORDER_BYTES and count:
             return count
     return len(targets)
@@ -182,6 +151,7 @@ def complete(
     }
     if not act:
         data["technologies"] = {}
+        data["processes"] = {}
         data["minions"] = []
     return shrink(clean(data))
 
@@ -198,6 +168,29 @@ def _technologies(targets: Iterable[Target]) -> dict[str, list[str]]:
             if target.minion not in minions:
                 minions.append(target.minion)
     return found
+
+
+def _processes(targets: Iterable[Target]) -> dict[str, dict[str, Any]]:
+    """
+    Return by minion the process that is meant there; an attempt has one at most, and the first would count.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for target in targets:
+        found.setdefault(target.minion, _process(target))
+    return found
+
+
+def _process(target: Target) -> dict[str, Any]:
+    known = target.process
+    return {
+        "entity": target.entity,
+        "failed": iso(target.failed / 1000 if target.failed else None),
+        "executable": known.executable,
+        "command_line": known.command_line,
+        "config": known.config,
+        "ports": list(known.ports),
+        "unit": known.unit,
+    }
 
 
 def _target(target: Target) -> dict[str, Any]:
@@ -219,66 +212,3 @@ def _held(target: Target, verdict: Verdict) -> dict[str, Any]:
         "reason": reason.value,
         "until": iso(verdict.until),
     }
-
-
-def clean(value: Any) -> Any:
-    """
-    Return ``value`` as the bus can carry it: texts without lone surrogates and not too long, integers of 64 bits.
-    """
-    if isinstance(value, str):
-        text = _UNREADABLE.sub("\ufffd", value)
-        return text if len(text) <= MAX_TEXT_CHARS else text[: MAX_TEXT_CHARS - 1] + "…"
-    if isinstance(value, bool) or value is None:
-        return value
-    if isinstance(value, int):
-        return value if -(2**63) <= value < 2**63 else str(value)
-    if isinstance(value, float):
-        return str(
-            value
-        )  # A float may come back from msgpack and JSON as another text, and break the signature.
-    if isinstance(value, Mapping):
-        return {str(key): clean(item) for key, item in value.items()}
-    return [clean(item) for item in value]
-
-
-def shrink(data: dict[str, Any]) -> dict[str, Any]:
-    """
-    Return ``data`` under the event size limit, its long lists cut and the number of what was left out under ``cut``.
-    """
-    data = copy.deepcopy(data)
-    for name in _LISTS:
-        _cut(data, name, MAX_ITEMS)
-    keep = MAX_ITEMS
-    while len(canonical(data)) > MAX_EVENT_BYTES and keep > 0:
-        keep //= 2
-        for name in _LISTS:
-            _cut(data, name, keep)
-            if len(canonical(data)) <= MAX_EVENT_BYTES:
-                break
-    return data
-
-
-def _cut(data: dict[str, Any], name: str, keep: int) -> None:
-    items = data.get(name)
-    if isinstance(items, list) and len(items) > keep:
-        data["cut"][name] = data["cut"].get(name, 0) + len(items) - keep
-        data[name] = items[:keep]
-
-
-def canonical(data: Mapping[str, Any]) -> bytes:
-    """
-    Return the bytes that are signed: JSON with sorted keys, ASCII only, without what is never signed.
-    """
-    rest = {key: value for key, value in data.items() if key not in UNSIGNED}
-    return json.dumps(rest, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
-
-
-def sign(data: Mapping[str, Any], key: bytes, fired: float, valid_for: float) -> dict[str, Any]:
-    """
-    Return a copy of ``data`` with the moment of firing, the end of its validity, and the signature over all of it.
-    """
-    signed = {key_: value for key_, value in data.items() if key_ not in UNSIGNED}
-    signed["fired"] = iso(fired)
-    signed["valid_until"] = iso(fired + valid_for)
-    signed["signature"] = hmac.new(key, canonical(signed), hashlib.sha256).hexdigest()
-    return signed

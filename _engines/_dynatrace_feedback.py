@@ -193,9 +193,16 @@ class Feedback(threading.Thread):
         self._ledger.comment_trying(record.marker, due)
         self._client.comment(record.problem_id, record.message, CONTEXT)
 
+    def _is_over(self, record: Comment) -> bool:
+        """
+        Tell whether a problem that is not found is over; while the list shows it, it will be found.
+        """
+        episode = self._ledger.latest_episode(record.problem_id)
+        return episode is None or episode.state != "open"
+
     def _failed(self, record: Comment, what: str, error: ApiError) -> None:
         surely_not = isinstance(error, (AuthError, RateLimited, NotSent)) and not record.doubtful
-        hopeless = isinstance(error, NotFound) or record.tries >= TRIES
+        hopeless = record.tries >= TRIES or (isinstance(error, NotFound) and self._is_over(record))
         if what == "event":  # It cannot be looked for: what may be there is not sent again.
             hopeless = hopeless or not surely_not
         if hopeless:

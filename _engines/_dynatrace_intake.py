@@ -11,7 +11,7 @@ import hashlib
 import json
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
@@ -32,6 +32,9 @@ ENTITY_CACHE_SIZE = 20_000
 #: A notified problem may reach the API later than its notification; after so many looks it is given up.
 NOTICE_TRIES = 12
 NOTICE_WAIT_CAP_S = 60.0
+#: An end may be notified before the API shows it; after so many looks the API is believed. It takes half a minute.
+ENDS = ("RESOLVED", "MERGED")
+ENDING_TRIES = 6
 #: A name this long is no problem number but a PID of an older tenant, without ``_<ms>V2``.
 OLD_PID_DIGITS = 15
 
@@ -123,6 +126,8 @@ class Intake:
         self._prefix = name
         self._ledger = ledger
         self._client = client
+        #: What the last poll did not find and did not take for closed either.
+        self._missed: set[str] = set()
         self._pool = ThreadPoolExecutor(PARALLEL_READS, thread_name_prefix=f"{name}-reader")
 
     def look(self, now: float, poll: bool) -> Seen:
@@ -170,6 +175,7 @@ class Intake:
         """
         by_name: dict[str, list[tuple[int, int]]] = {}
         merged = {_called(notice) for _, notice, *_ in notices if notice.state == "MERGED"}
+        ends = {_called(notice) for _, notice, *_ in notices if notice.state in ENDS}
         for notice_id, notice, tries, _ in notices:
             by_name.setdefault(_called(notice), []).append((notice_id, tries))
         names = list(by_name)
@@ -179,9 +185,15 @@ class Intake:
         ):
             ids = [notice_id for notice_id, _ in by_name[name]]
             if isinstance(found, Problem):
-                seen.problems.append(replace(found, merged=True) if name in merged else found)
+                # Over is what the API says is over; why, it does not say.
+                is_merged = name in merged and not found.is_open
+                seen.problems.append(replace(found, merged=is_merged))
                 done.add(found.problem_id or "")
-                seen.answered += ids
+                tries = max(tries for _, tries in by_name[name])
+                if name in ends and found.is_open and tries + 1 < ENDING_TRIES:
+                    self._ledger.postpone_notices(ids, now + 2.0**tries)
+                else:
+                    seen.answered += ids
             else:
                 self._postpone(name, found, by_name[name], seen, now)
         return done
@@ -237,19 +249,32 @@ class Intake:
         wanted = [key for key, problem in listed.items() if known.get(key) != digest(problem)]
         # What is no longer listed may be closed, or have been missed by the walk: it is asked for one by one.
         wanted += [key for key in known if key not in listed and not key.startswith("display:")]
-        self._read_all([key for key in wanted if key not in done], seen)
+        self._read_all(
+            [key for key in wanted if key not in done], seen, None if listing.unreadable else listed
+        )
         seen.listed = True
         seen.open_count = len(listed)
 
-    def _read_all(self, keys: list[str], seen: Seen) -> None:
+    def _read_all(self, keys: list[str], seen: Seen, listed: Container[str] | None) -> None:
+        """
+        Read problems one by one; ``listed`` are those that the list shows, None if it may show others too.
+        """
+        missed: set[str] = set()
         for key, found in zip(keys, self._all(self.read, keys), strict=True):
             if isinstance(found, Problem):
                 seen.problems.append(found)
-            elif isinstance(found, NotFound):
+            elif not isinstance(found, NotFound):
+                seen.error = seen.error or found
+            elif listed is None or key in listed:
+                missed.add(key)  # One answer of two is wrong; the next poll asks again.
+            else:
                 log.warning("%s: the tenant no longer knows the problem %s", self._prefix, key)
                 seen.problems.append(Problem(key, None, status="CLOSED"))
-            else:
-                seen.error = seen.error or found
+        for key in sorted(missed - self._missed):
+            log.warning(
+                "%s: %s may be open and is not found; it stays as it was", self._prefix, key
+            )
+        self._missed = missed
 
     def _all(self, read: Callable[[str], Problem], keys: Iterable[str]) -> list[Problem | ApiError]:
         """

@@ -85,9 +85,9 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "hook_tag",
-        "salt/netapi/hook/dynatrace",
+        None,  # Any accepted minion can fire it.
         checks.optional(checks.tag),
-        "Event tag under which salt-api's hook is heard.",
+        "Event tag under which salt-api's hook is heard; null: not heard.",
     ),
     Option("webhook.address", "127.0.0.1", checks.text, "Address that the listener binds."),
     Option("webhook.port", 8765, checks.whole(1, 65535), "Port that the listener binds."),

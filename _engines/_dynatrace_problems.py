@@ -116,6 +116,29 @@ class Problem:
 
 
 @dataclass(frozen=True)
+class Process:
+    """
+    What Dynatrace tells of a process, by which it is known again; what it does not tell is None or empty.
+
+    ``unit`` is the OS service that it belongs to, as its host tells. ``container`` names the mark by which it runs in one.
+    """
+
+    executable: str | None = None
+    command_line: str | None = None
+    config: str | None = None
+    ports: tuple[int, ...] = ()
+    unit: str | None = None
+    container: str | None = None
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Process:
+        """
+        Return the process that ``dataclasses.asdict`` made plain.
+        """
+        return cls(**{**data, "ports": tuple(data["ports"])})
+
+
+@dataclass(frozen=True)
 class EntityDetail:
     """
     What matching needs of an entity; ``relations`` maps a relationship to entity ids (from and to, one name each).
@@ -129,6 +152,7 @@ class EntityDetail:
     dns_names: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
     salt_minions: tuple[str, ...] = ()
+    process: Process = field(default_factory=Process)
 
 
 def is_entity_id(value: Any) -> bool:

@@ -11,9 +11,13 @@ from dataclasses import replace
 from _dynatrace_announcements import name_of
 from _dynatrace_events import attempt_id, carried, job_id
 from _dynatrace_ledger import Attempt, Episode, Ledger
+from _dynatrace_policy import Reason, Verdict
 from _dynatrace_targets import Target, last_failure
 
 log = logging.getLogger(__name__)
+
+#: Of a process whose technology nobody knows: it may be any.
+_ANY = frozenset({""})
 
 
 class Recovery:
@@ -75,17 +79,35 @@ def next_attempt(episode: Episode, now: float) -> Attempt:
     return Attempt(own_id, episode.problem_key, episode.episode, number, jid, "planned", now)
 
 
-def together(targets: list[Target]) -> tuple[list[Target], list[Target]]:
+def together(
+    targets: list[Target], held: list[tuple[Target, Verdict]], now: float
+) -> tuple[list[Target], list[tuple[Target, Verdict]]]:
     """
-    Return those of the targets that one attempt may order, and the rest.
+    Return those of the targets that one attempt may order, and why the rest of them is ``held`` too.
 
-    Each technology has a remedy of its own, one event starts one job on a minion, and it carries only so many.
+    Each technology has a remedy of its own, one event starts one job on a minion, which is about one process, and it
+    carries only so many.
     """
     first = next((set(one.technologies) for one in targets if one.technologies), set())
-    alike = [one for one in targets if not one.technologies or set(one.technologies) == first]
-    chosen = alike[: carried(alike)]
-    known = set(chosen)
-    return chosen, [one for one in targets if one not in known]
+    at_work: dict[str, set[str]] = {}
+    for target, verdict in held:
+        if verdict.reason is Reason.IN_PROGRESS:
+            at_work.setdefault(target.minion, set()).update(target.technologies or _ANY)
+    chosen: list[Target] = []
+    later: list[tuple[Target, Verdict]] = []
+    for target in targets:
+        known, own = at_work.get(target.minion, set()), set(target.technologies)
+        if known and (known & (own | _ANY) or not own):
+            # It gets the next attempt when that one is done: the two would run beside each other, or pass for one.
+            later.append((target, Verdict(Reason.IN_PROGRESS)))
+        elif own and own != first:
+            later.append((target, Verdict(Reason.STORM, now)))
+        else:
+            chosen.append(target)
+            at_work[target.minion] = known | (own or _ANY)
+    count = carried(chosen)
+    # Whom this event cannot carry is ordered by another one at once.
+    return chosen[:count], [(one, Verdict(Reason.STORM, now)) for one in chosen[count:]] + later
 
 
 def record(ledger: Ledger, attempt: Attempt, targets: list[Target], episode: Episode) -> None:

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from _dynatrace_envelope import iso
 from _dynatrace_errors import LedgerError
-from _dynatrace_events import iso
 from _dynatrace_ledger import Ledger
 
 #: Installed by pip, cloned or synced, the engine knows its version from here alone; setup.cfg reads it.

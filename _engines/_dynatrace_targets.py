@@ -8,11 +8,11 @@ marks as root cause relevant decides then; without it the hosts are listed, and 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from _dynatrace_minions import Match
-from _dynatrace_problems import DOWN_EVENTS, Entity, EntityDetail, Problem
+from _dynatrace_problems import DOWN_EVENTS, Entity, EntityDetail, Problem, Process
 
 PROCESS = "PROCESS_GROUP_INSTANCE"
 WIDE = ("SERVICE", "PROCESS_GROUP")
@@ -27,7 +27,8 @@ class Target:
     """
     One matched minion and the entity that failed on it.
 
-    ``technologies`` are those of the process, and only when the evidence says that this process is down.
+    ``technologies`` are those of the process, and only when the evidence says that this process is down; ``failed`` is
+    when it last did, in UTC milliseconds, if the evidence tells.
     ``actionable`` is false for a host that is only one of many on which a service runs.
     """
 
@@ -38,13 +39,16 @@ class Target:
     root_cause: bool = False
     matched_by: str = ""
     actionable: bool = True
+    process: Process = field(default_factory=Process)
+    failed: int | None = None
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Target:
         """
         Return the target that ``dataclasses.asdict`` made plain.
         """
-        return cls(**{**data, "technologies": tuple(data["technologies"])})
+        process = Process.from_dict(data["process"]) if "process" in data else Process()
+        return cls(**{**data, "technologies": tuple(data["technologies"]), "process": process})
 
 
 @dataclass(frozen=True)
@@ -139,6 +143,7 @@ def _place(
 ) -> None:
     host_id = subject.id
     technologies: tuple[str, ...] = ()
+    process = Process()
     if subject.type == PROCESS:
         detail = entity(subject.id)
         hosts = detail.relations.get("from.isProcessOf", ()) if detail else ()
@@ -152,12 +157,21 @@ def _place(
             return
         host_id = hosts[0]
         technologies = detail.technologies if is_down(problem, subject.id) else ()
+        process = detail.process
     match = find(host_id, lambda: entity(host_id))
     if match.minion is None:
         unmatched[subject.id] = Unmatched(subject.id, match.reason)
         return
-    target = Target(match.minion, host_id, subject.id, technologies, root_cause, match.by)
-    targets[match.minion, subject.id] = target
+    targets[match.minion, subject.id] = Target(
+        match.minion,
+        host_id,
+        subject.id,
+        technologies,
+        root_cause,
+        match.by,
+        process=process,
+        failed=last_failure(problem, subject.id),
+    )
 
 
 def _hosts_reason(count: int) -> str:

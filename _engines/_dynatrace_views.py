@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from _dynatrace_events import iso
+from _dynatrace_envelope import iso
 from _dynatrace_ledger import Attempt, Episode, Ledger
 from _dynatrace_policy import Policy
 from _dynatrace_status import VERSION, Status

@@ -71,7 +71,9 @@ def order(data, technology):
     Return what a reaction to a genuine event needs, or None when there is nothing to do.
 
     ``minions`` is the list of those where a process of this technology is down; ``metadata`` goes
-    with the job, for ``salt-run jobs.list_jobs``; ``pillar`` tells the remedy which attempt it is.
+    with the job, for ``salt-run jobs.list_jobs``; ``pillar`` tells the remedy which attempt it is,
+    which process is meant on each minion, and until when it may begin. It has a key of its own,
+    ``dynatrace_attempt``, so that no merging strategy hides a site's own pillar behind it.
 
     technology
         As the event's ``technologies`` spells it: ``APACHE_HTTPD``, ``NGINX``.
@@ -87,13 +89,19 @@ def order(data, technology):
         return None
     attempt = {key: data[key] for key in ("jid", "problem_id", "display_id", "title")}
     attempt.update(id=data["attempt_id"], number=data["attempt"])
+    attempt["valid_until"] = data.get("act_until")
+    processes = data.get("processes") or {}
+    attempt["processes"] = {name: processes[name] for name in minions if name in processes}
     metadata = {
         "dynatrace_attempt": data["attempt_id"],
         "dynatrace_problem": data["problem_id"],
         "dynatrace_display_id": data["display_id"],
     }
-    pillar = {"dynatrace": {"attempt": attempt}}
-    return {"minions": minions, "metadata": metadata, "pillar": pillar}
+    return {
+        "minions": minions,
+        "metadata": metadata,
+        "pillar": {"dynatrace_attempt": attempt},
+    }
 
 
 def sign(data, valid_for):

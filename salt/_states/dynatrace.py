@@ -39,7 +39,7 @@ os_family
     What differs by the grain ``os_family``: for each family a mapping of the above.
 
 The pillar ``dynatrace:lookup:<name of the state>`` wins. The attempt is the pillar's too,
-``dynatrace:attempt``, as the reactor hands it on; a run by hand has none.
+``dynatrace_attempt``, as the reactor hands it on; a run by hand has none.
 """
 
 import errno
@@ -263,7 +263,7 @@ def answers(name, settings):
 
 
 def _attempt():
-    return _mapping(_mapping(__pillar__.get("dynatrace")).get("attempt"))
+    return _mapping(__pillar__.get("dynatrace_attempt"))
 
 
 def _mapping(value):

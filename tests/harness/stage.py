@@ -19,6 +19,8 @@ from tests.harness.started import Started
 from tests.tenant import Tenant
 
 MINION = "web01"
+#: Where salt-api puts what its /hook/dynatrace receives.
+HOOK = "salt/netapi/hook/dynatrace"
 #: The first request after a start reads much; what is normal takes a tenth of it.
 SYNC_S = 60.0
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.harness.intruder import Intruder
-from tests.harness.stage import MINION, Stage
+from tests.harness.stage import HOOK, MINION, Stage
 from tests.integration.test_healing import (
     BROKEN,
     PID_FILE,
@@ -29,7 +29,6 @@ from tests.integration.test_healing import (
 pytestmark = pytest.mark.apache
 
 OPEN = "dynatrace/problem/open/availability/P-1"
-HOOK = "salt/netapi/hook/dynatrace"
 GOOD = {"result": True, "comment": "it serves", "changes": {}, "__run_num__": 1}
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from _dynatrace_commands import pages
-from _dynatrace_events import MAX_EVENT_BYTES, sign
+from _dynatrace_envelope import MAX_EVENT_BYTES, sign
 
 from tests.functional.engine.conftest import Scene
 from tests.functional.engine.world import BAD, KEY, World

@@ -5,6 +5,7 @@ What must not be forgotten: problems that nobody heals and nobody is called to.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import _dynatrace_ways as ways
@@ -13,6 +14,7 @@ from _dynatrace_config import load
 
 from tests.functional.engine.conftest import Scene
 from tests.functional.engine.world import BAD, GOOD, World, down
+from tests.unit.engine.bodies import problem_v1, problem_v2
 
 
 def run_orders(world: World, returned: object) -> None:
@@ -259,14 +261,75 @@ def test_one_problem_that_breaks_the_engine_keeps_no_other_from_being_healed(
     assert ["web01"] in [data["minions"] for data in world.events()]
 
 
-def test_a_problem_that_is_merged_before_it_was_seen_starts_nothing(scene: Scene) -> None:
+ENDS: dict[str, Callable[[str], dict[str, Any]]] = {
+    "merged": lambda own: {"PID": own, "State": "MERGED"},
+    "resolved": lambda own: {"PID": own, "State": "RESOLVED"},
+    "closed": lambda own: {"PID": own, "State": "CLOSED"},
+    "v1 details": lambda own: {
+        "ProblemDetailsJSON": problem_v1(id=own, status="CLOSED", endTime=1721545300000)
+    },
+    "v2 details": lambda own: {
+        "ProblemDetailsJSONv2": problem_v2(problemId=own, status="CLOSED", endTime=1721545300000)
+    },
+    "a record of Grail": lambda own: {"eventData": {"event.id": own, "event.status": "CLOSED"}},
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_notification_ends_nothing_that_the_api_shows_open(scene: Scene, end: str) -> None:
     """
-    The notification comes before the first poll, and the list shows the problem open for a while.
+    Neither one that was seen, which is healed on, nor one that was not, which is healed.
+    """
+    for name in ("web01", "web02"):
+        scene.host(name)
+    world = scene.world()
+    problem = scene.tenant.open_problem(scene.apaches["web01"])
+    world.poll()
+    unseen = scene.tenant.open_problem(scene.apaches["web02"])
+    for one in (problem, unseen):
+        world.notify(json.dumps(ENDS[end](one.problem_id)).encode())
+    world.cycle(1)
+    for _ in range(30):
+        run_orders(world, BAD)
+        world.poll(31)
+    assert "resolved" not in world.whats()
+    assert world.events("retry")[0]["minions"] == ["web01"]
+    assert world.events("open")[1]["minions"] == ["web02"]
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_an_end_that_is_told_before_the_api_knows_it_is_not_missed(scene: Scene, end: str) -> None:
+    """
+    Who never polls would hear of it no more: it is looked at again for a while.
     """
     apache = scene.host("web01")
-    world = scene.world()
+    world = scene.world(poll_interval=0)
     problem = scene.tenant.open_problem(apache)
-    world.notify(json.dumps({"PID": problem.problem_id, "State": "MERGED"}).encode())
+    world.notify(json.dumps({"PID": problem.problem_id, "State": "OPEN"}).encode())
+    world.cycle(1)
+    world.salt_runs(world.events("open")[0])
+    world.notify(json.dumps(ENDS[end](problem.problem_id)).encode())
+    world.cycle(1)
+    assert world.whats() == ["open", "healed"]
+    scene.tenant.close_problem(problem)
     for _ in range(5):
-        world.poll(31)
-    assert world.events() == []
+        world.cycle(1)
+    assert world.whats() == ["open", "healed", "resolved"]
+
+
+def test_a_problem_that_was_merged_and_is_opened_again_is_healed_again(scene: Scene) -> None:
+    """
+    It is over when the API says so, and begins anew when the API says that.
+    """
+    apache = scene.host("web01")
+    world = scene.world(policy={"cooldown": 0})
+    problem = scene.tenant.open_problem(apache)
+    world.poll()
+    world.salt_runs(world.events("open")[0])
+    scene.tenant.close_problem(problem)
+    world.notify(json.dumps({"PID": problem.problem_id, "State": "MERGED"}).encode())
+    world.cycle(1)
+    scene.tenant.reopen_problem(problem)
+    world.poll(600)
+    assert world.whats() == ["open", "healed", "resolved", "open"]
+    assert world.events("open")[1]["minions"] == ["web01"]

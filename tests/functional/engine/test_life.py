@@ -286,7 +286,7 @@ def test_duplicates_of_one_dead_process_cause_one_attempt(scene: Scene) -> None:
 
 def test_a_merged_problem_ends_and_starts_nothing(scene: Scene) -> None:
     """
-    MERGED ends the episode as resolved, whatever the list still shows.
+    The API says that it is over, and the notification why.
     """
     apache = scene.host("web01")
     world = scene.world()
@@ -294,8 +294,11 @@ def test_a_merged_problem_ends_and_starts_nothing(scene: Scene) -> None:
     world.poll()
     world.salt_runs(world.events("open")[0])
     world.cycle(1)
+    other = scene.tenant.open_problem(scene.tenant.add_host("db01.example.com"))
+    scene.tenant.merge_problem(problem, other)
     world.notify(json.dumps({"PID": problem.problem_id, "State": "MERGED"}).encode())
     world.cycle(1)
+    scene.tenant.close_problem(other)
     world.poll(30)
     world.poll(3000)
     assert world.whats() == ["open", "healed", "resolved"]

@@ -72,7 +72,6 @@ class Model(RuleBasedStateMachine):
         }
         self.world = World(self.tenant, Path(self.home.name), grains, policy=policy)
         self.problems: list[Problem] = []
-        self.merged: set[str] = set()
         self.spans: dict[str, list[list[float]]] = collections.defaultdict(list)
         self.read = 0
         self.kills = 0
@@ -159,8 +158,7 @@ class Model(RuleBasedStateMachine):
 
     @rule(which=anything)
     def reopen(self, which: int) -> None:
-        problem = self._one(which, "CLOSED")
-        if problem and problem.problem_id not in self.merged:
+        if problem := self._one(which, "CLOSED"):
             self.tenant.reopen_problem(problem)
             self.spans[problem.problem_id].append([self.world.now, float("inf")])
 
@@ -169,7 +167,6 @@ class Model(RuleBasedStateMachine):
         problem = self._one(which, "OPEN")
         if problem and problem is not self.problems[0]:
             self.tenant.merge_problem(problem, self.problems[0])
-            self.merged.add(problem.problem_id)
             self._ends(problem)
 
     @rule(which=anything)
@@ -201,17 +198,18 @@ class Model(RuleBasedStateMachine):
     def fault(self, name: str, times: int, path: str) -> None:
         self.tenant.fault(name, times=times, path=path)
 
-    @rule(which=anything, times=st.integers(1, 3), late=st.booleans())
-    def notify(self, which: int, times: int, late: bool) -> None:
+    @rule(
+        which=anything,
+        times=st.integers(1, 3),
+        state=st.sampled_from(["OPEN", "RESOLVED", "MERGED", "?"]),
+    )
+    def notify(self, which: int, times: int, state: str) -> None:
         """
-        Notify of any problem, old or new, once or more, by its state or by one that is no longer true.
+        Notify of any problem, old or new, once or more, by any state, true or not.
         """
         if not self.problems:
             return
         problem = self.problems[which % len(self.problems)]
-        state = "OPEN" if late or problem.status == "OPEN" else "RESOLVED"
-        if problem.problem_id in self.merged and not late:
-            state = "MERGED"
         body = {"PID": problem.problem_id, "ProblemID": problem.display_id, "State": state}
         for _ in range(times):
             self.world.notify(json.dumps(body).encode())

@@ -195,7 +195,7 @@ def test_more_minions_than_an_event_carries_are_ordered_by_several(scene: Scene)
     """
     At once and each once, when the storm guard lets all of them; nobody is cut from an event.
     """
-    names = [f"web{number:03d}".ljust(250, "x") for number in range(120)]
+    names = [f"web{number:03d}".ljust(250, "x") for number in range(80)]
     for name in names:
         scene.host(name)
     world = scene.world(policy={"max_minions": 1000})

@@ -216,6 +216,7 @@ class World:
             KEY,
             attempts_.TAKE_S,
             held=orders_.holder(self.ledger, policy),
+            act_for=policy.outcome_timeout,
         )
         self.hearer = hearer_.Hearer("test", lambda: self.bus, lambda _: None, None)
         self.status = status_.Status("test", config.get("poll_interval"), self.now)

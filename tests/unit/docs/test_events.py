@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import _dynatrace_envelope as envelope
 import _dynatrace_events as events
 import _dynatrace_policy as policy
 import _dynatrace_status as status
@@ -21,7 +22,7 @@ from tests.unit.docs.pages import REPO, rows, section
 PAGE = REPO / "docs" / "events.md"
 OPERATIONS = REPO / "docs" / "operations.md"
 #: Mappings whose keys are data: documented as a whole.
-OPEN_ENDED = ("technologies", "cut", "root_cause")
+OPEN_ENDED = ("technologies", "processes", "cut", "root_cause")
 
 
 def event() -> dict[str, Any]:
@@ -43,7 +44,7 @@ def event() -> dict[str, Any]:
         outcome=[{"minion": "web01", "ok": True, "comment": "it serves"}],
         act=True,
     )
-    return events.sign(data, b"key", 0.0, 30.0)
+    return envelope.sign(data, b"key", 0.0, 30.0)
 
 
 def paths(data: Mapping[str, Any]) -> Iterator[str]:
@@ -100,8 +101,8 @@ def test_every_kind_of_event_the_engine_announces_is_documented() -> None:
 def test_the_limits_are_those_documented() -> None:
     """The numbers on the page are the constants of the code."""
     limits = section(PAGE, "Limits")
-    assert f"{events.MAX_EVENT_BYTES:,} bytes" in limits
-    assert f"at most {events.MAX_ITEMS} entries" in limits
+    assert f"{envelope.MAX_EVENT_BYTES:,} bytes" in limits
+    assert f"at most {envelope.MAX_ITEMS} entries" in limits
 
 
 def test_the_facts_of_health_are_those_documented(tmp_path: Path) -> None:

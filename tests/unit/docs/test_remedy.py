@@ -52,7 +52,7 @@ def test_the_reactor_starts_the_state_of_the_page(tmp_path: Path) -> None:
     assert told["jid"] == "20240721065959123456"
     [mods, queue, pillar] = told["args"]
     assert (mods, queue) == ({"mods": "remedy.nginx"}, {"queue": True})
-    assert pillar["pillar"]["dynatrace"]["attempt"]["title"] == HOSTILE
+    assert pillar["pillar"]["dynatrace_attempt"]["title"] == HOSTILE
 
 
 @pytest.mark.parametrize("event", [{}, {"technologies": {"NGINX": ["web01"]}, "attempt": 0}])

@@ -302,7 +302,7 @@ GOOD_ONES = [
     {
         **GOOD,
         "poll_interval": 0,
-        "hook_tag": None,
+        "hook_tag": "salt/netapi/hook/dynatrace",
         "problem_selector": 'severityLevel("AVAILABILITY")',
     },
     {**GOOD, "proxy": "http://me:a-secret@proxy.example.com:3128"},
@@ -340,7 +340,7 @@ DEFAULTS = {
     "lookback": 86400,
     "feedback.comment": True,
     "ledger": None,
-    "hook_tag": "salt/netapi/hook/dynatrace",
+    "hook_tag": None,
     "webhook.address": "127.0.0.1",
     "webhook.port": 8765,
     "webhook.path": "/dynatrace",

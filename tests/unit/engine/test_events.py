@@ -15,22 +15,10 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from _dynatrace_events import (
-    MAX_EVENT_BYTES,
-    attempt_id,
-    canonical,
-    carried,
-    clean,
-    complete,
-    describe,
-    iso,
-    job_id,
-    shrink,
-    sign,
-    tag,
-)
+from _dynatrace_envelope import MAX_EVENT_BYTES, canonical, clean, iso, shrink, sign
+from _dynatrace_events import attempt_id, carried, complete, describe, job_id, tag
 from _dynatrace_policy import Reason, Verdict
-from _dynatrace_problems import Entity
+from _dynatrace_problems import Entity, Process
 from _dynatrace_targets import Resolution, Target, Unmatched
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -81,6 +69,7 @@ DOCUMENTED = {
         "under_maintenance",
         "minions",
         "technologies",
+        "processes",
         "targets",
         "held",
         "unmatched",
@@ -88,7 +77,7 @@ DOCUMENTED = {
     ),
     *("dry_run", "signature"),
 }
-ADDED = {"fired", "valid_until", "reason", "outcome", "cut", "merged"}
+ADDED = {"fired", "valid_until", "act_until", "reason", "outcome", "cut", "merged"}
 
 
 def event(act: bool = True, what: str = "open", **changes: Any) -> dict[str, Any]:
@@ -285,8 +274,53 @@ def test_an_event_that_reports_gives_nobody_to_act_on() -> None:
     """
     data = event(act=False, what="resolved")
     assert (data["minions"], data["technologies"], data["attempt"]) == ([], {}, 0)
-    assert (data["attempt_id"], data["jid"]) == (None, None)
+    assert (data["attempt_id"], data["jid"], data["processes"]) == (None, None, {})
+    assert sign(data, KEY, NOW, 30, 120)["act_until"] is None
     assert data["targets"]
+
+
+def test_an_order_says_which_process_is_meant_on_each_minion() -> None:
+    """
+    A technology is no identity: by these the minion knows whether it would touch the process that failed.
+    """
+    known = Process(
+        executable="/usr/sbin/apache2",
+        command_line="/usr/sbin/apache2 -k start",
+        config="/etc/apache2/apache2.conf",
+        ports=(80, 443),
+        unit="apache2.service",
+    )
+    data = event(acting=(target(process=known, failed=START), target(minion="web02")))
+    assert data["processes"] == {
+        "web01": {
+            "entity": PROCESS,
+            "failed": "2024-07-21T06:59:59.999Z",
+            "executable": "/usr/sbin/apache2",
+            "command_line": "/usr/sbin/apache2 -k start",
+            "config": "/etc/apache2/apache2.conf",
+            "ports": [80, 443],
+            "unit": "apache2.service",
+        },
+        "web02": {
+            "entity": PROCESS,
+            "failed": None,
+            "executable": None,
+            "command_line": None,
+            "config": None,
+            "ports": [],
+            "unit": None,
+        },
+    }
+
+
+def test_an_order_says_until_when_it_may_be_begun() -> None:
+    """
+    The moment of firing and the time that the engine waits for the outcome; a reactor has less.
+    """
+    signed = sign(event(), KEY, NOW, 30, 120)
+    assert signed["valid_until"] == "2024-07-21T07:01:30.000Z"
+    assert signed["act_until"] == "2024-07-21T07:03:00.000Z"
+    assert "act_until" not in sign({"what": "started"}, KEY, NOW, 30, 120)
 
 
 def test_one_minion_with_two_processes_is_named_once() -> None:
@@ -406,8 +440,9 @@ def test_whom_an_event_orders_fits_in_it_and_is_never_cut(length: int, technolog
     Thousands of minions are ordered by several events; each names all that it orders.
     """
     names = tuple(f"TECHNOLOGY_{number:053d}" for number in range(technologies))
+    process = Process("/" + "ü" * length, "ü" * length * 8, None, (80,) * length, "ü.service")
     left = [
-        target(minion=f"{number:05d}".ljust(length, "ü"), technologies=names)
+        target(minion=f"{number:05d}".ljust(length, "ü"), technologies=names, process=process)
         for number in range(9000)
     ]
     large = problem(title="ü" * 1000, url="https://" + "ü" * 1000, impact="ü" * 1000)
@@ -418,6 +453,7 @@ def test_whom_an_event_orders_fits_in_it_and_is_never_cut(length: int, technolog
         assert len(canonical(data)) < LIMIT
         assert data["minions"] == [one.minion for one in left[:count]]
         assert all(minions == data["minions"] for minions in data["technologies"].values())
+        assert list(data["processes"]) == data["minions"]
         assert len(data["technologies"]) == min(technologies, 20)
         left = left[count:]
 

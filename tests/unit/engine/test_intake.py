@@ -12,6 +12,7 @@ import pytest
 from _dynatrace_client import Client, Listing
 from _dynatrace_errors import AuthError, NotFound, RateLimited, Unavailable, UnexpectedAnswer
 from _dynatrace_intake import (
+    ENDING_TRIES,
     ENTITY_CACHE_S,
     NOTICE_TRIES,
     PARALLEL_READS,
@@ -215,15 +216,36 @@ def test_an_old_pid_leads_to_the_problem(tenant: Tenant, ledger: Ledger, intake:
     assert first.problem_id not in detail_reads(tenant)
 
 
-def test_merged_comes_from_the_notification(tenant: Tenant, ledger: Ledger, intake: Intake) -> None:
+@pytest.mark.parametrize("is_over", [True, False])
+def test_merged_is_only_said_of_what_the_api_says_is_over(
+    tenant: Tenant, ledger: Ledger, intake: Intake, is_over: bool
+) -> None:
     """
-    The API has no word for it.
+    The API has no word for it; the notification has, and ends nothing.
     """
     (one,) = opened(tenant)
+    if is_over:
+        tenant.close_problem(one)
     ledger.add_notices([(NOW, Notice(one.problem_id, state="MERGED"))])
-    (read,) = intake.look(NOW, poll=False).problems
-    assert read.merged
-    assert not read.is_open
+    seen = intake.look(NOW, poll=False)
+    assert [(read.merged, read.is_open) for read in seen.problems] == [(is_over, not is_over)]
+    assert bool(seen.answered) is is_over
+
+
+def test_an_end_that_the_api_does_not_confirm_is_looked_at_again_for_a_while(
+    tenant: Tenant, ledger: Ledger, intake: Intake
+) -> None:
+    """
+    Its notification may be quicker than the API, or wrong; then it is settled.
+    """
+    (one,) = opened(tenant)
+    ledger.add_notices([(NOW, Notice(one.problem_id, state="RESOLVED"))])
+    now = NOW
+    while (due := ledger.next_notice()) is not None:
+        now = max(now, due)
+        ledger.settle_notices(intake.look(now, poll=False).answered, now)
+    assert 10 < now - NOW < 60
+    assert len(detail_reads(tenant)) == ENDING_TRIES
 
 
 def test_a_problem_that_comes_late_is_waited_for(

@@ -12,6 +12,17 @@ from pathlib import Path
 from typing import Any
 
 KEY = "0123456789abcdef" * 4
+ACT_UNTIL = "2024-07-21T07:03:00.000Z"
+#: Debian's apache2 as an order describes it.
+PROCESS = {
+    "entity": "PROCESS_GROUP_INSTANCE-00000000000000B1",
+    "failed": "2024-07-21T06:59:59.999Z",
+    "executable": "/usr/sbin/apache2",
+    "command_line": "/usr/sbin/apache2 -k start",
+    "config": "/etc/apache2/apache2.conf",
+    "ports": [80],
+    "unit": "apache2.service",
+}
 
 
 def iso(offset_s: float) -> str:
@@ -49,6 +60,8 @@ def signed(**changes: Any) -> dict[str, Any]:
         "title": "Process unavailable",
         "minions": ["web01"],
         "technologies": {"APACHE_HTTPD": ["web01"]},
+        "processes": {"web01": PROCESS},
+        "act_until": ACT_UNTIL,
         "fired": iso(-1),
         "valid_until": iso(119),
         **changes,

@@ -73,7 +73,7 @@ def test_a_job_that_waited_for_hours_behind_another_does_nothing(
         salt={**dict.fromkeys(load_needed("NEEDED")), "dynatrace.claim": module.claim},
         utils=dict.fromkeys(load_needed("NEEDED_UTILS")),
         opts={"cachedir": str(tmp_path), "test": False},
-        pillar={"dynatrace": {"attempt": {"id": ATTEMPT, "jid": jid}}},
+        pillar={"dynatrace_attempt": {"id": ATTEMPT, "jid": jid}},
     )
     told = states.attempt_taken("apache2")
     assert told["result"] is taken

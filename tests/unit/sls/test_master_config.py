@@ -71,7 +71,7 @@ def test_what_is_commented_out_is_valid_too() -> None:
     [engine] = yaml.safe_load(text)["engines"]
     options = engine["dynatrace"]
     assert options["poll_interval"] == 30
-    assert options["hook_tag"] == "salt/netapi/hook/dynatrace"
+    assert options["hook_tag"] is None
     assert options["webhook"]["port"] == 8765
     assert set(options["policy"]) == {
         "dry_run",

@@ -7,11 +7,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import _dynatrace_events
+import _dynatrace_envelope
 import pytest
 
 from tests.unit.minion.loading import load
-from tests.unit.minion.signing import signed, write_key
+from tests.unit.minion.signing import ACT_UNTIL, PROCESS, signed, write_key
 from tests.unit.sls.rendering import render
 
 HOSTILE = [
@@ -56,6 +56,8 @@ def expected(title: str = "Process unavailable", **attempt: Any) -> dict[str, An
         "display_id": "P-2407114",
         "number": 1,
         "title": title,
+        "valid_until": ACT_UNTIL,
+        "processes": {"web01": PROCESS},
         **attempt,
     }
     return {
@@ -75,7 +77,7 @@ def expected(title: str = "Process unavailable", **attempt: Any) -> dict[str, An
                     "args": [
                         {"mods": "dynatrace.remedy.apache2"},
                         {"queue": True},
-                        {"pillar": {"dynatrace": {"attempt": about}}},
+                        {"pillar": {"dynatrace_attempt": about}},
                     ]
                 },
             ]
@@ -100,22 +102,27 @@ def test_a_hostile_text_changes_nothing_but_that_text(tmp_path: Path, text: str)
 @pytest.mark.parametrize("text", HOSTILE)
 def test_every_value_is_quoted(tmp_path: Path, text: str) -> None:
     """Even ids that the engine checks before they get here cannot leave their place."""
+    minion = text[:100]  # The id of an accepted minion is the name of a file.
+    processes = {minion: {**PROCESS, "executable": text, "unit": text}}
     data = signed(
         problem_id=text,
         display_id=text,
         attempt_id=text,
         jid=text,
-        technologies={"APACHE_HTTPD": [text]},
+        technologies={"APACHE_HTTPD": [minion]},
+        processes=processes,
+        act_until=text,
     )
-    result = expected(id=text, jid=text, problem_id=text, display_id=text)
+    ids = dict.fromkeys(("id", "jid", "problem_id", "display_id", "valid_until"), text)
+    result = expected(**ids, processes=processes)
     chunk = result["dynatrace-reactor-apache2-local-state-apply"]["local.state.apply"]
-    chunk[0]["tgt"], chunk[2]["jid"] = [text], text
+    chunk[0]["tgt"], chunk[2]["jid"] = [minion], text
     assert reaction(tmp_path, data) == result
 
 
 def test_an_emoji_in_the_title_does_not_lose_the_reaction(tmp_path: Path) -> None:
     """YAML refuses the surrogates that tojson writes, so the engine replaces such characters."""
-    title = _dynatrace_events.clean("web \U0001f525")
+    title = _dynatrace_envelope.clean("web \U0001f525")
     assert reaction(tmp_path, signed(title=title)) == expected(title="web \ufffd")
 
 

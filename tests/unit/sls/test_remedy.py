@@ -55,7 +55,9 @@ class Minion:
     The states on a minion where apache2 is stopped; ``calls`` keeps what they asked for.
     """
 
-    def __init__(self, family: str, pillar: Any = None, lacks: str = "") -> None:
+    def __init__(
+        self, family: str, pillar: Any = None, lacks: str = "", attempt: Any = None
+    ) -> None:
         self.calls: dict[str, Any] = {}
         answers = {
             "cmd.run_all": {"retcode": 0, "stdout": ""},
@@ -82,7 +84,7 @@ class Minion:
             salt=functions,
             utils=shared,
             grains={"os_family": family},
-            pillar={"dynatrace": pillar or {}},
+            pillar={"dynatrace": pillar or {}, "dynatrace_attempt": attempt},
             opts={"test": False, "cachedir": "/nonexistent"},
         )
 
@@ -162,8 +164,8 @@ def test_a_site_sets_its_own_values_by_pillar(tmp_path: Path) -> None:
 def test_a_hostile_pillar_changes_nothing_but_that_text(tmp_path: Path, text: str) -> None:
     """Attempt and lookup are values, whatever they hold."""
     attempt = {"id": text or "x", "jid": text, "problem_id": text, "title": text}
-    pillar = {"attempt": attempt, "lookup": {"apache2": {"host": text}}}
-    high, minion = remedy(tmp_path), Minion("Debian", pillar)
+    pillar = {"lookup": {"apache2": {"host": text}}}
+    high, minion = remedy(tmp_path), Minion("Debian", pillar, attempt=attempt)
     minion.run(high, "attempt_taken")
     about = {"jid": text, "problem_id": text}
     assert minion.calls["dynatrace.claim"] == ((text or "x", about), {})
@@ -171,10 +173,10 @@ def test_a_hostile_pillar_changes_nothing_but_that_text(tmp_path: Path, text: st
     assert minion.calls["dynatrace_http.ask"][0] == ("http://127.0.0.1/", 2, text, False)
 
 
-@pytest.mark.parametrize("pillar", [*HOSTILE, [], 7, None, {"attempt": "x", "lookup": "x"}])
+@pytest.mark.parametrize("pillar", [*HOSTILE, [], 7, None, {"lookup": "x"}])
 def test_a_pillar_of_another_form_is_as_none(tmp_path: Path, pillar: Any) -> None:
     """Nothing is raised, and the remedy runs as by hand."""
-    minion = Minion("Debian", pillar)
+    minion = Minion("Debian", pillar, attempt=pillar)
     assert minion.run(remedy(tmp_path), "attempt_taken")["changes"] == {"attempt": "by hand"}
     assert minion.run(remedy(tmp_path), "found_not_serving")["changes"]
 

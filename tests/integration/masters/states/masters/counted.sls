@@ -2,7 +2,7 @@
   The remedy of test_two_masters.py: leaves a line for each time that it really runs, with the problem and the
   attempt. It does not look whether there is something to heal: only the attempt keeps it from running twice.
 #}
-{%- set attempt = pillar['dynatrace']['attempt'] %}
+{%- set attempt = pillar['dynatrace_attempt'] %}
 masters-counted-dynatrace-attempt-taken:
   dynatrace.attempt_taken:
     - name: counted

@@ -1,0 +1,116 @@
+"""
+Makes data fit for the event bus, and signs it: no lone surrogate, no integer beyond 64 bits, under 100 kB.
+
+Whatever comes from outside passes here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import hmac
+import json
+import re
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+MAX_EVENT_BYTES = 90_000
+MAX_TEXT_CHARS = 1000
+MAX_ITEMS = 500
+#: Never part of the signature: Salt adds the stamp after signing.
+UNSIGNED = ("signature", "_stamp")
+#: Long lists of an event, the least needed first: cut in this order until it fits.
+_LISTS = (
+    "unmatched",
+    "tags",
+    "management_zones",
+    "held",
+    "affected",
+    "event_types",
+    "targets",
+    "outcome",
+)
+
+#: Lone surrogates, which the bus cannot carry, and what lies beyond U+FFFF: Jinja's `tojson` writes that as two
+#: surrogates, which YAML refuses, and an emoji in a title would lose the whole reaction.
+_UNREADABLE = re.compile("[^\u0000-\ud7ff\ue000-\uffff]")
+
+
+def iso(seconds: float | None) -> str | None:
+    """
+    Return epoch seconds as ``2024-07-21T06:59:59.999Z``, or None.
+    """
+    if seconds is None:
+        return None
+    moment = datetime.fromtimestamp(seconds, tz=timezone.utc)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def clean(value: Any) -> Any:
+    """
+    Return ``value`` as the bus can carry it: texts without lone surrogates and not too long, integers of 64 bits.
+    """
+    if isinstance(value, str):
+        text = _UNREADABLE.sub("\ufffd", value)
+        return text if len(text) <= MAX_TEXT_CHARS else text[: MAX_TEXT_CHARS - 1] + "…"
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, int):
+        return value if -(2**63) <= value < 2**63 else str(value)
+    if isinstance(value, float):
+        return str(
+            value
+        )  # A float may come back from msgpack and JSON as another text, and break the signature.
+    if isinstance(value, Mapping):
+        return {str(key): clean(item) for key, item in value.items()}
+    return [clean(item) for item in value]
+
+
+def shrink(data: dict[str, Any]) -> dict[str, Any]:
+    """
+    Return ``data`` under the event size limit, its long lists cut and the number of what was left out under ``cut``.
+    """
+    data = copy.deepcopy(data)
+    for name in _LISTS:
+        _cut(data, name, MAX_ITEMS)
+    keep = MAX_ITEMS
+    while len(canonical(data)) > MAX_EVENT_BYTES and keep > 0:
+        keep //= 2
+        for name in _LISTS:
+            _cut(data, name, keep)
+            if len(canonical(data)) <= MAX_EVENT_BYTES:
+                break
+    return data
+
+
+def _cut(data: dict[str, Any], name: str, keep: int) -> None:
+    items = data.get(name)
+    if isinstance(items, list) and len(items) > keep:
+        data["cut"][name] = data["cut"].get(name, 0) + len(items) - keep
+        data[name] = items[:keep]
+
+
+def canonical(data: Mapping[str, Any]) -> bytes:
+    """
+    Return the bytes that are signed: JSON with sorted keys, ASCII only, without what is never signed.
+    """
+    rest = {key: value for key, value in data.items() if key not in UNSIGNED}
+    return json.dumps(rest, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
+
+
+def sign(
+    data: Mapping[str, Any], key: bytes, fired: float, valid_for: float, act_for: float = 0.0
+) -> dict[str, Any]:
+    """
+    Return a copy of ``data`` with the moment of firing, the end of its validity, and the signature over all of it.
+
+    A reactor may take an order for ``valid_for`` seconds, and no minion begins it after ``act_for``.
+    """
+    signed = {key_: value for key_, value in data.items() if key_ not in UNSIGNED}
+    signed["fired"] = iso(fired)
+    signed["valid_until"] = iso(fired + valid_for)
+    if "attempt" in signed:
+        signed["act_until"] = iso(fired + act_for) if signed["minions"] else None
+    signed["signature"] = hmac.new(key, canonical(signed), hashlib.sha256).hexdigest()
+    return signed
