@@ -11,7 +11,7 @@ import pytest
 
 from tests.harness import apache
 from tests.harness.newcomer import Newcomer
-from tests.harness.stage import MINION, Stage
+from tests.harness.stage import HOOK, MINION, Stage
 from tests.unit.docs.pages import REPO, blocks, commands
 
 TUTORIAL = REPO / "docs" / "tutorial.md"
@@ -36,7 +36,8 @@ def stage(own_apache: None) -> Iterator[Newcomer]:
     [text] = [text for text in blocks(TUTORIAL, "bash") if "dynatrace.orch.setup" in text]
     plan, set_up, _ = commands(text)
     policy = {"cooldown": 0, "max_attempts": 100}
-    with Newcomer(poll_interval=2, options={"policy": policy}) as running:
+    options = {"policy": policy, "hook_tag": HOOK}
+    with Newcomer(poll_interval=2, options=options) as running:
         running.wait_for_engine()
         planned = running.set_up(plan)
         assert [state for state in planned if state["result"] is False] == []
