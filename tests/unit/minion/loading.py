@@ -6,11 +6,14 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 REPO = Path(__file__).resolve().parents[3]
+# Where the siblings of a module lie; Salt's loader does so while it loads one.
+sys.path.append(str(REPO / "salt" / "_utils"))
 
 
 def load(path: str, **dunders: Any) -> ModuleType:

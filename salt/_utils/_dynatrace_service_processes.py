@@ -1,0 +1,299 @@
+"""
+The processes of a service, by what the kernel says of them; and how they are ended.
+
+Whom it takes for the service's own is decided narrowly, because the answer decides who gets
+signals: a process that runs the service's executable, in this minion's pid namespace and root
+directory, so never a container's. The mount namespace is no criterion: systemd's ``PrivateTmp``
+gives every apache one of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+
+import _dynatrace_service_sockets as sockets
+from salt.exceptions import CommandExecutionError
+
+try:
+    import psutil
+except ImportError:
+    psutil = None
+
+# Orphaned workers of an event MPM ignore TERM for good; those of a prefork one leave at once.
+TERM_GRACE_S = 0.3
+KILL_GRACE_S = 5
+POLL_S = 0.02
+
+
+def family(executable):
+    """
+    Return the living processes of an executable by their pids.
+    """
+    found = {}
+    resolved = os.path.realpath(executable) if executable else None
+    # psutil.process_iter takes ten times as long, and this is time of the outage.
+    for pid in psutil.pids() if resolved else ():
+        try:
+            if executable_of(pid) == resolved:
+                process = psutil.Process(pid)
+                if _is_ours(process, resolved):
+                    found[pid] = process
+        except (psutil.Error, OSError):
+            continue
+    return found
+
+
+def main_process(executable, pid_file=None, ports=None):
+    """
+    Return the pid of the service's living main process, or None.
+
+    With a pid file it is the process named there, if it really is the service's executable. Without
+    one it is the parent of those that listen on one of the ports.
+    """
+    if pid_file:
+        pid = _pid_in(pid_file)
+        return pid if pid and _is_main(pid, executable) else None
+    return next(
+        (
+            pid
+            for pid in family(executable)
+            if sockets.listens_on(sockets.listening([pid]), ports) and _is_main(pid, executable)
+        ),
+        None,
+    )
+
+
+def leftovers(executable, pid_file=None, ports=None):
+    """
+    Return orphaned workers: their main process is gone, and they are in the way.
+    """
+    found = family(executable)
+    dead_main = _pid_in(pid_file) if pid_file else None
+    parents = {_parent(process) for process in found.values()}
+    return [
+        process
+        for pid, process in found.items()
+        # Neither the worker of a living main process nor a main process itself.
+        if _parent(process) not in found and pid not in parents
+        if _was_led_by_the_dead(pid, dead_main, ports)
+    ]
+
+
+def led_by(pid, executable):
+    """
+    Return a main process, first, and those that it began.
+    """
+    found = family(executable)
+    # The main process first, or it starts new workers for those that go.
+    return [found[pid], *(p for p in found.values() if _parent(p) == pid)] if pid in found else []
+
+
+def in_cgroup(path):
+    """
+    Return the living processes of a cgroup and those below it, by their pids.
+
+    ``path`` is as systemd names it, which is what the kernel says of each process, wherever the
+    hierarchy is mounted.
+    """
+    found = {}
+    for pid in psutil.pids() if path else ():
+        if any(one == path or one.startswith(f"{path}/") for one in cgroups_of(pid)):
+            with contextlib.suppress(psutil.Error):
+                process = psutil.Process(pid)
+                if process.status() != psutil.STATUS_ZOMBIE:
+                    found[pid] = process
+    return found
+
+
+def cgroups_of(pid):
+    """
+    Return where a process is in the hierarchies that systemd uses: the unified one, or its own of v1.
+    """
+    try:
+        with open(f"/proc/{pid}/cgroup", encoding="utf-8", errors="replace") as file:
+            parts = [line.rstrip("\n").split(":", 2) for line in file]
+    except OSError:
+        return []
+    return [part[2] for part in parts if len(part) == 3 and part[1] in ("", "name=systemd")]
+
+
+def executable_of(pid):
+    """
+    Return the full path of what a process runs.
+    """
+    # A service that was upgraded and not yet restarted runs a file that is no longer there.
+    return os.readlink(f"/proc/{pid}/exe").removesuffix(" (deleted)")
+
+
+def described(pid):
+    """
+    Return when a process began, whether it is stopped, what it runs and how; empty when it is gone.
+    """
+    try:
+        process = psutil.Process(pid)
+        return {
+            "since": process.create_time(),
+            "stopped": process.status() == psutil.STATUS_STOPPED,
+            "executable": executable_of(pid),
+            "command_line": process.cmdline(),
+        }
+    except (psutil.Error, OSError):
+        return {}
+
+
+def named(process):
+    """
+    Return a process as text, with the unit in which it runs.
+    """
+    try:
+        words = [f"pid {process.pid}", *unit_of(process.pid)]
+        return f"{process.name()} ({', '.join(words)})"
+    except psutil.Error:
+        return f"pid {process.pid}"
+
+
+def unit_of(pid):
+    """
+    Return the service, scope or container of a process, as a list of one or none.
+    """
+    for path in cgroups_of(pid):
+        for part in path.split("/"):
+            if part.endswith((".service", ".scope")) and part != "init.scope":
+                return [part]
+    return []
+
+
+def holders(ports, own=()):
+    """
+    Return who listens on the ports, as text: ``port 80 is held by nginx (pid 4711)``.
+    """
+    found = sorted(entry for entry in sockets.listeners(ports) if entry[1] not in own)
+    return [f"port {port} is held by {_holder(pid)}" for port, pid in found]
+
+
+def thaw(processes):
+    """
+    Let stopped processes (SIGSTOP) run again, so that they can take their leave; return their pids.
+    """
+    thawed = []
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if process.status() == psutil.STATUS_STOPPED:
+                process.resume()
+                thawed.append(process.pid)
+    return thawed
+
+
+def end(processes):
+    """
+    End processes and return their pids; psutil checks their start time, so that a pid used anew is never hit.
+    """
+    for number, grace in ((signal.SIGTERM, TERM_GRACE_S), (signal.SIGKILL, KILL_GRACE_S)):
+        for process in processes:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(number)
+        until = time.monotonic() + grace
+        while any(lives(process.pid) for process in processes):
+            if time.monotonic() > until:
+                break
+            time.sleep(POLL_S)
+        else:
+            # With its last process a listening socket is closed: the port is free.
+            return [process.pid for process in processes]
+    survivors = ", ".join(str(process.pid) for process in processes if lives(process.pid))
+    raise CommandExecutionError(f"these processes did not even obey KILL: {survivors}")
+
+
+def forget_stale_pid_file(executable, pid_file):
+    """
+    Remove a pid file that does not name the living main process; tell whether there was one.
+
+    A service's own stop command would signal whoever has the pid now.
+    """
+    if not pid_file or not os.path.lexists(pid_file) or main_process(executable, pid_file):
+        return False
+    os.unlink(pid_file)
+    return True
+
+
+def lives(pid):
+    """
+    Tell whether a process lives.
+    """
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _pid_in(pid_file):
+    try:
+        with open(pid_file, encoding="ascii", errors="replace") as handle:
+            text = handle.read(32).strip()
+    except FileNotFoundError:
+        return None
+    return int(text) if text.isdecimal() and 0 < int(text) < 2**31 else None
+
+
+def _is_main(pid, executable):
+    """
+    Tell whether the pid is a main process: alive, the executable, and not a worker of another.
+    """
+    resolved = os.path.realpath(executable)
+    try:
+        process = psutil.Process(pid)
+        return _is_ours(process, resolved) and not _is_worker(process, resolved)
+    except (psutil.NoSuchProcess, FileNotFoundError):
+        return False
+    except (psutil.AccessDenied, PermissionError) as err:
+        # Not knowing must lead to nothing being signalled or removed.
+        raise CommandExecutionError(
+            f"process {pid} cannot be looked at; run the minion as root"
+        ) from err
+
+
+def _is_worker(process, resolved):
+    try:
+        parent = process.parent()
+        return parent is not None and _is_ours(parent, resolved)
+    except (psutil.AccessDenied, PermissionError):
+        # Some hosts hide their init from everybody; a parent of our own would show itself.
+        return False
+
+
+def _is_ours(process, resolved):
+    if executable_of(process.pid) != resolved:
+        return False
+    if process.status() == psutil.STATUS_ZOMBIE:
+        return False
+    other = f"/proc/{process.pid}"
+    return os.readlink("/proc/self/ns/pid") == os.readlink(f"{other}/ns/pid") and os.path.samestat(
+        os.stat("/proc/self/root/"), os.stat(f"{other}/root/")
+    )
+
+
+def _was_led_by_the_dead(pid, dead_main, ports):
+    try:
+        leader, session = os.getpgid(pid), os.getsid(pid)
+    except ProcessLookupError:
+        return False
+    # The kernel gives no pid away that is still the number of a group, so a dead leader's group
+    # cannot be mistaken for a later one's.
+    if lives(leader):
+        return False
+    return dead_main in (leader, session) or sockets.listens_on(sockets.listening([pid]), ports)
+
+
+def _parent(process):
+    try:
+        return process.ppid()
+    except psutil.NoSuchProcess:
+        return None
+
+
+def _holder(pid):
+    # Of another pid namespace, or not to be looked at by this minion's user.
+    return named(psutil.Process(pid)) if pid else "a program that this minion cannot see"

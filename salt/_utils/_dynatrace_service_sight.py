@@ -1,0 +1,125 @@
+"""
+What a service is found to be: its main process, its orphans, what it listens on.
+
+It changes nothing and raises nothing that is expected of a host in trouble.
+"""
+
+from __future__ import annotations
+
+import _dynatrace_service_processes as processes
+import _dynatrace_service_sockets as sockets
+import _dynatrace_service_unit as unit
+
+NOTHING = {
+    "manager": "sysv",
+    "unit": None,
+    "load": None,
+    "active": None,
+    "sub": None,
+    "result": None,
+    "job": None,
+    "main": None,
+    "since": None,
+    "stopped": False,
+    "executable": None,
+    "command_line": None,
+    "listens": [],
+    "orphans": [],
+    "outside": False,
+    "stop_s": None,
+    "start_s": None,
+    "refusal": None,
+}
+# A unit that nothing is going on with: what lives in its cgroup is left over.
+AT_REST = ("inactive", "failed")
+FREEZING = ("frozen", "freezing", "frozen-by-parent")
+
+
+def on_systemd(place):
+    """
+    Tell whether systemd has the service; ``systemd: false`` says that Salt has another manager for it.
+    """
+    return unit.is_booted() and place.get("systemd") is not False
+
+
+def of_files(place):
+    """
+    Return what a service is, by its pid file and executable.
+    """
+    where = _where(place)
+    main = processes.main_process(**where) if where["executable"] else None
+    members = processes.led_by(main, where["executable"]) if main else []
+    orphans = [] if main else processes.leftovers(**where)
+    return {
+        **NOTHING,
+        "main": main,
+        **processes.described(main),
+        "listens": sockets.listening([one.pid for one in members]),
+        "orphans": sorted(one.pid for one in orphans),
+    }
+
+
+def of_unit(place, found):
+    """
+    Return what a service is, by what systemd says of its unit.
+    """
+    members = processes.in_cgroup(found["ControlGroup"])
+    main, outside, refusal = _main(place, found, members)
+    began = processes.led_by(main, place.get("executable")) if outside else members.values()
+    about = processes.described(main)
+    frozen = found["FreezerState"] in FREEZING
+    return {
+        **NOTHING,
+        "manager": "systemd",
+        "unit": found["Id"],
+        "load": found["LoadState"],
+        "active": found["ActiveState"],
+        "sub": found["SubState"],
+        "result": found["Result"],
+        "job": unit.job(found),
+        "main": main,
+        **about,
+        "stopped": bool(main) and (frozen or about.get("stopped", False)),
+        "listens": sockets.listening([one.pid for one in began]),
+        "orphans": [] if main else sorted(one.pid for one in orphans(place, found, members)),
+        "outside": outside,
+        "stop_s": unit.stop_s(found),
+        "start_s": unit.start_s(found),
+        "refusal": unit.refusal(found) or refusal,
+    }
+
+
+def orphans(place, found, members):
+    """
+    Return what lives of a unit without a main process, in it or outside, and is in the way.
+    """
+    at_rest = found["ActiveState"] in AT_REST or found["SubState"] == "auto-restart"
+    left = dict(members) if at_rest else {}
+    for process in processes.leftovers(**_where(place)):
+        # What runs in another service's unit is that one's, whatever it executes.
+        elsewhere = [one for one in processes.unit_of(process.pid) if one.endswith(".service")]
+        if process.pid in members or not elsewhere:
+            left[process.pid] = process
+    return list(left.values())
+
+
+def _main(place, found, members):
+    """
+    Return the pid of the main process, whether it runs outside of its unit, and why nothing may be done.
+    """
+    main = unit.number(found["MainPID"])
+    if main:
+        # It may have ended since systemd was asked.
+        return (main if processes.lives(main) else None), False, None
+    other = processes.main_process(**_where(place)) if place.get("executable") else None
+    if other is None or other in members:
+        return other, False, None
+    owner = next(iter(processes.unit_of(other)), "")
+    # One that a person or cron has started is in a unit whose main process is another.
+    if owner.endswith(".service") and unit.number(unit.read(owner)["MainPID"]) == other:
+        return None, False, f"its main process {other} belongs to another unit, {owner}"
+    return other, True, None
+
+
+def _where(place):
+    return {key: place.get(key) for key in ("executable", "pid_file", "ports")}

@@ -1,0 +1,224 @@
+"""
+A unit as systemd knows it, read by one ``systemctl show``.
+
+Nothing here changes anything. Each question is bounded: a PID 1 that hangs must not hang the job.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import subprocess
+
+from salt.exceptions import CommandExecutionError
+
+BOOTED = "/run/systemd/system"
+ASK_S = 5
+# Where its tools are, for a minion that was started with another PATH.
+PLACES = ":".join(["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"])
+SUFFIXES = ("service", "socket", "target", "mount", "timer", "path", "slice", "scope", "swap")
+UNIT = re.compile(r"[A-Za-z0-9:_.\\@-]{1,255}")
+SPAN = re.compile(r"([0-9.]+)\s*(y|month|w|d|h|min|s|ms|us)(?=\s|$)")
+SECONDS = {
+    "y": 31557600,
+    "month": 2629800,
+    "w": 604800,
+    "d": 86400,
+    "h": 3600,
+    "min": 60,
+    "s": 1,
+    "ms": 0.001,
+    "us": 0.000001,
+}
+PROPERTIES = (
+    "Id",
+    "LoadState",
+    "LoadError",
+    "ActiveState",
+    "SubState",
+    "Result",
+    "Job",
+    "MainPID",
+    "ControlPID",
+    "ExecMainCode",
+    "ExecMainStatus",
+    "ControlGroup",
+    "InvocationID",
+    "FreezerState",
+    "Type",
+    "Restart",
+    "RestartUSec",
+    "TimeoutStartUSec",
+    "TimeoutStopUSec",
+    "SendSIGKILL",
+    "ExecStartPre",
+    "ExecStop",
+    "ExecStopPost",
+    "ConditionResult",
+    "NeedDaemonReload",
+)
+# The same service has other names in other distributions.
+KIN = {"apache2": ["httpd"], "httpd": ["apache2"], "mysql": ["mariadb"], "mariadb": ["mysql"]}
+NEAR = 5
+STATES = {
+    "masked": "is masked: somebody has forbidden to start it; `systemctl unmask {unit}` allows it",
+    "not-found": "is not known to systemd",
+}
+
+
+def is_booted():
+    """
+    Tell whether systemd is the service manager, as sd_booted() does.
+    """
+    return os.path.isdir(BOOTED)
+
+
+def systemctl(*arguments, seconds=ASK_S):
+    """
+    Return what systemctl ended with and said; raise when systemd does not answer in time.
+    """
+    return ask("systemctl", "--no-pager", "--no-ask-password", *arguments, seconds=seconds)
+
+
+def ask(*command, seconds):
+    """
+    Return a command that has ended, with its output; raise when it does not end in time.
+    """
+    environment = {**os.environ, "LC_ALL": "C", "SYSTEMD_COLORS": "0", "PATH": tools_path()}
+    try:
+        return subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=max(seconds, 0.1),
+            check=False,
+            env=environment,
+        )
+    except subprocess.TimeoutExpired as err:
+        words = " ".join(word for word in command if not word.startswith("--no-"))
+        raise CommandExecutionError(f"{words} does not answer within {seconds:g} s") from err
+    except OSError as err:
+        raise CommandExecutionError(f"{command[0]} cannot be run: {err}") from err
+
+
+def tools_path():
+    """
+    Return the PATH by which the tools of the system are found.
+    """
+    return ":".join(filter(None, [os.environ.get("PATH"), PLACES]))
+
+
+def read(service):
+    """
+    Return what systemd says of a unit, by the names of its properties.
+    """
+    ran = systemctl("show", "--property", ",".join(PROPERTIES), "--", full_name(service))
+    found = dict.fromkeys(PROPERTIES, "")
+    if ran.returncode or not ran.stdout.strip():
+        raise CommandExecutionError(f"systemd does not tell of {service}: {ran.stderr.strip()}")
+    for line in ran.stdout.splitlines():
+        key, _, value = line.partition("=")
+        # What occurs more than once, as ExecStop may, is there.
+        found[key] = found.get(key) or value
+    return found
+
+
+def full_name(service):
+    """
+    Return the name of the unit that systemctl means by a service's name.
+    """
+    name = str(service)
+    if not UNIT.fullmatch(name) or name.startswith("-"):
+        raise CommandExecutionError(f"{name[:80]!r} cannot be the name of a unit")
+    return name if name.rpartition(".")[2] in SUFFIXES else f"{name}.service"
+
+
+def seconds(text):
+    """
+    Return a time span of systemd's in seconds; None for one without an end.
+    """
+    parts = SPAN.findall(text)
+    if not parts:
+        return 0.0 if text == "0" else None
+    return sum(float(number) * SECONDS[unit] for number, unit in parts)
+
+
+def number(text):
+    """
+    Return a pid or id of systemd's, which gives 0 for none.
+    """
+    word = text.split()[0] if text.split() else ""
+    return int(word) if word.isdecimal() and int(word) else None
+
+
+def job(found):
+    """
+    Return the job that waits or runs for a unit: its id and type.
+    """
+    mine = number(found["Job"])
+    if mine is None:
+        return None
+    for line in systemctl("list-jobs", "--no-legend", "--plain").stdout.splitlines():
+        words = line.split()
+        if len(words) >= 3 and words[0] == str(mine):
+            return {"id": mine, "type": words[2]}
+    return None
+
+
+def refusal(found):
+    """
+    Return why nothing may be done with a unit, or None.
+    """
+    state, unit = found["LoadState"], found["Id"]
+    if state == "loaded":
+        return None
+    why = STATES.get(state, f"cannot be loaded ({state})").format(unit=unit)
+    error = found["LoadError"].strip('" ') if state not in STATES else ""
+    near = _near(unit) if state == "not-found" else []
+    return (
+        f"the unit {unit} {why}"
+        + (f": {error}" if error else "")
+        + (f"; near it are {', '.join(near)}" if near else "")
+    )
+
+
+def stop_s(found):
+    """
+    Return how long a unit may take to stop, by its own settings; None when there is no limit.
+
+    Each of its commands has the whole time, and what ignores TERM has it once more.
+    """
+    steps = 1 + sum(bool(found[key]) for key in ("ExecStop", "ExecStopPost"))
+    limit = seconds(found["TimeoutStopUSec"])
+    return None if limit is None else limit * steps
+
+
+def start_s(found):
+    """
+    Return how long a unit may take to start, by its own settings; None when there is no limit.
+    """
+    limit = seconds(found["TimeoutStartUSec"])
+    return None if limit is None else limit * (2 if found["ExecStartPre"] else 1)
+
+
+def default_stop_s():
+    """
+    Return how long systemd lets a unit stop that asks for nothing else.
+    """
+    said = systemctl("show", "--property", "DefaultTimeoutStopUSec").stdout
+    return seconds(said.strip().partition("=")[2]) or 90.0
+
+
+def _near(unit):
+    """
+    Return units that are there and have a similar name.
+    """
+    stem = unit.rpartition(".")[0].partition("@")[0]
+    said = systemctl("list-unit-files", "--no-legend", "--plain", "--type", "service").stdout
+    there = {line.split()[0].rpartition(".")[0] for line in said.splitlines() if line.split()}
+    alike = [name for name in sorted(there) if stem in name or name in KIN.get(stem, [])]
+    close = difflib.get_close_matches(stem, sorted(there), n=NEAR, cutoff=0.75)
+    return [f"{name}.service" for name in dict.fromkeys([*close, *alike])][:NEAR]

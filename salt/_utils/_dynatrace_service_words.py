@@ -1,0 +1,93 @@
+"""
+A service's own words: what it wrote to its standard error, its journal and its log.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+import _dynatrace_service_unit as unit
+from salt.exceptions import CommandExecutionError
+
+LINES = 10
+LINE = 300
+# Of a log, from its end.
+TAIL = 16384
+SYNC_S, JOURNAL_S = 2, 5
+
+
+def clean(text):
+    """
+    Return the last lines of a text, bounded and without what controls a terminal.
+    """
+    lines = [
+        "".join(c for c in line.expandtabs(1) if c.isprintable()) for line in text.splitlines()
+    ]
+    return "\n".join(line[:LINE] for line in [one.strip() for one in lines if one.strip()][-LINES:])
+
+
+def marks(logs):
+    """
+    Return how long each log is now, so that later only what is new is told.
+    """
+    found = {}
+    for path in logs or ():
+        with contextlib.suppress(OSError):
+            found[path] = os.stat(path).st_size
+    return found
+
+
+def of_logs(logs, before):
+    """
+    Return the last lines that were written to logs, one text a log.
+    """
+    told = []
+    for path in logs or ():
+        with contextlib.suppress(OSError), open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            # One that is shorter than before is another file.
+            begin = before.get(path, 0) if before.get(path, 0) <= size else 0
+            file.seek(max(begin, size - TAIL))
+            text = clean(file.read(TAIL).decode("utf-8", "replace"))
+            if text:
+                told.append(f"{path} has:\n{text}")
+    return told
+
+
+def of_recent_logs(logs, since):
+    """
+    Return the last lines of the logs that were written to since a time of the epoch.
+    """
+    recent = []
+    for path in logs or ():
+        with contextlib.suppress(OSError):
+            recent += [path] if os.stat(path).st_mtime >= since else []
+    return of_logs(recent, {})
+
+
+def of_journal(found, since):
+    """
+    Return what a unit's latest run has said, or else what systemd says of it; empty when neither is known.
+    """
+    with contextlib.suppress(CommandExecutionError):
+        unit.ask("journalctl", "--sync", seconds=SYNC_S)
+    run, name = found["InvocationID"], found["Id"]
+    # Of a process that lived too short, journald knows the unit alone.
+    matches = [
+        [f"_SYSTEMD_INVOCATION_ID={run}"],
+        [f"_SYSTEMD_UNIT={name}"],
+        ["_PID=1", f"UNIT={name}"],
+    ]
+    with contextlib.suppress(CommandExecutionError):
+        for match in matches[0 if run else 1 :]:
+            text = clean(_journal(match, since))
+            if text:
+                return text
+    return ""
+
+
+def _journal(match, since):
+    how = ["--no-pager", "--quiet", "--output", "cat", "--lines", str(LINES)]
+    begin = f"--since=@{since:.6f}"
+    return unit.ask("journalctl", *how, begin, *match, seconds=JOURNAL_S).stdout
