@@ -10,13 +10,22 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+from _dynatrace_comments import (
+    attempt_comment,
+    dispute,
+    escalation_comment,
+    escalation_marker,
+    marker,
+)
 from _dynatrace_events import complete, describe, tag
-from _dynatrace_feedback import attempt_comment, escalation_comment, escalation_marker, marker
-from _dynatrace_heals import STILL_OPEN
+from _dynatrace_heals import DISAGREE, STILL_OPEN, last_good
 from _dynatrace_ledger import Attempt, Episode, Ledger
-from _dynatrace_policy import Policy, Verdict
+from _dynatrace_policy import Policy, Reason, Verdict
 from _dynatrace_reports import Reports
 from _dynatrace_targets import Target
+
+#: Why a person is called by a comment of its own; else the comment on the attempt says it.
+_TOLD = ("attempts spent", "not connected", "contradictory returns", STILL_OPEN)
 
 
 class Announcements:
@@ -80,18 +89,25 @@ class Announcements:
         Say that a person must look; return the episode as it then is.
         """
         self.announce(episode, "escalated", (), held, now, reason=reason)
-        if (
-            self._comments
-            and episode.attempts
-            and episode.problem.problem_id
-            and reason in ("attempts spent", "not connected", "contradictory returns", STILL_OPEN)
-        ):
-            text = escalation_comment(reason, episode, self._policy)
+        tried = reason in _TOLD and bool(episode.attempts)
+        if self._comments and episode.problem.problem_id and (tried or reason == DISAGREE):
+            text = escalation_comment(reason, episode, self._policy, self._disputed(episode, held))
             own = escalation_marker(episode, reason)
             self._ledger.add_comment(own, episode.problem.problem_id, text, now)
             # It may stand there since before the ledger was lost; one look in a rare case.
             self._ledger.comment_later(own, now, doubtful=True)
         return replace(episode, escalated=reason)
+
+    def _disputed(self, episode: Episode, held: list[tuple[Target, Verdict]]) -> list[str]:
+        """
+        Return a line for each process that the minion found serving.
+        """
+        found = [
+            (target, last_good(self._ledger, episode, target))
+            for target, verdict in held
+            if verdict.reason is Reason.HEALTHY
+        ]
+        return [dispute(episode.problem, target, last) for target, last in found if last]
 
     def tell_tenant(
         self, episode: Episode, attempt: Attempt, state: str, now: float, returned: bool = True

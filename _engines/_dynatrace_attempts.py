@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from _dynatrace_announcements import Announcements, name_of, why_nobody
 from _dynatrace_errors import ApiError, LedgerError
-from _dynatrace_heals import healed_for, is_healed, person_called, stays_open
+from _dynatrace_heals import NOTICES_S, contradicted, may_call, person_called, serves, serves_for
 from _dynatrace_ledger import Episode, Ledger
 from _dynatrace_orders import FRESH_S, Orders
 from _dynatrace_orders import TAKE_S as TAKE_S
@@ -42,6 +42,9 @@ _WAITING = {
     Reason.PAUSED: "paused",
     Reason.NOT_CONNECTED: "minion",
 }
+#: Held since nothing more is tried in this episode, or since the process is known to serve.
+_SPENT = (Reason.ATTEMPTS_SPENT, Reason.REFUSED, Reason.UNPROVED)
+_SERVES = (Reason.HEALED, Reason.HEALTHY)
 
 
 class Attempts:
@@ -170,14 +173,13 @@ class Attempts:
                 self._told.announce(episode, "open", (), held, now)
                 said.append(f"opened {name_of(episode)}, {why_nobody(episode, held)}")
                 episode = replace(episode, announced=True)
-            spent = [target for target, verdict in held if verdict.reason is Reason.ATTEMPTS_SPENT]
+            spent = [verdict.reason.value for _, verdict in held if verdict.reason in _SPENT]
             gone = [target for target, verdict in held if verdict.reason is Reason.NOT_CONNECTED]
             if now - episode.opened <= self._policy.attempt_window:
                 gone = []  # It may only be restarting.
-            why = "attempts spent" if spent else "not connected" if gone else None
-            healed = [target for target, verdict in held if verdict.reason is Reason.HEALED]
-            why = why or stays_open(self._ledger, episode, healed, self._policy, now)
-            if why and why != episode.escalated and not person_called(episode):
+            why = spent[0] if spent else "not connected" if gone else None
+            why = why or contradicted(self._ledger, episode, held, self._policy, now)
+            if why and may_call(episode, why):
                 episode = self._told.escalate(episode, why, now, held)
                 said.append(f"escalated {name_of(episode)}: {why}")
             decided = self._next(episode, held, now)
@@ -210,20 +212,21 @@ class Attempts:
             for attempt in self._ledger.past(target.minion, target.entity, since)
             if attempt.started >= episode.counted_from or attempt.state == "waiting"
         ]
-        if person_called(episode) and any(attempt.started >= episode.opened for attempt in past):
-            # A person was called for this episode; the engine does not go on beside them when the window has passed.
-            return Verdict(Reason.ATTEMPTS_SPENT)
         situation = Situation(
             now=now,
             paused=self._ledger.get("paused") is not None,
             accepted=self._is_accepted(target.minion),
             maintenance=episode.problem.under_maintenance,
-            healed_here=is_healed(self._ledger, episode, target),
+            serves=serves(self._ledger, episode, target),
             busy=target.minion in taken,
             room=limit - len(taken),
             since=episode.opened,
         )
         verdict = decide(target, past, situation, self._policy)
+        was_tried = any(attempt.started >= episode.opened for attempt in past)
+        if person_called(episode) and was_tried and verdict.reason not in _SPENT:
+            # A person was called for this episode; the engine does not go on beside them when the window has passed.
+            return Verdict(Reason.ATTEMPTS_SPENT)
         if verdict.reason is None and not self._is_connected(target.minion, now):
             return decide(target, past, replace(situation, connected=False), self._policy)
         return verdict
@@ -258,9 +261,12 @@ class Attempts:
                 times.append(verdict.until)
             if verdict.reason in (Reason.MAINTENANCE, Reason.NOT_ACCEPTED, Reason.NOT_CONNECTED):
                 times.append(now + RECHECK_S)
-            if verdict.reason is Reason.HEALED:
-                since = healed_for(self._ledger, episode, target, now)
-                times.append(now + min(max(since, RECHECK_S), REMATCH_CAP_S))
+            if verdict.reason in _SERVES:
+                since = serves_for(self._ledger, episode, target, now)
+                wait = min(max(since, RECHECK_S), REMATCH_CAP_S)
+                # Then what the minion found is compared with what the evidence shows.
+                left = NOTICES_S - since
+                times.append(now + (min(wait, left) if left > 0 else wait))
         if self._policy.awaits(episode.resolution):
             times.append(now + min(max(now - episode.opened, REMATCH_FIRST_S), REMATCH_CAP_S))
         return replace(episode, due=min(times, default=None), waiting=waiting)
@@ -272,5 +278,5 @@ def _may_have_changed(episode: Episode, held: list[tuple[Target, Verdict]]) -> b
 
     An episode that was never read, since it was left alone at first, is read too.
     """
-    hidden = (Reason.MAINTENANCE, Reason.HEALED)
+    hidden = (Reason.MAINTENANCE, *_SERVES)
     return not episode.read or any(verdict.reason in hidden for _, verdict in held)

@@ -11,9 +11,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from _dynatrace_client import Client
+from _dynatrace_comments import CONTEXT
 from _dynatrace_errors import (
     ApiError,
     AuthError,
@@ -21,16 +22,13 @@ from _dynatrace_errors import (
     RateLimited,
     UnexpectedAnswer,
 )
-from _dynatrace_heals import STILL_OPEN
-from _dynatrace_ledger import Action, Attempt, Comment, Episode, Ledger
+from _dynatrace_ledger import Comment, Ledger
 from _dynatrace_outage import Outage
-from _dynatrace_policy import Policy
 from _dynatrace_reports import AGAIN_S, GivenUp, NotYet, kind, send_close, send_event
 from _dynatrace_transport import NotSent
 
 log = logging.getLogger(__name__)
 
-CONTEXT = "salt-dynatrace"
 RETRY_CAP_S = 600.0
 #: A comment that may have been stored can take a while to be listed.
 DOUBT_WAIT_S = 20.0
@@ -38,76 +36,6 @@ TRIES = 100
 #: What each kind of record is called in the log, and what counts it.
 _CALLED = {"comment": "comments", "event": "events", "close": "closings"}
 _COUNTED = {"comment": "comments_sent", "event": "tenant_events_sent", "close": "problems_closed"}
-
-
-def marker(what: str, own_id: str) -> str:
-    """
-    Return the text by which a comment is found again.
-    """
-    return f"[{CONTEXT} {what} {own_id[:16]}]"
-
-
-def attempt_comment(
-    episode: Episode,
-    attempt: Attempt,
-    actions: Sequence[Action],
-    state: str,
-    policy: Policy,
-    held: Sequence[str],
-) -> str:
-    """
-    Return the comment on an attempt that ended: what was done where, what came of it, and how to find the job.
-    """
-    said = {
-        "good": "Salt healed this: the service was brought back and proved to serve.",
-        "bad": "Salt could not heal this.",
-        "lost": "Salt does not know whether this is healed: the job did not return.",
-    }[state]
-    lines = [
-        said,
-        f"Attempt {attempt.number} of {policy.max_attempts}, job {attempt.jid}{_took(attempt)}.",
-    ]
-    lines += [
-        f"{action.minion}: {_ended(action)}" for action in actions[:20] if action.state != "void"
-    ]
-    if held:
-        lines.append("Not acted on: " + ", ".join(held[:20]) + ".")
-    if state != "good":
-        lines.append(
-            "The problem is tried again after a cooldown while attempts are left, else a person must look."
-        )
-    return "\n".join([*lines, marker("attempt", attempt.attempt_id)])
-
-
-def escalation_comment(reason: str, episode: Episode, policy: Policy) -> str:
-    """
-    Return the comment that asks a person to look.
-    """
-    detail = {
-        "not connected": f"a minion does not answer, for more than {policy.attempt_window:g} s",
-        "contradictory returns": "one said that the service was healed, another in the same minion's name that it was not",
-        STILL_OPEN: "the service was proved to serve, and Dynatrace does not close the problem: it may mean another one",
-    }.get(reason, f"{policy.max_attempts} in {policy.attempt_window:g} s")
-    begun = "Salt healed this" if reason == STILL_OPEN else "Salt stops here"
-    return f"{begun}: {reason} ({detail}). A person must look. {escalation_marker(episode, reason)}"
-
-
-def escalation_marker(episode: Episode, reason: str) -> str:
-    """
-    Return the marker of an episode's escalation; after one that is ``still open`` there may be another.
-    """
-    what = reason if reason == STILL_OPEN else "escalated"
-    return marker(f"{what} {episode.episode}", episode.problem_key)
-
-
-def _took(attempt: Attempt) -> str:
-    begun = attempt.first_fired
-    return f", {attempt.ended - begun:.1f} s" if attempt.ended and begun else ""
-
-
-def _ended(action: Action) -> str:
-    words = {"good": "good", "bad": "failed", "lost": "no return"}.get(action.state, action.state)
-    return f"{words}: {action.comment}" if action.comment else words
 
 
 class Feedback(threading.Thread):

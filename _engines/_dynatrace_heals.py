@@ -1,22 +1,31 @@
 """
-Tells one failure of a process from the next: what was healed stays healed until the evidence shows a later one.
+Tells one failure of a process from the next: what serves counts as serving until the evidence shows a later failure.
+
+A process serves since an attempt brought it back (``good``), or because the minion found it so (``healthy``). To find
+it so heals nothing: where Dynatrace goes on to see the failure, one of the two is wrong, and a person must say which.
 """
 
 from __future__ import annotations
 
-from _dynatrace_ledger import Episode, Ledger
-from _dynatrace_policy import Policy
+from collections.abc import Sequence
+
+from _dynatrace_ledger import Action, Episode, Ledger
+from _dynatrace_policy import Policy, Reason, Verdict
 from _dynatrace_targets import Target, last_failure
 
-#: Why a person is called to what was healed; the engine goes on beside them, and may call again when that goes wrong.
+#: Why a person is called to what serves; the engine goes on beside them, and may call again when that goes wrong.
 STILL_OPEN = "still open"
+DISAGREE = "the two disagree"
+_BESIDE = (STILL_OPEN, DISAGREE)
 #: Dynatrace closes a problem within minutes of the end of its last event.
 CLOSES_S = 3600.0
+#: By then its evidence shows that a process is back.
+NOTICES_S = 300.0
 
 
-def is_healed(ledger: Ledger, episode: Episode, target: Target) -> bool:
+def last_good(ledger: Ledger, episode: Episode, target: Target) -> Action | None:
     """
-    Tell whether an attempt brought the process back, and it has not failed again since.
+    Return the end by which the process serves; None: no attempt told so, or it has failed again since.
 
     Healthy here and still open there is the usual state after a heal, and no reason to act. It failed again only where
     an event of the evidence is open that began after the heal, and after every failure that was known before it: the
@@ -29,25 +38,50 @@ def is_healed(ledger: Ledger, episode: Episode, target: Target) -> bool:
     if heal is not None:
         again = last_failure(episode.problem, target.entity, still_open=True)
         if again is None or heal.seen is None or heal.ended is None:
-            return True
-        return not (again > heal.seen and again > heal.ended * 1000)
+            return heal
+        return None if again > heal.seen and again > heal.ended * 1000 else heal
     heal = ledger.last_heal_by_others(episode, target.minion, target.entity)
     latest = last_failure(episode.problem, target.entity)
     if heal is None or heal.seen is None or latest is None:
-        return False
-    return episode.episode == 1 and latest <= heal.seen
+        return None
+    return heal if episode.episode == 1 and latest <= heal.seen else None
+
+
+def is_healed(ledger: Ledger, episode: Episode, target: Target) -> bool:
+    """
+    Tell whether an attempt brought the process back, and it has not failed again since.
+    """
+    last = last_good(ledger, episode, target)
+    return last is not None and last.state == "good"
+
+
+def serves(ledger: Ledger, episode: Episode, target: Target) -> Reason | None:
+    """
+    Return as what a process is held that serves; None: it is not known to serve.
+    """
+    last = last_good(ledger, episode, target)
+    if last is None:
+        return None
+    return Reason.HEALED if last.state == "good" else Reason.HEALTHY
+
+
+def may_call(episode: Episode, why: str) -> bool:
+    """
+    Tell whether a person is called for a reason: they were not yet, or only to what serves, and now it goes wrong.
+    """
+    return episode.escalated is None if why in _BESIDE else not person_called(episode)
 
 
 def person_called(episode: Episode) -> bool:
     """
     Tell whether a person was called for good: the engine does not go on beside them.
     """
-    return episode.escalated not in (None, STILL_OPEN)
+    return episode.escalated not in (None, *_BESIDE)
 
 
-def healed_for(ledger: Ledger, episode: Episode, target: Target, now: float) -> float:
+def serves_for(ledger: Ledger, episode: Episode, target: Target, now: float) -> float:
     """
-    Return for how many seconds of this episode a process counts as healed; 0.0: it does not.
+    Return for how many seconds of this episode a process counts as serving; 0.0: it does not.
     """
     place = (episode, target.minion, target.entity)
     heal = ledger.last_heal(*place) or ledger.last_heal_by_others(*place)
@@ -56,14 +90,26 @@ def healed_for(ledger: Ledger, episode: Episode, target: Target, now: float) -> 
     return now - max(heal.ended, episode.opened)
 
 
-def stays_open(
-    ledger: Ledger, episode: Episode, healed: list[Target], policy: Policy, now: float
+def contradicted(
+    ledger: Ledger,
+    episode: Episode,
+    held: Sequence[tuple[Target, Verdict]],
+    policy: Policy,
+    now: float,
 ) -> str | None:
     """
-    Return why a person is called where Dynatrace had long enough to close what was healed; None: it had not.
+    Return why a person is called to what serves, or None.
 
-    Perhaps it means another instance of the service than the one that the remedy looked at.
+    Either the minion found it so, and the evidence goes on to show the failure; or Dynatrace had long enough to close
+    what was healed, and perhaps means another instance of the service than the one that the remedy looked at.
     """
     wait = max(policy.attempt_window, CLOSES_S)
-    late = any(healed_for(ledger, episode, target, now) > wait for target in healed)
-    return STILL_OPEN if late else None
+    why = None
+    for target, verdict in held:
+        since = serves_for(ledger, episode, target, now)
+        if verdict.reason is Reason.HEALED and since > wait:
+            why = why or STILL_OPEN
+        if verdict.reason is Reason.HEALTHY and since >= NOTICES_S:
+            down = last_failure(episode.problem, target.entity, still_open=True) is not None
+            why = DISAGREE if down or since > wait else why
+    return why

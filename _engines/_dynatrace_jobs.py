@@ -1,14 +1,33 @@
 """
 What Salt's jobs say of an attempt: the master's job cache as the source, and how a return is judged.
+
+A return is data from a minion: whatever its shape it is judged, and what is not understood is no good end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 TESTED = "nothing was done: the minion runs states with test=True, see `test` in its configuration"
+QUEUED = "it waits on the minion until another state run is over"
+#: What our states call an outcome, and what the ledger calls the end of an action.
+ENDS = {
+    "healed": "good",
+    "healthy": "healthy",
+    "failed": "bad",
+    "refused": "refused",
+    "unproved": "unproved",
+}
+#: Those after which another attempt would do nothing.
+_UNDONE = ("refused", "unproved")
+#: An attempt that had come to a good end before: this time nothing ran.
+_REPEATED = "repeated"
+#: These begin and end an attempt, and do nothing to a service.
+_BRACKETS = ("|-attempt_taken", "|-attempt_finished")
+#: No minion remembers an attempt for longer.
+_LONGEST_S = 1e9
 
 
 @dataclass(frozen=True)
@@ -28,46 +47,89 @@ class Jobs:
 @dataclass(frozen=True)
 class Result:
     """
-    How an attempt ended on one minion.
+    How an attempt ended on one minion: ``state`` is that of an action, ``waiting`` where it did not end yet.
+
+    ``ago`` tells for how many seconds it was over already, where this job did nothing for that; else it is None.
     """
 
-    ok: bool
+    state: str
     comment: str
+    ago: float | None = None
+
+    @property
+    def ok(self) -> bool:
+        """
+        Tell whether the service serves.
+        """
+        return self.state in ("good", "healthy")
 
 
-def judge(returned: Any) -> Result:
+def judge(returned: Any, attempt_id: str | None = None) -> Result:
     """
     Return how a job went from what a minion returned: ``{"return": …, "retcode": …, "success": …}``.
 
     Good needs a zero retcode, no ``success: False``, and for state runs no state with a false result. Nor one with
-    None: then the minion only said what it would do, as ``test: True`` in its configuration has it for all runs.
+    None: then the minion only said what it would do, as ``test: True`` in its configuration has it for all runs. Our
+    states tell the outcome themselves, and of which attempt; of another one than ``attempt_id`` it is none of this one.
     """
     if not isinstance(returned, Mapping) or "return" not in returned:
-        return Result(False, "the return could not be read")
+        return Result("bad", "the return could not be read")
     value = returned["return"]
-    bad_states = _bad_states(value)
+    if isinstance(value, Mapping) and value.get("queued") is True:
+        # Salt 3008 puts a run with `queue: True` into a file when another one is in progress, and runs it later.
+        return Result("waiting", QUEUED)
+    states = _states(value)
+    bad = _bad_states(states.values())
+    if bad:
+        words = {_word(state) for state in bad}
+        word = words.pop() if len(words) == 1 else None
+        end = ENDS[word] if word in _UNDONE else "bad"
+        return Result(end, _fit("; ".join(filter(None, map(_comment, bad)))) or "a state failed")
+    if any(state["result"] is None for state in states.values()):
+        return Result("bad", TESTED)
     failed = bool(returned.get("retcode")) or returned.get("success") is False or value is False
-    if bad_states:
-        return Result(False, _fit("; ".join(filter(None, bad_states))) or "a state failed")
-    if any(item["result"] is None for item in _states(value)):
-        return Result(False, TESTED)
     if failed or _is_errors(value):
-        text = (
-            value
-            if isinstance(value, str)
-            else "; ".join(map(str, value))
-            if isinstance(value, list)
-            else ""
-        )
-        return Result(False, _fit(text) or f"the job returned code {returned.get('retcode')}")
-    return Result(True, _last_comment(value))
+        told = "; ".join(map(str, value)) if isinstance(value, list) else value
+        text = told if isinstance(told, str) else ""
+        return Result("bad", _fit(text) or f"the job returned code {returned.get('retcode')}")
+    if any(_attempt(state) not in (None, attempt_id) for state in states.values() if attempt_id):
+        return Result("bad", "the return tells of another attempt")
+    return _good(states)
 
 
-def _states(value: Any) -> list[Mapping[str, Any]]:
+def _good(states: Mapping[str, Mapping[str, Any]]) -> Result:
+    """
+    Return the good end of a run: as it was before, as our state tells, or by whether any state changed something.
+    """
+    for state in states.values():
+        if _word(state) == _REPEATED:
+            told = state["dynatrace"]
+            before = told.get("before", "healed")
+            end = ENDS.get(before, "bad") if isinstance(before, str) else "bad"
+            return Result(end, _comment(state), _seconds(told.get("ago")))
+    done = not states or any(
+        _word(state) == "healed" or (_word(state) is None and bool(state.get("changes")))
+        for name, state in states.items()
+        if not name.endswith(_BRACKETS)
+    )
+    return Result("good" if done else "healthy", _last_comment(states))
+
+
+def _states(value: Any) -> dict[str, Mapping[str, Any]]:
+    """
+    Return the states of a run by their names, in the order in which they ran.
+    """
     if not isinstance(value, Mapping):
-        return []
-    states = [item for item in value.values() if isinstance(item, Mapping) and "result" in item]
-    return sorted(states, key=_run_number)
+        return {}
+    found = {
+        str(name): item
+        for name, item in value.items()
+        if isinstance(item, Mapping) and "result" in item
+    }
+    if not found and value.get("result") is False:
+        # A run that could not even be queued returns what looks like one state.
+        return {"": value}
+    return dict(sorted(found.items(), key=lambda one: _run_number(one[1])))
 
 
 def _run_number(state: Mapping[str, Any]) -> int:
@@ -75,11 +137,37 @@ def _run_number(state: Mapping[str, Any]) -> int:
     return number if isinstance(number, int) else 0
 
 
-def _bad_states(value: Any) -> list[str]:
-    bad = [item for item in _states(value) if item["result"] is False]
+def _word(state: Mapping[str, Any]) -> str | None:
+    """
+    Return what a state calls the outcome: None if it is none of ours, or leaves that to others; ``failed`` if that is
+    none of our words.
+    """
+    told = state.get("dynatrace", {})
+    word = told.get("outcome") if isinstance(told, Mapping) else "none of a mapping"
+    return word if word is None or word in (*ENDS, _REPEATED) else "failed"
+
+
+def _attempt(state: Mapping[str, Any]) -> Any:
+    told = state.get("dynatrace")
+    return told.get("attempt") if isinstance(told, Mapping) else None
+
+
+def _seconds(value: Any) -> float:
+    known = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return float(value) if known and 0 <= value <= _LONGEST_S else 0.0
+
+
+def _bad_states(states: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    bad = [
+        state
+        for state in states
+        if state["result"] is False or _word(state) in ("failed", *_UNDONE)
+    ]
     # A state that failed only because of another says nothing new.
-    first = [item for item in bad if "One or more requisite failed" not in str(item.get("comment"))]
-    return [_comment(item) for item in first or bad]
+    first = [
+        state for state in bad if "One or more requisite failed" not in str(state.get("comment"))
+    ]
+    return first or bad
 
 
 def _is_errors(value: Any) -> bool:
@@ -89,28 +177,19 @@ def _is_errors(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(item, str) for item in value)
 
 
-def _last_comment(value: Any) -> str:
+def _last_comment(states: Mapping[str, Mapping[str, Any]]) -> str:
     """
     Return what the last state said that did something: of a remedy, its proof.
     """
-    told = (
-        [
-            item
-            for name, item in value.items()
-            if isinstance(item, Mapping)
-            and item.get("comment")
-            and not str(name).endswith("attempt_finished")
-        ]
-        if isinstance(value, Mapping)
-        else []
-    )
     told = [
-        item
-        for item in told
-        if item.get("__state_ran__", True) and "onchanges" not in str(item["comment"])
+        _comment(state)
+        for name, state in states.items()
+        if state.get("comment")
+        and not name.endswith("attempt_finished")
+        and state.get("__state_ran__", True)
+        and "onchanges" not in str(state["comment"])
     ]
-    told.sort(key=_run_number)
-    return _comment(told[-1]) if told else ""
+    return told[-1] if told else ""
 
 
 def _comment(state: Mapping[str, Any]) -> str:

@@ -15,6 +15,7 @@ from _dynatrace_ledger_comments import CommentRecords
 from _dynatrace_ledger_episodes import EpisodeRecords
 from _dynatrace_ledger_notices import Notices
 from _dynatrace_ledger_outbox import Outbox
+from _dynatrace_ledger_records import END_STATES as END_STATES
 from _dynatrace_ledger_records import Action as Action
 from _dynatrace_ledger_records import Attempt as Attempt
 from _dynatrace_ledger_records import Comment as Comment

@@ -122,15 +122,16 @@ class AttemptRecords(LedgerFile):
         self, attempt_id: str, minion: str, comment: str, memory: Memory, now: float
     ) -> bool:
         """
-        Record the good end that a minion remembers, at the time that it tells; False when an end was known already.
+        Record the end that a minion remembers, at the time that it tells; False when an end was known already.
 
         Another master may have ordered it, before this one did: a failure that began well after its end is not what it
         was made for. The clocks of tenant and master may differ, and one failure must not be taken for two.
         """
         cursor = self._write(
-            "UPDATE actions SET state = 'good', comment = ?, ended = ?,"
+            "UPDATE actions SET state = ?, comment = ?, ended = ?,"
             " seen = CASE WHEN seen > ? THEN ? ELSE seen END"
             " WHERE attempt_id = ? AND minion = ? AND state = 'waiting'",
+            memory.state,
             comment,
             min(memory.finished, now),
             int((memory.finished + CLOCKS_S) * 1000),
@@ -158,7 +159,7 @@ class AttemptRecords(LedgerFile):
         Return when the last job that was sent to a minion was given up as lost; None: it returned, or there was none.
         """
         rows = self._rows(
-            "SELECT state, ended FROM actions WHERE minion = ? AND state IN ('good', 'bad', 'lost')"
+            "SELECT state, ended FROM actions WHERE minion = ? AND state NOT IN ('waiting', 'void')"
             " ORDER BY started DESC LIMIT 1",
             minion,
         )
@@ -166,12 +167,12 @@ class AttemptRecords(LedgerFile):
 
     def last_heal(self, episode: Episode, minion: str, process: str) -> Action | None:
         """
-        Return the latest good action of this episode on a process that still counts, or None.
+        Return the latest action of this episode that found or made a process serve and still counts, or None.
         """
         rows = self._rows(
             "SELECT actions.* FROM actions JOIN attempts USING (attempt_id)"
             " WHERE problem_key = ? AND episode = ? AND minion = ? AND process = ?"
-            " AND actions.state = 'good' AND actions.started >= ? ORDER BY actions.started DESC LIMIT 1",
+            " AND actions.state IN ('good', 'healthy') AND actions.started >= ? ORDER BY actions.started DESC LIMIT 1",
             episode.problem_key,
             episode.episode,
             minion,
@@ -182,11 +183,11 @@ class AttemptRecords(LedgerFile):
 
     def last_heal_by_others(self, episode: Episode, minion: str, process: str) -> Action | None:
         """
-        Return the latest good action on a process that was made for another problem and still counts, or None.
+        Return the latest such action that was made for another problem, or None.
         """
         rows = self._rows(
             "SELECT actions.* FROM actions JOIN attempts USING (attempt_id)"
-            " WHERE problem_key != ? AND minion = ? AND process = ? AND actions.state = 'good'"
+            " WHERE problem_key != ? AND minion = ? AND process = ? AND actions.state IN ('good', 'healthy')"
             " AND actions.started >= ? ORDER BY actions.started DESC LIMIT 1",
             episode.problem_key,
             minion,

@@ -14,6 +14,8 @@ from _dynatrace_targets import Resolution
 
 #: Attempts that nobody knows the end of.
 OPEN_STATES = "('planned', 'fired', 'running', 'idle')"
+#: How an action ends, and an attempt as the worst of its actions did: the worst first.
+END_STATES = ("bad", "lost", "unproved", "refused", "good", "healthy", "void")
 #: Those that may be at work on a minion; an idle one surely is not: its order expired before a job took it.
 BUSY_STATES = "('planned', 'fired', 'running')"
 
@@ -53,7 +55,7 @@ class Attempt:
     One order to heal, to one or several minions, with one job id.
 
     ``state`` is planned (in the outbox), fired (on the bus), running (its job exists) or idle (no job took it in time,
-    it waits to be ordered again); in the end good, bad, lost, or void (never executed).
+    it waits to be ordered again); in the end one of ``END_STATES``, as its actions.
     """
 
     attempt_id: str
@@ -72,8 +74,10 @@ class Attempt:
 @dataclass(frozen=True)
 class Action:
     """
-    What an attempt does to one process on one minion: ``state`` is waiting, good, bad, lost or void.
+    What an attempt does to one process on one minion.
 
+    ``state`` is waiting; in the end good (brought back, and proved), healthy (it served, nothing was done), bad,
+    refused (nothing was touched), unproved (brought back, and it cannot be proved), lost, or void (never executed).
     ``seen`` is when the failure that it was ordered for began, in UTC milliseconds, if the evidence told.
     """
 
@@ -90,11 +94,14 @@ class Action:
 @dataclass(frozen=True)
 class Memory:
     """
-    The good end of an attempt as a minion remembers it, by this machine's clock: when it was taken and when finished.
+    The end of an attempt as a minion remembers it, by this machine's clock: when it was taken and when finished.
+
+    ``state`` is that of an action.
     """
 
     taken: float
     finished: float
+    state: str = "good"
 
 
 @dataclass(frozen=True)

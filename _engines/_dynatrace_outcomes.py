@@ -1,5 +1,5 @@
 """
-Brings attempts that a job took to their end: good, bad, lost, or void where nothing was executed.
+Brings attempts that a job took to their end, or to none where nothing was executed.
 
 If a job took an order and no return came, the attempt is lost: it counts, and is never repeated blindly.
 """
@@ -9,14 +9,30 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from _dynatrace_announcements import Announcements, name_of
 from _dynatrace_episodes import disarmed
 from _dynatrace_heals import person_called
-from _dynatrace_ledger import Attempt, Episode, Ledger, Memory
-from _dynatrace_policy import Policy
+from _dynatrace_ledger import END_STATES, Action, Attempt, Episode, Ledger, Memory
+from _dynatrace_policy import HOPELESS, Policy
 
 log = logging.getLogger(__name__)
+
+#: Why an attempt failed, by its state.
+_FAILED = {
+    "bad": "the remedy failed",
+    "refused": "refused",
+    "unproved": "unproved",
+    "lost": "lost",
+}
+_REMEMBERED = {
+    "good": "its good end",
+    "healthy": "that there was nothing to do",
+    "bad": "that it failed",
+    "refused": "that it refused to act",
+    "unproved": "that it brought the service back and could not prove it",
+}
 
 
 class Outcomes:
@@ -61,7 +77,7 @@ class Outcomes:
         """
         Record how an attempt ended on one minion, and end it when that was the last.
 
-        ``before`` is the good end that it had there already, so that this time nothing ran.
+        ``before`` is the end that it had there already, so that this time nothing ran.
         """
         own = attempt.attempt_id
         with self._ledger.transaction():
@@ -78,7 +94,7 @@ class Outcomes:
         if "waiting" in states:
             return
         attempt = self._ledger.attempt(attempt.attempt_id) or attempt
-        state = next((name for name in ("bad", "lost", "good") if name in states), "void")
+        state = next((name for name in END_STATES if name in states), "void")
         self._ledger.move_attempt(attempt.attempt_id, state, ended=now)
         self._ledger.count(f"attempts_{state}")
         episode = self._ledger.episode(attempt.problem_key, attempt.episode)
@@ -87,13 +103,9 @@ class Outcomes:
         if state == "void":
             self.call_person(episode, now)
             return
-        outcome = [
-            {"minion": action.minion, "ok": action.state == "good", "comment": action.comment}
-            for action in actions
-            if action.state != "void"
-        ]
-        what = "healed" if state == "good" else "failed"
-        reason = {"good": None, "bad": "the remedy failed", "lost": "lost"}[state]
+        what = "failed" if state in _FAILED else "healthy" if state == "healthy" else "healed"
+        reason = _FAILED.get(state)
+        outcome = [_outcome(action) for action in actions if action.state != "void"]
         self._told.announce(
             episode, what, (), [], now, attempt=attempt.number, reason=reason, outcome=outcome
         )
@@ -102,15 +114,24 @@ class Outcomes:
             self._instance,
             attempt.number,
             name_of(episode),
-            reason or "healed",
+            reason or what,
         )
         ended = replace(attempt, ended=now, state=state)
         self._told.tell_tenant(episode, ended, state, now, returned)
+        self._call_if_hopeless(episode, states, now)
         self._ledger.wake_episode(attempt.problem_key, attempt.episode, now)
+
+    def _call_if_hopeless(self, episode: Episode, states: set[str], now: float) -> None:
+        """
+        Have a person called at once where another attempt would do nothing.
+        """
+        reasons = [reason.value for state, reason in HOPELESS.items() if state in states]
+        if reasons and episode.state == "open" and not person_called(episode):
+            self._ledger.save_episode(self._told.escalate(episode, reasons[-1], now, []))
 
     def lose(self, attempt: Attempt, remembered: Mapping[str, Memory], now: float) -> None:
         """
-        End an attempt whose job did not return in time: as lost, but where a minion remembers its good end.
+        End an attempt whose job did not return in time: as lost, but where a minion remembers how it ended.
         """
         waited = f"no return within {self._policy.outcome_timeout:g} s"
         with self._ledger.transaction():
@@ -119,7 +140,7 @@ class Outcomes:
                 if known is None:
                     self._ledger.end_action(attempt.attempt_id, minion, "lost", waited, now)
                     continue
-                comment = f"{waited}, but the minion remembers its good end"
+                comment = f"{waited}, but the minion remembers {_REMEMBERED[known.state]}"
                 self._ledger.recall_action(attempt.attempt_id, minion, comment, known, now)
             self._end_if_done(attempt, now, returned=False)
 
@@ -163,3 +184,15 @@ class Outcomes:
         if not person_called(episode):
             episode = self._told.escalate(episode, "no remedy took the event", now, [])
         self._ledger.save_episode(replace(episode, due=None, waiting=None))
+
+
+def _outcome(action: Action) -> dict[str, Any]:
+    """
+    Return what an event tells of one minion: ``done`` where the service was brought back.
+    """
+    return {
+        "minion": action.minion,
+        "ok": action.state in ("good", "healthy"),
+        "done": action.state in ("good", "unproved"),
+        "comment": action.comment,
+    }

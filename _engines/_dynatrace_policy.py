@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from _dynatrace_config import Config
 from _dynatrace_targets import Resolution, Target
 
+#: Ends of an attempt after which the service does not serve, as far as is known.
+FAILED = frozenset({"bad", "lost", "refused", "unproved"})
 #: No backoff grows beyond a day.
 BACKOFF_CAP_S = 86400.0
 
@@ -36,14 +38,21 @@ class Reason(enum.Enum):
     NOT_ACCEPTED = "not accepted"
     NOT_CONNECTED = "not connected"
     HEALED = "healed"
+    HEALTHY = "already healthy"
+    REFUSED = "refused"
+    UNPROVED = "not proved"
     ONE_OF_MANY = "one of many hosts"
     MATCHED_BY_NAME = "matched by name only"
+
+
+#: Ends after which another attempt in the same episode would do nothing that the first did not.
+HOPELESS = {"refused": Reason.REFUSED, "unproved": Reason.UNPROVED}
 
 
 @dataclass(frozen=True)
 class Past:
     """
-    An earlier attempt on the same minion and process: ``state`` is waiting, good, bad or lost; times in epoch seconds.
+    An earlier attempt on the same minion and process: ``state`` is that of its action; times in epoch seconds.
     """
 
     state: str
@@ -56,14 +65,15 @@ class Situation:
     """
     What the decision must know beyond the target itself; ``room`` is how many more minions may be healed at once.
 
-    ``since`` is when this episode began: failures in a row from then on count, however far apart they are.
+    ``since`` is when this episode began: failures in a row from then on count, however far apart they are. ``serves`` is
+    as what the process is held if it is known to serve.
     """
 
     now: float
     paused: bool = False
     accepted: bool = True
     maintenance: bool = False
-    healed_here: bool = False
+    serves: Reason | None = None
     busy: bool = False
     room: int = 1
     connected: bool = True
@@ -147,9 +157,12 @@ def decide(target: Target, past: Sequence[Past], situation: Situation, policy: P
         return Verdict(Reason.NOT_ACCEPTED)
     if any(attempt.state == "waiting" for attempt in past):
         return Verdict(Reason.IN_PROGRESS)
-    if situation.healed_here:
+    if situation.serves is not None:
         # Healthy here, still open there: Dynatrace closes in its own time, and a second restart would harm.
-        return Verdict(Reason.HEALED)
+        return Verdict(situation.serves)
+    for attempt in reversed(past):
+        if attempt.state in HOPELESS and attempt.started >= situation.since:
+            return Verdict(HOPELESS[attempt.state])
     if situation.maintenance and policy.hold_in_maintenance:
         return Verdict(Reason.MAINTENANCE)
     if situation.paused:
@@ -202,5 +215,5 @@ def _failures(past: Sequence[Past]) -> int:
     """
     Return how many of the latest attempts failed in a row.
     """
-    failed = (attempt.state in ("bad", "lost") for attempt in reversed(past))
+    failed = (attempt.state in FAILED for attempt in reversed(past))
     return sum(1 for _ in itertools.takewhile(bool, failed))

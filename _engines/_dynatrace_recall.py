@@ -3,7 +3,7 @@ Asks minions what they remember of an attempt whose job did not return, before i
 
 A minion with two masters runs a job id once and returns to the master that it had the job from: the other one never
 hears of it. A return is also lost with a master that went down. The minion's own record of the attempt tells then
-whether it came to its good end. The question is one ``dynatrace.attempt`` an attempt; the answer is taken from the job
+whether and how it ended. The question is one ``dynatrace.attempt`` an attempt; the answer is taken from the job
 cache, as that of a remedy is. It is asked by a thread of its own, since publishing may block.
 """
 
@@ -12,14 +12,13 @@ from __future__ import annotations
 import contextlib
 import logging
 import queue
-import re
 import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from _dynatrace_jobs import Jobs
+from _dynatrace_jobs import ENDS, Jobs
 from _dynatrace_ledger import Attempt, Memory
 
 log = logging.getLogger(__name__)
@@ -29,10 +28,6 @@ ANSWER_S = 10.0
 #: Publishing may block: who has no answer by then has none.
 GIVE_UP_S = 30.0
 _STEP_S = 0.2
-#: What ``salt/_states/dynatrace.py`` says then.
-_REPEATED = re.compile(
-    r"Attempt [0-9a-f]{16,64} was well finished at \S{10,40}, ([0-9]{1,9}) s ago\."
-)
 
 
 class Recall(threading.Thread):
@@ -65,7 +60,7 @@ class Recall(threading.Thread):
 
     def of(self, attempt: Attempt, minions: set[str]) -> Mapping[str, Memory] | None:
         """
-        Return the good ends that minions remember of an attempt; None: they were asked and may answer yet.
+        Return the ends that minions remember of an attempt; None: they were asked and may answer yet.
 
         Only those that its job went to are asked: an orchestration's end is more than what a minion knows.
         """
@@ -134,33 +129,21 @@ class Recall(threading.Thread):
 
 def memory(returned: Any, attempt_id: str, now: float) -> Memory | None:
     """
-    Return what a minion remembers, from its return of ``dynatrace.attempt``; None: no good end of this attempt.
+    Return the end that a minion remembers, from its return of ``dynatrace.attempt``; None: none of this attempt.
 
-    Its clock may be wrong by hours, so it tells its time, too: how long ago it was does not depend on that.
+    Its clock may be wrong by hours, so it tells its time, too: how long ago it was does not depend on that. Only a good
+    end has a time of its own; a record that is finished and does not tell how is that of a site's own remedy.
     """
     record = returned.get("return") if isinstance(returned, Mapping) else None
     if not isinstance(record, Mapping) or record.get("id") != attempt_id:
         return None
-    taken, finished, theirs = (_seconds(record.get(key)) for key in ("taken", "finished", "now"))
-    if taken is None or finished is None or theirs is None:
+    outcome = record.get("outcome") or "healed"
+    state = ENDS.get(outcome) if isinstance(outcome, str) else None
+    ended = record.get("finished" if state in ("good", "healthy") else "now")
+    taken, finished, theirs = map(_seconds, (record.get("taken"), ended, record.get("now")))
+    if taken is None or finished is None or theirs is None or state is None:
         return None
-    return Memory(now - max(theirs - taken, 0.0), now - max(theirs - finished, 0.0))
-
-
-def repeated(returned: Any, now: float) -> Memory | None:
-    """
-    Return the good end of before that the state ``attempt_taken`` found when it refused to run an attempt again.
-
-    None: the attempt ran, or its remedy has no such state.
-    """
-    states = returned.get("return") if isinstance(returned, Mapping) else None
-    for state in states.values() if isinstance(states, Mapping) else ():
-        comment = state.get("comment") if isinstance(state, Mapping) else None
-        found = _REPEATED.fullmatch(comment) if isinstance(comment, str) else None
-        if found:
-            finished = now - float(found[1])
-            return Memory(finished, finished)
-    return None
+    return Memory(now - max(theirs - taken, 0.0), now - max(theirs - finished, 0.0), state)
 
 
 def _seconds(value: Any) -> float | None:

@@ -27,7 +27,10 @@ _VALUE_CHARS = 4096
 
 _TITLES = {
     "good": "Salt brought the service back",
+    "healthy": "Salt found the service serving and did nothing",
     "bad": "Salt could not heal the service",
+    "refused": "Salt refused to touch the service",
+    "unproved": "Salt brought the service back and could not prove that it serves",
     "lost": "Salt does not know whether the service is healed",
 }
 
@@ -64,7 +67,7 @@ class Reports:
 
     def outcome(self, episode: Episode, attempt: Attempt, state: str, now: float) -> None:
         """
-        Record what is to be told of an outcome (good, bad or lost), within the caller's transaction if there is one.
+        Record what is to be told of an outcome, within the caller's transaction if there is one.
         """
         problem_id = episode.problem.problem_id
         if problem_id is None:
@@ -157,7 +160,7 @@ def _why_not(ledger: Ledger, episode: Episode, attempt: Attempt) -> str | None:
     if found.unmatched or not found.targets:
         return "it concerns what no minion was found for"
     if not all(is_healed(ledger, episode, one) for one in found.targets):
-        return "not all of its targets were healed"
+        return "not all of its targets were brought back"
     return None
 
 

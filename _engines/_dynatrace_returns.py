@@ -11,8 +11,8 @@ from typing import Any
 
 from _dynatrace_attempts import Attempts
 from _dynatrace_jobs import Jobs, judge
-from _dynatrace_ledger import Attempt, Ledger
-from _dynatrace_recall import repeated
+from _dynatrace_ledger import Attempt, Ledger, Memory
+from _dynatrace_policy import FAILED
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +96,7 @@ class Returns:
                 self._runner_job(jid, what, data, now)
             else:
                 self._unproved[jid, minion or ""] = (now + PROOF_S, data)
-                if minion and self._attempts.is_minion(minion) and not judge(data).ok:
+                if minion and self._attempts.is_minion(minion) and judge(data).state in FAILED:
                     self._bad[jid, minion] = now + DOUBT_S
         attempts = [
             attempt for jid in {jid for jid, _ in self._unproved} for attempt in self._by_jid(jid)
@@ -150,10 +150,12 @@ class Returns:
     def _end(self, attempt: Attempt, returns: Mapping[str, Any], now: float) -> None:
         for minion, returned in returns.items():
             self._unproved.pop((attempt.jid, minion), None)
-            result = judge(returned)
-            state = "good" if result.ok else "bad"
-            before = repeated(returned, now) if result.ok else None
-            self._outcomes.end_action(attempt, minion, state, result.comment, now, before)
+            result = judge(returned, attempt.attempt_id)
+            if result.state == "waiting":
+                continue  # It runs later, under the same id; `outcome_timeout` bounds the wait.
+            ended = None if result.ago is None else now - result.ago
+            before = None if ended is None else Memory(ended, ended, result.state)
+            self._outcomes.end_action(attempt, minion, result.state, result.comment, now, before)
             if result.ok:
                 self._good[attempt.jid, minion] = (now + DOUBT_S, attempt)
 

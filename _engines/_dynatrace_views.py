@@ -12,7 +12,7 @@ from typing import Any
 
 from _dynatrace_envelope import iso
 from _dynatrace_ledger import Attempt, Episode, Ledger
-from _dynatrace_policy import Policy
+from _dynatrace_policy import FAILED, Policy
 from _dynatrace_status import VERSION, Status
 
 MAX_ROWS = 1000
@@ -139,7 +139,9 @@ class Views:
             return "healing"
         if "good" in states:
             return "healed, waits for Dynatrace"
-        if states & {"bad", "lost"}:
+        if "healthy" in states:
+            return "already healthy, waits for Dynatrace"
+        if states & FAILED:
             return "failed, waits"
         return "held" if minions_of(episode) else "unmatched"
 

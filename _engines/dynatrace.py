@@ -16,8 +16,8 @@ Event description
 -----------------
 
 ``dynatrace/problem/<what>/<severity>/<display id>``, such as ``dynatrace/problem/open/availability/P-2407114``; lower
-case but for the id. ``what`` is ``open``, ``retry``, ``changed``, ``healed``, ``failed``, ``escalated`` or
-``resolved``. ``dynatrace/notification/test`` is fired for a test notification, ``dynatrace/engine/started`` once the
+case but for the id. ``what`` is ``open``, ``retry``, ``changed``, ``healed``, ``healthy``, ``failed``, ``escalated``
+or ``resolved``. ``dynatrace/notification/test`` is fired for a test notification, ``dynatrace/engine/started`` once the
 engine runs. All keys of the data are described in ``docs/events.md``. Each event is signed with a key that only the
 master's user can read; a reactor that acts must begin with ``{% if salt['dynatrace.genuine'](data) %}``.
 

@@ -33,6 +33,8 @@ REMEDIES = ("dynatrace.remedy.{}", "remedy.{}")
 OPENED = "dynatrace/problem/open/availability/P-1"
 # The engine's defaults, for what its configuration leaves out.
 POLICY = {"allow": ["*"], "deny": [], "cooldown": 300, "max_attempts": 3, "attempt_window": 3600}
+# Ends of an attempt after which the engine waits longer for the next.
+FAILED = ("bad", "lost", "refused", "unproved")
 TIMEOUT_S = 5
 
 
@@ -254,7 +256,7 @@ def _held_by_past(policy, past, now):
     if not past:
         return []
     failures = next(
-        (at for at, one in enumerate(past) if one.get("state") not in ("bad", "lost")), len(past)
+        (at for at, one in enumerate(past) if one.get("state") not in FAILED), len(past)
     )
     ended = _seconds(past[0].get("created")) + (past[0].get("took_ms") or 0) / 1000
     left = ended + policy["cooldown"] * 2.0 ** min(failures, 30) - now

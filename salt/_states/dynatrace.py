@@ -272,10 +272,13 @@ def _mapping(value):
 
 def _taken_before(name, attempt, record):
     if record.get("finished"):
-        # The engine reads this: it was healed then, and not by this run.
         ago = _seconds_between(record["finished"], record.get("now"))
         when = f"{record['finished']}, {ago} s ago"
-        return _ret(name, True, f"Attempt {attempt} was well finished at {when}.")
+        ret = _ret(name, True, f"Attempt {attempt} was well finished at {when}.")
+        # The engine reads this: it was healed then, and not by this run.
+        before = record.get("outcome") or "healed"
+        told = {"attempt": attempt, "outcome": "repeated", "ago": ago, "before": before}
+        return {**ret, "dynatrace": told}
     return _ret(
         name,
         False,

@@ -24,7 +24,8 @@ LOOK_S = 1
 PROOF_S = 30
 # Steps of every remedy.
 BOOKKEEPING = ("_|-attempt_taken", "_|-attempt_finished")
-OVER = ("good", "bad", "lost", "void")
+SERVES = ("good", "healthy")
+OVER = (*SERVES, "bad", "refused", "unproved", "lost", "void")
 
 
 def remedied(name, minion=None, service=None):
@@ -147,7 +148,7 @@ def _told_end(display_id, attempt):
     lines = [f"{minion}: {said}" for minion, said in sorted(attempt["minions"].items())]
     comment = f"Attempt {attempt['attempt']} on {display_id} (job {attempt['jid']}): "
     changes = {display_id: {"attempt": attempt["attempt"], "state": attempt["state"]}}
-    return attempt["state"] == "good", comment + "; ".join(lines), changes
+    return attempt["state"] in SERVES, comment + "; ".join(lines), changes
 
 
 def _may_be_broken(minion, service, allow, instance):

@@ -23,7 +23,7 @@ from typing import Any
 
 import pytest
 from _dynatrace_commands import _seconds
-from _dynatrace_feedback import marker
+from _dynatrace_comments import marker
 
 from tests.functional.engine.conftest import Scene
 from tests.functional.engine.driver import Clock

@@ -30,7 +30,7 @@ def test_a_problem_is_opened_healed_commented_and_resolved(scene: Scene) -> None
     world.cycle(1)
     assert world.whats() == ["open", "healed"]
     assert world.events("healed")[0]["outcome"] == [
-        {"minion": "web01", "ok": True, "comment": "it serves"}
+        {"minion": "web01", "ok": True, "done": True, "comment": "it serves"}
     ]
 
     world.send_comments()

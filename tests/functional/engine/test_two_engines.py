@@ -234,11 +234,9 @@ def refused(attempt_id: str, ago: int) -> dict[str, Any]:
     """
     Return what a remedy gives whose attempt the minion had finished before.
     """
-    comment = f"Attempt {attempt_id} was well finished at 2024-07-21T07:00:00Z, {ago} s ago."
-    states = {
-        "dynatrace_|-a_|-apache2_|-attempt_taken": {"result": True, "comment": comment},
-        "dynatrace_|-b_|-apache2_|-answers": {"result": True, "comment": "not run: onchanges"},
-    }
+    told = {"attempt": attempt_id, "outcome": "repeated", "ago": ago, "before": "healed"}
+    state = {"result": True, "comment": "It was well finished.", "changes": {}, "dynatrace": told}
+    states = {"dynatrace_|-a_|-apache2_|-healed": state}
     return {"return": states, "retcode": 0, "success": True}
 
 

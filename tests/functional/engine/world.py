@@ -39,29 +39,45 @@ from tests.tenant import Tenant
 
 KEY = b"0" * 64
 
-GOOD = {
+
+def told(outcome: str, result: bool, comment: str, **changes: Any) -> dict[str, Any]:
+    """
+    Return what a minion returns of our state; made by hand in the shape that salt/_states/dynatrace.py gives.
+    """
+    state = {
+        "name": "apache2",
+        "result": result,
+        "comment": comment,
+        "changes": changes,
+        "dynatrace": {"attempt": None, "outcome": outcome},
+        "__run_num__": 0,
+        "__id__": "dynatrace-remedy-apache2-dynatrace-healed",
+        "__sls__": "dynatrace.remedy.apache2",
+    }
+    return {
+        "return": {
+            "dynatrace_|-dynatrace-remedy-apache2-dynatrace-healed_|-apache2_|-healed": state
+        },
+        "retcode": 0 if result else 2,
+        "success": result,
+    }
+
+
+GOOD = told("healed", True, "it serves", apache2="started")
+HEALTHY = told("healthy", True, "It serves already: http://127.0.0.1/ answered 200.")
+BAD = told("failed", False, "Syntax error on line 1")
+REFUSED = told("refused", False, "Nothing was touched: apache2.service is masked.")
+UNPROVED = told("unproved", False, "It runs, and no probe fits it: set `url`.", apache2="started")
+#: What Salt 3008 answers, if it does, when a state run with `queue: True` meets another one; the job runs later.
+QUEUED = {
     "return": {
-        "dynatrace_|-proof_|-proof_|-answers": {
-            "result": True,
-            "comment": "it serves",
-            "changes": {},
-            "__run_num__": 1,
-        }
+        "result": True,
+        "comment": "Job queued for execution",
+        "queued": True,
+        "changes": {},
     },
     "retcode": 0,
     "success": True,
-}
-BAD = {
-    "return": {
-        "dynatrace_|-conf_|-conf_|-configuration_tested": {
-            "result": False,
-            "comment": "Syntax error on line 1",
-            "changes": {},
-            "__run_num__": 0,
-        }
-    },
-    "retcode": 2,
-    "success": False,
 }
 
 

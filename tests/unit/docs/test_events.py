@@ -41,7 +41,7 @@ def event() -> dict[str, Any]:
         episode=1,
         attempt=1,
         problem_key="1_1V2",
-        outcome=[{"minion": "web01", "ok": True, "comment": "it serves"}],
+        outcome=[{"minion": "web01", "ok": True, "done": True, "comment": "it serves"}],
         act=True,
     )
     return envelope.sign(data, b"key", 0.0, 30.0)
@@ -72,6 +72,16 @@ def test_the_reasons_for_holding_are_those_documented() -> None:
     assert documented == {reason.value for reason in policy.Reason}
 
 
+def chances(value: ast.expr) -> Iterator[ast.expr]:
+    """
+    Yield what a value may be, by all its conditions.
+    """
+    if isinstance(value, ast.IfExp):
+        yield from (*chances(value.body), *chances(value.orelse))
+    else:
+        yield value
+
+
 def announced(tree: ast.AST) -> Iterator[str]:
     """
     Yield the words that a module announces events with: those it passes on, and those it chooses.
@@ -80,8 +90,7 @@ def announced(tree: ast.AST) -> Iterator[str]:
         if isinstance(node, ast.Call) and getattr(node.func, "attr", "").endswith("announce"):
             chosen: list[ast.expr] = [node.args[1]]
         elif isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "what":
-            choice = node.value
-            chosen = [choice.body, choice.orelse] if isinstance(choice, ast.IfExp) else [choice]
+            chosen = list(chances(node.value))
         else:
             continue
         yield from (str(word.value) for word in chosen if isinstance(word, ast.Constant))

@@ -9,15 +9,9 @@ import time
 
 import pytest
 from _dynatrace_client import Client
+from _dynatrace_comments import CONTEXT, attempt_comment, escalation_comment, marker
 from _dynatrace_errors import LedgerError
-from _dynatrace_feedback import (
-    CONTEXT,
-    DOUBT_WAIT_S,
-    Feedback,
-    attempt_comment,
-    escalation_comment,
-    marker,
-)
+from _dynatrace_feedback import DOUBT_WAIT_S, Feedback
 from _dynatrace_ledger import Action, Attempt, Episode, Ledger
 from _dynatrace_policy import Policy
 from _dynatrace_targets import Resolution

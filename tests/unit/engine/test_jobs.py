@@ -10,14 +10,16 @@ import pytest
 from _dynatrace_jobs import TESTED, Result, judge
 
 
-def state(result: bool | None, comment: Any = "", number: int = 0) -> dict[str, Any]:
+def state(
+    result: bool | None, comment: Any = "", number: int = 0, changes: Any = None
+) -> dict[str, Any]:
     """
     Return what one state of a run returns.
     """
     return {
         "result": result,
         "comment": comment,
-        "changes": {},
+        "changes": changes or {},
         "__run_num__": number,
         "__id__": "x",
     }
@@ -25,7 +27,7 @@ def state(result: bool | None, comment: Any = "", number: int = 0) -> dict[str, 
 
 GOOD_RUN = {
     "test_|-config_|-config_|-run": state(True, "configuration is good", 0),
-    "service_|-restart_|-apache2_|-running": state(True, "restarted", 1),
+    "service_|-restart_|-apache2_|-running": state(True, "restarted", 1, {"apache2": True}),
     "http_|-prove_|-url_|-query": state(True, "it  answers\nagain", 2),
 }
 FAILED = state(False, "AH00526: Syntax error", 0)
@@ -33,44 +35,47 @@ SKIPPED = state(False, "One or more requisite failed: config", 1)
 
 JUDGED = [
     # Good ones.
-    ({"return": GOOD_RUN, "retcode": 0, "success": True}, Result(True, "it answers again")),
-    ({"return": GOOD_RUN}, Result(True, "it answers again")),
-    ({"return": dict(reversed(GOOD_RUN.items())), "retcode": 0}, Result(True, "it answers again")),
-    ({"return": True, "retcode": 0}, Result(True, "")),
-    ({"return": "done", "retcode": 0}, Result(True, "")),
-    ({"return": {}, "retcode": 0}, Result(True, "")),
+    ({"return": GOOD_RUN, "retcode": 0, "success": True}, Result("good", "it answers again")),
+    ({"return": GOOD_RUN}, Result("good", "it answers again")),
+    (
+        {"return": dict(reversed(GOOD_RUN.items())), "retcode": 0},
+        Result("good", "it answers again"),
+    ),
+    ({"return": True, "retcode": 0}, Result("good", "")),
+    ({"return": "done", "retcode": 0}, Result("good", "")),
+    ({"return": {}, "retcode": 0}, Result("good", "")),
     # Bad ones.
-    ({"return": {"a": state(None, "would restart")}, "retcode": 0}, Result(False, TESTED)),
-    ({"return": {**GOOD_RUN, "a": state(None, "would restart")}}, Result(False, TESTED)),
+    ({"return": {"a": state(None, "would restart")}, "retcode": 0}, Result("bad", TESTED)),
+    ({"return": {**GOOD_RUN, "a": state(None, "would restart")}}, Result("bad", TESTED)),
     (
         {"return": {"a": FAILED}, "retcode": 2, "success": True},
-        Result(False, "AH00526: Syntax error"),
+        Result("bad", "AH00526: Syntax error"),
     ),
     (
         {"return": {"a": FAILED}, "retcode": 0, "success": True},
-        Result(False, "AH00526: Syntax error"),
+        Result("bad", "AH00526: Syntax error"),
     ),
-    ({"return": {"b": SKIPPED, "a": FAILED}, "retcode": 2}, Result(False, "AH00526: Syntax error")),
+    ({"return": {"b": SKIPPED, "a": FAILED}, "retcode": 2}, Result("bad", "AH00526: Syntax error")),
     (
         {"return": {"b": SKIPPED}, "retcode": 2},
-        Result(False, "One or more requisite failed: config"),
+        Result("bad", "One or more requisite failed: config"),
     ),
-    ({"return": {**GOOD_RUN, "z": FAILED}, "retcode": 2}, Result(False, "AH00526: Syntax error")),
+    ({"return": {**GOOD_RUN, "z": FAILED}, "retcode": 2}, Result("bad", "AH00526: Syntax error")),
     (
         {"return": {"a": FAILED, "b": state(False, ["no", "answer"], 1)}},
-        Result(False, "AH00526: Syntax error; no; answer"),
+        Result("bad", "AH00526: Syntax error; no; answer"),
     ),
-    ({"return": GOOD_RUN, "retcode": 2}, Result(False, "the job returned code 2")),
+    ({"return": GOOD_RUN, "retcode": 2}, Result("bad", "the job returned code 2")),
     (
         {"return": GOOD_RUN, "retcode": 0, "success": False},
-        Result(False, "the job returned code 0"),
+        Result("bad", "the job returned code 0"),
     ),
-    ({"return": False, "retcode": 0, "success": True}, Result(False, "the job returned code 0")),
-    ({"return": True, "retcode": 1}, Result(False, "the job returned code 1")),
-    ({"return": True, "success": False}, Result(False, "the job returned code None")),
+    ({"return": False, "retcode": 0, "success": True}, Result("bad", "the job returned code 0")),
+    ({"return": True, "retcode": 1}, Result("bad", "the job returned code 1")),
+    ({"return": True, "success": False}, Result("bad", "the job returned code None")),
     (
         {"return": "'state.apply' is not available.", "retcode": 254, "success": False},
-        Result(False, "'state.apply' is not available."),
+        Result("bad", "'state.apply' is not available."),
     ),
     # Rendering errors and refused runs come as a list of texts, once with a retcode and once without.
     (
@@ -78,17 +83,17 @@ JUDGED = [
             "return": ["Rendering SLS 'base:x' failed: Jinja variable 'y' is undefined"],
             "retcode": 1,
         },
-        Result(False, "Rendering SLS 'base:x' failed: Jinja variable 'y' is undefined"),
+        Result("bad", "Rendering SLS 'base:x' failed: Jinja variable 'y' is undefined"),
     ),
     (
         {"return": ["No matching sls found", "in env 'base'"]},
-        Result(False, "No matching sls found; in env 'base'"),
+        Result("bad", "No matching sls found; in env 'base'"),
     ),
     # What cannot be read is not taken for good.
-    (None, Result(False, "the return could not be read")),
-    ("done", Result(False, "the return could not be read")),
-    ({}, Result(False, "the return could not be read")),
-    ({"retcode": 0, "success": True}, Result(False, "the return could not be read")),
+    (None, Result("bad", "the return could not be read")),
+    ("done", Result("bad", "the return could not be read")),
+    ({}, Result("bad", "the return could not be read")),
+    ({"retcode": 0, "success": True}, Result("bad", "the return could not be read")),
 ]
 
 
@@ -132,3 +137,123 @@ def test_a_strange_run_number_is_no_obstacle(number: Any) -> None:
     assert judge(
         {"return": {"a": {"result": True, "comment": "x", "__run_num__": number}, "b": 5}}
     ).ok
+
+
+TAKEN, HEALED, FINISHED = (
+    f"dynatrace_|-x_|-apache2_|-{name}" for name in ("attempt_taken", "healed", "attempt_finished")
+)
+
+
+def ours(outcome: Any, result: bool = True, **told: Any) -> dict[str, Any]:
+    """
+    Return what our state returns, made by hand in the shape of salt/_states/dynatrace.py.
+    """
+    attempt = told.pop("attempt", None)
+    return {
+        **state(result, "said", changes=told.pop("changes", None)),
+        "dynatrace": {"attempt": attempt, "outcome": outcome, **told},
+    }
+
+
+@pytest.mark.parametrize(
+    ("states", "expected"),
+    [
+        ({HEALED: ours("healed", changes={"apache2": "started"})}, "good"),
+        ({HEALED: ours("healthy")}, "healthy"),
+        ({HEALED: ours("failed", False)}, "bad"),
+        ({HEALED: ours("refused", False)}, "refused"),
+        ({HEALED: ours("unproved", False, changes={"apache2": "started"})}, "unproved"),
+        # What the state leaves to others, as `attempt_taken` does.
+        ({TAKEN: ours(None), "cmd_|-a_|-b_|-run": state(True, changes={"pid": 1})}, "good"),
+        ({TAKEN: ours(None), FINISHED: ours(None, changes={"finished": "now"})}, "healthy"),
+        # Another state of the same run did something.
+        ({HEALED: ours("healthy"), "cmd_|-a_|-b_|-run": state(True, changes={"pid": 1})}, "good"),
+        # Of two ends the worse one, and only what all say.
+        ({"a": ours("refused", False), "b": ours("unproved", False)}, "bad"),
+        ({"a": ours("refused", False), "b": FAILED}, "bad"),
+        ({"a": ours("refused", False), "b": SKIPPED}, "refused"),
+        ({"a": ours("healed"), "b": ours("healthy")}, "good"),
+        # Words that contradict the result, or are none.
+        ({HEALED: ours("healed", False)}, "bad"),
+        ({HEALED: ours("repeated", False)}, "bad"),
+        ({HEALED: ours("refused", True)}, "refused"),
+        ({HEALED: ours("cured")}, "bad"),
+        ({HEALED: ours(["healed"])}, "bad"),
+        ({HEALED: ours({"healed": 1})}, "bad"),
+        ({HEALED: {**state(True), "dynatrace": "healed"}}, "bad"),
+        ({HEALED: {**state(True), "dynatrace": 7}}, "bad"),
+    ],
+)
+def test_our_states_tell_the_outcome_themselves(states: Any, expected: str) -> None:
+    """
+    By words that the engine knows; any other counts as failed.
+    """
+    assert judge({"return": states, "retcode": 0}).state == expected
+
+
+@pytest.mark.parametrize(
+    ("states", "expected"),
+    [
+        ({"cmd_|-a_|-b_|-run": state(True, changes={"pid": 1})}, "good"),
+        ({"cmd_|-a_|-b_|-run": state(True, "already running")}, "healthy"),
+        ({TAKEN: state(True, changes={"attempt": "9f0c"}), "a": state(True)}, "healthy"),
+        ({FINISHED: state(True, changes={"finished": "now"}), "a": state(True)}, "healthy"),
+        ({"a": {**state(True), "changes": "yes"}}, "good"),
+    ],
+)
+def test_a_site_that_changed_nothing_has_healed_nothing(states: Any, expected: str) -> None:
+    """
+    Its own SLS has no word for it: what its states changed tells, beside taking and finishing the attempt.
+    """
+    assert judge({"return": states, "retcode": 0}).state == expected
+
+
+def test_a_run_that_only_waits_for_another_has_no_outcome() -> None:
+    """
+    Salt 3008 says `result: True` of a run that it has put into its queue.
+    """
+    queued = {"result": True, "comment": "Job queued for execution", "queued": True, "changes": {}}
+    assert judge({"return": queued, "retcode": 0, "success": True}).state == "waiting"
+
+
+def test_a_run_that_could_not_be_queued_has_failed() -> None:
+    """
+    Salt 3008 leaves the return code 0 then.
+    """
+    why = "Failed to queue job: unable to write queue file"
+    returned = {"return": {"result": False, "comment": why, "changes": {}}, "retcode": 0}
+    assert judge(returned) == Result("bad", why)
+
+
+def test_the_return_of_another_attempt_heals_nothing() -> None:
+    """
+    A run by hand has no attempt, and may be what a site's reactor starts.
+    """
+    for attempt, expected in (("a1", "good"), (None, "good"), ("a2", "bad"), (["a1"], "bad")):
+        returned = {"return": {HEALED: ours("healed", attempt=attempt)}}
+        assert judge(returned, "a1").state == expected
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ({"ago": 30, "before": "healed"}, ("good", 30.0)),
+        ({"ago": 30.5, "before": "healthy"}, ("healthy", 30.5)),
+        ({"ago": 30}, ("good", 30.0)),
+        ({"ago": 30, "before": "refused"}, ("refused", 30.0)),
+        ({"ago": 30, "before": "cured"}, ("bad", 30.0)),
+        ({"ago": 30, "before": {}}, ("bad", 30.0)),
+        ({"before": "healed"}, ("good", 0.0)),
+        ({"ago": -1, "before": "healed"}, ("good", 0.0)),
+        ({"ago": True, "before": "healed"}, ("good", 0.0)),
+        ({"ago": "unknown", "before": "healed"}, ("good", 0.0)),
+        ({"ago": float("nan"), "before": "healed"}, ("good", 0.0)),
+        ({"ago": 10**400, "before": "healed"}, ("good", 0.0)),
+    ],
+)
+def test_an_attempt_that_was_over_before_ends_as_it_did(told: Any, expected: Any) -> None:
+    """
+    As long ago as the minion says, if that is a time at all.
+    """
+    result = judge({"return": {TAKEN: ours("repeated", **told)}})
+    assert (result.state, result.ago) == expected

@@ -4,10 +4,12 @@ The decision, one table a rule, and the order of the rules.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
 from _dynatrace_config import load
+from _dynatrace_ledger import END_STATES
 from _dynatrace_policy import BACKOFF_CAP_S, Past, Policy, Reason, Situation, Verdict, decide
 from hypothesis import given
 from hypothesis import strategies as st
@@ -64,7 +66,8 @@ PLAIN = [
     ("by name, asked for", {"matched_by": "name"}, {}, {"act_on": ("name",)}, None),
     ("not as asked for", {}, {}, {"act_on": ("property",)}, Reason.MATCHED_BY_NAME),
     ("not accepted", {}, {"accepted": False}, {}, Reason.NOT_ACCEPTED),
-    ("healed here", {}, {"healed_here": True}, {}, Reason.HEALED),
+    ("healed here", {}, {"serves": Reason.HEALED}, {}, Reason.HEALED),
+    ("found healthy", {}, {"serves": Reason.HEALTHY}, {}, Reason.HEALTHY),
     ("maintenance", {}, {"maintenance": True}, {}, Reason.MAINTENANCE),
     ("maintenance not minded", {}, {"maintenance": True}, {"hold_in_maintenance": False}, None),
     ("paused", {}, {"paused": True}, {}, Reason.PAUSED),
@@ -131,6 +134,21 @@ def test_no_cooldown_grows_beyond_a_day() -> None:
     assert verdict == Verdict(Reason.COOLDOWN, NOW - 10 + BACKOFF_CAP_S)
 
 
+@pytest.mark.parametrize(
+    ("end", "reason"), [("refused", Reason.REFUSED), ("unproved", Reason.UNPROVED)]
+)
+def test_what_another_attempt_would_not_mend_is_tried_once_an_episode(
+    end: str, reason: Reason
+) -> None:
+    """
+    However much time has passed, and whatever came after it; an earlier episode does not count.
+    """
+    past = [Past(end, NOW - 9000, NOW - 8990), Past("bad", NOW - 5000, NOW - 4990)]
+    now = situation(since=NOW - 9000)
+    assert decide(target(), past, now, Policy()) == Verdict(reason)
+    assert decide(target(), past, situation(since=NOW - 8000), Policy()) == GO
+
+
 SPENT = [
     (1, [Past("good", NOW - 3599, NOW - 3590)], Verdict(Reason.ATTEMPTS_SPENT, NOW + 1)),
     (1, [Past("good", NOW - 3600, NOW - 3590)], GO),
@@ -185,7 +203,7 @@ def test_the_rules_have_an_order() -> None:
         "paused": True,
         "accepted": False,
         "maintenance": True,
-        "healed_here": True,
+        "serves": Reason.HEALED,
         "room": 0,
         "connected": False,
     }
@@ -196,7 +214,7 @@ def test_the_rules_have_an_order() -> None:
         (of_policy, {"deny": ()}),
         (around, {"accepted": True}),
         ({}, {}),
-        (around, {"healed_here": False}),
+        (around, {"serves": None}),
         (around, {"maintenance": False}),
         (around, {"paused": False}),
         (of_policy, {"max_attempts": 9}),
@@ -245,6 +263,7 @@ def test_the_reasons_are_the_documented_phrases() -> None:
     }
     documented |= {"not allowed", "not accepted", "not connected"}
     documented |= {"healed", "one of many hosts", "matched by name only"}
+    documented |= {"already healthy", "refused", "not proved"}
     assert documented == {reason.value for reason in Reason}
 
 
@@ -294,7 +313,7 @@ ATTEMPTS = st.lists(
         lambda state, ago, took: Past(
             state, NOW - ago, None if state == "waiting" else NOW - ago + took
         ),
-        st.sampled_from(["waiting", "good", "bad", "lost"]),
+        st.sampled_from(["waiting", *END_STATES]),
         st.floats(0, 8000),
         st.floats(0, 200),
     ),
@@ -310,10 +329,11 @@ ATTEMPTS = st.lists(
         paused=st.booleans(),
         accepted=st.booleans(),
         maintenance=st.booleans(),
-        healed_here=st.booleans(),
+        serves=st.sampled_from([None, Reason.HEALED, Reason.HEALTHY]),
         busy=st.booleans(),
         room=st.integers(-2, 3),
         connected=st.booleans(),
+        since=st.sampled_from([NOW - 4000, math.inf]),
     ),
     policy=st.builds(
         Policy,
@@ -346,11 +366,13 @@ def test_it_never_acts_against_a_rule(
     assert "web*" not in policy.deny
     assert around.accepted
     assert not around.paused
-    assert not around.healed_here
+    assert around.serves is None
     assert not (around.maintenance and policy.hold_in_maintenance)
     assert not policy.dry_run
     assert around.connected
     assert around.busy or around.room > 0
     assert all(item.state != "waiting" for item in past)
+    own = [item for item in past if item.started >= around.since]
+    assert all(item.state not in ("refused", "unproved") for item in own)
     assert sum(item.started > NOW - policy.attempt_window for item in past) < policy.max_attempts
     assert all(NOW - (item.ended or item.started) >= policy.cooldown for item in past[-1:])

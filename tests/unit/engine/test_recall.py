@@ -11,8 +11,8 @@ from typing import Any
 
 import _dynatrace_recall as recall_
 import pytest
-from _dynatrace_jobs import Jobs
-from _dynatrace_ledger import Attempt, Memory
+from _dynatrace_jobs import Jobs, judge
+from _dynatrace_ledger import Attempt
 
 from tests.unit.minion.loading import load
 
@@ -59,6 +59,30 @@ def test_the_record_of_the_real_module_is_understood(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("outcome", "finished", "expected"),
+    [
+        (None, TOLD, "good"),
+        ("healed", TOLD, "good"),
+        ("healthy", TOLD, "healthy"),
+        ("failed", None, "bad"),
+        ("refused", None, "refused"),
+        ("unproved", None, "unproved"),
+        # A good end without its time, and what is no word for an end.
+        ("healed", None, None),
+        ("cured", TOLD, None),
+        (["healed"], TOLD, None),
+    ],
+)
+def test_a_bad_end_is_remembered_too(outcome: Any, finished: Any, expected: str | None) -> None:
+    """
+    Else a service that was brought back, and whose return was lost, would be restarted once more.
+    """
+    record = {"id": OWN, "taken": TOLD, "finished": finished, "now": TOLD, "outcome": outcome}
+    known = recall_.memory({"return": record}, OWN, NOW)
+    assert (known.state if known else None) == expected
+
+
+@pytest.mark.parametrize(
     "returned",
     [
         None,
@@ -88,25 +112,19 @@ def test_whatever_else_a_minion_returns_is_no_good_end(returned: Any) -> None:
 
 def test_the_refusal_of_the_real_state_is_understood() -> None:
     """
-    Its text is all that tells a second run from the first.
+    It tells how the attempt ended before, and how long ago; what came to no good end then has failed.
     """
     state = load("_states/dynatrace.py")
+    name = "dynatrace_|-a_|-apache2_|-attempt_taken"
     times = {"finished": "2024-07-21T07:00:00.123Z", "now": "2024-07-21T08:00:00.000Z"}
-    refused = state._taken_before("apache2", OWN, times)
-    told = recall_.repeated({"return": {"dynatrace_|-a_|-apache2_|-attempt_taken": refused}}, NOW)
-    assert told == Memory(NOW - 3599, NOW - 3599)
-    for other in ({"finished": None, "taken": times["now"]}, {"finished": times["finished"]}):
-        refused = state._taken_before("apache2", OWN, other)
-        returned = {"return": {"dynatrace_|-a_|-apache2_|-attempt_taken": refused}}
-        assert recall_.repeated(returned, NOW) is None
-
-
-@pytest.mark.parametrize("returned", [None, {}, {"return": True}, {"return": {"a": "b", "c": {}}}])
-def test_what_is_no_state_run_is_no_refusal(returned: Any) -> None:
-    """
-    A remedy may be any function.
-    """
-    assert recall_.repeated(returned, NOW) is None
+    for outcome, expected in ((None, "good"), ("healed", "good"), ("healthy", "healthy")):
+        told = judge(
+            {"return": {name: state._taken_before("apache2", OWN, {**times, "outcome": outcome})}}
+        )
+        assert (told.state, told.ago) == (expected, 3599.0)
+    refused = state._taken_before("apache2", OWN, {"finished": None, "taken": times["now"]})
+    told = judge({"return": {name: refused}})
+    assert (told.state, told.ago) == ("bad", None)
 
 
 def test_a_question_is_asked_once_and_settled_when_all_answered() -> None:
