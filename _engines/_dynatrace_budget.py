@@ -2,7 +2,8 @@
 A budget of calls a minute: a bucket of tokens, each of which comes back a minute after it was spent.
 
 So no minute has more calls than the budget, wherever it begins. Each kind of call has a share: comments and details
-never take what the poll needs, and a poll every second never takes what the details need. A call whose token comes
+never take what the poll needs, a poll every second never takes what the details need, and notifications, whose
+problems may be invented, take neither from the poll nor from an order that waits to be read again. A call whose token comes
 back soon waits for it; else it is refused with the time to wait, since the loop has more to do than to wait.
 
 Dynatrace documents no number: it tells the limit of an endpoint in each answer (``X-RateLimit-Limit``), and the budget
@@ -28,20 +29,24 @@ LEAST, MOST = 4, 6000
 
 class Kind(Enum):
     """
-    What a call is for: the list of problems, a detail, or what is told to the tenant.
+    What a call is for: the list of problems, a detail, what only a notification names, or what is told to the tenant.
     """
 
     LISTING = "listing"
     READING = "reading"
+    NOTIFIED = "notified"
     TELLING = "telling"
 
 
 #: How long a call waits for its token; telling has a thread of its own, which has nothing else to do.
-PATIENCE_S = {Kind.LISTING: 1.0, Kind.READING: 1.0, Kind.TELLING: 30.0}
+PATIENCE_S = {Kind.LISTING: 1.0, Kind.READING: 1.0, Kind.NOTIFIED: 1.0, Kind.TELLING: 30.0}
 #: What some kinds may spend together. Listing always finds a quarter, and reading a quarter.
 _SHARES = (
     (frozenset({Kind.LISTING}), 0.5),
-    (frozenset({Kind.READING, Kind.TELLING}), 0.75),
+    (frozenset({Kind.READING, Kind.NOTIFIED, Kind.TELLING}), 0.75),
+    (frozenset({Kind.LISTING, Kind.NOTIFIED, Kind.TELLING}), 0.75),
+    (frozenset({Kind.NOTIFIED, Kind.TELLING}), 0.5),
+    (frozenset({Kind.NOTIFIED}), 0.375),
     (frozenset({Kind.TELLING}), 0.25),
     (frozenset(Kind), 1.0),
 )

@@ -17,7 +17,7 @@ from urllib.parse import quote, urlsplit
 
 import requests
 from _dynatrace_answers import decode
-from _dynatrace_budget import Budget
+from _dynatrace_budget import Budget, Kind
 from _dynatrace_errors import ApiError, AuthError, NotFound, UnexpectedAnswer
 from _dynatrace_parsing import parse_entity, parse_problem
 from _dynatrace_problems import PROBLEM_ID, EntityDetail, Problem, is_entity_id
@@ -68,7 +68,7 @@ class Client(Transport):
             return AuthError(f"{error}; {self._belongs}: correct `environment_url`")
         return error
 
-    def list_open(self) -> Listing:
+    def list_open(self, kind: Kind = Kind.LISTING) -> Listing:
         """
         Return all open problems, without evidence; every page or none: a walk that breaks raises.
 
@@ -81,7 +81,7 @@ class Client(Transport):
             "from": PROBLEM_WINDOW,
             "pageSize": str(PAGE_SIZE),
         }
-        for body in self._pages("/problems", query, "problems"):
+        for body in self._pages("/problems", query, "problems", kind):
             for item in body["problems"]:
                 try:
                     problem = parse_problem(item)
@@ -91,13 +91,13 @@ class Client(Transport):
                     problems[problem.problem_id] = problem
         return Listing(tuple(problems.values()), tuple(unreadable))
 
-    def problem(self, problem_id: str) -> Problem:
+    def problem(self, problem_id: str, kind: Kind = Kind.READING) -> Problem:
         """
         Return one problem with its evidence; raises NotFound when the tenant does not know the id.
         """
         # Always asked for explicitly: the documentation needs `fields`, some versions send evidence without.
         path = _path(problem_id)
-        body = self._get(path, {"fields": "evidenceDetails"})
+        body = self._get(path, {"fields": "evidenceDetails"}, kind)
         problem = parse_problem(body)
         if problem.is_open and not _has_evidence(body):
             raise UnexpectedAnswer(
@@ -105,7 +105,7 @@ class Client(Transport):
             )
         return _same(problem, path, problem_id, problem.problem_id)
 
-    def find_by_display_id(self, display_id: str) -> Problem | None:
+    def find_by_display_id(self, display_id: str, kind: Kind = Kind.LISTING) -> Problem | None:
         """
         Return the newest problem with a display id (``P-…``), or None; display ids cannot be used in API paths.
         """
@@ -115,7 +115,7 @@ class Client(Transport):
             "from": PROBLEM_WINDOW,
             "sort": "-startTime",
         }
-        body = self._get("/problems", query)
+        body = self._get("/problems", query, kind)
         found = body.get("problems") if isinstance(body, Mapping) else None
         return parse_problem(found[0]) if isinstance(found, list) and found else None
 

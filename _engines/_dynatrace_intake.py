@@ -15,10 +15,12 @@ from collections.abc import Callable, Container, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
-from _dynatrace_client import Client
-from _dynatrace_errors import ApiError, NotFound, UnexpectedAnswer
+from _dynatrace_budget import Kind
+from _dynatrace_client import Client, Listing
+from _dynatrace_errors import ApiError, NotFound
 from _dynatrace_ledger import Ledger
 from _dynatrace_notifications import Notice
+from _dynatrace_notified import Notified
 from _dynatrace_patience import Patience
 from _dynatrace_problems import EntityDetail, Problem
 
@@ -29,14 +31,6 @@ PARALLEL_READS = 4
 #: A process moves to another host only by being another process; names and tags of hosts change slowly.
 ENTITY_CACHE_S = 600.0
 ENTITY_CACHE_SIZE = 20_000
-#: A notified problem may reach the API later than its notification; after so many looks it is given up.
-NOTICE_TRIES = 12
-NOTICE_WAIT_CAP_S = 60.0
-#: An end may be notified before the API shows it; after so many looks the API is believed. It takes half a minute.
-ENDS = ("RESOLVED", "MERGED")
-ENDING_TRIES = 6
-#: A name this long is no problem number but a PID of an older tenant, without ``_<ms>V2``.
-OLD_PID_DIGITS = 15
 
 
 @dataclass
@@ -44,14 +38,23 @@ class Seen:
     """
     What one look brought: problems with their evidence, and the first error that kept some from being read.
 
-    ``answered`` are the notifications that are settled as soon as the problems are recorded, and no sooner.
+    ``poll_error`` is that of the list and of what it shows, whatever became of what was notified. ``answered`` are the notifications that are settled as soon as the problems are recorded, and no sooner.
     """
 
     problems: list[Problem] = field(default_factory=list)
     error: ApiError | None = None
+    poll_error: ApiError | None = None
     listed: bool = False
     open_count: int | None = None
     answered: list[int] = field(default_factory=list)
+
+    def fail(self, error: ApiError) -> None:
+        """
+        Note what keeps a problem from being seen whole.
+        """
+        self.error = self.error or error
+        if self.listed:
+            self.poll_error = self.poll_error or error
 
 
 def problem_key(problem_id: str | None, display_id: str | None) -> str:
@@ -59,10 +62,6 @@ def problem_key(problem_id: str | None, display_id: str | None) -> str:
     Return the key of a problem in the ledger.
     """
     return problem_id or f"display:{display_id}"
-
-
-def _called(notice: Notice) -> str:
-    return notice.problem_id or notice.display_id or notice.old_pid or ""
 
 
 def digest(problem: Problem) -> str:
@@ -128,6 +127,7 @@ class Intake:
         self._client = client
         #: What the last poll did not find and did not take for closed either.
         self._missed: set[str] = set()
+        self._notified = Notified(name, ledger, self.patience, self.read, self._all)
         self._pool = ThreadPoolExecutor(PARALLEL_READS, thread_name_prefix=f"{name}-reader")
 
     def look(self, now: float, poll: bool) -> Seen:
@@ -135,24 +135,29 @@ class Intake:
         Read the notified problems, and on a poll the whole list; never raises ApiError, returns it.
         """
         seen = Seen()
-        notices = self._ledger.waiting_notices(now)
         if self._client is None:
-            self._take(notices, seen)
+            self._take(self._ledger.waiting_notices(now), seen)
             return seen
-        self.patience.begin()
-        done = self._notified(self._client, notices, seen, now)
-        if poll and (seen.error is None or isinstance(seen.error, UnexpectedAnswer)):
-            self._poll(self._client, done, seen)
+        # The list first: it needs nothing of what is notified, however much of it cannot be read.
+        listing = self._list(self._client, seen) if poll else None
+        looked = self._notified.look(self._client, listing, now)
+        seen.problems += looked.problems
+        seen.answered += looked.answered
+        if listing is not None:
+            self._details(listing, {problem.problem_id for problem in looked.problems}, seen)
+        seen.error = seen.poll_error or looked.error
         return seen
 
-    def read(self, problem_id: str) -> Problem:
+    def read(self, problem_id: str, kind: Kind = Kind.READING) -> Problem:
         """
         Return a problem as it is now; raises ApiError, also when there is no API.
         """
         if self._client is None:
             raise NotFound("there is no API to read from")
         self.patience.check()
-        return self._with_url(self._client.problem(problem_id))
+        if kind is Kind.READING:
+            return self._with_url(self._client.problem(problem_id))
+        return self._with_url(self._client.problem(problem_id, kind))
 
     @property
     def has_api(self) -> bool:
@@ -167,93 +172,29 @@ class Intake:
                 seen.problems.append(notice.problem)
             seen.answered.append(notice_id)
 
-    def _notified(
-        self, client: Client, notices: list[tuple[int, Notice, int, float]], seen: Seen, now: float
-    ) -> set[str]:
-        """
-        Read each notified problem once, however often it was notified; return the ids that were read.
-        """
-        by_name: dict[str, list[tuple[int, int]]] = {}
-        merged = {_called(notice) for _, notice, *_ in notices if notice.state == "MERGED"}
-        ends = {_called(notice) for _, notice, *_ in notices if notice.state in ENDS}
-        for notice_id, notice, tries, _ in notices:
-            by_name.setdefault(_called(notice), []).append((notice_id, tries))
-        names = list(by_name)
-        done: set[str] = set()
-        for name, found in zip(
-            names, self._all(lambda name: self._by_name(client, name), names), strict=True
-        ):
-            ids = [notice_id for notice_id, _ in by_name[name]]
-            if isinstance(found, Problem):
-                # Over is what the API says is over; why, it does not say.
-                is_merged = name in merged and not found.is_open
-                seen.problems.append(replace(found, merged=is_merged))
-                done.add(found.problem_id or "")
-                tries = max(tries for _, tries in by_name[name])
-                if name in ends and found.is_open and tries + 1 < ENDING_TRIES:
-                    self._ledger.postpone_notices(ids, now + 2.0**tries)
-                else:
-                    seen.answered += ids
-            else:
-                self._postpone(name, found, by_name[name], seen, now)
-        return done
-
-    def _by_name(self, client: Client, name: str) -> Problem:
-        """
-        Return the problem that a notification means, by PID or by problem number.
-        """
-        self.patience.check()
-        if "_" in name:
-            return self.read(name)
-        if len(name.lstrip("-")) >= OLD_PID_DIGITS:
-            return self._by_old_pid(client, name)
-        found = client.find_by_display_id(name) if name else None
-        if found is None or found.problem_id is None:
-            raise NotFound(f"no problem has the number {name[:40]!r}")
-        return self.read(found.problem_id)
-
-    def _by_old_pid(self, client: Client, name: str) -> Problem:
-        """
-        Return the open problem whose id begins with a PID that came without its suffix.
-        """
-        for problem in client.list_open().problems:
-            if problem.problem_id is not None and problem.problem_id.startswith(f"{name}_"):
-                return self.read(problem.problem_id)
-        raise NotFound(f"no open problem has an id that begins with {name[:40]!r}")
-
-    def _postpone(
-        self, name: str, error: ApiError, notices: list[tuple[int, int]], seen: Seen, now: float
-    ) -> None:
-        tries = max(tries for _, tries in notices)
-        ids = [notice_id for notice_id, _ in notices]
-        unknown = isinstance(error, NotFound)
-        if unknown and tries + 1 >= NOTICE_TRIES:
-            log.warning("%s: the notified problem %.60s is given up: %s", self._prefix, name, error)
-            self._ledger.settle_notices(ids, now)
-            return
-        self._ledger.postpone_notices(ids, now + min(2.0 ** min(tries, 10), NOTICE_WAIT_CAP_S))
-        if not unknown:
-            seen.error = seen.error or error
-
-    def _poll(self, client: Client, done: set[str], seen: Seen) -> None:
+    def _list(self, client: Client, seen: Seen) -> Listing | None:
         try:
             listing = client.list_open()
         except ApiError as err:
-            seen.error = err
-            return
+            seen.poll_error = err
+            return None
         for why in dict.fromkeys(listing.unreadable):
             log.warning("%s: an open problem could not be read: %s", self._prefix, why)
+        seen.listed, seen.open_count = True, len(listing.problems)
+        return listing
+
+    def _details(self, listing: Listing, done: set[str | None], seen: Seen) -> None:
+        """
+        Read what the list shows anew or changed, and what it no longer shows.
+        """
         self.patience.begin()
         known = self._ledger.open_keys()
         listed = {problem.problem_id or "": problem for problem in listing.problems}
         wanted = [key for key, problem in listed.items() if known.get(key) != digest(problem)]
         # What is no longer listed may be closed, or have been missed by the walk: it is asked for one by one.
         wanted += [key for key in known if key not in listed and not key.startswith("display:")]
-        self._read_all(
-            [key for key in wanted if key not in done], seen, None if listing.unreadable else listed
-        )
-        seen.listed = True
-        seen.open_count = len(listed)
+        wanted = [key for key in wanted if key not in done]
+        self._read_all(wanted, seen, None if listing.unreadable else listed)
 
     def _read_all(self, keys: list[str], seen: Seen, listed: Container[str] | None) -> None:
         """
@@ -264,7 +205,7 @@ class Intake:
             if isinstance(found, Problem):
                 seen.problems.append(found)
             elif not isinstance(found, NotFound):
-                seen.error = seen.error or found
+                seen.poll_error = seen.poll_error or found
             elif listed is None or key in listed:
                 missed.add(key)  # One answer of two is wrong; the next poll asks again.
             else:

@@ -79,6 +79,13 @@ class Notices(LedgerFile):
         with self.transaction():
             self._db.executemany("UPDATE notices SET due = ?, tries = tries + 1 WHERE id = ?", rows)
 
+    def hold_notices(self, now: float, until: float) -> None:
+        """
+        Have all notifications that are due wait, untried.
+        """
+        with self.transaction(soon=True):
+            self._write("UPDATE notices SET due = ? WHERE settled IS NULL AND due <= ?", until, now)
+
     def next_notice(self) -> float | None:
         """
         Return when the next notification is due, or None.

@@ -216,25 +216,25 @@ class Loop:
         Say once that the API fails, and once that it works again.
         """
         status = self._parts.status
-        if seen.listed and seen.error is None:
+        if seen.listed:
             status.last_poll, status.open_problems = now, seen.open_count
-        if seen.error is None:
-            if self._failing_since is not None and (seen.listed or seen.problems):
-                log.info(
-                    "%s: Dynatrace answers again after %.0f s",
-                    self._prefix,
-                    now - self._failing_since,
-                )
+        # Who polls knows by that whether the API works; what is notified may be anything.
+        polls = self._interval > 0
+        error = seen.poll_error if polls else seen.error
+        if error is None:
+            if self._failing_since is not None and (seen.listed if polls else seen.problems):
+                took = now - self._failing_since
+                log.info("%s: Dynatrace answers again after %.0f s", self._prefix, took)
                 self._failing_since, status.api_error = None, None
             return
-        if isinstance(seen.error, RateLimited):
-            self._next_poll = max(self._next_poll, now + seen.error.retry_after)
-        elif isinstance(seen.error, AuthError):
+        if isinstance(error, RateLimited) and not seen.listed:
+            self._next_poll = max(self._next_poll, now + error.retry_after)
+        elif isinstance(error, AuthError):
             self._next_poll = max(self._next_poll, now + AUTH_WAIT_S)
-        kind = type(seen.error).__name__
+        kind = type(error).__name__
         if status.api_error != kind:
-            level = logging.ERROR if isinstance(seen.error, AuthError) else logging.WARNING
-            log.log(level, "%s: problems cannot be read, said once: %s", self._prefix, seen.error)
+            level = logging.ERROR if isinstance(error, AuthError) else logging.WARNING
+            log.log(level, "%s: problems cannot be read, said once: %s", self._prefix, error)
         if self._failing_since is None:
             self._failing_since = now
         status.api_error = kind
@@ -251,7 +251,7 @@ class Loop:
                 # Its entities could not be read: nothing is concluded, and it is looked at again soon. What is no error of
                 # the API is a fault of the engine, which must not keep it from seeing the others.
                 error = err if isinstance(err, ApiError) else UnexpectedAnswer(repr(err))
-                seen.error = seen.error or error
+                seen.fail(error)
                 if error is not err:
                     log.exception("%s: %s breaks the engine", self._prefix, problem.problem_id)
                 if problem.problem_id is not None:
@@ -262,7 +262,7 @@ class Loop:
         if seen.listed and self._parts.ledger.get("first_listed") is None:
             self._parts.ledger.put("first_listed", str(now))
         # Who never polls learns of nothing old: what is notified is new.
-        looked = seen.error is None and (seen.listed or not self._interval)
+        looked = seen.listed and seen.poll_error is None if self._interval else seen.error is None
         if looked and self._parts.ledger.get("first_poll") is None:
             self._parts.ledger.put("first_poll", str(now))
         if seen.answered:

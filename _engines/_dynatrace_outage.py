@@ -27,9 +27,11 @@ class Outage:
         again: str,
         quiet_s: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
+        level: int = logging.ERROR,
     ) -> None:
         self._log = log
         self._name = name
+        self._level = level
         self._meanwhile = meanwhile
         self._again = again
         self._quiet_s = quiet_s
@@ -38,9 +40,10 @@ class Outage:
 
     def fails(self, why: object) -> None:
         """
-        Note a failure: an ERROR the first time, DEBUG from then on. What nobody foresaw is told with its traceback.
+        Note a failure: an ERROR (or ``level``) the first time, DEBUG from then on. What nobody foresaw is told with its
+        traceback.
         """
-        level = logging.ERROR if self._failed is None else logging.DEBUG
+        level = self._level if self._failed is None else logging.DEBUG
         self._failed = self._clock()
         unforeseen = isinstance(why, Exception) and not isinstance(why, DynatraceError)
         said = f"{type(why).__name__}: {why}" if unforeseen else why
@@ -58,3 +61,35 @@ class Outage:
         if not 0 <= self._clock() - self._failed < self._quiet_s:
             self._failed = None
             self._log.info("%s: %s", self._name, self._again)
+
+
+class Seldom:
+    """
+    Says what anybody can cause as often as they like: the first time, and then at most once in ``every_s``.
+    """
+
+    def __init__(
+        self,
+        log: logging.Logger,
+        name: str,
+        every_s: float = 3600.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._log = log
+        self._name = name
+        self._every_s = every_s
+        self._clock = clock
+        self._said: float | None = None
+        self._unsaid = 0
+
+    def say(self, text: str, *values: object) -> None:
+        """
+        Warn, with how often it happened since the last warning; or count it.
+        """
+        now = self._clock()
+        if self._said is not None and now - self._said < self._every_s:
+            self._unsaid += 1
+            return
+        before = f" ({self._unsaid} more of this kind before)" if self._unsaid else ""
+        self._said, self._unsaid = now, 0
+        self._log.warning(f"%s: {text}%s", self._name, *values, before)

@@ -24,13 +24,15 @@ class Patience:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
+        self._seconds = LOOK_S
         self._until = math.inf
 
-    def begin(self) -> None:
+    def begin(self, seconds: float = LOOK_S) -> None:
         """
         Begin another part of a cycle.
         """
-        self._until = self._clock() + LOOK_S
+        self._seconds = seconds
+        self._until = self._clock() + seconds
 
     def check(self) -> None:
         """
@@ -38,5 +40,6 @@ class Patience:
         """
         if self._clock() > self._until:
             raise Unavailable(
-                f"the tenant answers so slowly that not all was read in {LOOK_S:g} s; the rest follows"
+                f"the tenant answers so slowly that not all was read in {self._seconds:g} s; the rest "
+                "follows"
             )

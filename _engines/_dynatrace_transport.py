@@ -76,7 +76,9 @@ class Transport:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.base})"
 
-    def _pages(self, path: str, query: Mapping[str, str], name: str) -> Iterator[Mapping[str, Any]]:
+    def _pages(
+        self, path: str, query: Mapping[str, str], name: str, kind: Kind | None = None
+    ) -> Iterator[Mapping[str, Any]]:
         """
         Yield the answers of a walk over all pages, each of which has the list ``name``.
         """
@@ -86,7 +88,7 @@ class Transport:
         for _ in range(MAX_PAGES):
             if time.monotonic() > until:
                 raise Unavailable(f"GET {path}: not all pages came within {WALK_DEADLINE_S:g} s")
-            body = self._get(path, asked)
+            body = self._get(path, asked, kind)
             if not isinstance(body, Mapping) or not isinstance(body.get(name), list):
                 raise UnexpectedAnswer(f"GET {path}: the answer has no list `{name}`")
             yield body
@@ -101,11 +103,14 @@ class Transport:
             asked = {"nextPageKey": cursor}  # Nothing else may accompany it.
         raise UnexpectedAnswer(f"GET {path}: more than {MAX_PAGES} pages")
 
-    def _get(self, path: str, query: Mapping[str, str]) -> Any:
+    def _get(self, path: str, query: Mapping[str, str], kind: Kind | None = None) -> Any:
+        """
+        Ask once, or twice where the connection broke. ``kind`` None: by the path.
+        """
         error: Unavailable | None = None
         for _ in range(2):
             try:
-                return decode(self._call("GET", path, query), f"GET {path}", self._clean)
+                return decode(self._call("GET", path, query, kind=kind), f"GET {path}", self._clean)
             except _Dropped as err:
                 error = err
         raise Unavailable(str(error))
@@ -122,14 +127,19 @@ class Transport:
             raise Unavailable(str(err)) from None
 
     def _call(
-        self, method: str, path: str, query: Mapping[str, str] | None = None, payload: Any = None
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        payload: Any = None,
+        kind: Kind | None = None,
     ) -> bytes:
         """
         Send one request and return the body of a 2xx answer; the one place that maps failures to errors.
         """
         what, endpoint = f"{method} {path}", _endpoint(method, path)
         if self._budget is not None:
-            self._budget.spend(endpoint, _kind(method, path))
+            self._budget.spend(endpoint, kind or _kind(method, path))
         session, deadline = self._session()
         deadline.begin(ANSWER_DEADLINE_S, READ_TIMEOUT_S)
         try:

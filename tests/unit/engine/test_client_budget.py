@@ -109,6 +109,31 @@ def test_comments_leave_room_for_details() -> None:
     assert time.slept == []
 
 
+@pytest.mark.parametrize("first", [Kind.LISTING, Kind.TELLING])
+def test_notifications_leave_a_quarter_to_the_list_and_one_to_details(first: Kind) -> None:
+    """
+    Whatever else is greedy: what is notified may be invented.
+    """
+    one, time = budget(40)
+    spend(one, first, 100)
+    spend(one, Kind.NOTIFIED, 100)
+    if first is not Kind.LISTING:
+        assert spend(one, Kind.LISTING, 100) >= 10
+    time.now += WINDOW_S
+    spend(one, first, 100)
+    spend(one, Kind.NOTIFIED, 100)
+    assert spend(one, Kind.READING, 100) >= 10
+    assert time.slept == []
+
+
+def test_what_is_notified_takes_three_eighths_at_most() -> None:
+    """
+    Of an otherwise idle minute.
+    """
+    one, _ = budget(40)
+    assert spend(one, Kind.NOTIFIED, 100) == 15
+
+
 @pytest.mark.parametrize("kind", Kind)
 def test_who_waits_only_a_little_gets_the_token(kind: Kind) -> None:
     """

@@ -9,12 +9,11 @@ import threading
 from dataclasses import replace
 
 import pytest
+from _dynatrace_budget import Budget, Kind
 from _dynatrace_client import Client, Listing
 from _dynatrace_errors import AuthError, NotFound, RateLimited, Unavailable, UnexpectedAnswer
 from _dynatrace_intake import (
-    ENDING_TRIES,
     ENTITY_CACHE_S,
-    NOTICE_TRIES,
     PARALLEL_READS,
     Entities,
     Intake,
@@ -23,6 +22,7 @@ from _dynatrace_intake import (
 )
 from _dynatrace_ledger import Episode, Ledger
 from _dynatrace_notifications import Notice
+from _dynatrace_notified import ENDING_TRIES, NAMES_A_LOOK, NOTICE_TRIES, NOTIFIED_S
 from _dynatrace_patience import LOOK_S, Patience
 from _dynatrace_problems import Problem as Known
 from _dynatrace_targets import Resolution
@@ -423,6 +423,79 @@ def test_a_slow_tenant_keeps_a_look_only_for_a_while(
         assert seen.error is None or "answers so slowly" in str(seen.error)
         read |= {one.problem_id for one in seen.problems}
     assert read == ids
+
+
+def test_notified_problems_of_a_slow_tenant_leave_the_time_of_a_poll(
+    tenant: Tenant, ledger: Ledger, client: Client
+) -> None:
+    """
+    Half of a minute each, of which the list knows nothing: what it shows is read in the same look.
+    """
+    (one,) = opened(tenant)
+    now = [0.0]
+    intake = Intake("dynatrace", ledger, client, Patience(lambda: now[0]))
+    real = client.problem
+
+    def slowly(problem_id: str, kind: Kind = Kind.READING) -> Known:
+        now[0] += NOTIFIED_S if kind is Kind.NOTIFIED else 0.0
+        return real(problem_id, kind)
+
+    client.problem = slowly  # type: ignore[method-assign]
+    ledger.add_notices([(NOW, Notice(f"{number}_1V2")) for number in range(100)])
+    seen = intake.look(NOW, poll=True)
+    assert [item.problem_id for item in seen.problems] == [one.problem_id]
+    assert seen.poll_error is None
+    assert len(detail_reads(tenant)) <= 2 + PARALLEL_READS
+
+
+def test_one_look_reads_so_many_names_and_the_next_the_others(
+    tenant: Tenant, ledger: Ledger, intake: Intake
+) -> None:
+    """
+    Those first that were never tried: what fails again and again keeps nobody waiting.
+    """
+    tenant.fault("server_error", times=NAMES_A_LOOK, path="/problems/")
+    wanted = [one.problem_id for one in opened(tenant, NAMES_A_LOOK + 3)]
+    ledger.add_notices([(NOW, Notice(one)) for one in wanted])
+    assert intake.look(NOW, poll=False).problems == []
+    ledger.add_notices([(NOW, Notice("1_1V2"))])
+    seen = intake.look(NOW + 60, poll=False)
+    assert [one.problem_id for one in seen.problems][:3] == wanted[-3:]
+    assert len(seen.problems) == NAMES_A_LOOK - 1
+
+
+def test_what_is_notified_waits_untried_when_the_calls_are_spent(
+    tenant: Tenant, ledger: Ledger
+) -> None:
+    """
+    A hundred of them are one line of the log and no hundred tries.
+    """
+    client = Client(tenant.url, tenant.add_token(), budget=Budget(10, lambda: 0.0))
+    intake = Intake("dynatrace", ledger, client)
+    ledger.add_notices([(NOW, Notice(f"{number}_1V2")) for number in range(100)])
+    seen = intake.look(NOW, poll=False)
+    assert isinstance(seen.error, RateLimited)
+    assert len(detail_reads(tenant)) == 3
+    assert ledger.next_notice() == pytest.approx(NOW + 1)
+    assert ledger.waiting_notices(NOW) == []
+    tries = [tries for _, _, tries, _ in ledger.waiting_notices(NOW + 60)]
+    assert sorted(tries) == [0] * 97 + [1] * 3
+
+
+def test_old_pids_share_one_walk_over_the_list(
+    tenant: Tenant, ledger: Ledger, intake: Intake
+) -> None:
+    """
+    And none where the poll has just made one.
+    """
+    opened(tenant)
+    ledger.add_notices([(NOW, Notice(old_pid=f"-17{number:016d}")) for number in range(20)])
+    for now, poll in ((NOW, False), (NOW + 60, True)):
+        before = len(tenant.requests)
+        intake.look(now, poll)
+        paths = [call.path for call in tenant.requests[before:]]
+        assert len([path for path in paths if path.endswith("/problems")]) == 1
+    assert {tries for _, _, tries, _ in ledger.waiting_notices(NOW + 120)} == {2}
 
 
 def test_entities_of_a_slow_tenant_are_not_asked_for_when_the_time_is_over(

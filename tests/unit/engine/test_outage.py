@@ -7,7 +7,7 @@ from __future__ import annotations
 import logging
 
 import pytest
-from _dynatrace_outage import Outage
+from _dynatrace_outage import Outage, Seldom
 
 log = logging.getLogger(__name__)
 
@@ -70,3 +70,19 @@ def test_a_clock_that_is_set_back_ends_the_waiting(caplog: pytest.LogCaptureFixt
     scene.now -= 86400
     scene.outage.works()
     assert scene.said() == [FAILS, WORKS]
+
+
+def test_what_anybody_can_cause_is_said_seldom(caplog: pytest.LogCaptureFixture) -> None:
+    """
+    Once an hour, with how often it was.
+    """
+    now = [1000.0]
+    seldom = Seldom(log, "test", clock=lambda: now[0])
+    for _ in range(1000):
+        seldom.say("%s is refused", "a body")
+    now[0] += 3600
+    seldom.say("%s is refused", "a body")
+    assert [one.getMessage() for one in caplog.records] == [
+        "test: a body is refused",
+        "test: a body is refused (999 more of this kind before)",
+    ]
