@@ -3,6 +3,10 @@ Breaks a service on this minion on purpose, measures the outage, and ends it if 
 
 It is what ``dynatrace.orch.chaos`` runs, after the engine was asked. What it has to know of the
 service (what to ask, whose processes they are) it takes from the service's own remedy.
+
+Whoever may publish it can break services, so it refuses where the minion's own file does not allow
+it: ``dynatrace_chaos: true`` in ``/etc/salt/minion.d``. Neither pillar nor grains count, nor
+anything else that a job or the master gives.
 """
 
 import contextlib
@@ -18,6 +22,7 @@ try:
 except ImportError:
     psutil = None
 
+ALLOWED = "dynatrace_chaos"
 WAYS = ("stop", "kill")
 # Seconds within which a service that was stopped does not answer any more.
 GOES_S = 15
@@ -89,6 +94,11 @@ def _prepared(remedy, how, timeout):
     """
     Return the service with the question whether it serves; raises while nothing has been done yet.
     """
+    if __opts__.get(ALLOWED) is not True:
+        raise CommandExecutionError(
+            f"this minion does not allow chaos; it would by `{ALLOWED}: true` in its own "
+            "configuration, /etc/salt/minion.d/chaos.conf, and a restart of the salt-minion"
+        )
     if how not in WAYS:
         raise CommandExecutionError(f"`how` is one of {', '.join(WAYS)}")
     if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):

@@ -58,7 +58,8 @@ class Stage(Started):
             engine["webhook"] = {"port": port, "token": self.webhook_token}
         minion, files, settings = self.furnish()
         self.salt = ScratchSalt(
-            minions={MINION: minion},
+            # Chaos may be made on it.
+            minions={MINION: {"dynatrace_chaos": True, **minion}},
             included={
                 "engines.conf": {"engines": [{"dynatrace": engine}]},
                 "states.conf": {"file_roots": {"base": [str(path) for path in states]}},

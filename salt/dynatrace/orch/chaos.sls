@@ -8,7 +8,8 @@
                             "dynatrace": {"chaos": {"allow": ["web01"]} } }'
   test=True      asks the engine whether the service may be broken, and breaks nothing
 
-  Every minion counts as production, and is refused, unless a glob in the list
+  The minion refuses unless its own configuration (a file on it, not its pillar) says
+  `dynatrace_chaos: true`. Every minion counts as production, and is refused, unless a glob in the list
   `dynatrace:chaos:allow` fits its id: in the pillar that the master's own id gets, or with the call
   as above. It is also refused when the engine would not heal it now: no engine answers, it is
   paused or in dry run, its policy does not allow the minion, its budget or cooldown stands against

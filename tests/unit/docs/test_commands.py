@@ -44,6 +44,10 @@ NOT_RUN = {
     "make demo KEEP=1": "it ends when somebody ends it",
     "git clone <URL of this repository> salt-dynatrace && cd salt-dynatrace": "for the demo",
     "systemctl restart salt-master": "no systemd: the tests start and restart the master themselves",
+    "echo 'dynatrace_chaos: true' > /etc/salt/minion.d/chaos.conf": (
+        "the minion of tests/harness/stage.py has it in its configuration"
+    ),
+    "systemctl restart salt-minion": "no systemd: the tests start the minion themselves",
     "systemctl restart salt-master salt-api": "no systemd: the tests start both themselves",
     "cp master.d/roots.conf master.d/dynatrace.conf /etc/salt/master.d/": (
         "the tutorial copies these two and a third"

@@ -47,6 +47,7 @@ class Minion:
             "_modules/dynatrace_chaos.py",
             context=self.context,
             grains={"os_family": "Debian"},
+            opts={"dynatrace_chaos": True},
             pillar={},
             salt=named(functions),
             utils={**utils(opts={}), "dynatrace_http.ask": self._ask},
@@ -177,6 +178,18 @@ def test_a_service_that_is_down_is_not_touched(minion: Minion) -> None:
     assert told == {"refused": "nothing has been done: apache2 does not serve now"}
     assert minion.done == []
     assert minion.context == {"retcode": 1}
+
+
+@pytest.mark.parametrize("own", [None, False, "true", "True", 1, ["*"]])
+def test_a_minion_whose_own_file_does_not_allow_it_is_not_touched(minion: Minion, own: Any) -> None:
+    """Not even looked at; pillar, which the master gives, allows nothing."""
+    everything = {"dynatrace_chaos": True, "dynatrace": {"chaos": {"allow": ["*"]}}}
+    minion.chaos.__opts__ = {"dynatrace_chaos": own, "pillar": everything}  # type: ignore[attr-defined]
+    minion.chaos.__pillar__ = everything  # type: ignore[attr-defined]
+    minion.chaos.__salt__ = minion.chaos.__utils__ = {}  # type: ignore[attr-defined]
+    told = minion.chaos.outage("dynatrace.remedy.apache2")
+    assert "this minion does not allow chaos" in told["refused"]
+    assert minion.done == []
 
 
 @pytest.mark.parametrize(
