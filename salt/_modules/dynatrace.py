@@ -19,6 +19,7 @@ import re
 import time
 from datetime import datetime, timedelta, timezone
 
+import salt.utils.user
 from salt.exceptions import CommandExecutionError
 
 log = logging.getLogger(__name__)
@@ -123,7 +124,7 @@ def sign(data, valid_for):
     try:
         key = _signing_key()
     except _Refused as err:
-        raise CommandExecutionError(f"{err}; the engine makes it when it first runs") from err
+        raise CommandExecutionError(str(err)) from err
     signed["signature"] = hmac.new(key, _canonical(signed), hashlib.sha256).hexdigest()
     return signed
 
@@ -262,12 +263,17 @@ def _canonical(data):
 
 
 def _signing_key():
+    if __opts__.get("__role") != "master":
+        raise _Refused("this is no master")
     path = os.path.join(__opts__["cachedir"], "dynatrace", "signing.key")
     try:
         with open(path, "rb") as handle:
             key = handle.read(KEY_LENGTH + 1).strip()
     except OSError as err:
-        raise _Refused(f"the signing key {path} cannot be read ({err.strerror})") from err
+        raise _Refused(
+            f"the signing key {path} cannot be read by {salt.utils.user.get_user()} "
+            f"({err.strerror}); the engine makes it, for the user that the master runs as"
+        ) from err
     if len(key) != KEY_LENGTH:
         raise _Refused(f"the signing key {path} is not whole")
     return key

@@ -123,7 +123,7 @@ def genuine_module(cachedir: Path) -> ModuleType:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    vars(module)["__opts__"] = {"cachedir": str(cachedir)}
+    vars(module)["__opts__"] = {"cachedir": str(cachedir), "__role": "master"}
     (cachedir / "dynatrace").mkdir()
     (cachedir / "dynatrace" / "signing.key").write_bytes(KEY)
     return module

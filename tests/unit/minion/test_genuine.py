@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from salt.exceptions import CommandExecutionError
 
 from tests.unit.minion.loading import load
 from tests.unit.minion.signing import iso, signed, write_key
@@ -23,7 +24,19 @@ def module(tmp_path: Path) -> ModuleType:
     The execution module as the master's reactor has it.
     """
     write_key(tmp_path)
-    return load("_modules/dynatrace.py", opts={"cachedir": str(tmp_path)})
+    return load("_modules/dynatrace.py", opts={"cachedir": str(tmp_path), "__role": "master"})
+
+
+@pytest.mark.parametrize("role", ["minion", "syndic", None])
+def test_a_minion_neither_signs_nor_reads_the_key(module: ModuleType, role: str | None) -> None:
+    """Where it has the master's directory too, who may call its functions may not command the engine."""
+    event = module.sign({"x": 1}, 30)
+    assert module.signed(event)
+    module.__opts__["__role"] = role  # type: ignore[attr-defined]
+    assert not module.signed(event)
+    assert not module.genuine(signed())
+    with pytest.raises(CommandExecutionError, match="this is no master"):
+        module.sign({"x": 1}, 30)
 
 
 def nested(depth: int) -> Any:
