@@ -1,152 +1,41 @@
 """
-Brings the tenant's availability alerting and maintenance windows to what is wanted.
+Tells what the states ``dynatrace_tenant`` would do, and what the tenant knows; it changes nothing.
 
-For the states of the same name, on the master or on any minion that reaches the tenant. What is
-given to a function is explained there and in ``pillar.example``; the token is not given but read
-from ``dynatrace:settings_token``.
-
-Each function reads first, lets the tenant validate what it is about to write, writes only what
-differs, and proves it. It returns ``{"result": …, "comment": …, "changes": {…}}``, and raises what
-went wrong. With ``test`` nothing is written: validation (``validateOnly``) is all that is sent.
+What those states do is in private modules (``_utils/_dynatrace_tenant_*.py``), which no job can name:
+who may call all that begins with ``dynatrace`` can set nothing in the tenant.
 """
 
+import _dynatrace_tenant_api as tenant_api
+import _dynatrace_tenant_change as tenant_change
+import _dynatrace_tenant_options as tenant_options
+import _dynatrace_tenant_settings as tenant_settings
 from salt.exceptions import CommandExecutionError
 
-ALERTING = "builtin:availability.process-group-alerting"
-WINDOW = "builtin:alerting.maintenance-window"
-ENVIRONMENT = "environment"
 # They go into one URL.
-SCOPES_A_CALL = 50
-# In what dynatrace_tenant_api.entities raises when there are more than asked for.
-TOO_MANY = "entities match"
-NOT_FOUND = (
-    "A new one is known some minutes after its process was started under a OneAgent, and one that "
-    "ran last more than three days ago is not found. Nothing was changed."
-)
+MOST_HOSTS = 200
 
 
-def process_alerting(name, test=False, **given):
+def asked(kind):
     """
-    Make sure that Dynatrace opens a problem when a process of these process groups is gone.
+    Return what pillar or configuration ask for of a kind: ``{"problem": None, "entries": […]}``.
 
-    ``name`` is any label; what is changed is remembered under it.
+    ``kind`` is webhook, process_alerting or maintenance_windows; an entry is the options of one of
+    them, with its ``name``. A problem is a text, and there are no entries then. It never raises.
 
     CLI Example:
 
     .. code-block:: bash
 
-        salt master01 dynatrace_tenant.process_alerting apache technology=APACHE_HTTPD
+        salt master01 dynatrace_tenant.asked process_alerting
     """
-    options = _checked("process_alerting", name, given)
-    selector = _values("selector", options)
-    groups = _groups(selector, options)
-    if not groups:
-        comment = f"No process group matches {selector}. {NOT_FOUND}"
-        return {"result": None if test else False, "comment": comment, "changes": {}}
-    present = _by_scope([group["id"] for group in groups])
-    plans = [
-        (group, present.get(group["id"]), _plan(present.get(group["id"]), options))
-        for group in groups
-    ]
-    plans = [(group, found, one) for group, found, one in plans if one["changes"]]
-    for group, found, one in plans:
-        _objects("validate", ALERTING, group["id"], found, one["value"])
-    if not plans:
-        return _unchanged(f"Availability alerting is on for {_list(groups)}.")
-    if test:
-        changes = _told({_called(group): one for group, _, one in plans})
-        comment = f"Availability alerting would be set for {_list(g for g, _, _ in plans)}."
-        return {"result": None, "comment": comment, "changes": changes}
-    return _write_alerting({"kind": "process_alerting", "label": name}, plans)
-
-
-def without_groups():
-    """
-    Return what of ``dynatrace:tenant:process_alerting`` matches no process group yet, by label.
-
-    It is ``{"apache": <selector>}``, empty when each entry matches one. Changes nothing.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt master01 dynatrace_tenant.without_groups
-    """
-    asked = __salt__["dynatrace_tenant_options.asked"]("process_alerting")
-    if asked["problem"]:
-        raise CommandExecutionError(asked["problem"])
-    selectors = {
-        one["name"]: _values("selector", _checked("process_alerting", one["name"], one))
-        for one in asked["entries"]
-    }
-    return {label: selector for label, selector in selectors.items() if not _is_any(selector)}
-
-
-def no_process_alerting(name, test=False):
-    """
-    Take back what ``process_alerting`` has made or changed under this label.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt master01 dynatrace_tenant.no_process_alerting apache
-    """
-    about = {"kind": "process_alerting", "label": name}
-    done = _objects("take_back", about, ALERTING, test=test)
-    return _objects("taken_back", f"availability alerting {name}", done, None, test)
-
-
-def maintenance_window(name, test=False, **given):
-    """
-    Make sure that there is a maintenance window.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt master01 dynatrace_tenant.maintenance_window patches tags='[os:linux]' \
-            start=2026-11-25T22:00 end=2026-11-25T23:00
-    """
-    options = _checked("maintenance_window", name, given)
-    found = _objects("find", WINDOW, "generalProperties.name", name)
-    planned = _objects("plan", found, __salt__["dynatrace_tenant_window.value"](options))
-    if not planned["changes"]:
-        return _unchanged(f"The maintenance window {name} is set as wanted.")
-    _objects("validate", WINDOW, ENVIRONMENT, found, planned["value"])
-    changes = _told({f"maintenance window {name}": planned})
-    if test:
-        comment = f"The maintenance window {name} would be set."
-        return {"result": None, "comment": comment, "changes": changes}
-    about = {"kind": "maintenance_window", "label": name}
-    _objects("write", about, WINDOW, ENVIRONMENT, found, planned["value"])
-    return {"result": True, "comment": f"The maintenance window {name} is set.", "changes": changes}
-
-
-def no_maintenance_window(name, test=False):
-    """
-    Take back what ``maintenance_window`` has made or changed under this name.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt master01 dynatrace_tenant.no_maintenance_window patches
-    """
-    about = {"kind": "maintenance_window", "label": name}
-    done = _objects("take_back", about, WINDOW, test=test)
-    left = None
-    if not (done["changes"] or done["notes"]):
-        left = _objects("find", WINDOW, "generalProperties.name", name)
-    return _objects("taken_back", f"maintenance window {name}", done, left, test)
+    return tenant_options.asked(kind)
 
 
 def to_take_back(kind):
     """
     Return what an SLS has to take back: ``{"problem": None, "entries": [{"name": …}, …]}``.
 
-    It is what pillar names, and what this minion has changed although pillar names it no more;
-    ``kind`` is webhook, process_alerting or maintenance_windows. It never raises.
+    It is what pillar names, and what this minion has changed although pillar names it no more.
 
     CLI Example:
 
@@ -154,95 +43,54 @@ def to_take_back(kind):
 
         salt master01 dynatrace_tenant.to_take_back process_alerting
     """
-    asked = __salt__["dynatrace_tenant_options.asked"](kind)
-    if asked["problem"]:
-        return asked
-    entries = [{"name": one["name"]} for one in asked["entries"]]
-    try:
-        record = __salt__["dynatrace_tenant_record.recall"]().values()
-    except CommandExecutionError as err:
-        return {"problem": str(err), "entries": []}
-    labels = {str(one.get("label")) for one in record if one.get("kind") == kind.rstrip("s")}
-    labels -= {one["name"] for one in entries}
-    return {"problem": None, "entries": [*entries, *({"name": one} for one in sorted(labels))]}
+    return tenant_settings.to_take_back(kind)
 
 
-def _objects(function, *arguments, **more):
-    return __salt__[f"dynatrace_tenant_objects.{function}"](*arguments, **more)
+def without_groups():
+    """
+    Return what of ``dynatrace:tenant:process_alerting`` matches no process group yet, by label.
+
+    It is ``{"apache": <selector>}``, empty when each entry matches one.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt master01 dynatrace_tenant.without_groups
+    """
+    return tenant_settings.without_groups()
 
 
-def _values(function, *arguments, **more):
-    return __salt__[f"dynatrace_tenant_values.{function}"](*arguments, **more)
+def known_hosts(hosts):
+    """
+    Return those of these host ids that the tenant knows.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt master01 dynatrace_tenant.known_hosts '[HOST-5FD609AD6757BE7D]'
+    """
+    if not isinstance(hosts, list) or not 0 < len(hosts) <= MOST_HOSTS:
+        raise CommandExecutionError(f"`hosts` is a list of 1 to {MOST_HOSTS} host ids")
+    if not all(isinstance(one, str) and tenant_options.HOST.fullmatch(one) for one in hosts):
+        raise CommandExecutionError("a host id looks like HOST-5FD609AD6757BE7D")
+    quoted = ",".join(f'"{host}"' for host in hosts)
+    found = tenant_api.entities(f'type("HOST"),entityId({quoted})', len(hosts))
+    return [one.get("id") for one in found]
 
 
-def _checked(kind, name, given):
-    # Salt puts its own keys, such as __pub_jid, beside what is given on a command line.
-    given = {key: value for key, value in given.items() if not key.startswith("__")}
-    return __salt__["dynatrace_tenant_options.checked"](kind, {**given, "name": name})
+def planned_change(given):
+    """
+    Return what ``dynatrace.orch.planned_change`` does, from its pillar; for the master.
 
+    It is ``{"problem": None, "name": …, "targets": […], "hosts": […], "minutes": …, …}``, or a
+    problem and nothing else: it never raises, so that the SLS can make a failed state of it.
 
-def _told(plans):
-    return {called: one["changes"] for called, one in plans.items() if one["changes"]}
+    CLI Example:
 
+    .. code-block:: bash
 
-def _unchanged(comment):
-    return {"result": True, "comment": comment, "changes": {}}
-
-
-# -- process groups
-
-
-def _is_any(selector):
-    try:
-        return bool(__salt__["dynatrace_tenant_api.entities"](selector, 1))
-    except CommandExecutionError as err:
-        if TOO_MANY not in str(err):
-            raise
-        return True
-
-
-def _groups(selector, options):
-    try:
-        return __salt__["dynatrace_tenant_api.entities"](selector, options["max_groups"])
-    except CommandExecutionError as err:
-        if TOO_MANY not in str(err):
-            raise
-        raise CommandExecutionError(
-            f"Process groups: {err}. Say more precisely which are meant, or raise `max_groups`. "
-            "Nothing was changed."
-        ) from None
-
-
-def _by_scope(scopes):
-    found = {}
-    for begin in range(0, len(scopes), SCOPES_A_CALL):
-        some = scopes[begin : begin + SCOPES_A_CALL]
-        for one in __salt__["dynatrace_tenant_api.objects"](ALERTING, some):
-            if one.get("scope") in some:
-                found[one["scope"]] = one
-    return found
-
-
-def _plan(found, options):
-    return _objects("plan", found, _values("alerting", options))
-
-
-def _write_alerting(about, plans):
-    changes = {}
-    for group, found, one in plans:
-        try:
-            _objects("write", about, ALERTING, group["id"], found, one["value"])
-        except CommandExecutionError as err:
-            comment = f"{_called(group)}: {err}. Those before it are set, the others are not."
-            return {"result": False, "comment": comment, "changes": changes}
-        changes[_called(group)] = one["changes"]
-    comment = f"Availability alerting is set for {_list(group for group, _, _ in plans)}."
-    return {"result": True, "comment": comment, "changes": changes}
-
-
-def _called(group):
-    return f"{group['name']} ({group['id']})"
-
-
-def _list(groups):
-    return ", ".join(_called(group) for group in groups)
+        salt-run salt.cmd dynatrace_tenant.planned_change '{"targets": ["web01"]}'
+    """
+    return tenant_change.plan(given)

@@ -19,19 +19,16 @@ set; it downloads no installer, and runs and changes nothing.
 
 from salt.exceptions import CommandExecutionError
 
-NEEDED = (
-    "dynatrace_installer.run",
-    "dynatrace_oneagent.install",
-    "dynatrace_oneagent_options.wanted",
-    "dynatrace_oneagent_record.recall",
-    "dynatrace_oneagent_settings.configure",
-    "dynatrace_oneagent_tools.run",
-    "dynatrace_record.write",
-    "dynatrace_session.to_tenant",
-    "dynatrace_signature.verify",
-    "dynatrace_tenant_answer.clean",
-    "dynatrace_tenant_http.download",
-)
+try:
+    import _dynatrace_oneagent as oneagent
+    import _dynatrace_oneagent_options as oneagent_options
+    import _dynatrace_oneagent_settings as oneagent_settings
+
+    LACKING = []
+except ImportError as err:
+    LACKING = [str(err.name)]
+
+# Of what the private modules call.
 NEEDED_UTILS = ("dynatrace_bounded.call", "dynatrace_http.answers")
 
 
@@ -78,8 +75,7 @@ def _told(name, act):
     """
     Return what the act says as a state does; what it raises is a failure.
     """
-    missing = [function for function in NEEDED if function not in __salt__]
-    missing += [function for function in NEEDED_UTILS if function not in __utils__]
+    missing = LACKING + [function for function in NEEDED_UTILS if function not in __utils__]
     try:
         if missing:
             ask = "run: salt '<minion>' saltutil.sync_all"
@@ -91,14 +87,14 @@ def _told(name, act):
 
 
 def _installed():
-    have = __salt__["dynatrace_oneagent.version"]()
-    new = __salt__["dynatrace_oneagent.update"]()
+    have = oneagent.version()
+    new = oneagent.update()
     if new is None:
         return True, f"OneAgent {have} is installed.", {}
     if __opts__["test"]:
         return None, _install_plan(have, new), {"oneagent": {"old": have, "new": new}}
-    now = __salt__["dynatrace_oneagent.install"]()
-    known = __salt__["dynatrace_oneagent.host_id"]()
+    now = oneagent.install()
+    known = oneagent.host_id()
     _tell_master()
     comment = f"OneAgent {now} is installed; this host is {known or 'not known to Dynatrace yet'}."
     return True, comment, {"oneagent": {"old": have, "new": now}}
@@ -107,20 +103,20 @@ def _installed():
 def _install_plan(have, new):
     if have:
         return f"OneAgent {have} would be upgraded to {new}."
-    want = __salt__["dynatrace_oneagent_options.wanted"]()
-    arguments = __salt__["dynatrace_oneagent_settings.arguments_of"](want)
+    want = oneagent_options.wanted()
+    arguments = oneagent_settings.arguments_of(want)
     return f"OneAgent {new} would be installed with {' '.join(arguments)}."
 
 
 def _configured():
-    if __opts__["test"] and not __salt__["dynatrace_oneagent.installed"]():
-        __salt__["dynatrace_oneagent.update"]()
+    if __opts__["test"] and not oneagent.installed():
+        oneagent.update()
         return None, "No OneAgent is installed yet; its installation sets what is wanted.", {}
     if __opts__["test"]:
-        changes = __salt__["dynatrace_oneagent_settings.difference"]()
+        changes = oneagent_settings.difference()
         comment = "These would be changed, and the agent restarted."
         return (None, comment, changes) if changes else _nothing()
-    changes = __salt__["dynatrace_oneagent_settings.configure"]()
+    changes = oneagent_settings.configure()
     if not changes:
         return _nothing()
     _tell_master()
@@ -133,14 +129,14 @@ def _nothing():
 
 def _absent():
     have = _version_to_remove()
-    left = __salt__["dynatrace_oneagent.leftovers"]()
+    left = oneagent.leftovers()
     if have is None and not left:
         return True, "No OneAgent is installed.", {}
     changes = {"oneagent": {"old": have, "new": None}} if have else {}
     if __opts__["test"]:
         comment = "The OneAgent would be uninstalled." if have else "Leftovers would be removed."
         return None, comment, {**changes, "removed": left}
-    removed = __salt__["dynatrace_oneagent.uninstall"]()
+    removed = oneagent.uninstall()
     _tell_master()
     comment = f"OneAgent {have} is uninstalled." if have else "Leftovers are removed."
     return True, comment, {**changes, **({"removed": removed} if removed else {})}
@@ -148,7 +144,7 @@ def _absent():
 
 def _version_to_remove():
     try:
-        return __salt__["dynatrace_oneagent.version"]()
+        return oneagent.version()
     except CommandExecutionError:
         # A broken one is to go like any other.
         return "(unknown)"
@@ -158,5 +154,5 @@ def _tell_master():
     """
     Refresh grains and pillar, so that the master knows the new host id, or that there is none.
     """
-    __salt__["dynatrace_oneagent.forget_grain"]()
+    oneagent.forget_grain()
     __salt__["saltutil.refresh_grains"]()

@@ -299,14 +299,10 @@ def _seen(hosts, via):
     """
     Return those of the host ids that the tenant knows.
     """
-    quoted = ",".join(f'"{host}"' for host in hosts)
-    selector = f'type("HOST"),entityId({quoted})'
     if via is None:
-        found = __salt__["dynatrace_tenant_api.entities"](selector, len(hosts))
+        found = __salt__["dynatrace_tenant.known_hosts"](hosts)
     else:
-        found = steps.run(
-            __salt__, [via], "dynatrace_tenant_api.entities", [selector, len(hosts)]
-        ).get(via)
+        found = steps.run(__salt__, [via], "dynatrace_tenant.known_hosts", [hosts]).get(via)
     if not isinstance(found, list):
         raise CommandExecutionError(f"{via} cannot ask the tenant: {found or 'it does not answer'}")
-    return [one.get("id") for one in found]
+    return found

@@ -20,21 +20,16 @@ lets the environment validate what would be written.
 
 from salt.exceptions import CommandExecutionError
 
-NEEDED = (
-    "dynatrace_record.write",
-    "dynatrace_session.to_tenant",
-    "dynatrace_tenant.process_alerting",
-    "dynatrace_tenant_answer.refusal",
-    "dynatrace_tenant_api.objects",
-    "dynatrace_tenant_change.begin",
-    "dynatrace_tenant_http.call",
-    "dynatrace_tenant_objects.find",
-    "dynatrace_tenant_options.checked",
-    "dynatrace_tenant_record.recall",
-    "dynatrace_tenant_values.merged",
-    "dynatrace_tenant_webhook.present",
-    "dynatrace_tenant_window.value",
-)
+try:
+    import _dynatrace_tenant_change as tenant_change
+    import _dynatrace_tenant_settings as tenant_settings
+    import _dynatrace_tenant_webhook as tenant_webhook
+
+    LACKING = []
+except ImportError as err:
+    LACKING = [str(err.name)]
+
+# Of what the private modules call.
 NEEDED_UTILS = ("dynatrace_http.answers",)
 SALTS_OWN = ("test", "saltenv")
 
@@ -72,7 +67,7 @@ def webhook_present(name, **options):
     enabled
         Whether it notifies at all; default: yes.
     """
-    return _told(name, "dynatrace_tenant_webhook.present", options)
+    return _told(name, lambda: tenant_webhook.present, options)
 
 
 def webhook_absent(name):
@@ -82,7 +77,7 @@ def webhook_absent(name):
     name
         The display name of the notification.
     """
-    return _told(name, "dynatrace_tenant_webhook.absent", {})
+    return _told(name, lambda: tenant_webhook.absent, {})
 
 
 def process_alerting_present(name, **options):
@@ -102,7 +97,7 @@ def process_alerting_present(name, **options):
     max_groups
         More groups than this are an error, and nothing is changed; default: 20.
     """
-    return _told(name, "dynatrace_tenant.process_alerting", options)
+    return _told(name, lambda: tenant_settings.process_alerting, options)
 
 
 def process_alerting_absent(name):
@@ -112,7 +107,7 @@ def process_alerting_absent(name):
     name
         The label.
     """
-    return _told(name, "dynatrace_tenant.no_process_alerting", {})
+    return _told(name, lambda: tenant_settings.no_process_alerting, {})
 
 
 def maintenance_window_present(name, **options):
@@ -150,7 +145,7 @@ def maintenance_window_present(name, **options):
     description, enabled
         What they say.
     """
-    return _told(name, "dynatrace_tenant.maintenance_window", options)
+    return _told(name, lambda: tenant_settings.maintenance_window, options)
 
 
 def maintenance_window_absent(name):
@@ -160,7 +155,7 @@ def maintenance_window_absent(name):
     name
         Its name.
     """
-    return _told(name, "dynatrace_tenant.no_maintenance_window", {})
+    return _told(name, lambda: tenant_settings.no_maintenance_window, {})
 
 
 def change_announced(name, hosts, minutes=30, suppression="DONT_DETECT_PROBLEMS"):
@@ -180,7 +175,7 @@ def change_announced(name, hosts, minutes=30, suppression="DONT_DETECT_PROBLEMS"
         Default: DONT_DETECT_PROBLEMS.
     """
     options = {"hosts": hosts, "minutes": minutes, "suppression": suppression}
-    return _told(name, "dynatrace_tenant_change.begin", options)
+    return _told(name, lambda: tenant_change.begin, options)
 
 
 def change_ended(name):
@@ -190,22 +185,21 @@ def change_ended(name):
     name
         The name of the window.
     """
-    return _told(name, "dynatrace_tenant_change.end", {})
+    return _told(name, lambda: tenant_change.end, {})
 
 
 def _told(name, function, options):
     """
     Return what the function says as a state does; what it raises is a failure.
     """
-    missing = [needed for needed in NEEDED if needed not in __salt__]
-    missing += [needed for needed in NEEDED_UTILS if needed not in __utils__]
+    missing = LACKING + [needed for needed in NEEDED_UTILS if needed not in __utils__]
     # What Salt itself gives to a state that takes any argument.
     options = {k: v for k, v in options.items() if not k.startswith("__") and k not in SALTS_OWN}
     try:
         if missing:
             ask = "run: salt '<minion>' saltutil.sync_all"
             raise CommandExecutionError(f"This minion lacks {', '.join(missing)}; {ask}")
-        told = __salt__[function](name, test=bool(__opts__["test"]), **options)
+        told = function()(name, test=bool(__opts__["test"]), **options)
     except (CommandExecutionError, OSError) as err:
         told = {"result": False, "comment": str(err), "changes": {}}
     return {"name": name, **told}

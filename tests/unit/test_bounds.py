@@ -56,14 +56,14 @@ ALLOWED = {
     ("_engines/_dynatrace_intake.py", "Intake._all", "map"): (
         "each read is a request with a deadline, and all together have the time of `Patience`"
     ),
-    ("salt/_modules/dynatrace_signature.py", "_verify_signature", "Popen"): (
+    ("salt/_utils/_dynatrace_signature.py", "_verify_signature", "Popen"): (
         "a timer kills it, and with it ends what is written to it"
     ),
-    ("salt/_modules/dynatrace_signature.py", "_verify_signature", "wait"): "the same timer",
-    ("salt/_modules/dynatrace_signature.py", "_text", "cp.get_file_str"): (
+    ("salt/_utils/_dynatrace_signature.py", "_verify_signature", "wait"): "the same timer",
+    ("salt/_utils/_dynatrace_signature.py", "_text", "cp.get_file_str"): (
         "the minion's file client has timeouts and retries of its own"
     ),
-    ("salt/_modules/dynatrace_tenant_change.py", "_host_ids", "saltutil.runner"): (
+    ("salt/_utils/_dynatrace_tenant_change.py", "_host_ids", "saltutil.runner"): (
         "reads the master's cache of grains"
     ),
     ("salt/_states/dynatrace_oneagent.py", "_tell_master", "saltutil.refresh_grains"): (
@@ -72,7 +72,6 @@ ALLOWED = {
     ("salt/_states/_dynatrace_steps.py", "run", "saltutil.cmd"): _BY_HAND,
     ("salt/_states/dynatrace_orch.py", "_ask", "[function]"): _OWN,
     ("salt/_states/dynatrace_orch.py", "_engine", "[function]"): _OWN,
-    ("salt/_states/dynatrace_tenant.py", "_told", "[function]"): _OWN,
     ("salt/_runners/dynatrace_orch.py", "_engine", "[name]"): _OWN,
     ("salt/_runners/dynatrace_orch.py", "_remedy", "fileserver.file_list"): (
         "reads what the master's file server has"

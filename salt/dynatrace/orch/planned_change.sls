@@ -24,7 +24,7 @@
   it runs whatever failed before it; only `failhard` in the master's configuration prevents that.
 #}
 {%- set given = salt['pillar.get']('dynatrace:planned_change', {}) %}
-{%- set plan = salt['dynatrace_tenant_change.plan'](given) %}
+{%- set plan = salt['dynatrace_tenant.planned_change'](given) %}
 {%- set change = {'dynatrace': {'change': plan} } %}
 {%- if plan['problem'] %}
 dynatrace-orch-planned-change-test-fail-without-changes:

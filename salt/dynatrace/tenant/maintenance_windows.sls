@@ -11,8 +11,8 @@
   What pillar holds is only ever a value: each goes through `tojson`. Tokens are not among them; the
   modules of the state read those themselves.
 #}
-{%- if 'dynatrace_tenant_options.asked' in salt %}
-{%- set asked = salt['dynatrace_tenant_options.asked']('maintenance_windows') %}
+{%- if 'dynatrace_tenant.asked' in salt %}
+{%- set asked = salt['dynatrace_tenant.asked']('maintenance_windows') %}
 {%- else %}
 {%- set asked = {'problem': 'This minion lacks modules; run: saltutil.sync_all'} %}
 {%- endif %}

@@ -7,7 +7,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +15,7 @@ from salt.exceptions import CommandExecutionError
 
 from tests.functional.client.servers import says, serving
 from tests.functional.client.test_answers import TRICKLES, trickles
-from tests.unit.minion.loading import load
+from tests.unit.minion.loading import load, private
 
 #: No real one: the right form, made up.
 TOKEN = "dt0c01.SYNTHETICSYNTHETICSYNTHE." + "MADEUPMADEUP" * 5 + "1234"
@@ -40,23 +40,10 @@ class Minion:
             "config.get": lambda key, default=None, **_: self.given.get(key, default),
         }
         self.http = load("_utils/dynatrace_http.py")
-        self._load("session")
-        self._load("tenant_answer")
-        self.tenant_http = self._load("tenant_http")
-        self.tenant_api = self._load("tenant_api")
-        self.installer = self._load("installer")
-
-    def _load(self, name: str) -> ModuleType:
-        module = load(
-            f"_modules/dynatrace_{name}.py",
-            salt=self.functions,
-            utils={"dynatrace_http.answers": self.http.answers},
-            grains={"cpuarch": "x86_64"},
-        )
-        for function in vars(module):
-            if not function.startswith("_") and callable(getattr(module, function)):
-                self.functions[f"dynatrace_{name}.{function}"] = getattr(module, function)
-        return module
+        utils = {"dynatrace_http.answers": self.http.answers}
+        modules = private(salt=self.functions, utils=utils, grains={"cpuarch": "x86_64"})
+        self.tenant_http, self.tenant_api = modules.tenant_http, modules.tenant_api
+        self.installer = modules.installer
 
     def asks(self, port: int) -> None:
         """
@@ -156,7 +143,7 @@ def test_the_pages_of_a_list_have_a_time(minion: Minion, monkeypatch: pytest.Mon
         now[0] += 250
         return {"items": [], "nextPageKey": str(now[0])}
 
-    minion.functions["dynatrace_tenant_http.call"] = call
+    monkeypatch.setattr(minion.tenant_http, "call", call)
     with pytest.raises(CommandExecutionError, match="not all pages came in 600 s"):
         minion.tenant_api.objects("builtin:alerting.profile")
     assert now[0] == 1750

@@ -18,7 +18,7 @@ from salt.exceptions import CommandExecutionError
 from tests.functional.oneagent.conftest import TOKEN, Minion, asked, downloads
 from tests.tenant import Authority, Tenant
 from tests.tenant.authority import BOUNDARY
-from tests.unit.minion.loading import load
+from tests.unit.minion.loading import load, private
 from tests.unit.minion.oneagent import NEW
 
 PAGE = b"<!DOCTYPE html>\n<html><head><title>Sign in</title></head></html>\n"
@@ -68,22 +68,10 @@ class Place:
             "dynatrace_bounded.call": load("_utils/dynatrace_bounded.py", opts=opts).call,
             "dynatrace_http.answers": load("_utils/dynatrace_http.py").answers,
         }
-        session = load("_modules/dynatrace_session.py", salt=functions, utils=utils)
-        functions["dynatrace_session.to_tenant"] = session.to_tenant
-        self.signature = load(
-            "_modules/dynatrace_signature.py", opts=opts, salt=functions, utils=utils
-        )
-        for name in ("authority", "verify"):
-            functions[f"dynatrace_signature.{name}"] = getattr(self.signature, name)
-        answer = load("_modules/dynatrace_tenant_answer.py", salt=functions)
-        for name in ("refusal", "clean"):
-            functions[f"dynatrace_tenant_answer.{name}"] = getattr(answer, name)
-        self.http = load("_modules/dynatrace_tenant_http.py", salt=functions)
-        for name in ("call", "download"):
-            functions[f"dynatrace_tenant_http.{name}"] = getattr(self.http, name)
         grains = {"cpuarch": "x86_64"}
-        path = "_modules/dynatrace_installer.py"
-        self.installer = load(path, opts=opts, salt=functions, utils=utils, grains=grains)
+        modules = private(opts=opts, salt=functions, utils=utils, grains=grains)
+        self.signature, self.http = modules.signature, modules.tenant_http
+        self.installer = modules.installer
         self.script = tenant.offer_installer(NEW, root, mark=self.mark)
 
     def _run_all(self, command: list[str], **how: Any) -> dict[str, Any]:
@@ -437,7 +425,7 @@ def test_only_its_user_can_read_what_is_downloaded(
             seen.append((one.name.partition("-")[0], one.stat().st_mode & 0o777))
         raise CommandExecutionError("enough")
 
-    place.installer.__salt__["dynatrace_signature.verify"] = look  # type: ignore[attr-defined]
+    monkeypatch.setattr(place.signature, "verify", look)
     assert place.refusal() == "enough"
     assert seen == [("installer.sh", 0o600), ("installer", 0o700), ("oneagent", 0o700)]
 

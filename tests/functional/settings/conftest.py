@@ -80,8 +80,9 @@ class Site:
             opts = copy.deepcopy(self.options)
             site = json.loads((self.root / "pillar" / "site.sls").read_text())
             opts.update(pillar=site, grains={})
-            functions = salt.loader.minion_mods(opts)
-            self._loaded = functions, salt.loader.states(opts, functions, functions, {})
+            utils = salt.loader.utils(opts)
+            functions = salt.loader.minion_mods(opts, utils=utils)
+            self._loaded = functions, salt.loader.states(opts, functions, utils, {})
         return self._loaded
 
     def run(self, state: str, name: str, test: bool = False, **options: Any) -> dict[str, Any]:
@@ -98,7 +99,7 @@ class Site:
         """
         name = sls.removeprefix("dynatrace.tenant.")
         kind = name.removesuffix("_absent")
-        reader, end = "dynatrace_tenant_options.asked", "present"
+        reader, end = "dynatrace_tenant.asked", "present"
         if kind != name:
             reader, end = "dynatrace_tenant.to_take_back", "absent"
         asked = self._load()[0][reader](kind)

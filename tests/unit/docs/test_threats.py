@@ -33,5 +33,5 @@ def test_a_test_that_shows_a_limit_exists() -> None:
 def test_every_kind_of_attacker_is_there() -> None:
     """One heading each, with threats below it."""
     parts = re.split(r"^### .+$", DEFENDED, flags=re.MULTILINE)[1:]
-    assert len(parts) == 6
+    assert len(parts) == 7
     assert all("| threat | defence | shown by |" in part for part in parts)

@@ -5,29 +5,74 @@ Loads a Salt module from the tree as Salt's loader does, with the dunders that t
 from __future__ import annotations
 
 import functools
+import importlib
 import importlib.util
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 REPO = Path(__file__).resolve().parents[3]
+UTILS = REPO / "salt" / "_utils"
 # Where the siblings of a module lie; Salt's loader does so while it loads one.
-sys.path.append(str(REPO / "salt" / "_utils"))
+sys.path.append(str(UTILS))
+#: Those that have Salt's dunders; what only looks at the machine is the same for everybody.
+_PRIVATE = sorted(
+    path.stem for path in UTILS.glob("_dynatrace_*.py") if "_service_" not in path.stem
+)
+#: What `private` has loaded last, by name.
+_loaded: dict[str, ModuleType] = {}
 
 
 def load(path: str, **dunders: Any) -> ModuleType:
     """
     Return the module of a path below ``salt/``, e.g. ``_modules/dynatrace.py``.
+
+    It imports the private modules that were loaded last.
     """
     name = "salt_dynatrace_" + path.strip("_").removesuffix(".py").replace("/", "_")
     spec = importlib.util.spec_from_file_location(name, REPO / "salt" / path)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    with _imported(_loaded):
+        spec.loader.exec_module(module)
     for key, value in dunders.items():
         setattr(module, f"__{key}__", value)
     return module
+
+
+def private(**dunders: Any) -> SimpleNamespace:
+    """
+    Return the private modules, each loaded anew, by their names without `_dynatrace_`.
+    """
+    with _imported({}):
+        modules = {name: importlib.import_module(name) for name in _PRIVATE}
+    for module in modules.values():
+        for key, value in dunders.items():
+            if hasattr(module, f"__{key}__"):
+                setattr(module, f"__{key}__", value)
+    _loaded.update(modules)
+    return SimpleNamespace(
+        **{name.removeprefix("_dynatrace_"): module for name, module in modules.items()}
+    )
+
+
+@contextmanager
+def _imported(modules: dict[str, ModuleType]) -> Iterator[None]:
+    """
+    Let these private modules be what is imported meanwhile, and those of before afterwards.
+    """
+    own = set(_PRIVATE)
+    before = {name: sys.modules.pop(name) for name in own & set(sys.modules)}
+    sys.modules.update(modules)
+    try:
+        yield
+    finally:
+        for name in own & set(sys.modules):
+            del sys.modules[name]
+        sys.modules.update(before)
 
 
 def utils(opts: dict[str, Any]) -> dict[str, Any]:

@@ -6,13 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import salt.utils.data
 from salt.exceptions import CommandExecutionError
 
-from tests.unit.minion.loading import load, utils
+from tests.unit.minion.loading import load, private, utils
 
 OLD, MIDDLE, NEW = (f"1.{n}.50.20241015-120000" for n in (299, 301, 303))
 GETTERS = {"--get-host-tags": "tag", "--get-host-properties": "property"}
@@ -58,44 +58,35 @@ class OneAgent:
     def want(self, **wanted: Any) -> None:
         self.configuration["oneagent"] = {"install_path": str(self.path), **wanted}
 
-    def functions(self) -> dict[str, Any]:
+    def modules(self, test: bool = False) -> SimpleNamespace:
         """
-        Return ``__salt__`` with the modules of the tree and this OneAgent behind them.
+        Return the private modules with this OneAgent behind them.
         """
         functions: dict[str, Any] = {
             "config.get": self._config_get,
             "cmd.run_all": self._run_all,
-            "dynatrace_installer.lacking": lambda: (
-                None if self.configuration.get("installer_token") else "a token is not set"
-            ),
-            "dynatrace_installer.latest": lambda: NEW,
-            "dynatrace_installer.run": self._install,
-            "dynatrace_session.to_tenant": None,
-            "dynatrace_signature.verify": None,
-            "dynatrace_tenant_answer.clean": str,
-            "dynatrace_tenant_http.download": None,
             "saltutil.refresh_grains": lambda: True,
         }
-        opts = {"id": "web01", "cachedir": str(self.cachedir), "test": False}
-        parts = ("options", "record", "tools", "settings")
-        for part in ("record", *(f"oneagent_{part}" for part in parts), "oneagent"):
-            name = f"dynatrace_{part}"
-            module = load(f"_modules/{name}.py", opts=opts, salt=functions, utils=utils(opts))
-            for function in public(module):
-                functions[f"{name}.{function}"] = getattr(module, function)
-            # Nothing here happens later.
-            if hasattr(module, "SETTLE_S"):
-                module.SETTLE_S = module.IDENTITY_S = 0  # type: ignore[attr-defined]
-        return functions
+        opts = {"id": "web01", "cachedir": str(self.cachedir), "test": test}
+        modules = private(opts=opts, salt=functions, utils=utils(opts))
+        modules.installer.lacking = lambda: (
+            None if self.configuration.get("installer_token") else "a token is not set"
+        )
+        modules.installer.latest = lambda: NEW
+        modules.installer.run = self._install
+        # Nothing here happens later.
+        modules.oneagent.SETTLE_S = modules.oneagent.IDENTITY_S = 0
+        modules.oneagent_settings.SETTLE_S = 0
+        return SimpleNamespace(
+            **vars(modules), given={"opts": opts, "salt": functions, "utils": utils(opts)}
+        )
 
-    def states(self, test: bool = False) -> ModuleType:
+    def states(self, test: bool = False, modules: SimpleNamespace | None = None) -> ModuleType:
         """
         Return the state module on this minion.
         """
-        opts = {"id": "web01", "cachedir": str(self.cachedir), "test": test}
-        return load(
-            "_states/dynatrace_oneagent.py", opts=opts, salt=self.functions(), utils=utils(opts)
-        )
+        given = (modules or self.modules(test)).given
+        return load("_states/dynatrace_oneagent.py", **given)
 
     def _config_get(self, key: str, default: Any = "") -> Any:
         found = {"dynatrace": self.configuration}
@@ -172,16 +163,3 @@ class OneAgent:
         """
         harmless = ("--get-", "--version")
         return [c[1:] for c in self.commands if not c[1].startswith(harmless)]
-
-
-def public(module: ModuleType) -> list[str]:
-    """
-    Return the functions that Salt's loader would show.
-    """
-    return [
-        name
-        for name, value in vars(module).items()
-        if callable(value)
-        and not name.startswith("_")
-        and getattr(value, "__module__", "") == module.__name__
-    ]

@@ -5,16 +5,19 @@ What the states say that they need of other modules: a minion that lacks one is 
 from __future__ import annotations
 
 import re
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
-from tests.unit.minion.loading import REPO, load
+from tests.unit.minion import loading
+from tests.unit.minion.loading import REPO, load, private
 
-MODULES = {
-    path.stem: path.read_text()
-    for kind in ("_modules", "_utils")
-    for path in (REPO / "salt" / kind).glob("dynatrace*.py")
-}
+KINDS = ("_modules", "_utils")
+FILES = {path.stem: path for kind in KINDS for path in (REPO / "salt" / kind).glob("*.py")}
+TEXTS = {name: path.read_text() for name, path in FILES.items()}
 STATES = ["dynatrace", "dynatrace_oneagent", "dynatrace_tenant"]
 #: Asked only for a process that is to be spared, which no OneAgent has.
 SPARED = {"dynatrace_oneagent": {"dynatrace_service"}}
@@ -22,28 +25,56 @@ SPARED = {"dynatrace_oneagent": {"dynatrace_service"}}
 
 def named(text: str) -> set[str]:
     """
-    Return the modules of ours that a text calls, as in `"dynatrace_http.ask"`.
+    Return the modules of ours that a text calls, as in `"dynatrace_http.ask"`, or imports.
     """
-    return set(re.findall(r'"(dynatrace\w*)\.', text)) & set(MODULES)
+    called = re.findall(r'"(dynatrace\w*)\.', text)
+    return {*called, *re.findall(r"^ *(?:import|from) (_dynatrace\w+)", text, re.M)} & set(TEXTS)
 
 
 def reached(text: str) -> set[str]:
     """
-    Return the modules that a text calls, and those that they call.
+    Return the modules that a text calls or imports, and those that they do.
     """
     found: set[str] = set()
     new = named(text)
     while new:
         found |= new
-        new = {one for module in new for one in named(MODULES[module])} - found
+        new = {one for module in new for one in named(TEXTS[module])} - found
     return found
 
 
 @pytest.mark.parametrize("state", STATES)
 def test_what_is_called_is_what_is_needed(state: str) -> None:
-    """A module that came later is asked for as well."""
+    """A module that came later is asked for as well; what is private is missed when it is imported."""
+    private()
     module = load(f"_states/{state}.py")
-    needed = {one.partition(".")[0] for one in (*module.NEEDED, *module.NEEDED_UTILS)}
+    needed = {
+        one.partition(".")[0] for one in (*getattr(module, "NEEDED", ()), *module.NEEDED_UTILS)
+    }
     text = (REPO / "salt" / "_states" / f"{state}.py").read_text()
     text = re.sub(r"^NEEDED\w* = \([^)]*\)", "", text, flags=re.MULTILINE)
-    assert needed == reached(text) - SPARED.get(state, set())
+    public = {one for one in reached(text) if not one.startswith("_")}
+    assert needed == public - SPARED.get(state, set())
+
+
+@pytest.mark.parametrize("state", ["dynatrace_oneagent", "dynatrace_tenant"])
+def test_a_state_without_its_private_modules_says_what_to_run(
+    monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    """Salt itself would only say that there is no such state."""
+    monkeypatch.setattr(loading, "_loaded", {})
+    monkeypatch.setattr(sys, "path", [one for one in sys.path if one != str(loading.UTILS)])
+    module: ModuleType = load(f"_states/{state}.py", utils={}, opts={"test": False})
+    act: Any = {"dynatrace_oneagent": "installed", "dynatrace_tenant": "webhook_absent"}[state]
+    told = getattr(module, act)("x")
+    assert told["result"] is False
+    assert re.search(r"lacks _dynatrace_\w+, .*run: .*saltutil\.sync_all", told["comment"])
+
+
+def test_no_private_name_is_used_twice() -> None:
+    """Whichever of two is imported first, is everybody's in that process, and says nothing."""
+    places = [REPO / "_engines", *(REPO / "salt").glob("_*")]
+    found: dict[str, list[Path]] = {}
+    for path in [path for place in places for path in place.glob("_dynatrace_*.py")]:
+        found.setdefault(path.stem, []).append(path)
+    assert {name: paths for name, paths in found.items() if len(paths) > 1} == {}

@@ -332,15 +332,14 @@ def test_the_hosts_identity_goes_only_when_asked(tmp_path: Path, purge: bool) ->
     link, other = tmp_path / "link", tmp_path / "other"
     link.symlink_to(host.path)
     other.symlink_to(tmp_path)
-    states = host.states()
-    inside = states.__salt__["dynatrace_oneagent.leftovers"].__globals__  # type: ignore[attr-defined]
-    inside["_dynatrace_places"] = lambda: [str(left)]
-    home = "dynatrace_oneagent_tools.default_home"
-    states.__salt__[home] = lambda: str(link)  # type: ignore[attr-defined]
+    modules = host.modules()
+    states = host.states(modules=modules)
+    modules.oneagent._dynatrace_places = lambda: [str(left)]
+    modules.oneagent_tools.default_home = lambda: str(link)
     told = states.absent("x")
     assert told["changes"]["removed"] == ([str(left)] if purge else []) + [str(link)]
     assert left.exists() is not purge
-    states.__salt__[home] = lambda: str(other)  # type: ignore[attr-defined]
+    modules.oneagent_tools.default_home = lambda: str(other)
     assert states.absent("x")["changes"] == {}
     assert other.is_symlink()
 
@@ -356,10 +355,10 @@ def test_a_broken_agent_can_be_removed(tmp_path: Path) -> None:
 def test_a_tenant_that_hands_out_an_older_one_is_not_believed(tmp_path: Path) -> None:
     """What runs afterwards is compared with what ran before."""
     host = OneAgent(tmp_path, NEW, upgrade=True)
-    states = host.states()
-    states.__salt__["dynatrace_installer.latest"] = lambda: NEW.replace("1.303", "1.305")  # type: ignore[attr-defined]
-    states.__salt__["dynatrace_installer.run"] = lambda *_: setattr(host, "version", OLD)  # type: ignore[attr-defined]
-    told = states.installed("x")
+    modules = host.modules()
+    modules.installer.latest = lambda: NEW.replace("1.303", "1.305")
+    modules.installer.run = lambda *_: setattr(host, "version", OLD)
+    told = host.states(modules=modules).installed("x")
     assert told["result"] is False
     assert f"replaced OneAgent {NEW} by the older {OLD}" in told["comment"]
 
@@ -369,7 +368,7 @@ def test_a_pinned_version_is_not_gone_back_to_by_hand_either(tmp_path: Path, tes
     """The function refuses as the state does."""
     host = OneAgent(tmp_path, NEW, version=OLD)
     with pytest.raises(CommandExecutionError, match="newer than"):
-        host.states(test).__salt__["dynatrace_oneagent.install"]()  # type: ignore[attr-defined]
+        host.modules(test).oneagent.install()
     assert host.installations == []
 
 
@@ -401,7 +400,7 @@ def test_the_grain_is_asked_anew_after_a_change(tmp_path: Path) -> None:
 def test_a_minion_without_the_modules_says_what_to_run(tmp_path: Path) -> None:
     """The states and their modules are synced apart."""
     states = OneAgent(tmp_path).states()
-    del states.__salt__["dynatrace_installer.run"]  # type: ignore[attr-defined]
+    del states.__utils__["dynatrace_bounded.call"]  # type: ignore[attr-defined]
     told = states.installed("x")
     assert told["result"] is False
     assert "saltutil.sync_all" in told["comment"]

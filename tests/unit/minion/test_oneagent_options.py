@@ -10,14 +10,14 @@ import pytest
 import yaml
 from salt.exceptions import CommandExecutionError
 
-from tests.unit.minion.loading import REPO, load
+from tests.unit.minion.loading import REPO, private
 from tests.unit.minion.oneagent import NEW
 
 
 def wanted(given: Any, minion: str = "web01") -> Any:
     functions = {"config.get": lambda key, default: {"dynatrace:oneagent": given}[key]}
     opts = {"id": minion}
-    return load("_modules/dynatrace_oneagent_options.py", opts=opts, salt=functions).wanted()
+    return private(opts=opts, salt=functions).oneagent_options.wanted()
 
 
 def test_with_nothing_set_the_minion_is_still_named() -> None:
@@ -120,7 +120,7 @@ def example() -> Any:
 
 def test_the_example_pillar_names_every_key_with_its_default() -> None:
     """It is the reference, so it shows all there is; what a site must choose is shown as example."""
-    module = load("_modules/dynatrace_oneagent_options.py")
+    module = private().oneagent_options
     shown = example()["oneagent"]
     assert shown.keys() == module.DEFAULTS.keys()
     own = {"host_group", "network_zone", "app_log_access", "properties", "tags"}

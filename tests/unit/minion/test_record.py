@@ -10,12 +10,12 @@ from types import ModuleType
 import pytest
 from salt.exceptions import CommandExecutionError
 
-from tests.unit.minion.loading import load
+from tests.unit.minion.loading import private
 
 
 @pytest.fixture
 def records(tmp_path: Path) -> ModuleType:
-    return load("_modules/dynatrace_record.py", opts={"cachedir": str(tmp_path)})
+    return private(opts={"cachedir": str(tmp_path)}).record
 
 
 def path(tmp_path: Path) -> Path:

@@ -53,5 +53,7 @@ def test_states_and_modules_reach_what_is_shared(opts: dict[str, Any]) -> None:
     utils = salt.loader.utils(opts)
     modules = salt.loader.minion_mods(opts, utils=utils)
     states = salt.loader.states(opts, modules, utils, None)
-    assert modules["dynatrace_session.to_tenant"](1)
     assert states["dynatrace.attempt_taken"]("apache2")["result"] is True
+    assert modules["dynatrace_tenant.asked"]("webhook") == {"problem": None, "entries": []}
+    told = states["dynatrace_tenant.webhook_present"]("x", url="https://m.example.com/")
+    assert "webhook_token is not set" in told["comment"]

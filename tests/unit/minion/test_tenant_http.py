@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from salt.exceptions import CommandExecutionError
 
-from tests.unit.minion.loading import load
+from tests.unit.minion.loading import private
 
 TOKEN = "dt0c01.SYNTHETICSYNTHETICSYNTHE." + "MADEUPMADEUP" * 5 + "1234"
 
@@ -27,9 +27,7 @@ def http(**given: Any) -> Any:
         **{f"dynatrace:{key}": value for key, value in given.items()},
     }
     salt: dict[str, Any] = {"config.get": lambda key, default=None: settings.get(key, default)}
-    answer = load("_modules/dynatrace_tenant_answer.py", salt=salt)
-    salt["dynatrace_tenant_answer.refusal"] = answer.refusal
-    return load("_modules/dynatrace_tenant_http.py", salt=salt, answer=answer)
+    return private(salt=salt).tenant_http
 
 
 def answering(*answers: tuple[int, dict[str, str], Any], **given: Any) -> Any:
@@ -119,7 +117,7 @@ def test_what_the_tenant_asks_for_is_read(headers: Any, least: float, most: floa
     units = {"seconds": 1, "milliseconds": 1e3, "microseconds": 1e6}
     moments = {name: str(int(until * factor)) for name, factor in units.items()}
     given = {key: value.format(**moments) for key, value in headers.items()}
-    assert least <= http().__answer__._asked_to_wait(given) <= most
+    assert least <= http().tenant_answer._asked_to_wait(given) <= most
 
 
 def test_a_platform_token_goes_as_bearer() -> None:

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from tests.unit.minion.tenant import functions
+from tests.unit.minion.tenant import modules
 
 
 def record(tmp_path: Path, **given: Any) -> Any:
     settings = {f"dynatrace:{key}": value for key, value in given.items()}
-    found = functions(settings, tmp_path)
-    return lambda name, *more: found[f"dynatrace_tenant_record.{name}"](*more)
+    found = modules(settings, tmp_path).tenant_record
+    return lambda name, *more: getattr(found, name)(*more)
 
 
 def path(tmp_path: Path) -> Path:

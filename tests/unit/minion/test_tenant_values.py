@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from tests.tenant import RECOMMENDED_TEMPLATE
 from tests.tenant.grammar import parse
-from tests.unit.minion.loading import load
+from tests.unit.minion.loading import private
 from tests.unit.minion.tenant import checked
 
-values = load("_modules/dynatrace_tenant_values.py")
-window = load("_modules/dynatrace_tenant_window.py")
+modules = private()
+values, window = modules.tenant_values, modules.tenant_window
 URL = "https://master.example.com:8765/dynatrace"
 MASK = "(masked)"
 OURS = {"name": "Authorization", "secret": True, "secretValue": MASK}

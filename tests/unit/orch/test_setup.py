@@ -24,12 +24,12 @@ class Master:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.ran: list[tuple[list[str], str]] = []
         self.grains: dict[str, Any] = {"web01": HOST, "web02": OTHER}
-        self.hosts: Any = [{"id": HOST, "name": "a"}, {"id": OTHER, "name": "b"}]
+        self.hosts: Any = [HOST, OTHER]
         self.brought: dict[str, Any] = {}
         self.returns: dict[str, Any] = {}
         self.states_of: dict[str, list[str]] = {}
         self.heard: dict[str, Any] = {}
-        self.selectors: list[str] = []
+        self.asked: list[list[str]] = []
         self.groups: Any = {}
         self.looks: list[float] = []
         self.states: ModuleType = load(
@@ -37,7 +37,7 @@ class Master:
             opts={"test": False},
             salt={
                 "saltutil.cmd": self._cmd,
-                "dynatrace_tenant_api.entities": self._entities,
+                "dynatrace_tenant.known_hosts": self._known_hosts,
                 "dynatrace_tenant.without_groups": self._without_groups,
             },
         )
@@ -57,8 +57,8 @@ class Master:
         monkeypatch.setattr(module.salt.loader, "runner", lambda *_, **__: runners)
         monkeypatch.setattr(module, "LOOK_S", 0.01)
 
-    def _entities(self, selector: str, _: int) -> Any:
-        self.selectors.append(selector)
+    def _known_hosts(self, hosts: list[str]) -> Any:
+        self.asked.append(hosts)
         return self.hosts
 
     def _without_groups(self) -> Any:
@@ -75,8 +75,8 @@ class Master:
             return {name: {"ret": {"states": self.states_of[name]}} for name in tgt}
         if fun == "saltutil.sync_all":
             return {name: {"ret": self.brought.get(name, {"grains": []})} for name in tgt}
-        if fun == "dynatrace_tenant_api.entities":
-            return {"salt01": {"ret": self._entities(*arg)}}
+        if fun == "dynatrace_tenant.known_hosts":
+            return {"salt01": {"ret": self._known_hosts(*arg)}}
         if fun == "dynatrace_tenant.without_groups":
             return {"salt01": {"ret": self._without_groups()}}
         return {}
@@ -181,7 +181,7 @@ def test_hosts_are_known_when_grain_and_tenant_say_so(master: Master, via: str |
     result, comment, _ = master.step("hosts_known", minions=["web01", "web02"], via=via)
     assert result is True
     assert f"web01 is {HOST}" in comment
-    assert master.selectors == [f'type("HOST"),entityId("{OTHER}","{HOST}")']
+    assert master.asked == [[OTHER, HOST]]
     assert bool(master.ran) is (via is not None)
 
 
@@ -193,7 +193,7 @@ def test_a_minion_without_a_host_id_is_named(master: Master, host: Any) -> None:
     assert result is False
     assert "host_id of web02:" in comment
     assert (["web02"], "saltutil.refresh_grains") in master.ran
-    assert master.selectors == []
+    assert master.asked == []
 
 
 @pytest.mark.parametrize("test", [False, True])
@@ -205,15 +205,15 @@ def test_two_minions_that_say_they_are_one_host_are_refused(master: Master, test
     result, comment, _ = master.step("hosts_known", minions=["web01", "web02"])
     assert result is False
     assert comment.startswith(f"web01 and web02 say that they are one host, {HOST}, so the")
-    assert len(master.selectors) == 1
+    assert len(master.asked) == 1
 
 
 def test_a_host_that_the_tenant_does_not_know_in_time_is_named(master: Master) -> None:
     """Another one is no substitute."""
-    master.hosts = [{"id": HOST}]
+    master.hosts = [HOST]
     result, comment, _ = master.step("hosts_known", minions=["web01", "web02"], timeout=0.05)
     assert (result, "hosts of web02 yet" in comment) == (False, True)
-    assert len(master.selectors) > 1
+    assert len(master.asked) > 1
 
 
 def test_a_tenant_that_cannot_be_asked_is_not_waited_for(master: Master) -> None:
@@ -221,7 +221,7 @@ def test_a_tenant_that_cannot_be_asked_is_not_waited_for(master: Master) -> None
     master.hosts = "ERROR: the token may not read entities"
     told = master.step("hosts_known", minions=["web01"], via="salt01", timeout=600)
     assert (told[0], "may not read entities" in told[1]) == (False, True)
-    assert len(master.selectors) == 1
+    assert len(master.asked) == 1
 
 
 def test_with_test_true_nobody_is_changed_or_waited_for(master: Master) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import salt.utils.data
 
-from tests.unit.minion.loading import load
-from tests.unit.minion.tenant import functions as modules
+from tests.unit.minion.loading import load, private
+from tests.unit.minion.tenant import modules
 from tests.unit.sls.rendering import render
 from tests.unit.sls.test_reactor import HOSTILE
 
@@ -28,12 +28,13 @@ SLS = {
 
 def rendered(tmp_path: Path, sls: str, tenant: Any = None, remembered: Any = ()) -> Any:
     given = {"dynatrace:tenant": tenant, "dynatrace:settings_token": "t0p-s3cret"}
-    salt = modules(given, tmp_path)
+    record = modules(given, tmp_path).tenant_record
     for number, label in enumerate(remembered):
         kind = SLS[sls][0].rstrip("s")
-        salt["dynatrace_tenant_record.remember"](str(number), {"kind": kind, "label": label})
-    tenant_module = load("_modules/dynatrace_tenant.py", salt=salt)
-    salt["dynatrace_tenant.to_take_back"] = tenant_module.to_take_back
+        record.remember(str(number), {"kind": kind, "label": label})
+    public = load("_modules/dynatrace_tenant.py")
+    names = ("asked", "to_take_back")
+    salt = {f"dynatrace_tenant.{name}": getattr(public, name) for name in names}
     return render(f"salt/dynatrace/tenant/{sls}.sls", tmp_path, salt)
 
 
@@ -112,9 +113,10 @@ def test_the_whole_only_includes(tmp_path: Path, sls: str) -> None:
 
 def orchestration(tmp_path: Path, given: Any, grains: Any) -> Any:
     salt: dict[str, Any] = {"saltutil.runner": lambda *_, **__: grains}
-    change = load("_modules/dynatrace_tenant_change.py", salt=salt)
+    private(salt=salt)
     pillar = {"dynatrace": {"planned_change": given}}
-    salt["dynatrace_tenant_change.plan"] = change.plan
+    public = load("_modules/dynatrace_tenant.py")
+    salt["dynatrace_tenant.planned_change"] = public.planned_change
     salt["pillar.get"] = lambda key, default: salt_pillar(pillar, key, default)
     return render("salt/dynatrace/orch/planned_change.sls", tmp_path, salt)
 

@@ -53,12 +53,6 @@ SECRETS = ("secretValue", "secretUrl", "clientSecret", "apiKey", "apiToken", "pa
 def profile(options):
     """
     Return the alerting profile of the options of a webhook.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 dynatrace_tenant_values.profile '{"profile": "x", "severities": {}, "tags": []}'
     """
     tags = options["tags"]
     limits = (
@@ -79,12 +73,6 @@ def notification(options, profile_id, secret, headers=()):
 
     The header Authorization is ours. The others stay, with the masks of their secrets, by which
     Dynatrace keeps a secret as it is.
-
-    CLI Example: none, since it takes a secret.
-
-    .. code-block:: bash
-
-        salt web01 sys.doc dynatrace_tenant_values.notification
     """
     others = [one for one in headers if not _is_ours(one)]
     ours = {"name": AUTHORIZATION, "secret": True, "secretValue": f"Bearer {secret}"}
@@ -110,12 +98,6 @@ def notification(options, profile_id, secret, headers=()):
 def alerting(options):
     """
     Return the availability alerting of one process group.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 dynatrace_tenant_values.alerting '{"minimum": null}'
     """
     if options["minimum"] is None:
         mode, threshold = "ON_PGI_UNAVAILABILITY", None
@@ -127,12 +109,6 @@ def alerting(options):
 def selector(options):
     """
     Return the entity selector of process groups; in quotes, a tilde escapes quotes and tildes.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 dynatrace_tenant_values.selector '{"technology": "APACHE_HTTPD"}'
     """
     criteria = ['type("PROCESS_GROUP")']
     for key, criterion in (
@@ -153,12 +129,6 @@ def selector(options):
 def merged(old, new):
     """
     Return the old value with the new one laid over it; what is None in the new one is taken away.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 dynatrace_tenant_values.merged '{"a": 1, "b": 2}' '{"b": 3}'
     """
     result = dict(old or {})
     for key, value in new.items():
@@ -176,12 +146,6 @@ def difference(old, new):
     Return what differs: ``{"webHookNotification.url": {"old": …, "new": …}}``; secrets are hidden.
 
     The order in a set, and a null or an empty list where another has nothing, are no difference.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 dynatrace_tenant_values.difference '{"a": 1}' '{"a": 2}'
     """
     return dict(_differences("", shown(old or {}), shown(new or {})))
 
@@ -189,12 +153,6 @@ def difference(old, new):
 def same(old, new):
     """
     Tell whether two values are the same, but for secrets.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 dynatrace_tenant_values.same '{"a": 1}' '{"a": 1, "b": null}'
     """
     return not difference(old, new)
 
@@ -202,12 +160,6 @@ def same(old, new):
 def shown(value):
     """
     Return a value as it may be shown: every secret in it is hidden.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 dynatrace_tenant_values.shown '{"secretValue": "x"}'
     """
     if isinstance(value, list):
         return [shown(one) for one in value]
@@ -224,12 +176,6 @@ def shown(value):
 def with_changed_secret(value):
     """
     Return a notification in which the secret of our header shows that it is another one.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 sys.doc dynatrace_tenant_values.with_changed_secret
     """
     webhook = value["webHookNotification"]
     headers = [
@@ -244,12 +190,6 @@ def restorable(before, now):
 
     ``{"value": …, "lost": [name, …]}``. A secret cannot be read back, and a mask keeps the secret
     that is there now: in our header that is ours, and for another URL Dynatrace takes no masks.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 dynatrace_tenant_values.restorable '{}' '{}'
     """
     was, webhook = before.get("webHookNotification"), now.get("webHookNotification") or {}
     if not isinstance(was, dict):

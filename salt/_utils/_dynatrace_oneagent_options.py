@@ -10,6 +10,7 @@ import os
 import re
 
 import salt.utils.platform
+from _dynatrace_dunders import __opts__, __salt__
 from salt.exceptions import CommandExecutionError
 
 LONGEST_ENTRY = 256
@@ -46,12 +47,6 @@ DEFAULTS = {
 def wanted():
     """
     Return what pillar or configuration want, checked; raises with all that is wrong.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 dynatrace_oneagent_options.wanted
     """
     given = __salt__["config.get"]("dynatrace:oneagent", None) or {}
     if not isinstance(given, dict):

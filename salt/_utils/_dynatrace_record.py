@@ -4,9 +4,7 @@ Keeps what other modules remember on this minion, a file of JSON for each of the
 The record of ``oneagent`` is ``<cachedir>/dynatrace/oneagent/record.json``. It is for the minion's
 user alone, and replaced whole or not at all, whenever the minion or its machine stops.
 
-It is for ``dynatrace_oneagent_record`` and ``dynatrace_tenant_record``, which know what is in it and
-are what a person asks. A function here is public only because Salt's modules reach each other no
-other way.
+``_dynatrace_oneagent_record`` and ``_dynatrace_tenant_record`` know what is in it.
 """
 
 import contextlib
@@ -16,6 +14,7 @@ import os
 import re
 
 import salt.utils.files
+from _dynatrace_dunders import __opts__
 from salt.exceptions import CommandExecutionError
 
 log = logging.getLogger(__name__)
@@ -29,12 +28,6 @@ def read(name, limit, without):
     Return what was kept under a name, or None when nothing was or it cannot be read.
 
     A file of more than ``limit`` characters cannot; ``without`` tells, for the log, what that means.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 dynatrace_record.read oneagent 1048576 'it is not known what was set'
     """
     path = _path(name)
     try:
@@ -50,12 +43,6 @@ def read(name, limit, without):
 def write(name, content):
     """
     Replace what is kept under a name, and return when it is on the disk.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 sys.doc dynatrace_record.write
     """
     path = _path(name)
     home = os.path.dirname(path)
@@ -74,12 +61,6 @@ def write(name, content):
 def remove(name):
     """
     Remove what is kept under a name; that there is nothing is no error.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 sys.doc dynatrace_record.remove
     """
     with contextlib.suppress(FileNotFoundError):
         os.unlink(_path(name))

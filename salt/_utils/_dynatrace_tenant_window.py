@@ -16,12 +16,6 @@ ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+/-]{0,63}")
 def times(given):
     """
     Return the options with their times in the API's form: ``{"options": {…}, "problems": […]}``.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 dynatrace_tenant_window.times '{"recurrence": "daily", "start": "22:00"}'
     """
     options, problems = dict(given), []
     if not (isinstance(options["time_zone"], str) and ZONE.fullmatch(options["time_zone"])):
@@ -36,12 +30,6 @@ def times(given):
 def value(options):
     """
     Return a maintenance window.
-
-    CLI Example: see the state ``dynatrace_tenant.maintenance_window_present`` for the options.
-
-    .. code-block:: bash
-
-        salt web01 sys.doc dynatrace_tenant_window.value
     """
     return {
         "enabled": options["enabled"],

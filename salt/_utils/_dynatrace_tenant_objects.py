@@ -3,13 +3,16 @@ Brings single settings objects of the tenant to a value, and takes them back.
 
 Two things tell whose an object is. What these modules make carries an external id that says so, in
 the tenant, where every minion sees it. What was there before and was changed is remembered with its
-earlier value, on the minion that changed it (``dynatrace_tenant_record``). Taking back deletes the
+earlier value, on the minion that changed it (``_dynatrace_tenant_record``). Taking back deletes the
 first and puts back the second, unless somebody has changed it since; everything else is a
 person's own and stays.
 """
 
 import time
 
+import _dynatrace_tenant_api as tenant_api
+import _dynatrace_tenant_record as tenant_record
+import _dynatrace_tenant_values as tenant_values
 from salt.exceptions import CommandExecutionError
 
 MARK = "salt-dynatrace"
@@ -23,14 +26,8 @@ def find(schema, path, name, scope="environment"):
     Return the one object with this name, at a path such as ``generalProperties.name``, or None.
 
     Two of one name are an error: which of them is meant, only a person knows.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 dynatrace_tenant_objects.find builtin:alerting.profile name Default
     """
-    named = [one for one in _api("objects", schema, [scope]) if _at(one["value"], path) == name]
+    named = [one for one in tenant_api.objects(schema, [scope]) if _at(one["value"], path) == name]
     if len(named) > 1:
         raise CommandExecutionError(
             f"{len(named)} objects of {schema} are named {name}, and only a person can tell which "
@@ -42,33 +39,21 @@ def find(schema, path, name, scope="environment"):
 def plan(found, wanted):
     """
     Return what an object is to be, and what changes: ``{"value": {…}, "changes": {…}}``.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 dynatrace_tenant_objects.plan null '{"name": "x"}'
     """
-    value = _values("merged", found["value"] if found else {}, wanted)
+    value = tenant_values.merged(found["value"] if found else {}, wanted)
     if found is None:
-        return {"value": value, "changes": {"old": None, "new": _values("shown", value)}}
-    return {"value": value, "changes": _values("difference", found["value"], value)}
+        return {"value": value, "changes": {"old": None, "new": tenant_values.shown(value)}}
+    return {"value": value, "changes": tenant_values.difference(found["value"], value)}
 
 
 def validate(schema, scope, found, value):
     """
     Let the tenant check a value without saving it; raises with what it says.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 sys.doc dynatrace_tenant_objects.validate
     """
     if found is None:
-        _api("create", schema, scope, value, validate_only=True)
+        tenant_api.create(schema, scope, value, validate_only=True)
     else:
-        _api("update", found["objectId"], value, found.get("updateToken"), validate_only=True)
+        tenant_api.update(found["objectId"], value, found.get("updateToken"), validate_only=True)
 
 
 def write(about, schema, scope, found, value, secret=None):
@@ -76,46 +61,34 @@ def write(about, schema, scope, found, value, secret=None):
     Create or change an object, prove that it is as wanted, and return its id.
 
     ``about`` is ``{"kind": …, "label": …}`` of what it is for, ``secret`` what its value holds.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 sys.doc dynatrace_tenant_objects.write
     """
-    entry = {**about, "schema": schema, "before": None, "set": _values("shown", value)}
+    entry = {**about, "schema": schema, "before": None, "set": tenant_values.shown(value)}
     if found is None:
-        object_id = _api("create", schema, scope, value, _mark(about, schema, scope))
+        object_id = tenant_api.create(schema, scope, value, _mark(about, schema, scope))
     else:
         object_id = found["objectId"]
-        known = _record("recall").get(object_id)
+        known = tenant_record.recall().get(object_id)
         if known:
             entry["before"] = known.get("before")
         elif found.get("externalId") != _mark(about, schema, scope):
             entry["before"] = found["value"]
         # Before: a run that is killed leaves what there was.
-        _record("remember", object_id, entry)
-        _api("update", object_id, value, found.get("updateToken"))
+        tenant_record.remember(object_id, entry)
+        tenant_api.update(object_id, value, found.get("updateToken"))
     now = _settled(schema, scope, object_id, value)
     entry["modified"] = now.get("modified")
     if secret is not None:
-        entry["secret"] = _record("fingerprint", secret)
-    _record("remember", object_id, entry)
+        entry["secret"] = tenant_record.fingerprint(secret)
+    tenant_record.remember(object_id, entry)
     return object_id
 
 
 def has_secret(found, secret):
     """
     Tell whether this minion has sent this secret, and nobody has changed the object since.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 sys.doc dynatrace_tenant_objects.has_secret
     """
-    entry = _record("recall").get(found["objectId"], {})
-    return entry.get("secret") == _record("fingerprint", secret) and entry.get(
+    entry = tenant_record.recall().get(found["objectId"], {})
+    return entry.get("secret") == tenant_record.fingerprint(secret) and entry.get(
         "modified"
     ) == found.get("modified")
 
@@ -123,12 +96,6 @@ def has_secret(found, secret):
 def mine(about, schema, found):
     """
     Tell whether an object was made for this label by these modules, on whatever minion.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 sys.doc dynatrace_tenant_objects.mine
     """
     return found.get("externalId") == _mark(about, schema, found.get("scope"))
 
@@ -140,17 +107,10 @@ def take_back(about, schema, keep=(), test=False):
     It is ``{"changes": {"<title>": {…}}, "ids": […], "notes": [text, …]}``: the ids are those of
     the objects that changed, a note tells what was left and why.
     ``keep`` are the ids of objects that are still needed.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 dynatrace_tenant_objects.take_back '{"kind": "webhook", "label": "x"}' \
-            builtin:problem.notifications test=True
     """
-    entries = _record("recall")
+    entries = tenant_record.recall()
     done = {"changes": {}, "ids": [], "notes": []}
-    present = _api("objects", schema)
+    present = tenant_api.objects(schema)
     for found in present:
         entry = entries.get(found["objectId"])
         ours = entry and all(entry.get(key) == about[key] for key in about)
@@ -166,12 +126,6 @@ def take_back(about, schema, keep=(), test=False):
 def taken_back(called, done, left, test):
     """
     Return what a state says after ``take_back``; ``left`` is an object of the name that stays.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 sys.doc dynatrace_tenant_objects.taken_back
     """
     changes, notes = done["changes"], done["notes"]
     first = f"Nothing of the {called} is to be taken back."
@@ -187,12 +141,6 @@ def taken_back(called, done, left, test):
 def title(value, scope=None):
     """
     Return how an object is called in a comment.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 dynatrace_tenant_objects.title '{"displayName": "x"}'
     """
     if "severityRules" in value:
         return f"alerting profile {value.get('name')}"
@@ -201,18 +149,6 @@ def title(value, scope=None):
     if "generalProperties" in value:
         return f"maintenance window {_at(value, 'generalProperties.name')}"
     return str(scope)
-
-
-def _api(function, *arguments, **more):
-    return __salt__[f"dynatrace_tenant_api.{function}"](*arguments, **more)
-
-
-def _record(function, *arguments):
-    return __salt__[f"dynatrace_tenant_record.{function}"](*arguments)
-
-
-def _values(function, *arguments):
-    return __salt__[f"dynatrace_tenant_values.{function}"](*arguments)
 
 
 def _mark(about, schema, scope):
@@ -231,8 +167,8 @@ def _settled(schema, scope, object_id, value):
     """
     until = time.monotonic() + SETTLE_S
     while True:
-        shown = [one for one in _api("objects", schema, [scope]) if one["objectId"] == object_id]
-        differs = _values("difference", shown[0]["value"], value) if shown else {"(all)": None}
+        shown = [one for one in tenant_api.objects(schema, [scope]) if one["objectId"] == object_id]
+        differs = tenant_values.difference(shown[0]["value"], value) if shown else {"(all)": None}
         if not differs:
             return shown[0]
         if time.monotonic() > until:
@@ -248,22 +184,22 @@ def _delete(found, keep, done, test):
     if found["objectId"] in keep:
         done["notes"].append(f"The {called} is used by others too, and stays.")
         return
-    done["changes"][called] = {"old": _values("shown", found["value"]), "new": None}
+    done["changes"][called] = {"old": tenant_values.shown(found["value"]), "new": None}
     done["ids"].append(found["objectId"])
     if not test:
-        _api("delete", found["objectId"], found.get("updateToken"))
-        _record("forget", found["objectId"])
+        tenant_api.delete(found["objectId"], found.get("updateToken"))
+        tenant_record.forget(found["objectId"])
 
 
 def _put_back(found, entry, done, test):
     called = title(found["value"], found.get("scope"))
-    if not _values("same", found["value"], entry.get("set")):
+    if not tenant_values.same(found["value"], entry.get("set")):
         done["notes"].append(
             f"The {called} was there before, and somebody has changed it since: it stays as it is."
         )
     else:
-        again = _values("restorable", entry["before"], found["value"])
-        changes = _values("difference", found["value"], again["value"])
+        again = tenant_values.restorable(entry["before"], found["value"])
+        changes = tenant_values.difference(found["value"], again["value"])
         if changes:
             done["changes"][called] = changes
             done["ids"].append(found["objectId"])
@@ -273,13 +209,13 @@ def _put_back(found, entry, done, test):
                 f"{', '.join(again['lost'])}: set them again in Dynatrace."
             )
         if changes and not test:
-            _api("update", found["objectId"], again["value"], found.get("updateToken"))
+            tenant_api.update(found["objectId"], again["value"], found.get("updateToken"))
     if not test:
-        _record("forget", found["objectId"])
+        tenant_record.forget(found["objectId"])
 
 
 def _forget_what_is_gone(about, schema, entries, present):
     for object_id, entry in entries.items():
         ours = all(entry.get(key) == about[key] for key in about)
         if ours and entry.get("schema") == schema and object_id not in present:
-            _record("forget", object_id)
+            tenant_record.forget(object_id)

@@ -9,33 +9,18 @@ as this; what runs on minions cannot share its modules.
 import os
 import time
 
+import requests
+import requests.adapters
+from _dynatrace_dunders import __salt__, __utils__
 from salt.exceptions import CommandExecutionError
-
-try:
-    import requests
-    import requests.adapters
-except ImportError:
-    requests = None
-
-
-def __virtual__():
-    if requests is None:
-        return False, "dynatrace_session needs requests"
-    return "dynatrace_session"
 
 
 def to_tenant(seconds):
     """
     Return a session with the tenant, by the configured proxy and authority, for one request.
 
-    It is for other modules. ``ends`` is when its answer must be complete, by the monotonic clock;
+    ``ends`` is when its answer must be complete, by the monotonic clock;
     what fails after that, fails for the time. Raises when the file of the authority is missing.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 sys.doc dynatrace_session.to_tenant
     """
     session = requests.Session()
     # The environment's .netrc would replace the token, and its proxies are not this tenant's.
@@ -54,24 +39,22 @@ def to_tenant(seconds):
     return session
 
 
-if requests is not None:
+class _Adapter(requests.adapters.HTTPAdapter):
+    """
+    The transport of a session whose answers keep a limit, directly and through a proxy.
+    """
 
-    class _Adapter(requests.adapters.HTTPAdapter):
-        """
-        The transport of a session whose answers keep a limit, directly and through a proxy.
-        """
+    def __init__(self, answers):
+        super().__init__()
+        self._answers = answers
+        _limit(self.poolmanager, answers)
 
-        def __init__(self, answers):
-            super().__init__()
-            self._answers = answers
-            _limit(self.poolmanager, answers)
-
-        def proxy_manager_for(self, proxy, **kwargs):
-            is_new = proxy not in self.proxy_manager
-            found = super().proxy_manager_for(proxy, **kwargs)
-            if is_new:
-                _limit(found, self._answers)
-            return found
+    def proxy_manager_for(self, proxy, **kwargs):
+        is_new = proxy not in self.proxy_manager
+        found = super().proxy_manager_for(proxy, **kwargs)
+        if is_new:
+            _limit(found, self._answers)
+        return found
 
 
 def _limit(manager, answers):

@@ -11,6 +11,8 @@ import re
 import time
 from urllib.parse import quote
 
+import _dynatrace_tenant_answer as tenant_answer
+import _dynatrace_tenant_http as tenant_http
 from salt.exceptions import CommandExecutionError
 
 MAX_PAGES = 100
@@ -31,12 +33,6 @@ def objects(schema, scopes=None):
 
     Each is ``{"objectId": …, "scope": …, "value": {…}, "externalId": …, "modified": …,
     "updateToken": …}``; the last three may be missing. Secrets in a value are masked.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 dynatrace_tenant_api.objects builtin:alerting.profile '[environment]'
     """
     query = {"schemaIds": schema, "fields": FIELDS, "pageSize": str(PAGE_SIZE)}
     if scopes:
@@ -59,12 +55,6 @@ def create(schema, scope, value, external_id=None, validate_only=False):
     Create one settings object and return its id; with ``validate_only`` only let it be checked.
 
     An external id makes a repeated call replace the object, not add a second one.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 sys.doc dynatrace_tenant_api.create
     """
     one = {"schemaId": schema, "scope": scope, "value": value}
     body = [{**one, "externalId": external_id} if external_id else one]
@@ -83,12 +73,6 @@ def update(object_id, value, update_token=None, validate_only=False):
 
     With the update token of the object that was read, a change that somebody else made since is
     an error, and not overwritten.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 dynatrace_tenant_api.update vu9U3hXa3q0A '{"name": "x"}' validate_only=True
     """
     body = {"value": value, **({"updateToken": update_token} if update_token else {})}
     path = f"{OBJECTS}/{quote(object_id, safe='')}"
@@ -98,12 +82,6 @@ def update(object_id, value, update_token=None, validate_only=False):
 def delete(object_id, update_token=None):
     """
     Delete a settings object; one that is gone already is no error.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 dynatrace_tenant_api.delete vu9U3hXa3q0A
     """
     query = {"updateToken": update_token} if update_token else {}
     path = f"{OBJECTS}/{quote(object_id, safe='')}"
@@ -116,12 +94,6 @@ def entities(selector, limit):
 
     Only those are found that were active in the last three days, which is the API's own default.
     More than ``limit`` are an error.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 dynatrace_tenant_api.entities 'type("PROCESS_GROUP")' 20
     """
     query = {"entitySelector": selector, "pageSize": str(min(limit + 1, PAGE_SIZE))}
     found = []
@@ -132,7 +104,7 @@ def entities(selector, limit):
         found.append(
             {
                 "id": entity,
-                "name": __salt__["dynatrace_tenant_answer.clean"](one.get("displayName") or entity),
+                "name": tenant_answer.clean(one.get("displayName") or entity),
             }
         )
         if len(found) > limit:
@@ -141,7 +113,7 @@ def entities(selector, limit):
 
 
 def _call(*arguments, **more):
-    return __salt__["dynatrace_tenant_http.call"](*arguments, **more)
+    return tenant_http.call(*arguments, **more)
 
 
 def _validation(validate_only):

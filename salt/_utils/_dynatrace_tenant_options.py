@@ -8,6 +8,8 @@ is told before anything is asked or changed. ``pillar.example`` explains every k
 import difflib
 import re
 
+import _dynatrace_tenant_window as tenant_window
+from _dynatrace_dunders import __salt__
 from salt.exceptions import CommandExecutionError
 
 KINDS = ("webhook", "process_alerting", "maintenance_windows")
@@ -20,6 +22,7 @@ SEVERITIES = {
     "MONITORING_UNAVAILABLE": 0,
 }
 SUPPRESSIONS = ("DETECT_PROBLEMS_AND_ALERT", "DETECT_PROBLEMS_DONT_ALERT", "DONT_DETECT_PROBLEMS")
+HOST = re.compile(r"HOST-[0-9A-F]{16}")
 ENTITY = re.compile(r"[A-Z][A-Z0-9_]*-[0-9A-F]{16}")
 TYPE = re.compile(r"[A-Z][A-Z0-9_]{0,99}")
 # In the clear only to this machine, since the token goes along.
@@ -84,12 +87,6 @@ def asked(kind):
     An entry is the options of one webhook, process_alerting or maintenance window, as they are
     given, with its ``name``. A problem is a text, and there are no entries then. It never raises,
     so that an SLS can make a failed state of it.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 dynatrace_tenant_options.asked process_alerting
     """
     # Without the grains: a host with a OneAgent has one of this name, the environment's id.
     given = __salt__["config.get"]("dynatrace:tenant", None, omit_grains=True)
@@ -116,12 +113,6 @@ def checked(kind, given):
     Return the options of one state, complete with defaults; raises with all that is wrong.
 
     ``kind`` is webhook, process_alerting, maintenance_window or planned_change.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 dynatrace_tenant_options.checked webhook '{"url": "https://example.com/"}'
     """
     defaults = DEFAULTS[kind]
     options = {**defaults, **{k: v for k, v in given.items() if v is not None and k in defaults}}
@@ -250,7 +241,7 @@ def _maintenance_window(options):
         )
     if not _is_text(options["description"], 1000):
         problems.append("`description` is a text of at most 1000 characters")
-    times = __salt__["dynatrace_tenant_window.times"](options)
+    times = tenant_window.times(options)
     options.update(times["options"])
     return [*problems, *times["problems"]]
 

@@ -5,7 +5,7 @@ What is set is asked of ``oneagentctl``, and only a difference is changed, with 
 agent: Dynatrace documents that what is set needs one.
 
 ``oneagentctl`` keeps several values of one tag or property and never replaces one. So this module
-remembers what it has set (``dynatrace_oneagent_record``). It removes
+remembers what it has set (``_dynatrace_oneagent_record``). It removes
 
 - what it has set and is no longer wanted,
 - every other value of a tag or property that is wanted with another one.
@@ -16,6 +16,9 @@ Everything else is a person's own and stays.
 import os
 import time
 
+import _dynatrace_oneagent_options as oneagent_options
+import _dynatrace_oneagent_record as oneagent_record
+import _dynatrace_oneagent_tools as oneagent_tools
 from salt.exceptions import CommandExecutionError
 
 # A restart of the agent included.
@@ -43,12 +46,6 @@ LISTS = {
 def arguments_of(want):
     """
     Return the options of oneagentctl and installer that set everything that is wanted.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 dynatrace_oneagent_settings.arguments_of '{"tags": ["role=web"], "properties": []}'
     """
     plain = [
         f"--set-{flag}={_text(want[name])}"
@@ -62,12 +59,6 @@ def arguments_of(want):
 def ours(want):
     """
     Return the record of a OneAgent on which everything that is wanted was set by us.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 dynatrace_oneagent_settings.ours '{"tags": ["role=web"], "properties": []}'
     """
     options = {name: _text(want[name]) for name in OPTIONS if want.get(name) is not None}
     return {"options": options, **{kind: list(want[kind]) for kind in LISTS}}
@@ -79,14 +70,8 @@ def difference():
 
     For ``properties`` and ``tags``, ``old`` lists what is too much and ``new`` what is missing.
     Changes nothing; empty when nothing differs.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 dynatrace_oneagent_settings.difference
     """
-    if not os.path.isfile(__salt__["dynatrace_oneagent_tools.path"]()):
+    if not os.path.isfile(oneagent_tools.path()):
         raise CommandExecutionError("No OneAgent is installed, there is nothing to configure")
     want, record = _wanted(), _recall()
     return {**_plain_difference(want, record), **_list_difference(want, record)}
@@ -95,12 +80,6 @@ def difference():
 def configure():
     """
     Set and remove what differs, restart the agent once, prove it, and return what has changed.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 dynatrace_oneagent_settings.configure
     """
     changes = difference()
     want, record = _wanted(), _recall()
@@ -125,15 +104,15 @@ def configure():
 
 
 def _wanted():
-    return __salt__["dynatrace_oneagent_options.wanted"]()
+    return oneagent_options.wanted()
 
 
 def _ask(getter):
-    return __salt__["dynatrace_oneagent_tools.ask"](getter)
+    return oneagent_tools.ask(getter)
 
 
 def _run(arguments):
-    return __salt__["dynatrace_oneagent_tools.run"](arguments, CHANGE_TIMEOUT_S)
+    return oneagent_tools.run(arguments, CHANGE_TIMEOUT_S)
 
 
 def _set_now(name):
@@ -235,8 +214,8 @@ def _remember_if_new(record, old):
 
 
 def _recall():
-    return __salt__["dynatrace_oneagent_record.recall"]()
+    return oneagent_record.recall()
 
 
 def _remember(record):
-    __salt__["dynatrace_oneagent_record.remember"](record)
+    oneagent_record.remember(record)

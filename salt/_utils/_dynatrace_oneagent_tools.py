@@ -1,10 +1,6 @@
 """
 Runs the programs that a OneAgent brings: ``oneagentctl``, and its uninstaller.
 
-``ask`` is for everybody. ``run`` and ``run_uninstaller`` are public only because Salt's modules reach
-each other no other way: what is set by the first is a person's own to ``dynatrace_oneagent``, and the
-second leaves behind what ``dynatrace_oneagent.uninstall`` removes.
-
 Windows follows the documentation and is untested.
 """
 
@@ -12,6 +8,7 @@ import os
 import re
 
 import salt.utils.platform
+from _dynatrace_dunders import __salt__, __utils__
 from salt.exceptions import CommandExecutionError
 
 TIMEOUT_S = 30
@@ -23,12 +20,6 @@ LAST_LINES = 10
 def default_home():
     """
     Return where a OneAgent is installed unless ``dynatrace:oneagent:install_path`` says otherwise.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 dynatrace_oneagent_tools.default_home
     """
     if salt.utils.platform.is_windows():
         programs = os.environ.get("PROGRAMFILES", r"C:\Program Files")
@@ -39,12 +30,6 @@ def default_home():
 def path():
     """
     Return the path of ``oneagentctl``, whether it is there or not.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 dynatrace_oneagent_tools.path
     """
     home = __salt__["config.get"]("dynatrace:oneagent:install_path", None) or default_home()
     name = "oneagentctl.exe" if salt.utils.platform.is_windows() else "oneagentctl"
@@ -54,12 +39,6 @@ def path():
 def ask(getter):
     """
     Return what ``oneagentctl`` answers; raises when it fails.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 dynatrace_oneagent_tools.ask --get-host-tags
     """
     ran = run([getter])
     if ran["retcode"] != 0:
@@ -72,12 +51,6 @@ def run(arguments, timeout_s=TIMEOUT_S):
     Run ``oneagentctl`` and return ``{"retcode": 0, "stdout": …, "said": …}``; -1 is a timeout.
 
     ``said`` are code and last lines, for a message.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 dynatrace_oneagent_tools.run '["--version"]'
     """
     return _run([path(), *arguments], timeout_s)
 
@@ -85,12 +58,6 @@ def run(arguments, timeout_s=TIMEOUT_S):
 def run_uninstaller():
     """
     Run Dynatrace's uninstaller; raises when it fails.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 sys.doc dynatrace_oneagent_tools.run_uninstaller
     """
     command = _uninstaller()
     ran = _run(command, UNINSTALL_TIMEOUT_S)

@@ -1,13 +1,15 @@
 """
 Tells what an answer of the tenant means, and says it in one line without secrets.
 
-Nothing is asked here: ``dynatrace_tenant_http`` hands on what came. The error envelope, its
+Nothing is asked here: ``_dynatrace_tenant_http`` hands on what came. The error envelope, its
 ``constraintViolations`` and the parts of a 207 are those that Dynatrace documents.
 """
 
 import json
 import re
 import time
+
+from _dynatrace_dunders import __salt__
 
 MAX_TEXT = 256
 
@@ -24,12 +26,6 @@ def refusal(what, status, headers, body, scope, token):
     ``what`` is method and path, ``scope`` what is needed for it, and ``token`` the key of the token
     below ``dynatrace``. ``wait_s`` is a number where waiting may help: seconds that the tenant asks
     for, or 0. A 207 is a success if every part of it is one.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 dynatrace_tenant_answer.refusal 'GET /x' 403 '{}' '' settings.read settings_token
     """
     if status in (429, 503):
         return {"text": f"{what} answered {status}", "wait_s": _asked_to_wait(headers)}
@@ -40,12 +36,6 @@ def refusal(what, status, headers, body, scope, token):
 def clean(text):
     """
     Return a text from outside in one line, without our secrets, and not too long.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 dynatrace_tenant_answer.clean 'any text'
     """
     text = SECRETS.sub("(a token)", str(text))
     for key in OURS:

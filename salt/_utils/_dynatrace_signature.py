@@ -25,6 +25,7 @@ import threading
 
 import salt.utils.files
 import salt.utils.platform
+from _dynatrace_dunders import __salt__, __utils__
 from salt.exceptions import CommandExecutionError
 
 VERIFY_TIMEOUT_S = 300
@@ -44,12 +45,6 @@ SIGNED_END = b"\n----SIGNED-INSTALLER--"
 def authority():
     """
     Return the one certificate that may have signed installers, as PEM; None on Windows.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 dynatrace_signature.authority
     """
     if salt.utils.platform.is_windows():
         return None
@@ -76,12 +71,6 @@ def authority():
 def verify(path, certificate):
     """
     Return when the installer is whole and signed by the certificate; raise why it is not.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 dynatrace_signature.verify /root/installer.sh "$(cat dt-root.cert.pem)"
     """
     _check_form(path)
     if salt.utils.platform.is_windows():

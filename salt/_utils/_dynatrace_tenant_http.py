@@ -3,7 +3,7 @@ Makes one call to the tenant, with ``dynatrace:settings_token`` or ``dynatrace:i
 
 The token is read here and goes into one HTTP header: it is no argument, and no text of this module
 holds it. Redirects are refused, since they may lead to another host. What this module raises says
-what was attempted, what came back (``dynatrace_tenant_answer``), and what to do.
+what was attempted, what came back (``_dynatrace_tenant_answer``), and what to do.
 """
 
 import contextlib
@@ -15,12 +15,11 @@ import ssl
 import time
 from urllib.parse import urlsplit
 
+import _dynatrace_session as sessions
+import _dynatrace_tenant_answer as tenant_answer
+import requests
+from _dynatrace_dunders import __salt__
 from salt.exceptions import CommandExecutionError
-
-try:
-    import requests
-except ImportError:
-    requests = None
 
 log = logging.getLogger(__name__)
 
@@ -65,21 +64,9 @@ class _Again(Exception):
         self.wait_s = wait_s
 
 
-def __virtual__():
-    if requests is None:
-        return False, "dynatrace_tenant_http needs requests"
-    return "dynatrace_tenant_http"
-
-
 def environment():
     """
     Return the tenant's URL, as configured and checked.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 dynatrace_tenant_http.environment
     """
     url = __salt__["config.get"]("dynatrace:environment_url", "")
     try:
@@ -117,12 +104,6 @@ def call(
 
     ``scope`` is what the token needs for it, for the message that says so. ``patient`` waits for
     any failure of the server.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 dynatrace_tenant_http.call GET /api/v2/settings/schemas settings.read
     """
     what = f"{method} {path}"
     data = None if body is None else json.dumps(body)
@@ -145,12 +126,6 @@ def download(path, scope, target, limit, token, query=None, attempts=ATTEMPTS, p
 
     False is a 404. More than ``limit`` bytes are an error, and so is a ``target`` that is there
     already. Any failure of the server is waited out; after a failure there is no file.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 sys.doc dynatrace_tenant_http.download
     """
     what = f"GET {path}"
 
@@ -206,7 +181,7 @@ def _asked(method, path, token, headers, within, **sent):
     url, own = _address(path), _headers(token)
     host = urlsplit(url).hostname
     byte_s, answer_s, all_s = within
-    session = __salt__["dynatrace_session.to_tenant"](answer_s)
+    session = sessions.to_tenant(answer_s)
     try:
         # The texts of these errors may hold the proxy's password, and nothing that helps more.
         with (
@@ -309,9 +284,7 @@ def _check(what, answer, text, scope, token, patient):
     """
     Raise unless the answer is a success; ``patient`` waits for any failure of the server.
     """
-    refused = __salt__["dynatrace_tenant_answer.refusal"](
-        what, answer.status_code, answer.headers, text, scope, token
-    )
+    refused = tenant_answer.refusal(what, answer.status_code, answer.headers, text, scope, token)
     if not refused:
         return
     if refused["wait_s"] is not None or (patient and answer.status_code >= 500):

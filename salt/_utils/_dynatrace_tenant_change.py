@@ -16,6 +16,12 @@ import logging
 import re
 import secrets
 
+import _dynatrace_tenant_api as tenant_api
+import _dynatrace_tenant_objects as tenant_objects
+import _dynatrace_tenant_options as tenant_options
+import _dynatrace_tenant_record as tenant_record
+import _dynatrace_tenant_window as tenant_window
+from _dynatrace_dunders import __salt__
 from salt.exceptions import CommandExecutionError
 
 log = logging.getLogger(__name__)
@@ -42,14 +48,8 @@ def begin(name, hosts, minutes=30, suppression="DONT_DETECT_PROBLEMS", test=Fals
     Open a window of so many minutes for these hosts, given by their ids at Dynatrace.
 
     One of this name that still covers them is left as it is. Returns result, comment and changes.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt master01 dynatrace_tenant_change.begin 'patches' '[HOST-5FD609AD6757BE7D]' minutes=20
     """
-    options = __salt__["dynatrace_tenant_options.checked"](
+    options = tenant_options.checked(
         KIND, {"name": name, "hosts": hosts, "minutes": minutes, "suppression": suppression}
     )
     found = _find(name)
@@ -57,14 +57,14 @@ def begin(name, hosts, minutes=30, suppression="DONT_DETECT_PROBLEMS", test=Fals
     if found and _covers(found, options, now):
         return _told(True, f"{name} is announced until {_end(found)} UTC.", {})
     value = _value(options, now)
-    planned = _objects("plan", found, value)
-    _objects("validate", WINDOW, ENVIRONMENT, found, planned["value"])
+    planned = tenant_objects.plan(found, value)
+    tenant_objects.validate(WINDOW, ENVIRONMENT, found, planned["value"])
     until = value["schedule"]["onceRecurrence"]["endTime"]
     changes = {f"maintenance window {name}": planned["changes"]}
     if test:
         return _told(None, f"{name} would be announced until {until} UTC.", changes)
     about = {"kind": KIND, "label": name}
-    _objects("write", about, WINDOW, ENVIRONMENT, found, planned["value"])
+    tenant_objects.write(about, WINDOW, ENVIRONMENT, found, planned["value"])
     try:
         _delete_the_old(now)
     except CommandExecutionError as err:
@@ -76,12 +76,6 @@ def begin(name, hosts, minutes=30, suppression="DONT_DETECT_PROBLEMS", test=Fals
 def end(name, test=False):
     """
     End the window of this name now; one that has ended, or that never was, is no error.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt master01 dynatrace_tenant_change.end 'patches'
     """
     found, now = _find(name), _now()
     if found is None:
@@ -89,11 +83,13 @@ def end(name, test=False):
     if _end(found) <= now.strftime(FORM):
         return _told(True, f"{name} has ended at {_end(found)} UTC.", {})
     until = now.strftime(FORM)
-    planned = _objects("plan", found, {"schedule": {"onceRecurrence": {"endTime": until}}})
+    planned = tenant_objects.plan(found, {"schedule": {"onceRecurrence": {"endTime": until}}})
     changes = {f"maintenance window {name}": planned["changes"]}
     if test:
         return _told(None, f"{name} would be ended.", changes)
-    _objects("write", {"kind": KIND, "label": name}, WINDOW, ENVIRONMENT, found, planned["value"])
+    tenant_objects.write(
+        {"kind": KIND, "label": name}, WINDOW, ENVIRONMENT, found, planned["value"]
+    )
     return _told(True, f"{name} is ended.", changes)
 
 
@@ -103,12 +99,6 @@ def plan(given):
 
     It is ``{"problem": None, "name": …, "targets": […], "hosts": […], "minutes": …, …}``, or a
     problem and nothing else: it never raises, so that the SLS can make a failed state of it.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt-run salt.cmd dynatrace_tenant_change.plan '{"targets": ["web01"]}'
     """
     problems = list(_wrong(given))
     if problems:
@@ -131,10 +121,6 @@ def plan(given):
     }
 
 
-def _objects(function, *arguments, **more):
-    return __salt__[f"dynatrace_tenant_objects.{function}"](*arguments, **more)
-
-
 def _told(result, comment, changes):
     return {"result": result, "comment": comment, "changes": changes}
 
@@ -144,8 +130,8 @@ def _now():
 
 
 def _find(name):
-    found = _objects("find", WINDOW, "generalProperties.name", name)
-    if found and not _objects("mine", {"kind": KIND, "label": name}, WINDOW, found):
+    found = tenant_objects.find(WINDOW, "generalProperties.name", name)
+    if found and not tenant_objects.mine({"kind": KIND, "label": name}, WINDOW, found):
         raise CommandExecutionError(
             f"There is a maintenance window {name} that was not made by an announcement: choose "
             "another name. Nothing was changed."
@@ -169,7 +155,7 @@ def _value(options, now):
         "description": "A change that Salt makes.",
         "enabled": True,
     }
-    return __salt__["dynatrace_tenant_window.value"](window)
+    return tenant_window.value(window)
 
 
 def _end(found):
@@ -190,12 +176,12 @@ def _covers(found, options, now):
 
 
 def _delete_the_old(now):
-    for one in __salt__["dynatrace_tenant_api.objects"](WINDOW, [ENVIRONMENT]):
+    for one in tenant_api.objects(WINDOW, [ENVIRONMENT]):
         label = str((one["value"].get("generalProperties") or {}).get("name"))
-        mine = _objects("mine", {"kind": KIND, "label": label}, WINDOW, one)
+        mine = tenant_objects.mine({"kind": KIND, "label": label}, WINDOW, one)
         if mine and "" < _end(one) < (now - KEPT).strftime(FORM):
-            __salt__["dynatrace_tenant_api.delete"](one["objectId"], one.get("updateToken"))
-            __salt__["dynatrace_tenant_record.forget"](one["objectId"])
+            tenant_api.delete(one["objectId"], one.get("updateToken"))
+            tenant_record.forget(one["objectId"])
 
 
 def _wrong(given):

@@ -16,6 +16,9 @@ import hashlib
 import hmac
 import secrets
 
+import _dynatrace_record as disk
+import _dynatrace_tenant_http as tenant_http
+
 RECORD = "tenant"
 RECORD_LIMIT = 16 * 1024 * 1024
 # For the log, when it cannot be read.
@@ -26,12 +29,6 @@ KEY_BYTES = 32
 def recall():
     """
     Return the entries of this tenant by object id.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 dynatrace_tenant_record.recall
     """
     return _tenant(_load())
 
@@ -39,12 +36,6 @@ def recall():
 def remember(object_id, entry):
     """
     Keep the entry of one object, in place of the one that there was.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 dynatrace_tenant_record.remember vu9U3hXa3q0A '{"kind": "webhook", "label": "x"}'
     """
     record = _load()
     record["tenants"][_url()] = {**_tenant(record), object_id: entry}
@@ -54,12 +45,6 @@ def remember(object_id, entry):
 def forget(object_id):
     """
     Remove the entry of one object.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 dynatrace_tenant_record.forget vu9U3hXa3q0A
     """
     record = _load()
     entries = _tenant(record)
@@ -71,12 +56,6 @@ def forget(object_id):
 def fingerprint(secret):
     """
     Return what tells whether a secret is the same as the one that was sent: never on a command line.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 dynatrace_tenant_record.fingerprint no-secret
     """
     record = _load()
     if "key" not in record:
@@ -86,7 +65,7 @@ def fingerprint(secret):
 
 
 def _url():
-    return __salt__["dynatrace_tenant_http.environment"]()
+    return tenant_http.environment()
 
 
 def _tenant(record):
@@ -97,7 +76,7 @@ def _tenant(record):
 
 def _load():
     record = {"tenants": {}}
-    found = __salt__["dynatrace_record.read"](RECORD, RECORD_LIMIT, WITHOUT)
+    found = disk.read(RECORD, RECORD_LIMIT, WITHOUT)
     if isinstance(found, dict) and isinstance(found.get("tenants"), dict):
         record["tenants"] = found["tenants"]
         key = found.get("key")
@@ -111,4 +90,4 @@ def _load():
 
 
 def _save(record):
-    __salt__["dynatrace_record.write"](RECORD, record)
+    disk.write(RECORD, record)

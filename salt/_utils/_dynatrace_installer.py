@@ -1,7 +1,7 @@
 """
 Gets the OneAgent installer from the tenant, and runs it only when Dynatrace has signed it.
 
-``dynatrace_tenant_http`` asks the tenant, with ``dynatrace:installer_token``, which comes by no other
+``_dynatrace_tenant_http`` asks the tenant, with ``dynatrace:installer_token``, which comes by no other
 way. What is downloaded lies in a directory that only the minion's user can enter, and the file that
 was verified is the file that is run.
 
@@ -15,7 +15,11 @@ import shutil
 import tempfile
 import time
 
+import _dynatrace_signature as signature
+import _dynatrace_tenant_answer as tenant_answer
+import _dynatrace_tenant_http as tenant_http
 import salt.utils.platform
+from _dynatrace_dunders import __grains__, __opts__, __salt__, __utils__
 from salt.exceptions import CommandExecutionError
 
 MAX_INSTALLER_BYTES = 1024 * 1024 * 1024
@@ -40,12 +44,6 @@ ASK = "check dynatrace:environment_url and what lies between this minion and the
 def lacking():
     """
     Return why no installer can be downloaded, or None when URL and token are there.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 dynatrace_installer.lacking
     """
     keys = ("dynatrace:environment_url", "dynatrace:installer_token")
     missing = [key for key in keys if not __salt__["config.get"](key, None)]
@@ -55,15 +53,9 @@ def lacking():
 def latest():
     """
     Return the version that the tenant calls the latest for this minion.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 dynatrace_installer.latest
     """
     path = _path("latest/metainfo")
-    answer = __salt__["dynatrace_tenant_http.call"]("GET", path, SCOPE, patient=True, **_how())
+    answer = tenant_http.call("GET", path, SCOPE, patient=True, **_how())
     version = answer.get("latestAgentVersion") if isinstance(answer, dict) else None
     if not isinstance(version, str) or not VERSION.fullmatch(version):
         raise CommandExecutionError(f"GET {path}: the answer names no OneAgent version; {ASK}")
@@ -73,25 +65,17 @@ def latest():
 def run(version, arguments):
     """
     Download the installer of a version (or ``latest``), verify it, run it, and remove it.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 dynatrace_installer.run latest '["--set-host-group=web"]'
     """
     if version != "latest" and not VERSION.fullmatch(str(version)):
         raise CommandExecutionError(f"{version} is no version such as 1.155.275.20181112-084458")
     # Before anything is downloaded: without it nothing may be run.
-    authority = __salt__["dynatrace_signature.authority"]()
+    authority = signature.authority()
     path = _path("latest" if version == "latest" else f"version/{version}")
     with _private_directory() as directory:
         file = os.path.join(directory, "installer.exe" if _windows() else "installer.sh")
-        if not __salt__["dynatrace_tenant_http.download"](
-            path, SCOPE, file, MAX_INSTALLER_BYTES, **_how()
-        ):
+        if not tenant_http.download(path, SCOPE, file, MAX_INSTALLER_BYTES, **_how()):
             raise CommandExecutionError(f"GET {path} answered 404; is there such a version?")
-        __salt__["dynatrace_signature.verify"](file, authority)
+        signature.verify(file, authority)
         _run(file, arguments)
 
 
@@ -173,7 +157,7 @@ def _run(path, arguments):
         raise CommandExecutionError(f"The installer: {err}") from None
     if ran.get("retcode") != 0:
         lines = f"{ran.get('stdout', '')}\n{ran.get('stderr', '')}".strip().splitlines()
-        said = "\n".join(map(__salt__["dynatrace_tenant_answer.clean"], lines[-LAST_LINES:]))
+        said = "\n".join(map(tenant_answer.clean, lines[-LAST_LINES:]))
         raise CommandExecutionError(
             f"The installer ended with {ran.get('retcode')}; its last lines:\n{said}"
         )

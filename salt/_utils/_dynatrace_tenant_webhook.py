@@ -9,6 +9,11 @@ The tenant validates what is about to be written before anything is. With ``test
 (``validateOnly``) is all that is sent.
 """
 
+import _dynatrace_tenant_api as tenant_api
+import _dynatrace_tenant_objects as tenant_objects
+import _dynatrace_tenant_options as tenant_options
+import _dynatrace_tenant_values as tenant_values
+from _dynatrace_dunders import __salt__
 from salt.exceptions import CommandExecutionError
 
 PROFILE = "builtin:alerting.profile"
@@ -27,20 +32,13 @@ SITE_LOCAL = (
 def present(name, test=False, **given):
     """
     Make sure that an alerting profile and a notification tell the engine of problems.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt master01 dynatrace_tenant_webhook.present Salt url=https://master.example.com:8765/dynatrace
     """
-    given = {**_plain(given), "name": name}
-    options = __salt__["dynatrace_tenant_options.checked"]("webhook", given)
+    options = tenant_options.checked("webhook", {**given, "name": name})
     secret = _webhook_token()
     about = {"kind": "webhook", "label": name}
-    profile = _objects("find", PROFILE, "name", options["profile"])
+    profile = tenant_objects.find(PROFILE, "name", options["profile"])
     planned_profile = _planned_profile(profile, options)
-    found = _objects("find", NOTIFICATION, "displayName", name)
+    found = tenant_objects.find(NOTIFICATION, "displayName", name)
     profile_id = profile["objectId"] if profile else NEW_PROFILE
     planned = _planned_notification(found, options, profile_id, secret)
     plans = {
@@ -49,7 +47,7 @@ def present(name, test=False, **given):
     }
     changes = {called: one["changes"] for called, one in plans.items() if one["changes"]}
     if planned_profile["changes"]:
-        _objects("validate", PROFILE, ENVIRONMENT, profile, planned_profile["value"])
+        tenant_objects.validate(PROFILE, ENVIRONMENT, profile, planned_profile["value"])
     if planned["changes"]:
         _validate_notification(found, planned["value"], profile)
     if not changes:
@@ -64,37 +62,18 @@ def present(name, test=False, **given):
 def absent(name, test=False):
     """
     Take back what ``present`` has made or changed under this name.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt master01 dynatrace_tenant_webhook.absent Salt test=True
     """
     about = {"kind": "webhook", "label": name}
-    done = _objects("take_back", about, NOTIFICATION, test=test)
+    done = tenant_objects.take_back(about, NOTIFICATION, test=test)
     used = _profiles_of_others(done["ids"])
-    also = _objects("take_back", about, PROFILE, keep=used, test=test)
+    also = tenant_objects.take_back(about, PROFILE, keep=used, test=test)
     both = {
         "changes": {**done["changes"], **also["changes"]},
         "notes": [*done["notes"], *also["notes"]],
     }
     untouched = not (both["changes"] or both["notes"])
-    left = _objects("find", NOTIFICATION, "displayName", name) if untouched else None
-    return _objects("taken_back", f"webhook {name}", both, left, test)
-
-
-def _objects(function, *arguments, **more):
-    return __salt__[f"dynatrace_tenant_objects.{function}"](*arguments, **more)
-
-
-def _values(function, *arguments, **more):
-    return __salt__[f"dynatrace_tenant_values.{function}"](*arguments, **more)
-
-
-def _plain(given):
-    # Salt puts its own keys, such as __pub_jid, beside what is given on a command line.
-    return {key: value for key, value in given.items() if not key.startswith("__")}
+    left = tenant_objects.find(NOTIFICATION, "displayName", name) if untouched else None
+    return tenant_objects.taken_back(f"webhook {name}", both, left, test)
 
 
 def _webhook_token():
@@ -111,10 +90,10 @@ def _webhook_token():
 
 
 def _planned_profile(found, options):
-    wanted = _values("profile", options)
+    wanted = tenant_values.profile(options)
     if found is None:
         wanted["eventFilters"] = []
-    return _objects("plan", found, wanted)
+    return tenant_objects.plan(found, wanted)
 
 
 def _planned_notification(found, options, profile_id, secret):
@@ -128,11 +107,11 @@ def _planned_notification(found, options, profile_id, secret):
             "Nothing was changed."
         )
     now = (found["value"].get("webHookNotification") or {}) if found else {}
-    wanted = _values("notification", options, profile_id, secret, now.get("headers") or [])
-    planned = _objects("plan", found, wanted)
-    if found and not _objects("has_secret", found, secret):
-        with_mark = _values("with_changed_secret", planned["value"])
-        planned["changes"] = _values("difference", found["value"], with_mark)
+    wanted = tenant_values.notification(options, profile_id, secret, now.get("headers") or [])
+    planned = tenant_objects.plan(found, wanted)
+    if found and not tenant_objects.has_secret(found, secret):
+        with_mark = tenant_values.with_changed_secret(planned["value"])
+        planned["changes"] = tenant_values.difference(found["value"], with_mark)
     return planned
 
 
@@ -141,11 +120,11 @@ def _validate_notification(found, value, profile):
     Let the tenant validate it; for a profile that is still to be made, any profile stands in.
     """
     if profile is None:
-        others = __salt__["dynatrace_tenant_api.objects"](PROFILE, [ENVIRONMENT])
+        others = tenant_api.objects(PROFILE, [ENVIRONMENT])
         if not others:
             return
         value = {**value, "alertingProfile": others[0]["objectId"]}
-    _explained(_objects, "validate", NOTIFICATION, ENVIRONMENT, found, value)
+    _explained(tenant_objects.validate, NOTIFICATION, ENVIRONMENT, found, value)
 
 
 def _explained(function, *arguments, **more):
@@ -162,19 +141,19 @@ def _write_webhook(about, profiles, notifications, secret):
     profile_id = profile["objectId"] if profile else None
     if planned_profile["changes"]:
         value = planned_profile["value"]
-        profile_id = _objects("write", about, PROFILE, ENVIRONMENT, profile, value)
+        profile_id = tenant_objects.write(about, PROFILE, ENVIRONMENT, profile, value)
     if not planned["changes"]:
         return
     value = {**planned["value"], "alertingProfile": profile_id}
     try:
-        _explained(_objects, "validate", NOTIFICATION, ENVIRONMENT, found, value)
+        _explained(tenant_objects.validate, NOTIFICATION, ENVIRONMENT, found, value)
     except CommandExecutionError:
         if profile is None:
             # It was made for this notification alone.
-            _objects("take_back", about, PROFILE)
+            tenant_objects.take_back(about, PROFILE)
         raise
     try:
-        _objects("write", about, NOTIFICATION, ENVIRONMENT, found, value, secret)
+        tenant_objects.write(about, NOTIFICATION, ENVIRONMENT, found, value, secret)
     except CommandExecutionError as err:
         done = "set already" if planned_profile["changes"] else "as wanted"
         raise CommandExecutionError(f"{err}. The alerting profile is {done}.") from None
@@ -184,7 +163,7 @@ def _profiles_of_others(without):
     """
     Return the ids of the profiles that notifications beside these use.
     """
-    notifications = __salt__["dynatrace_tenant_api.objects"](NOTIFICATION, [ENVIRONMENT])
+    notifications = tenant_api.objects(NOTIFICATION, [ENVIRONMENT])
     return [
         one["value"].get("alertingProfile")
         for one in notifications

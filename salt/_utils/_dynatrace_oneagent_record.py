@@ -5,6 +5,8 @@ The record is ``<cachedir>/dynatrace/oneagent/record.json``. Losing it is no har
 set before stays, since nobody knows any more whose it is.
 """
 
+import _dynatrace_record as disk
+
 LISTS = ("properties", "tags")
 RECORD = "oneagent"
 RECORD_LIMIT = 1024 * 1024
@@ -13,15 +15,9 @@ RECORD_LIMIT = 1024 * 1024
 def recall():
     """
     Return what was set: ``{"options": {"host_group": "web"}, "properties": [...], "tags": [...]}``.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 dynatrace_oneagent_record.recall
     """
     record = {"options": {}, **{kind: [] for kind in LISTS}}
-    found = __salt__["dynatrace_record.read"](RECORD, RECORD_LIMIT, "what was set before stays")
+    found = disk.read(RECORD, RECORD_LIMIT, "what was set before stays")
     if isinstance(found, dict):
         options = found.get("options")
         record["options"] = options if isinstance(options, dict) else {}
@@ -35,24 +31,12 @@ def recall():
 def remember(record):
     """
     Replace what is remembered, whole or not at all.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 dynatrace_oneagent_record.remember '{"options": {}, "properties": [], "tags": []}'
     """
-    __salt__["dynatrace_record.write"](RECORD, record)
+    disk.write(RECORD, record)
 
 
 def forget():
     """
     Remove the record.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 dynatrace_oneagent_record.forget
     """
-    __salt__["dynatrace_record.remove"](RECORD)
+    disk.remove(RECORD)
