@@ -70,7 +70,7 @@ def build(instance: str, config: Config, master: Master) -> loop_.Loop:
     ledger = _ledger(instance, config, master.directory)
     client = client_for(config)
     policy = policy_.Policy.from_config(config)
-    minions = minions_.Minions(master.accepted, master.grains(), time.monotonic)
+    minions = minions_.Minions(master.accepted, master.grains(), time.monotonic, instance)
     intake = intake_.Intake(instance, ledger, client)
     entities = intake_.Entities(client, time.monotonic, intake.patience) if client else None
     episodes = episodes_.Episodes(

@@ -8,6 +8,7 @@ The errors of the engine, classed by what their reader can do about them.
     ├── LedgerError         the ledger cannot be read or written
     │   ├── LedgerInUse     by another process
     │   └── LedgerDamaged   and never will be: it must be opened anew
+    ├── GrainsUnknown       the master's caches do not give what is asked of a minion; says what helps
     ├── NotificationError   a notification in which no problem can be recognised
     └── ApiError            a request to the Dynatrace API that did not give what was asked
         ├── AuthError         401, 403: token or scope; waiting does not help
@@ -63,6 +64,12 @@ class LedgerNewer(LedgerError):
 class LedgerDamaged(LedgerError):
     """
     The ledger was found damaged while it was in use; the next one who opens it moves it aside.
+    """
+
+
+class GrainsUnknown(DynatraceError):
+    """
+    The master cannot tell the grains of a minion, or which minions are accepted; the text says why and what helps.
     """
 
 

@@ -1,5 +1,5 @@
 """
-Finds the one minion that is a host of Dynatrace: an index of grains, built once and kept current from the bus.
+Finds the one minion that is a host of Dynatrace.
 
 The order of the steps is the order of trust: the host's own id, then what an admin wrote on the host, then names, then
 addresses. The first step that gives exactly one accepted minion wins; two candidates are an ambiguity, never a choice.
@@ -7,19 +7,18 @@ addresses. The first step that gives exactly one accepted minion wins; two candi
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
+from _dynatrace_identity import Grains as Grains
+from _dynatrace_identity import against, host_names, usable
 from _dynatrace_problems import EntityDetail
+from _dynatrace_roster import Roster, named
 
 #: A scan of 10,000 minions takes about 2 s: a miss may cause one, but not each miss.
 RESCAN_S = 30.0
-#: Any minion can fire the events that cause a listing of the keys.
-RELIST_S = 2.0
 
-Grains = Mapping[str, Any]
+ReadHost = Callable[[], "EntityDetail | None"]
 
 
 @dataclass(frozen=True)
@@ -33,237 +32,93 @@ class Match:
     reason: str = ""
 
 
-@dataclass
-class _Keys:
+class Minions(Roster):
     """
-    What one minion can be found by.
-    """
-
-    host_id: str | None = None
-    names: frozenset[str] = frozenset()
-    addresses: frozenset[str] = frozenset()
-
-
-@dataclass
-class _Index:
-    host_ids: dict[str, set[str]] = field(default_factory=dict)
-    names: dict[str, set[str]] = field(default_factory=dict)
-    addresses: dict[str, set[str]] = field(default_factory=dict)
-
-
-class Minions:
-    """
-    The accepted minions and what they can be found by.
-
-    ``accepted`` returns the ids of all accepted minions, ``grains`` the cached grains of one (or None); both come from
-    Salt and may be slow for thousands of minions. Used by one thread; ``touch`` and ``touch_keys`` may come from others.
+    The accepted minions, among which hosts are looked for.
     """
 
-    def __init__(
-        self,
-        accepted: Callable[[], Iterable[str]],
-        grains: Callable[[str], Grains | None],
-        now: Callable[[], float],
-    ) -> None:
-        self._accepted_now = accepted
-        self._grains = grains
-        self._now = now
-        self._keys: dict[str, _Keys] = {}
-        self._index = _Index()
-        self._scanned: float | None = None
-        self._touched: set[str] = set()
-        self._keys_touched = False
-        self._relisted = 0.0
-
-    def __len__(self) -> int:
-        return len(self._keys)
-
-    def __contains__(self, minion: object) -> bool:
-        return minion in self._keys
-
-    def touch(self, minion: str) -> None:
-        """
-        Note that a minion's grains may have changed; they are read again before the next search.
-        """
-        self._touched.add(minion)
-
-    def touch_keys(self) -> None:
-        """
-        Note that keys were accepted or removed; they are listed again before the next search.
-        """
-        self._keys_touched = True
-
-    def refresh(self) -> None:
-        """
-        Bring the index up to date with what was touched; the first call scans all minions.
-        """
-        if self._scanned is None:
-            self._scan()
-        if self._keys_touched and self._now() - self._relisted >= RELIST_S:
-            self._keys_touched = False
-            self._relisted = self._now()
-            self._relist()
-        while self._touched:
-            self._reread(self._touched.pop())
-
-    def find(self, host_id: str, detail: Callable[[], EntityDetail | None]) -> Match:
+    def find(self, host_id: str, detail: ReadHost) -> Match:
         """
         Return the minion that is the host ``host_id``; ``detail`` reads the HOST entity and is only asked when needed.
         """
         self.refresh()
         match = self._find(host_id, detail)
         # A name or an address may have become another minion's too, of which no event tells.
-        if match.by in ("", "name", "address") and self._may_rescan():
-            self._scan()
+        if match.by in ("", "name", "address") and self.age() >= RESCAN_S:
+            self.scan()
             match = self._find(host_id, detail)
         elif match.minion is not None:
             # The index may be behind the grains cache; one read (0.2 ms) makes sure of the one that is acted on.
-            self._reread(match.minion)
+            self.reread(match.minion)
             match = self._find(host_id, detail)
         return match
 
-    def _find(self, host_id: str, detail: Callable[[], EntityDetail | None]) -> Match:
-        candidates = self._index.host_ids.get(host_id, set())
+    def _find(self, host_id: str, detail: ReadHost) -> Match:
+        candidates = self.index.host_ids.get(host_id, set())
         if candidates:
             return _one(candidates, "host_id")
         host = detail()
         if host is None:
-            return Match(
-                None, reason="no minion has this host id, and the tenant does not know the host"
-            )
-        steps = (
-            ("property", {minion for minion in host.salt_minions if minion in self._keys}),
-            ("name", self._collect(self._index.names, _host_names(host))),
-            ("address", self._collect(self._index.addresses, _usable(host.addresses))),
+            why = "no minion has this host id, and the tenant does not know the host"
+            return Match(None, reason=why + self.lacking())
+        known = self.index.known
+        proved = {minion for minion in host.salt_minions if minion in known}
+        called = host_names(host)
+        steps: tuple[tuple[str, set[str], set[str]], ...] = (
+            ("property", proved, set()),
+            ("name", _collect(self.index.names, called), called),
+            ("address", self._addressed(usable(host.addresses)), set()),
         )
-        for step, found in steps:
+        for step, found, names in steps:
             if found:
-                # A minion that knows itself to be another host is not this one, whatever it is called.
-                own = {minion for minion in found if self._keys[minion].host_id in (None, host_id)}
-                return _one(own, step) if own else self._other_host(found, step)
-        return Match(None, reason="no minion has this host id, name or address")
+                return self._chosen(step, found, names, host_id, host)
+        return Match(None, reason="no minion has this host id, name or address" + self.lacking())
 
-    def _other_host(self, found: set[str], step: str) -> Match:
-        minion = min(found)
-        return Match(None, reason=f"{minion} fits by {step}, but is {self._keys[minion].host_id}")
+    def _chosen(
+        self, step: str, found: set[str], names: set[str], host_id: str, host: EntityDetail
+    ) -> Match:
+        """
+        Return the one of those that a step found which nothing speaks against.
+        """
+        known = self.index.known
+        # A minion that knows itself to be another host is not this one, whatever it is called.
+        mine = {minion for minion in found if known[minion].host_id in (None, host_id)}
+        if not mine:
+            minion = min(found)
+            return Match(None, reason=f"{minion} fits by {step}, but is {known[minion].host_id}")
+        if step == "property" or (len(mine) > 1 and step == "address"):
+            return _one(mine, step)
+        doubts = {minion: against(host, known[minion], step) for minion in mine}
+        good = {minion for minion, doubt in doubts.items() if not doubt}
+        if not good:
+            minion = min(mine)
+            return Match(None, reason=f"{minion} fits by {step}, but {doubts[minion]}")
+        # Whose very id the host has is a candidate, however little its other names prove.
+        return _one(good | {minion for minion in mine if minion.lower() in names}, step)
 
-    @staticmethod
-    def _collect(index: dict[str, set[str]], keys: Iterable[str]) -> set[str]:
-        return {minion for key in keys for minion in index.get(key, ())}
+    def _addressed(self, addresses: set[str]) -> set[str]:
+        """
+        Return the minions that alone have one of the addresses for their own; if there are none, all that share one.
+        """
+        known, holders = self.index.known, self.index.addresses
+        shared = _collect(holders, addresses)
+        alone = {
+            minion
+            for address in addresses
+            for minion in holders.get(address, ())
+            if len(holders[address]) == 1 and address in known[minion].own
+        }
+        return alone or (shared if len(shared) > 1 else set())
 
-    def _may_rescan(self) -> bool:
-        return self._scanned is None or self._now() - self._scanned >= RESCAN_S
 
-    def _scan(self) -> None:
-        self._scanned = self._now()
-        self._keys, self._index = {}, _Index()
-        for minion in self._accepted_now():
-            self._add(minion)
-
-    def _relist(self) -> None:
-        accepted = set(self._accepted_now())
-        for minion in set(self._keys) - accepted:
-            self._remove(minion)
-        for minion in accepted - set(self._keys):
-            self._add(minion)
-
-    def _reread(self, minion: str) -> None:
-        if minion in self._keys:
-            self._remove(minion)
-            self._add(minion)
-
-    def _add(self, minion: str) -> None:
-        keys = _keys(minion, self._grains(minion) or {})
-        self._keys[minion] = keys
-        if keys.host_id:
-            self._index.host_ids.setdefault(keys.host_id, set()).add(minion)
-        for name in keys.names:
-            self._index.names.setdefault(name, set()).add(minion)
-        for address in keys.addresses:
-            self._index.addresses.setdefault(address, set()).add(minion)
-
-    def _remove(self, minion: str) -> None:
-        keys = self._keys.pop(minion)
-        if keys.host_id:
-            self._index.host_ids[keys.host_id].discard(minion)
-        for name in keys.names:
-            self._index.names[name].discard(minion)
-        for address in keys.addresses:
-            self._index.addresses[address].discard(minion)
+def _collect(index: Mapping[str, set[str]], found: Iterable[str]) -> set[str]:
+    return {minion for key in found for minion in index.get(key, ())}
 
 
 def _one(candidates: set[str], step: str) -> Match:
     if len(candidates) == 1:
         return Match(next(iter(candidates)), by=step)
-    names = ", ".join(sorted(candidates)[:5]) + (", …" if len(candidates) > 5 else "")
-    reason = f"ambiguous: {len(candidates)} minions by {step}: {names}"
+    reason = f"ambiguous: {len(candidates)} minions by {step}: {named(candidates)}"
     # Nothing cures it but a person, who has never seen it before.
     hint = "; a clone keeps the id of its original until it gets a OneAgent of its own"
     return Match(None, reason=reason + (hint if step == "host_id" else ""))
-
-
-def _keys(minion: str, grains: Grains) -> _Keys:
-    own = grains.get("dynatrace")
-    host_id = own.get("host_id") if isinstance(own, Mapping) else None
-    names = {minion.lower()} | {
-        value.lower()
-        for key in ("fqdn", "host", "nodename")
-        if isinstance(value := grains.get(key), str) and value
-    }
-    addresses = [
-        item
-        for key in ("ipv4", "ipv6")
-        if isinstance(grains.get(key), (list, tuple))
-        for item in grains[key]
-        if isinstance(item, str)
-    ]
-    local = _bridges(grains.get("ip_interfaces"))
-    # localhost is what every host calls itself.
-    return _Keys(
-        host_id if isinstance(host_id, str) else None,
-        frozenset(name for name in names if not name.startswith("localhost")),
-        frozenset(_usable(address for address in addresses if address not in local)),
-    )
-
-
-def _host_names(host: EntityDetail) -> Iterable[str]:
-    names = (host.detected_name, *host.dns_names, host.name)
-    return {name.lower() for name in names if name and not name.lower().startswith("localhost")}
-
-
-def _bridges(interfaces: Any) -> set[str]:
-    """
-    Return the addresses of container bridges, which many hosts share.
-    """
-    prefixes = (
-        *("docker", "br-", "virbr", "cni", "cali", "flannel", "veth", "lxcbr", "podman"),
-        *("lxdbr", "incusbr", "kube-", "cilium_", "nerdctl"),
-    )
-    if not isinstance(interfaces, Mapping):
-        return set()
-    return {
-        address
-        for name, addresses in interfaces.items()
-        if isinstance(name, str)
-        and name.startswith(prefixes)
-        and isinstance(addresses, (list, tuple))
-        for address in addresses
-        if isinstance(address, str)
-    }
-
-
-def _usable(addresses: Iterable[str]) -> set[str]:
-    found = set()
-    for text in addresses:
-        try:
-            address = ipaddress.ip_address(text.split("%")[0])
-        except ValueError:
-            continue
-        if not (
-            address.is_loopback
-            or address.is_link_local
-            or address.is_unspecified
-            or address.is_multicast
-        ):
-            found.add(str(address))
-    return found

@@ -60,6 +60,7 @@ Salt says nothing when an engine cannot be loaded. This shows a line when it run
     ps ax | grep -F 'Engine(salt.loaded.ext.engines.dynatrace)'
 """
 
+import contextlib
 import logging
 import os
 import re
@@ -73,6 +74,7 @@ import _dynatrace_assembly as assembly
 import _dynatrace_config as configuration
 import _dynatrace_entries as entries
 import _dynatrace_errors as errors
+import _dynatrace_grains as grains_
 import _dynatrace_jobs as jobs_
 import salt.cache
 import salt.client
@@ -182,25 +184,20 @@ def _hearing_side():
 
 def _accepted():
     found = salt.key.get_key(__opts__).list_status("accepted").get("minions", [])
+    if not found:
+        # Salt takes a directory that it may not enter for one that is not there, and nobody for accepted.
+        with contextlib.suppress(FileNotFoundError):
+            os.stat(os.path.join(__opts__["pki_dir"], "minions", "."))
     return [minion for minion in found if isinstance(minion, str)]
 
 
 def _grains():
     """
-    Return the function that reads a minion's grains from the master's cache, in the layout of 3008 or of before.
+    Return the function that reads a minion's grains from the master's cache.
 
     Salt's own ``get_minion_data`` makes a cache object at each call, which takes longer than the reading.
     """
-    cache = salt.cache.factory(__opts__)
-
-    def read(minion):
-        if not __opts__.get("minion_data_cache", True):
-            return None
-        return cache.fetch("grains", minion) or (
-            cache.fetch(f"minions/{minion}", "data") or {}
-        ).get("grains")
-
-    return read
+    return grains_.reader(salt.cache.factory(__opts__), __opts__.get("minion_data_cache", True))
 
 
 def _reacts(tag):

@@ -158,3 +158,38 @@ def test_an_order_that_no_job_took_is_not_given_again_for_hearsay(scene: Scene) 
     assert [data["what"] for data in world.events() if data["minions"]] == ["open"]
     assert world.ledger.open_attempts() == []
     assert "escalated" not in world.whats()
+
+
+def test_a_stale_reverse_name_orders_nothing_where_names_are_acted_on(scene: Scene) -> None:
+    """
+    Reverse DNS calls db01 like web07, which is no minion: db01 is not touched for it, whatever a site allows.
+    """
+    host = scene.tenant.add_host("web07.example.com", ip=["10.1.0.7"])
+    stale = {"host": "web07", "fqdn": "web07.example.com", "nodename": "db01"}
+    scene.grains = {"db01": {**stale, "ipv4": ["10.1.0.21", "127.0.0.1"]}}
+    world = scene.world(policy=BY_ANYTHING)
+    scene.tenant.open_problem(scene.tenant.add_process(host))
+    for _ in range(20):
+        world.poll(60)
+    (opened,) = world.events()
+    assert (opened["minions"], opened["targets"], opened["attempt"]) == ([], [], 0)
+    (unmatched,) = opened["unmatched"]
+    assert "db01 fits by name, but its names contradict each other" in unmatched["reason"]
+
+
+def test_a_cache_that_is_away_neither_ends_the_engine_nor_forgets_a_minion(scene: Scene) -> None:
+    """
+    Known before, it is healed while neither its grains nor the accepted keys can be read.
+    """
+    apache = scene.host("web01")
+    world = scene.world()
+
+    def away(*_: str) -> Any:
+        raise RuntimeError("the cache is away")
+
+    world.index._grains = world.index._accepted_now = away
+    world.index.touch("web01")
+    world.index.touch_keys()
+    scene.tenant.open_problem(apache)
+    world.poll(60)
+    assert world.events("open")[0]["minions"] == ["web01"]

@@ -62,6 +62,10 @@ def detail(**values: Any) -> EntityDetail:
 
 
 OWN = {"dynatrace": {"host_id": HOST}}
+NAMED = {"nodename": "name01"}
+ADDRESSED = {"ipv4": ["192.0.2.4"]}
+#: An id that is no name, as a cloud gives it.
+OPAQUE = "i-0abc1234def567890"
 WHOLE = detail(
     salt_minions=("property01",),
     detected_name="name01.example.com",
@@ -72,16 +76,16 @@ WHOLE = detail(
 STEPS = [
     (
         "host_id",
-        {"id01": OWN, "property01": {}, "name01.example.com": {}, "x": {"ipv4": ["192.0.2.4"]}},
+        {"id01": OWN, "property01": {}, "name01.example.com": NAMED, OPAQUE: ADDRESSED},
         "id01",
     ),
     (
         "property",
-        {"property01": {}, "name01.example.com": {}, "x": {"ipv4": ["192.0.2.4"]}},
+        {"property01": {}, "name01.example.com": NAMED, OPAQUE: ADDRESSED},
         "property01",
     ),
-    ("name", {"name01.example.com": {}, "x": {"ipv4": ["192.0.2.4"]}}, "name01.example.com"),
-    ("address", {"x": {"ipv4": ["192.0.2.4"]}, "y": {"ipv4": ["192.0.2.5"]}}, "x"),
+    ("name", {"name01.example.com": NAMED, OPAQUE: ADDRESSED}, "name01.example.com"),
+    ("address", {OPAQUE: ADDRESSED, "y": {"ipv4": ["192.0.2.5"]}}, OPAQUE),
 ]
 
 
@@ -94,10 +98,10 @@ def test_the_first_step_that_finds_one_wins(step: str, grains: dict[str, Any], m
 
 
 NAMES = [
-    ("NAME01.example.com", {}, {"detected_name": "name01.EXAMPLE.com"}),
-    ("a", {"fqdn": "Name01.example.com"}, {"detected_name": "name01.example.com"}),
-    ("a", {"host": "name01"}, {"name": "NAME01"}),
-    ("a", {"nodename": "name01"}, {"dns_names": ("x", "name01")}),
+    ("NAME01.example.com", NAMED, {"detected_name": "name01.EXAMPLE.com"}),
+    (OPAQUE, {"fqdn": "Name01.example.com"}, {"detected_name": "name01.example.com"}),
+    (OPAQUE, {"host": "name01"}, {"name": "NAME01"}),
+    ("name01.example.com", NAMED, {"dns_names": ("x", "name01")}),
 ]
 
 
@@ -117,7 +121,8 @@ def test_a_name_is_never_matched_in_part() -> None:
     """
     web1 is not web10.
     """
-    match = found({"web10": {}, "web": {}}, detail(detected_name="web1", name="web1.example.com"))
+    named = {name: {"nodename": name} for name in ("web10", "web")}
+    match = found(named, detail(detected_name="web1", name="web1.example.com"))
     assert match == Match(None, reason="no minion has this host id, name or address")
 
 
@@ -137,9 +142,9 @@ AMBIGUOUS = [
     ),
     (
         "name",
-        {"a": {"host": "web"}, "b": {"nodename": "WEB"}},
+        {"web.a": {"host": "web"}, "web.b": {"nodename": "WEB"}},
         detail(name="web", addresses=("192.0.2.4",)),
-        "2 minions by name: a, b",
+        "2 minions by name: web.a, web.b",
     ),
     (
         "address",
@@ -165,9 +170,8 @@ def test_a_property_that_names_no_accepted_minion_is_passed_over() -> None:
     """
     Only accepted minions count.
     """
-    assert found({"web01": {}}, detail(salt_minions=("gone",), name="web01")) == Match(
-        "web01", "name"
-    )
+    grains = {"web01": {"nodename": "web01"}}
+    assert found(grains, detail(salt_minions=("gone",), name="web01")) == Match("web01", "name")
 
 
 SHARED = [
@@ -231,16 +235,14 @@ def test_localhost_is_no_name() -> None:
     )
 
 
-STRANGE: list[dict[str, Any] | None] = [
-    None,
-    {},
+STRANGE: list[dict[str, Any]] = [
     {"dynatrace": "x", "fqdn": 5, "ipv4": "192.0.2.4", "ip_interfaces": [1]},
     {"dynatrace": {"host_id": 5}, "ipv4": [None, 5], "ip_interfaces": {"docker0": None, 5: ["x"]}},
 ]
 
 
 @pytest.mark.parametrize("grains", STRANGE)
-def test_grains_of_any_shape_are_taken(grains: dict[str, Any] | None) -> None:
+def test_grains_of_any_shape_are_taken(grains: dict[str, Any]) -> None:
     """
     A minion says of itself what it likes; it is still found by its id.
     """
@@ -252,7 +254,7 @@ def test_a_host_that_the_tenant_does_not_know_is_said() -> None:
     Only the first step works without the entity.
     """
     reason = "no minion has this host id, and the tenant does not know the host"
-    assert found({"web01": {}}, None) == Match(None, reason=reason)
+    assert found({"web01": NAMED}, None) == Match(None, reason=reason)
     assert found({"web01": OWN}, None) == Match("web01", "host_id")
 
 
@@ -298,16 +300,17 @@ def test_a_name_or_address_that_became_anothers_too_decides_nothing(grain: dict[
     """
     No event tells that a running minion's grains changed: what is matched by less than an id is looked at again.
     """
-    master = Master({"old": {"ipv4": ["192.0.2.4"], "fqdn": "name01.example.com"}, "new": {}})
+    old, new = "i-00000000000000001", "i-00000000000000002"
+    master = Master({old: {**ADDRESSED, "fqdn": "name01.example.com"}, new: NAMED})
     minions = master.minions()
     host = detail(detected_name="name01.example.com", addresses=("192.0.2.4",))
     if "ipv4" in grain:
         host = detail(addresses=("192.0.2.4",))
-    assert minions.find(HOST, lambda: host).minion == "old"
-    master.grains["new"] = grain
+    assert minions.find(HOST, lambda: host).minion == old
+    master.grains[new] = grain
     master.now += RESCAN_S
     match = minions.find(HOST, lambda: host)
-    assert match.minion == ("new" if grain is OWN else None)
+    assert match.minion == (new if grain is OWN else None)
 
 
 def test_keys_come_and_go() -> None:
