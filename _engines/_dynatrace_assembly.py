@@ -133,9 +133,9 @@ def build(instance: str, config: Config, master: Master) -> loop_.Loop:
         commands=commands,
     )
     loop = loop_.Loop(instance, parts, steady=clock_.steady)
-    hearer.wire(
-        loop.job, ways.hook(instance, config, ledger, loop.look_now), loop.command, loop.reconcile
-    )
+    hook = ways.hook(instance, config, ledger, loop.look_now)
+    on_hook = hook.hear if hook is not None else lambda _: None
+    hearer.wire(loop.job, on_hook, loop.command, loop.reconcile)
     announcer.wire(loop.look_now)
     probe = status_.Probe(status, ledger, lambda: announcer.healthy, lambda: len(minions))
     if presence is not None:
@@ -148,6 +148,7 @@ def build(instance: str, config: Config, master: Master) -> loop_.Loop:
         feedback,
         presence,
         recall,
+        hook,
         *ways.listening(instance, config, ledger, loop.look_now, probe),
     ]
     minions.refresh()
@@ -226,9 +227,7 @@ def _hearer(
         else:
             minions.touch(minion)
 
-    # Any minion can fire the hook's tag. With an API that only means a look; without one it would be believed.
-    hook_tag = config.get("hook_tag") if config.get("api_token") else None
-    return hearer_.Hearer(instance, connect, touched, hook_tag, echo)
+    return hearer_.Hearer(instance, connect, touched, ways.hook_tag(config), echo)
 
 
 def _say(instance: str, config: Config, ledger: ledger_.Ledger, minions: int) -> None:

@@ -47,6 +47,39 @@ class Notices(LedgerFile):
                 "INSERT INTO notices (received, notice, due) VALUES (?, ?, ?)", due, text, due
             )
 
+    def replace_notices(
+        self, at: float, notices: Sequence[Notice], gone: Sequence[int]
+    ) -> list[int]:
+        """
+        Record what nobody was promised, in the place of others; return their ids. It is durable with the next commit.
+        """
+        if not notices and not gone:
+            return []
+        with self.transaction(soon=True):
+            self.settle_notices(gone, at)
+            self.count("notifications_accepted", len(notices))
+            rows = [
+                self._write(
+                    "INSERT INTO notices (received, notice, due) VALUES (?, ?, ?)",
+                    at,
+                    _notice_text(notice),
+                    at,
+                )
+                for notice in notices
+            ]
+        return [row.lastrowid or 0 for row in rows]
+
+    def unsettled(self, ids: Iterable[int]) -> set[int]:
+        """
+        Return which of these notifications may still be looked at.
+        """
+        wanted = list(ids)
+        marks = ", ".join("?" * len(wanted))
+        rows = self._rows(
+            f"SELECT id FROM notices WHERE settled IS NULL AND id IN ({marks})", *wanted
+        )
+        return {row["id"] for row in rows}
+
     def waiting_notices(
         self, now: float, limit: int = 10_000
     ) -> list[tuple[int, Notice, int, float]]:

@@ -7,16 +7,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import replace
-from typing import Any
+from collections.abc import Callable
 
 from _dynatrace_config import Config
-from _dynatrace_errors import NotificationError
 from _dynatrace_events import TEST_TAG
+from _dynatrace_hook import Hook
 from _dynatrace_ledger import Ledger
 from _dynatrace_listener import Listener
-from _dynatrace_notifications import Notice, parse_data
+from _dynatrace_notifications import Notice
 from _dynatrace_recorder import Recorder
 from _dynatrace_status import Probe
 from _dynatrace_web import Health
@@ -26,27 +24,23 @@ log = logging.getLogger(__name__)
 
 def hook(
     instance: str, config: Config, ledger: Ledger, look_now: Callable[[], None]
-) -> Callable[[Mapping[str, Any]], None]:
+) -> Hook | None:
     """
-    Return what takes a notification that salt-api received.
+    Return what takes the events of salt-api's hook; None where they are not heard.
     """
+    if hook_tag(config) is None:
+        return None
+    return Hook(instance, config.get("webhook.keys"), ledger, look_now)
 
-    def hear(data: Mapping[str, Any]) -> None:
-        """
-        Take what salt-api's hook received: ``{"body": raw text, "post": decoded, "headers": …}``.
-        """
-        try:
-            notice = parse_data(data.get("post") or data, config.get("webhook.keys"))
-        except NotificationError as err:
-            log.warning("%s: a body from salt-api's hook is refused: %s", instance, err)
-            return
-        if not notice.test:
-            # What it says of the problem is not kept: with MERGED any minion could end one that is open.
-            named = replace(notice, state=None, problem=None)
-            ledger.add_notices([(time.time(), named)])
-            look_now()
 
-    return hear
+def hook_tag(config: Config) -> str | None:
+    """
+    Return the tag of salt-api's hook, None where it is not heard.
+
+    Any minion can fire it. With an API that only means a look; without one it would be believed.
+    """
+    tag: str | None = config.get("hook_tag") if config.get("api_token") else None
+    return tag
 
 
 def listening(

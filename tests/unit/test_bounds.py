@@ -38,6 +38,9 @@ ALLOWED = {
     ),
     ("_engines/_dynatrace_budget.py", "", "with _lock"): _MEMORY,
     ("_engines/_dynatrace_echo.py", "", "with _lock"): _MEMORY,
+    ("_engines/_dynatrace_hook.py", "", "with _changed"): _MEMORY,
+    ("_engines/_dynatrace_hook.py", "Hook.run", "wait"): _WORK,
+    ("_engines/_dynatrace_hook.py", "Hook.run", "sleep"): "the pause of that thread",
     ("_engines/_dynatrace_intake.py", "", "with _lock"): _MEMORY,
     ("_engines/_dynatrace_recorder.py", "", "with _changed"): _MEMORY,
     ("_engines/_dynatrace_ledger_file.py", "", "with _lock"): (

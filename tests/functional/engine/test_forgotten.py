@@ -8,9 +8,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-import _dynatrace_ways as ways
 import pytest
-from _dynatrace_config import load
+from _dynatrace_hook import Hook
 
 from tests.functional.engine.conftest import Scene
 from tests.functional.engine.world import BAD, GOOD, World, down
@@ -74,9 +73,10 @@ def test_a_minion_cannot_have_a_problem_forgotten_through_the_hook(scene: Scene)
     world = scene.world()
     problem = scene.tenant.open_problem(apache)
     world.poll()
-    hear = ways.hook("test", load(world.given), world.ledger, world.loop.look_now)
+    hook = Hook("test", {}, world.ledger, world.loop.look_now)
     body = {"PID": problem.problem_id, "State": "MERGED"}
-    hear({"headers": {}, "post": body, "body": json.dumps(body)})
+    hook.hear({"headers": {}, "post": body, "body": json.dumps(body)})
+    hook.take_in()
     run_orders(world, BAD)
     for _ in range(30):
         world.poll(31)

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 import _dynatrace_notifications as notifications
-import _dynatrace_ways as ways
 import pytest
 from _dynatrace_config import load
+from _dynatrace_hook import Hook
 
 from tests.functional.engine.conftest import Scene
 from tests.functional.engine.world import World
@@ -168,8 +168,9 @@ def test_each_form_is_heard_through_the_hook_of_salt_api(
     world = scene.world(poll_interval=0)
     problem = scene.tenant.open_problem(apache)
     config = load({**world.given, "webhook": {"token": "secret", "keys": KEYS}})
-    hear = ways.hook("test", config, world.ledger, world.loop.look_now)
-    hear(HOOKED[kind](FORMS[form](problem)))
+    hook = Hook("test", config.get("webhook.keys"), world.ledger, world.loop.look_now)
+    hook.hear(HOOKED[kind](FORMS[form](problem)))
+    hook.take_in()
     world.cycle(1)
     assert opened(world) == [(problem.problem_id, "api")]
 
@@ -182,7 +183,9 @@ def test_what_no_form_fits_is_refused_from_the_hook(
 ) -> None:
     """One warning, and nothing is recorded."""
     world = scene.world()
-    ways.hook("test", load(world.given), world.ledger, world.loop.look_now)(data)
+    hook = Hook("test", {}, world.ledger, world.loop.look_now)
+    hook.hear(data)
+    hook.take_in()
     assert world.ledger.queue_length() == 0
     assert "a body from salt-api's hook is refused" in caplog.text
 

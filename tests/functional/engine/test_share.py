@@ -7,9 +7,11 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
+from itertools import count, islice
 
 import pytest
 from _dynatrace_budget import Budget
+from _dynatrace_hook import WAITING, Hook
 from _dynatrace_notifications import Notice
 
 from tests.functional.engine.conftest import Scene
@@ -100,13 +102,11 @@ def test_invented_problems_do_not_spend_the_calls_of_the_list(
     world = scene.world()
     limit(world)
     world.poll()
-    number = 0
+    numbers = count()
 
     def flood() -> None:
-        nonlocal number
-        notices = [(world.now, INVENTED[kind](number + more)) for more in range(9)]
+        notices = [(world.now, INVENTED[kind](number)) for number in islice(numbers, 9)]
         world.ledger.add_notices(notices)
-        number += 9
 
     run(world, 150, flood)
     began, before = world.now, lists(scene.tenant)
@@ -133,19 +133,46 @@ def test_invented_problems_do_not_spend_the_calls_of_an_order(scene: Scene) -> N
     scene.tenant.open_problem(apache)
     world.poll()
     world.salt_runs(world.events("open")[0], BAD)
-    number = 0
+    numbers = count()
 
     def flood() -> None:
-        nonlocal number
-        number += 9
-        world.ledger.add_notices([(world.now, INVENTED["ids"](number + more)) for more in range(9)])
+        notices = [(world.now, INVENTED["ids"](number)) for number in islice(numbers, 9)]
+        world.ledger.add_notices(notices)
 
-    world.cycle(1, fire=True)
+    world.cycle(1)
     began = world.now
     while not world.events("retry"):
         assert world.now - began < 300
         run(world, 1, flood)
     assert world.now - began < 140
+
+
+def test_a_flood_through_the_hook_delays_nothing_that_is_real(scene: Scene) -> None:
+    """
+    Neither what the list shows, nor what the hook names among it all, nor does it fill the ledger.
+    """
+    for name in ("web01", "web02"):
+        scene.host(name)
+    world = scene.world()
+    limit(world)
+    world.poll()
+    hook = Hook("test", {}, world.ledger, world.loop.look_now, lambda: world.now)
+    numbers = count()
+
+    def flood() -> None:
+        for number in islice(numbers, 50):
+            hook.hear({"post": {"PID": f"{number}_1700000000000V2"}})
+        hook.take_in()
+        assert world.ledger.queue_length() <= WAITING + 10
+
+    run(world, 150, flood)
+    began = world.now
+    hook.hear({"post": {"PID": scene.tenant.open_problem(scene.apaches["web01"]).problem_id}})
+    listed = scene.tenant.open_problem(scene.apaches["web02"])
+    while len(world.events("open")) < 2:
+        assert world.now - began < 35
+        run(world, 1, flood)
+    assert world.ledger.latest_episode(listed.problem_id) is not None
 
 
 def test_all_that_is_notified_is_read_in_the_end(scene: Scene) -> None:
