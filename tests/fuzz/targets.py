@@ -87,7 +87,9 @@ class _Answering(client.Client):
         self._answer.status_code = status
         self._body = body
 
-    def _call(self, method: str, path: str, query: Any = None, payload: Any = None) -> bytes:
+    def _call(
+        self, method: str, path: str, query: Any = None, payload: Any = None, kind: Any = None
+    ) -> bytes:
         if self._answer.status_code != 200:
             raise self._refused(f"{method} {path}", self._answer, self._body)
         return self._body
