@@ -22,6 +22,7 @@ try:
 except ImportError:
     psutil = None
 
+PROC = "/proc"
 # Orphaned workers of an event MPM ignore TERM for good; those of a prefork one leave at once.
 TERM_GRACE_S = 0.3
 KILL_GRACE_S = 5
@@ -113,7 +114,7 @@ def cgroups_of(pid):
     Return where a process is in the hierarchies that systemd uses: the unified one, or its own of v1.
     """
     try:
-        with open(f"/proc/{pid}/cgroup", encoding="utf-8", errors="replace") as file:
+        with open(f"{PROC}/{pid}/cgroup", encoding="utf-8", errors="replace") as file:
             parts = [line.rstrip("\n").split(":", 2) for line in file]
     except OSError:
         return []

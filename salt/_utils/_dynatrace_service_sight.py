@@ -6,6 +6,8 @@ It changes nothing and raises nothing that is expected of a host in trouble.
 
 from __future__ import annotations
 
+import os
+
 import _dynatrace_service_processes as processes
 import _dynatrace_service_sockets as sockets
 import _dynatrace_service_unit as unit
@@ -30,9 +32,6 @@ NOTHING = {
     "start_s": None,
     "refusal": None,
 }
-# A unit that nothing is going on with: what lives in its cgroup is left over.
-AT_REST = ("inactive", "failed")
-FREEZING = ("frozen", "freezing", "frozen-by-parent")
 
 
 def on_systemd(place):
@@ -67,7 +66,7 @@ def of_unit(place, found):
     main, outside, refusal = _main(place, found, members)
     began = processes.led_by(main, place.get("executable")) if outside else members.values()
     about = processes.described(main)
-    frozen = found["FreezerState"] in FREEZING
+    frozen = found["FreezerState"] in unit.FREEZING
     return {
         **NOTHING,
         "manager": "systemd",
@@ -93,12 +92,10 @@ def orphans(place, found, members):
     """
     Return what lives of a unit without a main process, in it or outside, and is in the way.
     """
-    at_rest = found["ActiveState"] in AT_REST or found["SubState"] == "auto-restart"
+    at_rest = found["ActiveState"] in unit.AT_REST or found["SubState"] == "auto-restart"
     left = dict(members) if at_rest else {}
     for process in processes.leftovers(**_where(place)):
-        # What runs in another service's unit is that one's, whatever it executes.
-        elsewhere = [one for one in processes.unit_of(process.pid) if one.endswith(".service")]
-        if process.pid in members or not elsewhere:
+        if process.pid in members or _owner(process.pid, place) is None:
             left[process.pid] = process
     return list(left.values())
 
@@ -114,11 +111,30 @@ def _main(place, found, members):
     other = processes.main_process(**_where(place)) if place.get("executable") else None
     if other is None or other in members:
         return other, False, None
-    owner = next(iter(processes.unit_of(other)), "")
-    # One that a person or cron has started is in a unit whose main process is another.
-    if owner.endswith(".service") and unit.number(unit.read(owner)["MainPID"]) == other:
+    owner = _owner(other, place)
+    if owner:
         return None, False, f"its main process {other} belongs to another unit, {owner}"
     return other, True, None
+
+
+def _owner(pid, place):
+    """
+    Return the other unit whose service a process is, or None for one that only began there.
+
+    What a person, cron or this minion has started stays in their unit; that one's main process
+    runs something else.
+    """
+    name = next(iter(processes.unit_of(pid)), "")
+    if not name.endswith(".service"):
+        return None
+    main = unit.number(unit.read(name)["MainPID"])
+    about = processes.described(main) if main else {}
+    began_there = main != pid and about.get("executable") not in (None, _real(place))
+    return None if began_there else name
+
+
+def _real(place):
+    return os.path.realpath(place["executable"])
 
 
 def _where(place):

@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+import _dynatrace_service_causes as causes
 import _dynatrace_service_processes as processes
 import _dynatrace_service_sight as sight
 import _dynatrace_service_unit as unit
@@ -24,17 +25,6 @@ END_S, HURRY_S = 5, 15
 STARTS_WITHIN_S = 30
 # Less is not enough to begin with.
 LEAST_S = 2
-BUSY = ("activating", "deactivating", "reloading", "refreshing", "maintenance")
-CAUSES = {
-    "exit-code": "its command failed",
-    "signal": "its process was killed",
-    "core-dump": "its process crashed",
-    "timeout": "it took longer than its unit allows",
-    "protocol": "it left no main process",
-    "start-limit-hit": "it was started too often (start limit)",
-    "oom-kill": "the memory was not enough",
-    "watchdog": "its watchdog did not hear of it",
-}
 
 
 @dataclass
@@ -50,6 +40,7 @@ class Course:
     marks: dict[str, int] = field(default_factory=dict)
     verb: str | None = None
     job: int | None = None
+    is_ordered: bool = False
 
     @property
     def left(self):
@@ -88,7 +79,7 @@ def bring_back(place, how, until):
             return _proved(course)  # It came back meanwhile, by itself or by somebody.
         return _brought_back(course, found, how)
     except (CommandExecutionError, OSError) as err:
-        return told(course, why=str(err))
+        return told(course, why=f"{err}{_abandoned(course)}")
 
 
 def told(course, ok=False, refused=False, why=None):
@@ -112,7 +103,7 @@ def _others_ended(course, found):
                 f"somebody else stops {found['Id']} (systemd's job {job['id']}): left alone",
             )
         is_waiting = found["SubState"] == "auto-restart"
-        if not job and (found["ActiveState"] not in BUSY or is_waiting):
+        if not job and (found["ActiveState"] not in unit.BUSY or is_waiting):
             return found, None
         if time.monotonic() > course.until - LEAST_S:
             doing = f"job {job['id']}, {job['type']}" if job else found["SubState"]
@@ -123,7 +114,7 @@ def _others_ended(course, found):
 
 def _brought_back(course, found, how):
     _cleared(course, found, how)
-    is_up = found["ActiveState"] in ("active", *BUSY)
+    is_up = found["ActiveState"] in ("active", *unit.BUSY)
     course.verb = "restart" if how == "restart" or is_up else "start"
     before = found["InvocationID"]
     found, why = _ordered(course, found)
@@ -144,7 +135,7 @@ def _cleared(course, found, how):
     members = processes.in_cgroup(found["ControlGroup"])
     seen = course.sees(found)
     if seen["main"]:
-        if found["FreezerState"] in sight.FREEZING:
+        if found["FreezerState"] in unit.FREEZING:
             _must("thaw", found["Id"])
             done["frozen unit thawed"] = found["Id"]
         began = processes.led_by(seen["main"], place.get("executable")) if seen["outside"] else []
@@ -178,10 +169,29 @@ def _ordered(course, found):
     """
     Have systemd start or restart the unit; return what it is when the job is over, and what went wrong.
     """
+    course.is_ordered = True
     _must("--no-block", course.verb, found["Id"])
     found = course.read()
     course.job = unit.number(found["Job"])
-    return _followed(course, found)
+    found, why = _followed(course, found)
+    course.is_ordered = False
+    return found, why
+
+
+def _abandoned(course):
+    """
+    Cancel an order whose end is not known; return what has become of it, as text.
+    """
+    if not course.is_ordered:
+        return ""
+    try:
+        job = unit.number(course.read()["Job"])
+        if job and course.job in (None, job):
+            _must("cancel", str(job))
+            course.done["systemd's job cancelled"] = f"{job} ({course.verb})"
+        return ""
+    except (CommandExecutionError, OSError):
+        return f"; systemd may carry out its {course.verb} once it answers again"
 
 
 def _followed(course, found):
@@ -255,10 +265,10 @@ def _start_ended(course, found):
     half = course.left / 2
     for signal_at in (half, 0):
         until = course.until - signal_at
-        while found["ActiveState"] not in sight.AT_REST and time.monotonic() < until:
+        while found["ActiveState"] not in unit.AT_REST and time.monotonic() < until:
             time.sleep(PAUSE_S)
             found = course.read()
-        if found["ActiveState"] not in sight.AT_REST and signal_at:
+        if found["ActiveState"] not in unit.AT_REST and signal_at:
             _must("kill", "--signal=KILL", found["Id"])
     return found
 
@@ -274,9 +284,9 @@ def _proved(course):
         if seen["main"] and not seen["outside"]:
             return told(course, ok=True)
         left = until - time.monotonic()
-        if left <= 0 or seen["main"] or _is_lost(found, left):
+        if left <= 0 or seen["main"] or causes.is_lost(found, left):
             is_outside = f"its main process {seen['main']} runs outside of its unit"
-            why = is_outside if seen["main"] else _failed(found)
+            why = is_outside if seen["main"] else causes.failed(found)
             return told(course, why=_explained(course, found, why))
         time.sleep(PAUSE_S)
 
@@ -285,52 +295,8 @@ def _starts_within(course):
     return course.place.get("starts_within") or STARTS_WITHIN_S
 
 
-def _is_lost(found, left):
-    """
-    Tell whether a unit will not come up by itself in the time that is left.
-    """
-    if found["SubState"] == "auto-restart":
-        pause = unit.seconds(found["RestartUSec"])
-        return pause is None or pause > left
-    return not unit.number(found["Job"]) and found["ActiveState"] not in BUSY
-
-
-def _failed(found):
-    if found["ActiveState"] == "active":
-        return "its unit is active and has no main process"
-    if found["ActiveState"] == "inactive" and found["Result"] == "success":
-        return _why_inactive(found)
-    cause = CAUSES.get(found["Result"], "it does not come up")
-    state = f"{found['ActiveState']}, {found['Result']}"
-    again = f"; systemd tries again every {found['RestartUSec']}" * (
-        found["SubState"] == "auto-restart"
-    )
-    return f"it does not start: {cause} (systemd: {state}{_status(found)}){again}"
-
-
-def _status(found):
-    status = unit.number(found["ExecMainStatus"])
-    return f", status {status}" if status else ""
-
-
-def _why_inactive(found):
-    if found["ConditionResult"] == "no":
-        return "it was not started: a condition of its unit does not hold"
-    return "it is inactive: it ended by itself, or somebody has stopped it meanwhile"
-
-
 def _explained(course, found, why):
-    """
-    Return why it failed, with who holds its ports and what it said itself.
-    """
-    own = set(processes.in_cgroup(found["ControlGroup"]))
-    parts = [why, *processes.holders(course.place.get("ports"), own)]
-    if found["NeedDaemonReload"] == "yes":
-        parts.append("its unit file has changed since systemd read it: `systemctl daemon-reload`")
-    said = words.of_journal(found, course.begun)
-    texts = [f"its own words:\n{said}"] if said else []
-    texts += words.of_logs(course.place.get("logs"), course.marks)
-    return "\n".join(["; ".join(parts) + ("; " + texts[0] if texts else ""), *texts[1:]])
+    return causes.explained(course.place, found, why, course.begun, course.marks)
 
 
 def _must(*arguments):

@@ -58,6 +58,10 @@ PROPERTIES = (
     "ConditionResult",
     "NeedDaemonReload",
 )
+# A unit that nothing is going on with: what lives in its cgroup is left over.
+AT_REST = ("inactive", "failed")
+BUSY = ("activating", "deactivating", "reloading", "refreshing", "maintenance")
+FREEZING = ("frozen", "freezing", "frozen-by-parent")
 # The same service has other names in other distributions.
 KIN = {"apache2": ["httpd"], "httpd": ["apache2"], "mysql": ["mariadb"], "mariadb": ["mysql"]}
 NEAR = 5
