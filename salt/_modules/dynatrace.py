@@ -30,6 +30,7 @@ CLOCK_SLACK_S = 5
 ATTEMPT_ID = re.compile(r"[0-9a-f]{16,64}")
 KEY_LENGTH = 64
 KEEP_S = 30 * 86400
+GOOD, BAD = ("healed", "healthy"), ("failed", "refused", "unproved")
 # What a record holds, for a reader of any version to come.
 RECORD_LIMIT = 4096
 
@@ -178,12 +179,15 @@ def claim(attempt_id, about=None):
     return True
 
 
-def finish(attempt_id):
+def finish(attempt_id, outcome="healed"):
     """
-    Record that a taken attempt came to its good end.
+    Record how a taken attempt ended: ``finished`` is set by a good end, ``outcome`` by every one.
 
-    There is no record of a bad end: an attempt that is taken and not finished has failed, was
-    killed, or still runs, and in none of these cases may it run again.
+    An attempt that is taken and not finished has failed, was killed, or still runs, and in none of
+    these cases may it run again.
+
+    outcome
+        ``healed`` and ``healthy`` are good; ``failed``, ``refused`` and ``unproved`` are not.
 
     CLI Example:
 
@@ -191,11 +195,13 @@ def finish(attempt_id):
 
         salt web01 dynatrace.finish 9f0c2a41d7e85b36
     """
+    if outcome not in (*GOOD, *BAD):
+        raise CommandExecutionError(f"an outcome is one of {', '.join((*GOOD, *BAD))}")
     path = _attempt_path(attempt_id)
     record = _recorded(attempt_id)
     if record is None:
         raise CommandExecutionError(f"attempt {attempt_id} was never taken on this minion")
-    record["finished"] = _now()
+    record.update(outcome=outcome, finished=_now() if outcome in GOOD else None)
     handle = os.open(path + ".new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     _write(handle, record)
     os.replace(path + ".new", path)
@@ -207,8 +213,9 @@ def attempt(attempt_id):
     """
     Return what this minion remembers of an attempt, or None if it never took it.
 
-    The mapping has ``id``, ``taken`` and ``finished``; ``finished`` is None until the good end. With
-    them goes ``now``, this minion's time, for a reader whose clock differs.
+    The mapping has ``id``, ``taken`` and ``finished``, which is None until the good end; and
+    ``outcome`` once it has ended. With them goes ``now``, this minion's time, for a reader whose clock
+    differs.
 
     CLI Example:
 

@@ -32,7 +32,6 @@ POLL_S = 0.02
 SERVICE_S, QUEUE_S, RESTORE_S = 100, 120, 300
 LONGEST_REQUEST_S = 10
 SHORTEST_S, LONGEST_S = 1, 1800
-SERVER_ERROR = 500
 
 
 def __virtual__():
@@ -166,20 +165,15 @@ def _settings(remedy):
     low = _bounded(QUEUE_S, "state.show_low_sls", remedy, queue=True)
     # Errors come as a list too, of texts.
     chunks = [chunk for chunk in low if isinstance(chunk, dict)] if isinstance(low, list) else []
-    wanted = ("dynatrace", "found_not_serving")
+    wanted = ("dynatrace", "healed")
     chunk = next((one for one in chunks if (one.get("state"), one.get("fun")) == wanted), None)
     if chunk is None:
         raise CommandExecutionError(
-            f"{remedy} does not tell what to ask: it has no state dynatrace.found_not_serving"
+            f"{remedy} does not tell what to ask: it has no state dynatrace.healed"
         )
-    settings = _mapping(chunk.get("settings"))
-    family = _mapping(settings.get("os_family")).get(__grains__.get("os_family"))
-    lookup = _mapping(_mapping(__pillar__.get("dynatrace")).get("lookup")).get(chunk["name"])
-    service = {**settings, **_mapping(family), **_mapping(lookup)}
-    missing = [key for key in ("service", "executable", "url") if not service.get(key)]
-    if missing:
-        raise CommandExecutionError(f"{remedy} does not tell {', '.join(missing)} for this minion")
-    return service
+    family = __grains__.get("os_family")
+    service = __utils__["dynatrace_remedy.settled_chunk"](chunk, __pillar__, family)
+    return {**service, "timeout": min(service["timeout"], LONGEST_REQUEST_S)}
 
 
 def _bounded(seconds, function, *args, **kwargs):
@@ -187,10 +181,6 @@ def _bounded(seconds, function, *args, **kwargs):
         return __utils__["dynatrace_bounded.call"](seconds, __salt__[function], *args, **kwargs)
     except TimeoutError as err:
         raise CommandExecutionError(str(err)) from None
-
-
-def _mapping(value):
-    return value if isinstance(value, dict) else {}
 
 
 def _break(service, how):
@@ -204,8 +194,7 @@ def _kill(service):
     """
     Do what ``kill -9`` does to all of its processes; a pid file stays behind.
     """
-    place = {key: service.get(key) for key in ("executable", "pid_file", "ports")}
-    main = __utils__["dynatrace_service.main_process"](**place)
+    main = __utils__["dynatrace_service.look"](_place(service))["main"]
     if main is None:
         raise CommandExecutionError(f"{service['service']} has no main process that can be killed")
     process = psutil.Process(main)
@@ -224,20 +213,23 @@ def _wait(condition, seconds):
     return True
 
 
+def _place(service):
+    keys = ("service", "executable", "pid_file", "ports", "logs", "starts_within")
+    # Of Salt's modules for services, only the one for systemd has this function.
+    systemd = "service.systemctl_reload" in __salt__
+    return {**{key: service[key] for key in keys}, "systemd": systemd}
+
+
 def _question(service):
     """
-    Return the function that tells whether one request is answered as the remedy would have it.
+    Return the function that tells whether the service serves, as its remedy would ask it.
     """
-    ask = __utils__["dynatrace_http.ask"]  # Looked up here: a thread of its own has no __utils__.
-    timeout = min(service.get("timeout") or 2, LONGEST_REQUEST_S)
-    place = (service["url"], timeout, service.get("host"), bool(service.get("beyond_loopback")))
-    statuses = service.get("statuses")
+    # Looked up here: a thread of its own has no dunders.
+    look, proof = __utils__["dynatrace_service.look"], __utils__["dynatrace_remedy.proof"]
+    place = _place(service)
 
     def serves():
-        answer = ask(*place)
-        if answer["problem"]:
-            return False
-        status = answer["status"]
-        return status in statuses if statuses else status < SERVER_ERROR
+        seen = look(place)
+        return bool(seen["main"]) and proof(service, seen)["verdict"] == "serves"
 
     return serves

@@ -1,330 +1,319 @@
 """
-States from which a remedy reads as a story.
+The state that heals a service, and two for a remedy of a site's own.
 
 .. code-block:: yaml
 
-    attempt taken -> found not serving -> configuration tested -> restarted -> answers -> finished
+    apache2:
+      dynatrace.healed:
+        - service: apache2
+        - executable: /usr/sbin/apache2
+        - configtest: [/usr/sbin/apache2ctl, configtest]
 
-Each one fails with a comment that says why. They are chained by ``require`` (a failure ends the
-story) and ``onchanges`` (a story that is over, or needs no telling, is skipped): some releases of
-Salt treat a failed ``onchanges`` as "no changes", so neither does for both.
+It goes one way, and ends at the first step that says so: the attempt is taken, the process that
+Dynatrace names is compared with the service, it is found out whether that is down, its configuration is
+tested, it is brought back, and it proves that it serves. Its comment tells each step; ``changes`` holds
+what was done to the service, also when the end is bad.
 
-What they have to know of the service is the mapping ``settings``, the same for each:
+It is ordered by the pillar ``dynatrace_attempt``, as the reactor hands it on; a run by hand has none.
 
-service
-    As Salt's ``service`` module names it.
-executable
-    Full path; only a process that runs it is taken for the service's.
-configtest
-    The test of its configuration as a list of words; no shell reads them.
-url
-    ``http`` or ``https``, on the loopback unless ``beyond_loopback`` is true.
-host
-    Host header of the request; null: none of its own.
-statuses
-    List of those that count as an answer; empty: every one below 500, from a working server.
-timeout, deadline
-    Seconds for one request (2), and until the proof must have succeeded (30).
-pid_file
-    The service's own, if it has one.
-ports
-    List of those it listens on: by them orphans without a pid file are found, and who is in the
-    way.
-configtest_timeout
-    Seconds (30).
-service_timeout
-    Seconds (100) for the service manager to restart or start it, both together if need be. A
-    command that takes longer is killed and the attempt fails: what hangs is not tried on top.
-os_family
-    What differs by the grain ``os_family``: for each family a mapping of the above.
-
-The pillar ``dynatrace:lookup:<name of the state>`` wins. The attempt is the pillar's too,
-``dynatrace_attempt``, as the reactor hands it on; a run by hand has none.
+Beside what every state returns, each of these returns ``dynatrace``, which the engine reads: ``attempt``,
+and ``outcome``: ``healed`` (it was done, and is proved), ``healthy`` (it serves, nothing was done),
+``failed`` (another attempt may help), ``refused`` (nothing was touched, and another attempt would end so
+too), ``unproved`` (it was brought back and lives; another attempt would do nothing), ``repeated`` (this
+attempt was well finished before).
 """
 
-import errno
-import os
 import time
-from datetime import datetime
+from functools import partial
 
-import salt.utils.minion
 from salt.exceptions import CommandExecutionError
 
 # What a log line may hold of a test's output.
 LAST_LINES = 10
-SERVER_ERROR = 500
-PAUSE_S = 0.05
-# For other state runs; the engine calls an attempt lost after two minutes, and tries again.
-WAIT_S = 110
-# No engine waits longer for a return (the cap of outcome_timeout). A job that has waited longer, for
-# another state run to end, would act when nobody expects it any more.
-LATE_S = 3600
-# From the end of the start command to the pid file.
-APPEAR_S = 3
-REQUIRED = ("service", "executable", "configtest", "url")
-OPTIONAL = {
-    "host": None,
-    "statuses": [],
-    "timeout": 2,
-    "deadline": 30,
-    "pid_file": None,
-    "ports": [],
-    "configtest_timeout": 30,
-    # systemd by itself kills what does not stop within 90 s, and the engine waits for 120.
-    "service_timeout": 100,
-    "beyond_loopback": False,
-}
-# Of other files, without which no story can be told.
+# Of other files, without which nothing can be done.
 NEEDED = ("dynatrace.claim",)
-NEEDED_UTILS = ("dynatrace_bounded.call", "dynatrace_http.ask", "dynatrace_service.main_process")
+NEEDED_UTILS = (
+    "dynatrace_bounded.call",
+    "dynatrace_remedy.settled",
+    "dynatrace_service.look",
+)
+PLACE = ("service", "executable", "pid_file", "ports", "logs", "starts_within")
+
+
+class _End(Exception):
+    """
+    The remedy is over: how, and what there is to say last.
+    """
+
+    def __init__(self, outcome, said, **more):
+        super().__init__(said)
+        self.outcome, self.more = outcome, more
+
+
+class _Story:
+    """
+    What is told of a run: sentences, and what was done.
+    """
+
+    def __init__(self, name):
+        self.name, self.attempt, self.taken = name, None, False
+        self.said, self.changes, self.touched = [], {}, False
+
+    def say(self, text):
+        self.said.append(text if text.endswith((".", "\n")) else f"{text}.")
+
+    def told(self, end):
+        """
+        Return what a state returns.
+        """
+        self.say(str(end))
+        good = {"healed": True, "healthy": True, "repeated": True, None: None}
+        about = {"attempt": self.attempt, "outcome": end.outcome, **end.more}
+        return _ret(
+            self.name, good.get(end.outcome, False), " ".join(self.said), self.changes, about
+        )
+
+
+def healed(name, **settings):
+    """
+    Bring a service back if it is down, whatever state it is in, and prove that it serves.
+
+    What lives is restarted only when it is known to be stuck: when it is stopped (SIGSTOP), takes
+    connections and says nothing, or fails the site's own proof. What serves is left alone.
+
+    name
+        By which the pillar ``dynatrace:lookup:<name>`` knows the service; what is there wins.
+    service
+        As Salt's ``service`` module names it.
+    executable
+        Full path; only a process that runs it is taken for the service's.
+    configtest
+        The test of its configuration as a list of words; no shell reads them.
+    url
+        The site's own proof that it serves: ``http`` or ``https``, on the loopback unless
+        ``beyond_loopback`` is true. None: its process is asked where it listens, and any answer counts.
+    host
+        Host header of that request; None: none of its own.
+    statuses
+        List of those that count as an answer of ``url``; empty: every one below 500.
+    timeout
+        Seconds for one request (10).
+    deadline, starts_within
+        Seconds until the proof must have succeeded (30), and that it may take to start (30): until the
+        later of both is waited for, and a younger process is not called stuck.
+    pid_file
+        The service's own, if it has one.
+    ports
+        List of those it listens on: by them orphans without a pid file are found, and who is in the
+        way.
+    config
+        Full path of its main configuration file, by which other instances of its program are told.
+    config_options
+        List of the options of its command line that name another instance (``-d``, ``-f``).
+    configtest_timeout, service_timeout
+        Seconds for the test of the configuration (30), and for the service manager (100). A command
+        that takes longer is ended and the attempt fails: what hangs is not tried on top.
+    os_family
+        What differs by the grain ``os_family``: for each family a mapping of the above.
+    """
+    story = _Story(name)
+    try:
+        _heal(story, {key: one for key, one in settings.items() if not key.startswith("__")})
+    except _End as end:
+        return _finished(story, end)
+    except (CommandExecutionError, OSError) as err:
+        return _finished(story, _End("failed" if story.touched else "refused", str(err)))
 
 
 def attempt_taken(name):
     """
     Take the attempt for this minion, so that it runs once, whoever asks and however often.
 
-    Newly taken: changes. Taken before and well finished: no changes. Taken before and not well
-    finished: fails, since nobody knows how far it came. By hand there is no attempt: nothing is
-    taken, the rest runs.
+    It is the first state of a site's own remedy. Newly taken: changes. Taken before and well finished:
+    no changes. Taken before and not well finished: fails, since nobody knows how far it came. By hand
+    there is no attempt: nothing is taken, the rest runs.
 
     name
-        The service, as the pillar's ``dynatrace:lookup`` names it.
+        Any text.
     """
-    missing = [function for function in NEEDED if function not in __salt__]
-    missing += [function for function in NEEDED_UTILS if function not in __utils__]
-    if missing:
-        ask = "run: salt '<minion>' saltutil.sync_all"
-        return _ret(name, False, f"This minion lacks {', '.join(missing)}; {ask}")
-    given = _attempt()
-    attempt = given.get("id")
-    if not attempt:
-        return _ret(name, True, "Run by hand: no attempt is taken.", {"attempt": "by hand"})
-    waited = time.time() - _begun(given.get("jid"))
-    if waited > LATE_S:
-        told = f"This job has waited {waited / 60:.0f} minutes and comes too late: nothing is done."
-        return _ret(name, False, told)
-    in_the_way = _other_runs(given.get("jid"))
-    if in_the_way:
-        return _ret(name, False, f"Another state run is in progress still: {in_the_way}.")
-    about = {key: given.get(key) for key in ("jid", "problem_id")}
+    story = _Story(name)
     try:
-        if __opts__["test"] and __salt__["dynatrace.attempt"](attempt) is None:
-            return _ret(name, None, f"Attempt {attempt} would be taken.", {"attempt": attempt})
-        if not __opts__["test"] and __salt__["dynatrace.claim"](attempt, about):
-            return _ret(name, True, f"Attempt {attempt} is taken.", {"attempt": attempt})
-        record = __salt__["dynatrace.attempt"](attempt)
-    except (CommandExecutionError, OSError) as err:
-        return _ret(name, False, f"The attempt cannot be taken: {err}")
-    return _taken_before(name, attempt, record or {})
+        order = _taken(story)
+    except _End as end:
+        return story.told(end)
+    attempt = order["id"] if order else "by hand"
+    result = None if order and __opts__["test"] else True
+    about = {"attempt": story.attempt, "outcome": None}
+    return _ret(name, result, " ".join(story.said), {"attempt": attempt}, about)
 
 
 def attempt_finished(name):
     """
     Record the good end of the attempt; what is taken and not finished counts as failed.
 
+    It is the last state of a site's own remedy.
+
     name
-        As for ``attempt_taken``.
+        Any text.
     """
-    attempt = _attempt().get("id")
-    if not attempt:
-        return _ret(name, True, "Run by hand: there is no attempt to finish.")
-    if __opts__["test"]:
-        return _ret(name, None, f"Attempt {attempt} would be finished.", {"finished": attempt})
+    about = {"attempt": None, "outcome": None}
     try:
+        order = __utils__["dynatrace_remedy.ordered"](__pillar__, __opts__["id"])
+        if not order:
+            return _ret(name, True, "Run by hand: there is no attempt to finish.", {}, about)
+        about["attempt"] = attempt = order["id"]
+        if __opts__["test"]:
+            told = f"Attempt {attempt} would be finished."
+            return _ret(name, None, told, {"finished": attempt}, about)
         record = __salt__["dynatrace.finish"](attempt)
     except (CommandExecutionError, OSError) as err:
-        return _ret(name, False, f"The end of the attempt cannot be recorded: {err}")
-    return _ret(name, True, f"Attempt {attempt} is finished.", {"finished": record["finished"]})
+        told = f"The end of the attempt cannot be recorded: {err}"
+        return _ret(name, False, told, {}, about)
+    told = f"Attempt {attempt} is finished."
+    return _ret(name, True, told, {"finished": record["finished"]}, about)
 
 
-def found_not_serving(name, settings):
-    """
-    Make sure that there is something to heal: changes if the service does not serve.
-
-    A person or another problem's attempt may just have healed it; a service that answers is never
-    restarted. One request decides, the same as in ``answers``.
-
-    name, settings
-        See above.
-    """
-    try:
-        service = _settled(name, settings)
-        serves, comment = _proof(service)
-        if not serves and _listens_elsewhere(service, comment):
-            # Asked once more: it may just have begun to listen.
-            serves, comment = _proof(service)
-            if not serves and _is_refusal(comment):
-                raise CommandExecutionError(
-                    f"{comment}, and its main process listens on that port at another address; "
-                    f"set the pillar dynatrace:lookup:{name}:url"
-                )
-    except CommandExecutionError as err:
-        return _ret(name, False, f"Nothing has been done: {err}")
-    if serves:
-        return _ret(name, True, f"It already serves, nothing is done: {comment}.")
-    return _ret(
-        name,
-        None if __opts__["test"] else True,
-        f"It does not serve: {comment}.",
-        {"outage": comment},
+def _heal(story, settings):
+    _check_needed()
+    service = __utils__["dynatrace_remedy.settled"](
+        story.name, settings, __pillar__, __grains__.get("os_family")
     )
-
-
-def configuration_tested(name, settings):
-    """
-    Test the configuration before anything is stopped; fails with the last lines of the test.
-
-    When no process of the service lives, there is nothing to stop: the test is left to the start,
-    and the outage is shorter by its time. It also runs with ``test=True``.
-
-    name, settings
-        See above.
-    """
-    try:
-        service = _settled(name, settings)
-        if not __opts__["test"] and not __utils__["dynatrace_service.lives"](service["executable"]):
-            return _ret(
-                name, True, f"No process of {name} lives: its start tests the configuration."
-            )
-    except CommandExecutionError as err:
-        return _ret(name, False, f"Nothing has been stopped: {err}")
-    broken = _broken(service)
-    if broken:
-        return _ret(name, False, f"Nothing has been stopped: {broken}")
-    return _ret(name, True, f"The configuration of {name} is valid.")
-
-
-def restarted(name, settings):
-    """
-    Bring the service back, whatever state it is in.
-
-    A living main process is restarted. A dead one is started, after its orphaned workers, which
-    hold the ports, and its stale pid file are gone: the init script would wait for the first and
-    signal whoever has the pid of the second.
-
-    name, settings
-        See above.
-    """
-    try:
-        service = _settled(name, settings)
-    except CommandExecutionError as err:
-        return _ret(name, False, f"Nothing has been done: {err}")
-    unit = service["service"]
-    place = {key: service[key] for key in ("executable", "pid_file", "ports")}
-    try:
-        main = __utils__["dynatrace_service.main_process"](**place)
-        if __opts__["test"]:
-            plan = {unit: "restart" if main else "start"}
-            return _ret(name, None, _plan(unit, main, place), plan)
-        until = time.monotonic() + service["service_timeout"]
-        changes = _restart(unit, main, place, until) if main else _start(unit, place, until)
-    except TimeoutError as err:
-        # No test of the configuration, which may hang for the same reason.
-        return _ret(name, False, f"{unit} cannot be brought back: {err}")
-    except (CommandExecutionError, OSError) as err:
-        broken = _broken(service)
-        return _ret(
-            name, False, f"{unit} cannot be brought back: {err}" + (f"; {broken}" if broken else "")
-        )
-    return _ret(name, True, f"{unit} was brought back.", changes)
-
-
-def answers(name, settings):
-    """
-    Prove by a local request that the service serves, and that it is the service that answers.
-
-    Its main process must live and hold the port of the URL. It is tried until ``deadline``.
-
-    name, settings
-        See above.
-    """
-    try:
-        service = _settled(name, settings)
-    except CommandExecutionError as err:
-        return _ret(name, False, f"It is not proved that {name} serves: {err}")
-    url, deadline = service["url"], service["deadline"]
+    order = _taken(story)
+    seen = _looking(service)()
+    if order:
+        _compare(story, order["process"], service, seen)
+    way = _way(story, order, service, seen)
+    _test_configuration(story, service, way["seen"])
     if __opts__["test"]:
-        return _ret(name, None, f"{url} would be asked.")
-    until = time.monotonic() + deadline
-    while True:
-        serves, comment = _proof(service)
-        if serves:
-            return _ret(name, True, f"{name} serves: {comment}.")
-        if time.monotonic() > until:
-            held = __utils__["dynatrace_service.holders"]([__utils__["dynatrace_http.port"](url)])
-            return _ret(
-                name,
-                False,
-                f"{name} does not serve {deadline} s after it was brought back: "
-                + "; ".join([comment, *held])
-                + ".",
-            )
-        time.sleep(PAUSE_S)
+        raise _End(None, _plan(service, way))
+    began = time.time()
+    _bring_back(story, service, order, way["how"])
+    _prove(story, service, order, began)
 
 
-def _attempt():
-    return _mapping(__pillar__.get("dynatrace_attempt"))
+def _check_needed():
+    missing = [function for function in NEEDED if function not in __salt__]
+    missing += [function for function in NEEDED_UTILS if function not in __utils__]
+    if missing:
+        ask = "run: salt '<minion>' saltutil.sync_all"
+        raise _End("refused", f"This minion lacks {', '.join(missing)}; {ask}")
 
 
-def _mapping(value):
-    return value if isinstance(value, dict) else {}
+def _taken(story):
+    """
+    Take the attempt and return its order; None for a run by hand. Ends what may not run.
+    """
+    _check_needed()
+    try:
+        order = __utils__["dynatrace_remedy.ordered"](__pillar__, __opts__["id"])
+    except CommandExecutionError as err:
+        raise _End("refused", f"Nothing is done: {err}") from None
+    if not order:
+        story.say("Run by hand: no attempt is taken.")
+        return None
+    story.attempt = order["id"]
+    _check_time(order)
+    in_the_way = __utils__["dynatrace_remedy.others"](__opts__, order["jid"])
+    if in_the_way:
+        raise _End("failed", f"Another state run is in progress still: {in_the_way}")
+    _check_time(order)
+    _claim(story, order)
+    return order
 
 
-def _taken_before(name, attempt, record):
+def _check_time(order):
+    late = __utils__["dynatrace_remedy.late"](order, time.time())
+    if late:
+        raise _End("refused", f"Nothing is done: {late}")
+
+
+def _claim(story, order):
+    attempt = order["id"]
+    about = {key: order.get(key) for key in ("jid", "problem_id")}
+    try:
+        if __opts__["test"] and __salt__["dynatrace.attempt"](attempt) is None:
+            story.say(f"Attempt {attempt} would be taken.")
+            return
+        if not __opts__["test"] and __salt__["dynatrace.claim"](attempt, about):
+            story.taken = True
+            story.say(f"Attempt {attempt} is taken.")
+            return
+        record = __salt__["dynatrace.attempt"](attempt) or {}
+    except (CommandExecutionError, OSError) as err:
+        raise _End("failed", f"The attempt cannot be taken: {err}") from None
+    raise _taken_before(attempt, record)
+
+
+def _taken_before(attempt, record):
     if record.get("finished"):
-        ago = _seconds_between(record["finished"], record.get("now"))
-        when = f"{record['finished']}, {ago} s ago"
-        ret = _ret(name, True, f"Attempt {attempt} was well finished at {when}.")
-        # The engine reads this: it was healed then, and not by this run.
-        before = record.get("outcome") or "healed"
-        told = {"attempt": attempt, "outcome": "repeated", "ago": ago, "before": before}
-        return {**ret, "dynatrace": told}
-    return _ret(
-        name,
-        False,
+        ago = __utils__["dynatrace_remedy.seconds_between"](record["finished"], record.get("now"))
+        told = f"Attempt {attempt} was well finished at {record['finished']}, {ago} s ago."
+        return _End("repeated", told, ago=ago, before=record.get("outcome") or "healed")
+    outcome = record.get("outcome") or "failed"
+    return _End(
+        outcome,
         f"Attempt {attempt} was taken at {record.get('taken') or 'an unknown time'} and has not "
         "finished well: it failed, was cut off, or still runs. It does not run a second time.",
     )
 
 
-def _seconds_between(first, second):
-    try:
-        # Python 3.10 does not read the Z of an ISO time.
-        begin, end = (
-            datetime.fromisoformat(str(moment).replace("Z", "+00:00")) for moment in (first, second)
-        )
-        return max(int((end - begin).total_seconds()), 0)
-    except (TypeError, ValueError):
-        return "unknown"
+def _looking(service):
+    """
+    Return what looks at the service; it is called where this state's dunders are out of reach.
+    """
+    return partial(__utils__["dynatrace_service.look"], _place(service))
 
 
-def _settled(name, settings):
+def _place(service):
+    # Of Salt's modules for services, only the one for systemd has this function.
+    systemd = "service.systemctl_reload" in __salt__
+    return {**{key: service[key] for key in PLACE}, "systemd": systemd}
+
+
+def _compare(story, named, service, seen):
+    listens = sorted({port for _, port in seen["listens"]}) if seen["main"] else []
+    own = {**service, "listens": listens, "runs": seen["executable"], "units": [seen["unit"]]}
+    differs = __utils__["dynatrace_remedy.contradiction"](named, own)
+    if differs:
+        raise _End("refused", f"Nothing is done: {differs}")
+    known = " and ".join(filter(None, (named.get("executable"), named.get("unit"))))
+    story.say(f"Dynatrace names {known}, which is {story.name} here")
+
+
+def _way(story, order, service, seen):
     """
-    Return the settings of a service for this minion: the SLS's, its family's, and the pillar's.
+    Return how it is to be brought back; ends what serves, and what is not known to be down.
     """
-    place = f"dynatrace:lookup:{name}"
-    if not isinstance(settings, dict):
-        raise CommandExecutionError(f"settings must be a mapping, not {settings!r}")
-    family = _mapping(settings.get("os_family")).get(__grains__.get("os_family"))
-    lookup = _mapping(_mapping(__pillar__.get("dynatrace")).get("lookup")).get(name)
-    common = {key: value for key, value in settings.items() if key != "os_family"}
-    service = {**OPTIONAL, **common, **_mapping(family), **_mapping(lookup)}
-    missing = [key for key in REQUIRED if not service.get(key)]
-    if missing:
-        known = f"for the os_family {__grains__.get('os_family')} nothing is known of it"
-        raise CommandExecutionError(
-            f"{known}; set the pillar " + ", ".join(f"{place}:{key}" for key in missing)
-        )
-    unknown = sorted(service.keys() - OPTIONAL.keys() - set(REQUIRED))
-    if unknown:
-        allowed = ", ".join(sorted([*REQUIRED, *OPTIONAL]))
-        raise CommandExecutionError(
-            f"{name} has no setting {', '.join(unknown)}; in the SLS and in the pillar {place} "
-            f"are allowed: {allowed}"
-        )
-    if not isinstance(service["configtest"], list):
-        raise CommandExecutionError(f"{place}:configtest must be a list of words")
-    return service
+    failed = order["failed"] if order else None
+    decided = __utils__["dynatrace_remedy.decided"]
+    way = decided(story.name, service, seen, _looking(service), _asking(service), failed)
+    if "outcome" in way:
+        raise _End(way["outcome"], way["said"])
+    story.say(way["said"])
+    if way["seen"]["refusal"]:
+        raise _End("refused", f"Nothing is done: {way['seen']['refusal']}")
+    return way
+
+
+def _asking(service):
+    """
+    Return what asks a living main process whether it serves.
+    """
+    return partial(__utils__["dynatrace_remedy.proof"], service)
+
+
+def _test_configuration(story, service, seen):
+    """
+    Test the configuration before anything living is stopped; where nothing lives the start does it.
+
+    The outage is shorter by its time.
+    """
+    if not (seen["main"] or seen["orphans"] or __opts__["test"]):
+        return
+    broken = _broken(service)
+    if broken:
+        raise _End("failed", f"Nothing has been stopped: {broken}")
+    story.say("Its configuration is valid")
 
 
 def _broken(service):
@@ -349,153 +338,68 @@ def _broken(service):
     return "the configuration is broken:\n" + "\n".join(lines)
 
 
-def _other_runs(jid):
-    """
-    Wait for state runs that began before this one; return what is in the way when it takes too long.
-
-    ``queue: True`` does not always see to it: many releases of Salt only wait for runs with a smaller
-    job id (issue 69825), and an attempt's is derived from the time at which its problem began.
-    """
-    until = time.monotonic() + WAIT_S
-    while True:
-        active = _state_runs() if jid else []
-        mine = _begun(jid)
-        before = [
-            run for run in active if str(run.get("jid")) != jid and _begun(run.get("jid")) < mine
-        ]
-        if not before or time.monotonic() > until:
-            return ", ".join(f"{run.get('fun')} ({run.get('jid')})" for run in before)
-        time.sleep(PAUSE_S)
+def _plan(service, way):
+    orphans = way["seen"]["orphans"]
+    after = f" after its orphaned processes {orphans} are ended" if orphans else ""
+    return f"{service['service']} would be {way['how']}ed{after}, and asked whether it serves"
 
 
-def _state_runs():
-    # What saltutil.is_running does, without loading that module while the service is down.
-    running = salt.utils.minion.running(__opts__)
-    return [run for run in running if str(run.get("fun")).startswith("state.")]
+def _bring_back(story, service, order, how):
+    unit, place, story.touched = service["service"], _place(service), True
+    left = order["until"] - time.time() if order else float("inf")
+    until = time.monotonic() + min(service["service_timeout"], left)
+    manage = {verb: __salt__[f"service.{verb}"] for verb in ("start", "restart")}
+    ended = __utils__["dynatrace_service.bring_back"](place, how, until, manage)
+    story.changes.update(ended["done"])
+    if ended["ok"]:
+        story.say(f"{unit} was {how}ed" if ended["done"] else f"{unit} came back by itself")
+        if ended["why"]:
+            story.say(ended["why"])
+        return
+    # When the time is over, the test may hang for the same reason.
+    broken = _broken(service) if time.monotonic() < until else None
+    why = "; ".join(filter(None, (ended["why"], broken)))
+    raise _End("refused" if ended["refused"] else "failed", f"{unit} cannot be brought back: {why}")
 
 
-def _begun(jid):
-    """
-    Return when a job began on this minion: its file in the minion's proc directory is made then.
-    """
-    try:
-        return os.stat(os.path.join(__opts__["cachedir"], "proc", str(jid))).st_mtime
-    except (OSError, ValueError):
-        return float("inf")
-
-
-def _proof(service):
-    """
-    Return whether the service answers, and the evidence either way.
-    """
-    url, executable = service["url"], service["executable"]
-    answer = __utils__["dynatrace_http.ask"](
-        url, service["timeout"], service["host"], service["beyond_loopback"]
+def _prove(story, service, order, began):
+    proved = __utils__["dynatrace_remedy.proved"]
+    end = proved(story.name, service, _looking(service), _asking(service))
+    if end["outcome"] == "healed":
+        _compare_ports(story, order, end["seen"])
+        outcome = "healed" if story.changes else "healthy"
+        raise _End(outcome, end["said"])
+    words = __utils__["dynatrace_service.words"](_place(service), began)
+    held = __utils__["dynatrace_service.holders"](service["ports"])
+    lives = end["seen"]["main"]
+    raise _End(
+        end["outcome"], "; ".join(filter(None, [end["said"], *([] if lives else held), words]))
     )
-    if answer["problem"]:
-        return False, answer["problem"]
-    status, statuses = answer["status"], service["statuses"]
-    if status not in statuses if statuses else status >= SERVER_ERROR:
-        return False, f"{url} answered {status}"
-    port = __utils__["dynatrace_http.port"](url)
-    main = __utils__["dynatrace_service.main_process"](executable, service["pid_file"], [port])
-    if main is None:
-        return False, f"{url} answered {status}, but no main process of {executable} is alive"
-    if not __utils__["dynatrace_service.listens"](main, port):
-        return (
-            False,
-            f"{url} answered {status}, but {executable} (pid {main}) does not hold port {port}",
-        )
-    return True, f"{url} answered {status} from {executable} (pid {main})"
 
 
-def _is_refusal(comment):
-    return comment.endswith(os.strerror(errno.ECONNREFUSED))
+def _compare_ports(story, order, seen):
+    named = (order["process"].get("ports") if order else None) or []
+    if named and not {port for _, port in seen["listens"]} & set(named):
+        ports = ", ".join(str(port) for port in sorted(named))
+        story.say(f"It listens on none of the ports that Dynatrace named: {ports}")
 
 
-def _listens_elsewhere(service, comment):
+def _finished(story, end):
     """
-    Tell whether the connection was refused though the service listens on that port.
-
-    One that hangs accepts connections. So it serves at another address, IPv6 only perhaps, and
-    a restart would help nobody.
+    Record how a taken attempt ended, and return what the state returns.
     """
-    if not _is_refusal(comment):
-        return False
-    port = __utils__["dynatrace_http.port"](service["url"])
-    main = __utils__["dynatrace_service.main_process"](
-        service["executable"], service["pid_file"], [port]
-    )
-    return main is not None and __utils__["dynatrace_service.listens"](main, port)
+    if story.taken:
+        try:
+            __salt__["dynatrace.finish"](story.attempt, end.outcome)
+        except (CommandExecutionError, OSError) as err:
+            story.say(str(end))
+            end = _End("failed", f"The end of the attempt cannot be recorded: {err}")
+    return story.told(end)
 
 
-def _plan(name, main, place):
-    if main:
-        return f"{name} would be restarted; its main process {main} lives."
-    orphans = __utils__["dynatrace_service.leftovers"](**place)
-    ended = f" after its orphaned processes {orphans} are ended" if orphans else ""
-    return f"{name} would be started{ended}; no main process lives."
-
-
-def _start(name, place, until):
-    changes = {}
-    ended = __utils__["dynatrace_service.end_leftovers"](**place)
-    if ended:
-        changes["orphans ended"] = ended
-    if __utils__["dynatrace_service.forget_stale_pid_file"](place["executable"], place["pid_file"]):
-        changes["stale pid file removed"] = place["pid_file"]
-    if _managed("start", name, place, until) and _main_appears(place):
-        return {**changes, name: "started"}
-    held = __utils__["dynatrace_service.holders"](place["ports"])
-    why = "; ".join(held) or "its log tells why"
-    done = "".join(f"; {what}: {which}" for what, which in changes.items())
-    raise CommandExecutionError(f"it does not start: {why}{done}")
-
-
-def _restart(name, main, place, until):
-    changes = {}
-    thawed = __utils__["dynatrace_service.thaw"](**place)
-    if thawed:
-        changes["stopped processes resumed"] = thawed
-    if _managed("restart", name, place, until, main) and _main_appears(place):
-        return {**changes, name: "restarted"}
-    # It would not stop, or stopped and did not start.
-    if __utils__["dynatrace_service.main_process"](**place) == main:
-        changes["ended"] = __utils__["dynatrace_service.end_main"](**place)
-    return {**changes, **_start(name, place, until)}
-
-
-def _managed(action, name, place, until, before=None):
+def _ret(name, result, comment, changes, about):
     """
-    Have the service manager start or restart the service; raise TimeoutError when it hangs.
-
-    What hangs after its work was done, for instance since the daemon of an init script keeps the
-    script's output open, is no failure: then there is another main process than ``before``.
+    Return what a state returns, with what the engine reads.
     """
-    left = until - time.monotonic()
-    main_process = __utils__["dynatrace_service.main_process"]
-    try:
-        return __utils__["dynatrace_bounded.call"](
-            left, __salt__[f"service.{action}"], name, spare=lambda: main_process(**place)
-        )
-    except TimeoutError:
-        after = main_process(**place)
-        if after in (None, before):
-            raise
-        return True
-
-
-def _main_appears(place):
-    """
-    Wait for the main process: Debian's init script calls a failed start of apache2 a good one.
-    """
-    until = time.monotonic() + APPEAR_S
-    while __utils__["dynatrace_service.main_process"](**place) is None:
-        if time.monotonic() > until:
-            return False
-        time.sleep(PAUSE_S)
-    return True
-
-
-def _ret(name, result, comment, changes=None):
-    return {"name": name, "result": result, "comment": comment, "changes": changes or {}}
+    told = {"name": name, "result": result, "comment": comment, "changes": changes}
+    return {**told, "dynatrace": about}

@@ -12,7 +12,6 @@ import os
 
 import _dynatrace_service_processes as processes
 import _dynatrace_service_sight as sight
-import _dynatrace_service_sockets as sockets
 import _dynatrace_service_systemd as systemd
 import _dynatrace_service_sysv as sysv
 import _dynatrace_service_unit as unit
@@ -80,62 +79,3 @@ def holders(ports):
     Return who listens on the ports, as text: ``port 80 is held by nginx (pid 4711)``.
     """
     return processes.holders(ports)
-
-
-def main_process(executable, pid_file=None, ports=None):
-    """
-    Return the pid of the service's living main process by its files, or None.
-    """
-    return processes.main_process(executable, pid_file, ports)
-
-
-def lives(executable):
-    """
-    Tell whether any process of the service lives, its main process or another.
-    """
-    return bool(processes.family(executable))
-
-
-def leftovers(executable, pid_file=None, ports=None):
-    """
-    Return the pids of orphaned workers: their main process is gone, and they are in the way.
-    """
-    return sorted(one.pid for one in processes.leftovers(executable, pid_file, ports))
-
-
-def end_leftovers(executable, pid_file=None, ports=None):
-    """
-    End the orphaned workers and return their pids; raise when one survives even KILL.
-    """
-    return processes.end(processes.leftovers(executable, pid_file, ports))
-
-
-def end_main(executable, pid_file=None, ports=None):
-    """
-    End a main process that does not obey the service's own stop, its workers with it.
-    """
-    pid = main_process(executable, pid_file, ports)
-    led = processes.led_by(pid, executable) if pid else []
-    return processes.end(led[:1]) + processes.end(led[1:])
-
-
-def forget_stale_pid_file(executable, pid_file):
-    """
-    Remove a pid file that does not name the living main process; tell whether there was one.
-    """
-    return processes.forget_stale_pid_file(executable, pid_file)
-
-
-def thaw(executable, pid_file=None, ports=None):
-    """
-    Let stopped processes (SIGSTOP) of the service run again, so that they can take their leave.
-    """
-    pid = main_process(executable, pid_file, ports)
-    return processes.thaw(processes.led_by(pid, executable)) if pid else []
-
-
-def listens(pid, port):
-    """
-    Tell whether a process has a listening socket on the port.
-    """
-    return sockets.listens_on(sockets.listening([pid]), [port])

@@ -8,7 +8,9 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -65,13 +67,14 @@ class Outcome:
         """
         What was done to the service.
         """
-        return dict(self.states["restarted"]["changes"])
+        return dict(self.states["healed"]["changes"])
 
-    def comment(self, function: str) -> str:
+    @property
+    def word(self) -> str | None:
         """
-        Return what one state said.
+        The outcome that the engine reads.
         """
-        return str(self.states[function]["comment"])
+        return str(self.states["healed"]["dynatrace"]["outcome"] or "") or None
 
 
 class Masterless:
@@ -144,16 +147,45 @@ class Masterless:
         test: bool = False,
         pillar: dict[str, Any] | None = None,
         name: str = "apache2",
+        process: dict[str, Any] | None = None,
         **lookup: Any,
     ) -> Outcome:
         """
         Run a remedy as the reactor does, or by hand when no attempt is named.
 
-        `lookup` is the site's pillar for it, `pillar` what stands beside `dynatrace` in it.
+        `lookup` is the site's pillar for it, `pillar` what stands beside `dynatrace` in it, `process` what
+        Dynatrace tells of the process otherwise than of Debian's own apache2.
         """
-        own: dict[str, Any] = {"lookup": {name: lookup}}
+        given = dict(pillar or {})
+        if lookup:
+            given["dynatrace"] = {"lookup": {name: lookup}}
         if attempt:
-            own["attempt"] = {"id": attempt, "jid": "20240721065959123456"}
-        given = {"dynatrace": own, **(pillar or {})}
+            given["dynatrace_attempt"] = order(attempt, process or {})
         sls = ("state.apply", f"dynatrace.remedy.{name}", "queue=True", f"test={test}")
         return Outcome(self.call(*sls, pillar=given))
+
+
+def order(attempt: str, process: dict[str, Any], seconds: float = 120) -> dict[str, Any]:
+    """
+    Return what the reactor hands on with an attempt, to the minion `scratch`.
+    """
+    until = datetime.fromtimestamp(time.time() + seconds, timezone.utc)
+    named = {
+        "entity": "PROCESS_GROUP_INSTANCE-00000000000000C1",
+        "failed": None,
+        "executable": "/usr/sbin/apache2",
+        "command_line": "/usr/sbin/apache2 -k start",
+        "config": "/etc/apache2/apache2.conf",
+        "ports": [],
+        "unit": None,
+    }
+    return {
+        "id": attempt,
+        "jid": "20240721065959123456",
+        "number": 1,
+        "problem_id": "-1_1700000000000V2",
+        "display_id": "P-1",
+        "title": "Process unavailable",
+        "valid_until": until.isoformat(),
+        "processes": {"scratch": {**named, **process}},
+    }

@@ -72,6 +72,9 @@ ALLOWED = {
     ("salt/_states/dynatrace_oneagent.py", "_tell_master", "saltutil.refresh_grains"): (
         "only tells the minion's main process"
     ),
+    ("salt/_utils/_dynatrace_remedy_probe.py", "_pieces", "recv"): (
+        "the socket's timeout is set to what is left before each"
+    ),
     ("salt/_states/_dynatrace_steps.py", "run", "saltutil.cmd"): _BY_HAND,
     ("salt/_states/dynatrace_orch.py", "_ask", "[function]"): _OWN,
     ("salt/_states/dynatrace_orch.py", "_engine", "[function]"): _OWN,

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psutil
-import pytest
 
 from tests.functional.remedy.conftest import (
     EXECUTABLE,
@@ -23,8 +22,6 @@ from tests.functional.remedy.conftest import (
     port_is_taken,
     wait_for,
 )
-
-PORTS_CONF = Path("/etc/apache2/ports.conf")
 
 Remedy = Callable[..., Outcome]
 Running = Callable[..., "subprocess.Popen[bytes]"]
@@ -59,7 +56,8 @@ def test_a_stopped_apache_serves_again(apache: Apache, remedy: Remedy) -> None:
     assert outcome.good, outcome.failures
     assert outcome.done == {"apache2": "started"}
     assert apache.serves()
-    assert f"(pid {apache.main().pid})" in outcome.comment("answers")
+    assert outcome.word == "healed"
+    assert f"(pid {apache.main().pid}, since " in outcome.comments
 
 
 def test_orphaned_workers_are_ended_before_the_start(apache: Apache, remedy: Remedy) -> None:
@@ -127,10 +125,10 @@ def test_a_broken_configuration_stops_nothing(apache: Apache, remedy: Remedy) ->
     frozen = apache.freeze()
     apache.break_configuration()
 
-    outcome = remedy(fresh_attempt(), timeout=0.3)
+    outcome = remedy(fresh_attempt())
 
     assert not outcome.good
-    assert "Nothing has been stopped" in outcome.comment("configuration_tested")
+    assert "Nothing has been stopped" in outcome.comments
     assert "NoSuchDirectiveOfTheTest" in outcome.failures
     assert {process.pid for process in family()} == {process.pid for process in frozen}
     assert all(process.status() == psutil.STATUS_STOPPED for process in frozen)
@@ -145,7 +143,7 @@ def test_a_stopped_apache_with_a_broken_configuration_says_why(
     outcome = remedy(fresh_attempt())
 
     assert not outcome.good
-    assert "NoSuchDirectiveOfTheTest" in outcome.comment("restarted")
+    assert "NoSuchDirectiveOfTheTest" in outcome.comments
     assert not family()
 
 
@@ -158,7 +156,7 @@ def test_orphans_with_a_broken_configuration_go_on_serving(apache: Apache, remed
     outcome = remedy(fresh_attempt())
 
     assert not outcome.good
-    assert "Nothing has been stopped" in outcome.comment("configuration_tested")
+    assert "Nothing has been stopped" in outcome.comments
     assert set(workers) == set(family())
     assert apache.serves()
 
@@ -173,8 +171,8 @@ def test_a_foreign_program_on_the_port_is_named_and_lives(
     outcome = remedy(fresh_attempt())
 
     assert not outcome.good
-    assert f"(pid {foreign.pid})" in outcome.comment("restarted")
-    assert "port 80 is held by" in outcome.comment("restarted")
+    assert f"(pid {foreign.pid})" in outcome.comments
+    assert "port 80 is held by" in outcome.comments
     assert foreign.poll() is None
     assert not family()
 
@@ -188,7 +186,7 @@ def test_an_attempt_runs_once(apache: Apache, remedy: Remedy) -> None:
     outcome = remedy(attempt)
 
     assert outcome.good, outcome.failures
-    assert "well finished at" in outcome.comment("attempt_taken")
+    assert "well finished at" in outcome.comments
     assert not any(state["changes"] for state in outcome.states.values())
     assert not family()
 
@@ -205,18 +203,6 @@ def test_a_failed_attempt_does_not_run_again(apache: Apache, remedy: Remedy) -> 
     assert not outcome.good
     assert "has not finished well" in outcome.failures
     assert not family()
-
-
-def test_a_service_that_answers_is_left_alone(apache: Apache, remedy: Remedy) -> None:
-    """Somebody healed it before us: the attempt succeeds without a restart."""
-    main = apache.start()
-
-    outcome = remedy(fresh_attempt())
-
-    assert outcome.good, outcome.failures
-    assert "already serves" in outcome.comment("found_not_serving")
-    assert outcome.done == {}
-    assert apache.main() == main
 
 
 def test_a_second_instance_is_not_touched(apache: Apache, remedy: Remedy, tmp_path: Path) -> None:
@@ -256,32 +242,12 @@ def test_a_hung_apache_is_restarted(apache: Apache, remedy: Remedy) -> None:
     """A main process that lives and does not answer (SIGSTOP) is replaced."""
     frozen = apache.freeze() if apache.start() else []
 
-    outcome = remedy(fresh_attempt(), timeout=0.3)
+    outcome = remedy(fresh_attempt())
 
     assert outcome.good, outcome.failures
     assert outcome.done["apache2"] == "restarted"
     assert apache.serves()
     assert not set(frozen) & set(family())
-
-
-def test_a_service_at_another_address_is_not_restarted(
-    apache: Apache, remedy: Remedy, request: pytest.FixtureRequest
-) -> None:
-    """It listens on its port, IPv6 only or on one address: the question is wrong, not the service."""
-    was = PORTS_CONF.read_text()
-    request.addfinalizer(lambda: PORTS_CONF.write_text(was))
-    PORTS_CONF.write_text("Listen [::1]:80\n")
-    subprocess.run(["service", "apache2", "start"], check=True, stdout=subprocess.DEVNULL)
-    main = apache.main()
-
-    outcome = remedy(fresh_attempt())
-
-    assert "Connection refused" in outcome.failures
-    assert "dynatrace:lookup:apache2:url" in outcome.failures
-    assert main in family()
-    right = remedy(url="http://[::1]/")
-    assert right.good, right.failures
-    assert main in family()
 
 
 def test_a_dry_run_changes_nothing(apache: Apache, remedy: Remedy) -> None:
@@ -294,8 +260,8 @@ def test_a_dry_run_changes_nothing(apache: Apache, remedy: Remedy) -> None:
     outcome = remedy(attempt, test=True)
 
     assert outcome.good, outcome.failures
-    assert outcome.states["restarted"]["result"] is None
-    assert str(workers[0].pid) in outcome.comment("restarted")
+    assert outcome.states["healed"]["result"] is None
+    assert str(workers[0].pid) in outcome.comments
     assert set(workers) == set(family())
     assert PID_FILE.read_bytes() == pid_file
     assert remedy(attempt).done["apache2"] == "started"

@@ -67,20 +67,23 @@ class Host:
         self.pid_file.write_text(str(started.pid))
         return psutil.Process(started.pid)
 
-    def state(self, function: str, **settings: Any) -> dict[str, Any]:
+    def healed(self, **settings: Any) -> dict[str, Any]:
         """
-        Run one state of the story; that it returns at all is what most tests here are about.
+        Run the state; that it returns at all is what most tests here are about.
+
+        Nobody answers at the site's url, so what lives is restarted, and no end is a good one.
         """
         given = {
             "service": str(self.script),
             "executable": str(self.executable),
             "pid_file": str(self.pid_file),
-            "configtest": ["sh", str(self.script), "configtest"],
+            "configtest": ["sh", "-n", str(self.script)],
             "url": "http://127.0.0.1:9/",
+            "deadline": 0.1,
+            "starts_within": 0.1,
             **settings,
         }
-        single = ("state.single", f"dynatrace.{function}", "name=served")
-        returned = self.minion.call(*single, settings=given)
+        returned = self.minion.call("state.single", "dynatrace.healed", "name=served", **given)
         assert isinstance(returned, dict), returned
         return dict(next(iter(returned.values())))
 
@@ -126,7 +129,7 @@ def test_a_start_that_hangs_fails_the_attempt_and_is_ended(host: Host) -> None:
     """Else the job never ends, and the command does its work when nobody expects it any more."""
     host.init("hang")
 
-    told = host.state("restarted", service_timeout=2)
+    told = host.healed(service_timeout=2)
 
     assert told["result"] is False
     assert "cannot be brought back: service.start" in told["comment"]
@@ -139,9 +142,9 @@ def test_a_start_whose_daemon_holds_the_output_is_no_failure(host: Host) -> None
     serve = f"setsid {host.executable} {HANG_S} &"
     host.init(f"{serve}\necho $! > {host.pid_file}")
 
-    told = host.state("restarted", service_timeout=2)
+    told = host.healed(service_timeout=2)
 
-    assert told["result"] is True, told
+    assert f"{host.script} was started" in told["comment"], told
     assert told["changes"] == {str(host.script): "started"}
     assert psutil.Process(int(host.pid_file.read_text())).exe() == str(host.executable)
 
@@ -152,9 +155,9 @@ def test_a_main_process_that_never_left_its_script_stays_when_the_script_is_ende
     """It is a child of what is killed."""
     host.init(f"{host.executable} {HANG_S} &\necho $! > {host.pid_file}\nhang")
 
-    told = host.state("restarted", service_timeout=2)
+    told = host.healed(service_timeout=2)
 
-    assert told["result"] is True, told
+    assert told["changes"] == {str(host.script): "started"}, told
     assert psutil.Process(int(host.pid_file.read_text())).exe() == str(host.executable)
     assert host.hung() is None
 
@@ -164,7 +167,7 @@ def test_a_restart_that_hangs_is_not_followed_by_force(host: Host) -> None:
     main = host.serve()
     host.init("hang")
 
-    told = host.state("restarted", service_timeout=2)
+    told = host.healed(service_timeout=2)
 
     assert told["result"] is False
     assert "service.restart" in told["comment"] and "did not end within" in told["comment"]
@@ -177,7 +180,7 @@ def test_a_configuration_test_that_hangs_is_ended_with_its_children(host: Host) 
     main = host.serve()
     host.init("hang")
 
-    told = host.state("configuration_tested", configtest_timeout=2)
+    told = host.healed(configtest_timeout=2, configtest=["sh", str(host.script)])
 
     assert told["result"] is False
     assert "Nothing has been stopped: the configuration cannot be tested" in told["comment"]

@@ -73,53 +73,34 @@ def test_the_reactor_differs_from_ours_only_where_the_page_says(tmp_path: Path) 
     assert ours == REACTOR
 
 
-def test_each_step_of_the_state_calls_a_state_that_exists(tmp_path: Path) -> None:
-    """The story is told with the states that we ship, and with parameters that they take."""
-    module = load("_states/dynatrace.py")
-    for body in state(tmp_path).values():
-        [function] = body
-        code = getattr(module, function.removeprefix("dynatrace.")).__code__
-        given = arguments(body).keys() - {"require", "onchanges"}
-        assert given <= set(code.co_varnames)
-
-
-def test_each_step_requires_one_before_it(tmp_path: Path) -> None:
-    """No step runs after a failure, and the steps come in the order of the page."""
-    seen: list[str] = []
-    for name, body in state(tmp_path).items():
-        for kind in ("require", "onchanges"):
-            assert {one["dynatrace"] for one in arguments(body).get(kind, [])} <= set(seen)
-        assert not seen or arguments(body)["require"] == [{"dynatrace": seen[-1]}]
-        seen.append(name)
-    assert len(seen) == 6
-
-
-def test_the_settings_of_the_page_are_complete_and_known(tmp_path: Path) -> None:
-    """What the page says of nginx is enough for the states, with the pillar that it shows."""
+def test_the_state_of_the_page_is_the_one_that_we_ship(tmp_path: Path) -> None:
+    """One state, with settings that it takes and that are enough, together with the pillar of the page."""
     [pillar] = [yaml.safe_load(text) for text in blocks(PAGE, "yaml") if "lookup:" in text]
-    asked: list[Any] = []
-
-    def ask(*question: Any) -> Any:
-        asked.append(question)
-        return {"status": None, "problem": "nobody there"}
-
-    module = load(
-        "_states/dynatrace.py",
-        utils={"dynatrace_http.ask": ask},
-        grains={"os_family": "Debian"},
-        pillar=pillar,
-        opts={"test": False},
-    )
-    given = arguments(state(tmp_path)["remedy-nginx-found-not-serving"])
-    assert module.found_not_serving(given["name"], given["settings"])["result"]
-    assert asked == [("https://127.0.0.1:8443/health", 2, None, False)]
+    [body] = state(tmp_path).values()
+    assert list(body) == ["dynatrace.healed"]
+    given = arguments(body)
+    name = given.pop("name")
+    settled = load("_utils/_dynatrace_remedy_settings.py").settled(name, given, pillar, "Debian")
+    assert (settled["url"], settled["ports"]) == ("https://127.0.0.1:8443/health", [8443])
+    assert settled["executable"] == "/usr/sbin/nginx"
 
 
-def test_the_table_of_settings_is_the_one_of_the_states() -> None:
+def test_the_table_of_settings_is_the_one_of_the_state() -> None:
     """Each setting has its line, and its default is the one that is used."""
-    module = load("_states/dynatrace.py")
+    module = load("_utils/_dynatrace_remedy_settings.py")
     table = {key: cells[1] for key, cells in rows(PAGE) if len(cells) == 2}
     documented = {key: table[key] for key in (*module.REQUIRED, *module.OPTIONAL)}
     for key, default in module.OPTIONAL.items():
         told = documented[key].rpartition("(")[2].removesuffix(")")
-        assert told == str(default).lower() or not default
+        written = ", ".join(default) if isinstance(default, list) else str(default).lower()
+        assert told == written or not default
+
+
+def test_the_table_of_outcomes_is_the_one_of_the_state() -> None:
+    """Each word that the engine reads has its line, and says whether it is good."""
+    table = {key: cells[1] for key, cells in rows(PAGE) if len(cells) == 3}
+    states, records = load("_states/dynatrace.py"), load("_modules/dynatrace.py")
+    for outcome in (*records.GOOD, *records.BAD, "repeated"):
+        told = states._Story("a").told(states._End(outcome, "said"))
+        assert table[outcome] == ("good" if told["result"] else "bad")
+        assert f"``{outcome}``" in states.__doc__

@@ -14,7 +14,7 @@ import pytest
 from _dynatrace_jobs import Jobs, judge
 from _dynatrace_ledger import Attempt
 
-from tests.unit.minion.loading import load
+from tests.unit.minion.loading import load, utils
 
 OWN = "9f0c2a41d7e85b36"
 JID = "20240721065959123456"
@@ -114,17 +114,34 @@ def test_the_refusal_of_the_real_state_is_understood() -> None:
     """
     It tells how the attempt ended before, and how long ago; what came to no good end then has failed.
     """
-    state = load("_states/dynatrace.py")
-    name = "dynatrace_|-a_|-apache2_|-attempt_taken"
     times = {"finished": "2024-07-21T07:00:00.123Z", "now": "2024-07-21T08:00:00.000Z"}
     for outcome, expected in ((None, "good"), ("healed", "good"), ("healthy", "healthy")):
-        told = judge(
-            {"return": {name: state._taken_before("apache2", OWN, {**times, "outcome": outcome})}}
-        )
+        told = judge({"return": taken_again({**times, "outcome": outcome})})
         assert (told.state, told.ago) == (expected, 3599.0)
-    refused = state._taken_before("apache2", OWN, {"finished": None, "taken": times["now"]})
-    told = judge({"return": {name: refused}})
+    told = judge({"return": taken_again({"finished": None, "taken": times["now"]})})
     assert (told.state, told.ago) == ("bad", None)
+
+
+def taken_again(record: dict[str, Any]) -> dict[str, Any]:
+    """
+    Return what a minion tells of an attempt that it had taken before.
+    """
+    order = {
+        "id": OWN,
+        "jid": "20240721065959123456",
+        "valid_until": "2100-01-01T00:00:00Z",
+        "processes": {"web01": {}},
+    }
+    opts = {"id": "web01", "test": False, "cachedir": "/nonexistent"}
+    given = {**utils(opts=opts), "dynatrace_remedy.others": lambda opts, jid: ""}
+    state = load(
+        "_states/dynatrace.py",
+        opts=opts,
+        pillar={"dynatrace_attempt": order},
+        salt={"dynatrace.claim": lambda *_: False, "dynatrace.attempt": lambda _: record},
+        utils=given,
+    )
+    return {"dynatrace_|-a_|-apache2_|-attempt_taken": state.attempt_taken("apache2")}
 
 
 def test_a_question_is_asked_once_and_settled_when_all_answered() -> None:

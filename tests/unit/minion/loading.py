@@ -83,7 +83,8 @@ def utils(opts: dict[str, Any]) -> dict[str, Any]:
     for path in sorted((REPO / "salt" / "_utils").glob("dynatrace_*.py")):
         module = load(f"_utils/{path.name}", opts=opts)
         for name, value in vars(module).items():
-            if not name.startswith("_") and getattr(value, "__module__", "") == module.__name__:
+            ours = getattr(value, "__module__", "").startswith((module.__name__, "_dynatrace_"))
+            if not name.startswith("_") and ours:
                 found[f"{path.stem}.{name}"] = value
     return found
 

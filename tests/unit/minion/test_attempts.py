@@ -27,13 +27,6 @@ def module(tmp_path: Path) -> ModuleType:
     return load("_modules/dynatrace.py", opts={"cachedir": str(tmp_path)})
 
 
-def load_needed(kind: str) -> tuple[str, ...]:
-    """
-    Return the functions without which the states do nothing.
-    """
-    return tuple(getattr(load("_states/dynatrace.py"), kind))
-
-
 def test_an_attempt_is_claimed_once(module: ModuleType) -> None:
     """Of many that ask at once, one gets it."""
     got: list[bool] = []
@@ -58,27 +51,22 @@ def test_only_a_good_end_is_recorded(module: ModuleType) -> None:
     assert record["about"] == {"jid": "20240721065959123456"}
 
 
-@pytest.mark.parametrize(("minutes", "taken"), [(0, True), (59, True), (61, False)])
-def test_a_job_that_waited_for_hours_behind_another_does_nothing(
-    module: ModuleType, tmp_path: Path, minutes: int, taken: bool
-) -> None:
-    """Its engine has given it up, and a person may be at work."""
-    jid = "20240721065959123456"
-    begun = tmp_path / "proc" / jid
-    begun.parent.mkdir()
-    begun.touch()
-    os.utime(begun, (time.time() - 60 * minutes - 1,) * 2)
-    states = load(
-        "_states/dynatrace.py",
-        salt={**dict.fromkeys(load_needed("NEEDED")), "dynatrace.claim": module.claim},
-        utils=dict.fromkeys(load_needed("NEEDED_UTILS")),
-        opts={"cachedir": str(tmp_path), "test": False},
-        pillar={"dynatrace_attempt": {"id": ATTEMPT, "jid": jid}},
-    )
-    told = states.attempt_taken("apache2")
-    assert told["result"] is taken
-    assert ("comes too late: nothing is done" in told["comment"]) is not taken
-    assert (module.attempt(ATTEMPT) is not None) is taken
+@pytest.mark.parametrize("outcome", ["failed", "refused", "unproved"])
+def test_a_bad_end_is_remembered_and_is_no_finish(module: ModuleType, outcome: str) -> None:
+    """The engine asks for it when the job's return was lost."""
+    module.claim(ATTEMPT)
+    module.finish(ATTEMPT, outcome)
+    record = module.attempt(ATTEMPT)
+    assert (record["outcome"], record["finished"]) == (outcome, None)
+    assert module.claim(ATTEMPT) is False
+
+
+def test_an_outcome_that_nobody_knows_is_not_recorded(module: ModuleType) -> None:
+    """Who reads it decides by it."""
+    module.claim(ATTEMPT)
+    with pytest.raises(CommandExecutionError, match="healed, healthy, failed, refused, unproved"):
+        module.finish(ATTEMPT, "good")
+    assert "outcome" not in module.attempt(ATTEMPT)
 
 
 def test_an_attempt_that_was_never_taken_cannot_finish(module: ModuleType) -> None:

@@ -14,14 +14,22 @@ from salt.exceptions import CommandExecutionError
 
 from tests.unit.minion.loading import load, named, utils
 
-SETTINGS = {
-    "url": "http://127.0.0.1/",
-    "timeout": 1,
-    "os_family": {"Debian": {"service": "apache2", "executable": "/usr/sbin/apache2"}},
-}
 LOW = [
-    {"state": "dynatrace", "fun": "attempt_taken", "name": "apache2"},
-    {"state": "dynatrace", "fun": "found_not_serving", "name": "apache2", "settings": SETTINGS},
+    {
+        "state": "dynatrace",
+        "fun": "healed",
+        "name": "apache2",
+        "__id__": "remedy",
+        "order": 10000,
+        "timeout": 1,
+        "os_family": {
+            "Debian": {
+                "service": "apache2",
+                "executable": "/usr/sbin/apache2",
+                "configtest": ["true"],
+            }
+        },
+    }
 ]
 
 
@@ -50,7 +58,11 @@ class Minion:
             opts={"dynatrace_chaos": True},
             pillar={},
             salt=named(functions),
-            utils={**utils(opts={}), "dynatrace_http.ask": self._ask},
+            utils={
+                **utils(opts={}),
+                "dynatrace_service.look": self._look,
+                "dynatrace_remedy.proof": lambda *_: {"verdict": "serves" if self.up else "silent"},
+            },
         )
         monkeypatch.setattr(self.chaos, "GOES_S", 0.3)
         monkeypatch.setattr(self.chaos, "SHORTEST_S", 0.1)
@@ -62,9 +74,9 @@ class Minion:
         self.up = True
         return {"a": {"comment": "apache2 was brought back."}}
 
-    def _ask(self, *_: Any) -> dict[str, Any]:
+    def _look(self, place: Any) -> dict[str, Any]:
         self.on_look()
-        return {"status": 200, "problem": None} if self.up else {"status": None, "problem": "gone"}
+        return {"main": 4711}
 
     def _stop(self, name: str) -> None:
         self.done.append(f"stop {name}")
@@ -205,7 +217,7 @@ def test_a_remedy_that_tells_nothing_of_its_service_is_refused(minion: Minion) -
     """Neither on this system, nor in a form that is understood."""
     minion.chaos.__grains__ = {"os_family": "Suse"}  # type: ignore[attr-defined]
     told = minion.chaos.outage("dynatrace.remedy.apache2")
-    assert "does not tell service, executable" in told["refused"]
+    assert "dynatrace:lookup:apache2:executable" in told["refused"]
     minion.chaos.__salt__["state.show_low_sls"] = lambda *_, **__: ["No matching sls found"]  # type: ignore[attr-defined]
-    assert "found_not_serving" in minion.chaos.outage("dynatrace.remedy.apache2")["refused"]
+    assert "dynatrace.healed" in minion.chaos.outage("dynatrace.remedy.apache2")["refused"]
     assert minion.done == []

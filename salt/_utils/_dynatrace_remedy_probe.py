@@ -1,0 +1,182 @@
+"""
+Asks the living main process of a service whether it serves.
+
+The site's own ``url`` is its proof. Where it has set none, the process is asked over HTTP where it listens.
+That is no judgement of what it says: any answer of HTTP, whatever its status, is an answer of the server
+itself. What is asked is ``OPTIONS *``, which is about the server and no page, so no backend, no application
+and no single site answers in its place.
+"""
+
+import queue
+import re
+import socket
+import ssl
+import threading
+import time
+
+import dynatrace_http
+
+REQUEST = (
+    b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\nUser-Agent: salt-dynatrace\r\n"
+    b"Connection: close\r\n\r\n"
+)
+# For an answer in plain text, before TLS is tried: a server of plain HTTP would log it as an error.
+HEAD_START_S = 0.5
+# For a handshake that began within the time.
+GRACE_S = 2
+# Sockets that are asked, of one process.
+MOST = 32
+LONGEST_LINE = 4096
+STATUS_LINE = re.compile(rb"HTTP/[0-9](?:\.[0-9])? ([0-9]{3})\b")
+LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+SERVER_ERROR = 500
+# Of what was found, the message names so many.
+NAMED = 6
+
+
+def proof(service, seen):
+    """
+    Return ``verdict`` and ``said``: ``serves``, ``fails`` (the site's url), ``silent`` or ``unclear``.
+
+    ``seen`` is how the service was found.
+    """
+    url, statuses = service["url"], service["statuses"]
+    if url is None:
+        return judged(ask(seen["listens"], service["timeout"]))
+    given = (service["timeout"], service["host"], service["beyond_loopback"])
+    answer = dynatrace_http.ask(url, *given)
+    if answer["problem"]:
+        return {"verdict": "fails", "said": answer["problem"]}
+    status, said = answer["status"], f"{url} answered {answer['status']}"
+    if status not in statuses if statuses else status >= SERVER_ERROR:
+        return {"verdict": "fails", "said": said}
+    if dynatrace_http.port(url) not in [port for _, port in seen["listens"]]:
+        whose = f"{seen['executable']} (pid {seen['main']}) does not hold its port"
+        return {"verdict": "unclear", "said": f"{said}, but {whose}"}
+    return {"verdict": "serves", "said": said}
+
+
+def ask(listens, timeout):
+    """
+    Return what came of asking each of the addresses, over http and https at once.
+
+    ``listens`` is a list of address and port. It ends with the first answer, else ``timeout`` seconds after the
+    connections. Each finding has ``verdict`` (``answered``, ``silent``, ``other``), ``status`` and ``said``.
+    """
+    places = [(LOOPBACK.get(address, address), port) for address, port in listens]
+    asked = [(scheme, *place) for scheme in ("http", "https") for place in places[:MOST]]
+    answered, came, findings = threading.Event(), queue.SimpleQueue(), []
+    for question in asked:
+        _Question(*question, timeout, answered, came).start()
+    until = time.monotonic() + timeout + HEAD_START_S + GRACE_S
+    while len(findings) < len(asked):
+        try:
+            findings.append(came.get(timeout=max(until - time.monotonic(), 0)))
+        except queue.Empty:
+            findings.append(_other("some addresses did not come to an end"))
+            break
+        if findings[-1]["verdict"] == "answered":
+            answered.set()
+            return findings[-1:]
+    if len(places) > MOST:
+        findings.append(_other(f"{len(places) - MOST} addresses more were not asked"))
+    return findings
+
+
+def judged(findings):
+    """
+    Return ``verdict`` and ``said``: ``serves``, ``silent`` (all accept, and none says a word) or ``unclear``.
+    """
+    answer = next((one for one in findings if one["verdict"] == "answered"), None)
+    if answer:
+        return {"verdict": "serves", "said": answer["said"]}
+    if not findings:
+        return {"verdict": "unclear", "said": "it listens on no TCP port"}
+    silent = all(one["verdict"] == "silent" for one in findings)
+    told = [one["said"] for one in findings]
+    more = f" and {len(told) - NAMED} more" if len(told) > NAMED else ""
+    return {
+        "verdict": "silent" if silent else "unclear",
+        "said": "; ".join(told[:NAMED]) + more,
+    }
+
+
+def _other(said):
+    return {"verdict": "other", "status": None, "said": said}
+
+
+class _Question(threading.Thread):
+    """
+    One question, in a thread of its own that may be left behind.
+    """
+
+    def __init__(self, scheme, address, port, timeout, answered, came):
+        super().__init__(name="dynatrace probe", daemon=True)
+        self._place = (scheme, address, port)
+        self._timeout, self._answered, self._came = timeout, answered, came
+
+    def run(self):
+        scheme, address, port = self._place
+        if scheme == "https" and self._answered.wait(HEAD_START_S):
+            return
+        where = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+        verdict, status, told = _spoken(scheme, address, port, self._timeout)
+        said = f"{scheme}://{where} {told}"
+        self._came.put({"verdict": verdict, "status": status, "said": said})
+
+
+def _spoken(scheme, address, port, timeout):
+    """
+    Return verdict, status and what happened.
+    """
+    until, line = time.monotonic() + timeout, b""
+    try:
+        plain = socket.create_connection((address, port), timeout=timeout)
+    except OSError as err:
+        return "other", None, f"cannot be reached ({_reason(err)})"
+    try:
+        with plain, _in_tls(plain) if scheme == "https" else plain as stream:
+            stream.sendall(REQUEST)
+            for piece in _pieces(stream, until):
+                line += piece
+    except TimeoutError:
+        if line:
+            return "other", None, f"began to answer and took longer than {timeout:g} s"
+        return "silent", None, f"took the connection and sent nothing for {timeout:g} s"
+    except OSError as err:
+        return "other", None, f"does not answer ({_reason(err)})"
+    return _read(line)
+
+
+def _in_tls(plain):
+    # A certificate is made out to the site's name, and who answers here is known by its process.
+    context = ssl._create_unverified_context()
+    return context.wrap_socket(plain)
+
+
+def _pieces(stream, until):
+    """
+    Yield what comes until the end of the first line, or of the stream.
+    """
+    length, piece = 0, b"."
+    while piece and b"\n" not in piece and length < LONGEST_LINE:
+        left = until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        stream.settimeout(left)
+        piece = stream.recv(LONGEST_LINE)
+        length += len(piece)
+        yield piece
+
+
+def _read(line):
+    status = STATUS_LINE.match(line)
+    if status:
+        return "answered", int(status[1]), f"answered {int(status[1])}"
+    if line:
+        return "other", None, "answers, and not in HTTP"
+    return "other", None, "closed the connection without an answer"
+
+
+def _reason(err):
+    return getattr(err, "reason", None) or err.strerror or str(err) or type(err).__name__

@@ -1,0 +1,83 @@
+"""
+What the answers of a living process, or of the site's own proof, are taken for.
+"""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tests.unit.minion.loading import load
+
+SEEN = {"main": 4711, "executable": "/usr/sbin/apache2", "listens": [["0.0.0.0", 80]]}
+URL = "http://127.0.0.1/health"
+ANSWERED = {"verdict": "answered", "status": 503, "said": "http://127.0.0.1:80 answered 503"}
+SILENT = {"verdict": "silent", "status": None, "said": "silent"}
+OTHER = {"verdict": "other", "status": None, "said": "other"}
+
+
+def proof(answer: Any, url: str = URL, **settings: Any) -> Any:
+    service = {"url": url, "statuses": [], "timeout": 10, "host": None, "beyond_loopback": False}
+    asked: list[Any] = []
+
+    def ask(*question: Any) -> Any:
+        asked.append(question)
+        return answer
+
+    module: Any = load("_utils/_dynatrace_remedy_probe.py")
+    module.dynatrace_http = SimpleNamespace(ask=ask, port=load("_utils/dynatrace_http.py").port)
+    found = module.proof({**service, **settings}, SEEN)
+    assert asked == [(url, 10, None, False)]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("findings", "verdict"),
+    [
+        ([ANSWERED], "serves"),
+        ([SILENT, OTHER, ANSWERED], "serves"),
+        ([SILENT, SILENT], "silent"),
+        ([SILENT, OTHER], "unclear"),
+        ([OTHER], "unclear"),
+        ([], "unclear"),
+    ],
+)
+def test_any_answer_is_one_and_only_silence_everywhere_is_stuck(
+    findings: list[Any], verdict: str
+) -> None:
+    """A 503 of a dead backend is an answer; a refusal, or what is no HTTP, proves nothing."""
+    told = load("_utils/_dynatrace_remedy_probe.py").judged(findings)
+    assert told["verdict"] == verdict and told["said"]
+
+
+@pytest.mark.parametrize(
+    ("status", "statuses", "verdict"),
+    [
+        (200, [], "serves"),
+        (404, [], "serves"),
+        (500, [], "fails"),
+        (503, [503], "serves"),
+        (200, [204], "fails"),
+    ],
+)
+def test_the_sites_own_statuses_count(status: int, statuses: list[int], verdict: str) -> None:
+    """Without any, every one below 500."""
+    found = proof({"status": status, "problem": None}, statuses=statuses)
+    assert found["verdict"] == verdict and f"{URL} answered {status}" in found["said"]
+
+
+def test_no_answer_at_the_sites_url_fails_its_proof() -> None:
+    """Refused and too late alike: the site has said that this is what serving means."""
+    found = proof({"status": None, "problem": "refused"})
+    assert found == {"verdict": "fails", "said": "refused"}
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:8080/", "https://127.0.0.1/", "https://[::1]/", "http://[::1]:81/"]
+)
+def test_an_answer_of_somebody_else_proves_nothing(url: str) -> None:
+    """Another program holds that port; neither is the service down for that."""
+    found = proof({"status": 200, "problem": None}, url)
+    assert found["verdict"] == "unclear" and "does not hold its port" in found["said"]
