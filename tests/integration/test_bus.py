@@ -7,9 +7,11 @@ The order of the tests matters to one: the last kills the publisher, which Salt 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+import salt.client
 import salt.config
 import salt.payload
 import salt.utils.event
@@ -123,6 +125,34 @@ def test_a_return_that_the_engine_could_not_hear_is_found_in_the_job_cache(
     assert RESPAWNS or stage.log("discarding slow subscriber") > dropped
     # It answers what it is asked over the bus.
     assert stage.salt.run("dynatrace.status")["dynatrace"]["api"] == "ok"
+
+
+def test_a_remedy_behind_another_state_run_is_not_healed_before_it_ran(stage: BusStage) -> None:
+    """
+    Salt 3008 puts it into the minion's queue and runs it later under the same job id; earlier releases wait in the job.
+    """
+    client = salt.client.get_local_client(str(stage.salt.config_dir / "master"))
+    blocking = client.cmd_async(MINION, "state.single", ["cmd.run", "sleep 4"])
+    running = salt_runs(stage, blocking)
+    stage.until(running, 30, "another state run is in progress")
+    problem = stage.tenant.open_problem(stage.process)
+    stage.until(lambda: stage.attempts(problem), PATIENCE_S, "it is ordered")
+    ((attempt, jid),) = stage.attempts(problem)
+    query = "SELECT state FROM attempts WHERE attempt_id = ?"
+    stage.until(lambda: stage.ledger(query, attempt) == [("running",)], PATIENCE_S, "it is taken")
+    over = stage.salt.events.wait_for(f"salt/job/{blocking}/ret/{MINION}", 30)
+    done = stage.healed(problem, PATIENCE_S)
+    assert over.at < done.at
+    assert (done.data["attempt_id"], stage.executions(attempt)) == (attempt, 1)
+    assert [one.data["jid"] for one in stage.salt.events.events(f"salt/job/{jid}/ret/*")] == [jid]
+
+
+def salt_runs(stage: BusStage, jid: str) -> Callable[[], bool]:
+    """
+    Return what tells whether a job has begun on the minion: its file is in the minion's proc directory.
+    """
+    cachedir = stage.salt.call("config.get", "cachedir", tgt=MINION)[MINION]
+    return lambda: (Path(cachedir) / "proc" / jid).exists()
 
 
 def flood(stage: BusStage) -> None:
