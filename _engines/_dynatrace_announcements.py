@@ -25,7 +25,8 @@ from _dynatrace_reports import Reports
 from _dynatrace_targets import Target
 
 #: Why a person is called by a comment of its own; else the comment on the attempt says it.
-_TOLD = ("attempts spent", "not connected", "contradictory returns", STILL_OPEN)
+_ALWAYS_TOLD = (DISAGREE, Reason.JOB_CACHE.value)
+_TOLD = (*_ALWAYS_TOLD, "attempts spent", "not connected", "contradictory returns", STILL_OPEN)
 
 
 class Announcements:
@@ -89,8 +90,8 @@ class Announcements:
         Say that a person must look; return the episode as it then is.
         """
         self.announce(episode, "escalated", (), held, now, reason=reason)
-        tried = reason in _TOLD and bool(episode.attempts)
-        if self._comments and episode.problem.problem_id and (tried or reason == DISAGREE):
+        wanted = reason in (_TOLD if episode.attempts else _ALWAYS_TOLD)
+        if self._comments and episode.problem.problem_id and wanted:
             text = escalation_comment(reason, episode, self._policy, self._disputed(episode, held))
             own = escalation_marker(episode, reason)
             self._ledger.add_comment(own, episode.problem.problem_id, text, now)

@@ -25,6 +25,7 @@ import _dynatrace_errors as errors
 import _dynatrace_feedback as feedback_
 import _dynatrace_hearer as hearer_
 import _dynatrace_intake as intake_
+import _dynatrace_job_cache as job_cache
 import _dynatrace_key as key_
 import _dynatrace_ledger as ledger_
 import _dynatrace_loop as loop_
@@ -83,7 +84,7 @@ def build(instance: str, config: Config, master: Master) -> loop_.Loop:
     feedback = (
         feedback_.Feedback(instance, ledger, client) if client and config.get("feedback") else None
     )
-    jobs = master.jobs()
+    jobs = job_cache.watched(master.jobs(), instance)
     # Without a job cache nothing proves who answered; then nobody is asked.
     presence = presence_.Presence(instance, master.ping, jobs.returns) if jobs.cached else None
     recall = recall_.Recall(instance, master.recall, jobs) if jobs.cached else None

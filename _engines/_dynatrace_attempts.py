@@ -8,12 +8,12 @@ recorded. What becomes of an order is followed by ``_dynatrace_orders``, and how
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import replace
 
 from _dynatrace_announcements import Announcements, name_of, why_nobody
-from _dynatrace_errors import ApiError, LedgerError
-from _dynatrace_heals import NOTICES_S, contradicted, may_call, person_called, serves, serves_for
+from _dynatrace_errors import ApiError, JobCacheError, LedgerError
+from _dynatrace_heals import contradicted, may_call, person_called, serves
 from _dynatrace_ledger import Episode, Ledger
 from _dynatrace_orders import FRESH_S, Orders
 from _dynatrace_orders import TAKE_S as TAKE_S
@@ -24,27 +24,21 @@ from _dynatrace_recall import Recall
 from _dynatrace_recovery import Recovery, next_attempt, record, together
 from _dynatrace_reports import Reports
 from _dynatrace_targets import Target
+from _dynatrace_waits import RECHECK_S, may_have_changed, until_next
 
 log = logging.getLogger(__name__)
 
-RECHECK_S = 60.0
-#: What is unmatched may be matched later: a minion is accepted, a grain appears. The longer it lasts, the rarer.
-REMATCH_FIRST_S = 30.0
-REMATCH_CAP_S = 300.0
 #: Attempts are counted over a week at most, the largest window that the configuration allows.
 PAST_S = 7 * 86400.0
 #: Who waits for room is looked at again now and then, also when nothing seems to have become free.
 ROOM_S = 60.0
 
-_WAITING = {
-    Reason.STORM: "room",
-    Reason.IN_PROGRESS: "room",
-    Reason.PAUSED: "paused",
-    Reason.NOT_CONNECTED: "minion",
-}
-#: Held since nothing more is tried in this episode, or since the process is known to serve.
+#: What cannot be read now is tried again after this time.
+UNREADABLE_S = 15.0
+#: Held since nothing more is tried in this episode.
 _SPENT = (Reason.ATTEMPTS_SPENT, Reason.REFUSED, Reason.UNPROVED)
-_SERVES = (Reason.HEALED, Reason.HEALTHY)
+#: Held for what may pass by itself; a person is called when it lasts.
+_AWAY = (Reason.NOT_CONNECTED, Reason.JOB_CACHE)
 
 
 class Attempts:
@@ -97,11 +91,13 @@ class Attempts:
         """
         return self._is_accepted(name)
 
-    def expire(self, now: float, bus_works: bool = True) -> list[str]:
+    def expire(self, now: float, bus_works: bool = True, unread: Container[str] = ()) -> list[str]:
         """
         Bring forward what waited too long: orders that no job took, and jobs that did not return.
+
+        ``unread`` are attempts of which the job cache could not be read: of them nothing is known.
         """
-        return self._orders.expire(now, bus_works)
+        return self._orders.expire(now, bus_works, unread)
 
     def order(self, now: float) -> list[str]:
         """
@@ -151,19 +147,24 @@ class Attempts:
         if episode.announced and self._policy.awaits(episode.resolution):
             episode = self._rematch(episode, now)
         go, held = self._verdicts(episode, busy, limit, now)
-        if now - episode.read > FRESH_S and (go or _may_have_changed(episode, held)):
+        if now - episode.read > FRESH_S and (go or may_have_changed(episode, held)):
             fresh = self._reread(episode, now)
             if fresh is None:
                 return []
             episode = fresh
             go, held = self._verdicts(episode, busy, limit, now)
         said: list[str] = []
-        while go and (known := self._recovery.take_over(episode, go, now)) is not None:
-            said.append(
-                f"attempt {known.attempts} for {name_of(episode)} is in the job cache already"
-            )
-            episode = known
-            go, held = self._verdicts(episode, busy, limit, now)
+        try:
+            while go and (known := self._recovery.take_over(episode, go, now)) is not None:
+                said.append(
+                    f"attempt {known.attempts} for {name_of(episode)} is in the job cache already"
+                )
+                episode = known
+                go, held = self._verdicts(episode, busy, limit, now)
+            if any(verdict.reason is Reason.NOT_CONNECTED for _, verdict in held):
+                self._recovery.sent_to(episode, now)  # Perhaps the answers only cannot be read.
+        except JobCacheError:
+            go, held = [], _unknown(go, held, now)
         with self._ledger.transaction():
             if go:
                 said.append(self._attempt(episode, go, held, now))
@@ -174,15 +175,15 @@ class Attempts:
                 said.append(f"opened {name_of(episode)}, {why_nobody(episode, held)}")
                 episode = replace(episode, announced=True)
             spent = [verdict.reason.value for _, verdict in held if verdict.reason in _SPENT]
-            gone = [target for target, verdict in held if verdict.reason is Reason.NOT_CONNECTED]
+            away = [verdict.reason.value for _, verdict in held if verdict.reason in _AWAY]
             if now - episode.opened <= self._policy.attempt_window:
-                gone = []  # It may only be restarting.
-            why = spent[0] if spent else "not connected" if gone else None
+                away = []  # It may only be restarting.
+            why = next(iter(spent + away), None)
             why = why or contradicted(self._ledger, episode, held, self._policy, now)
             if why and may_call(episode, why):
                 episode = self._told.escalate(episode, why, now, held)
                 said.append(f"escalated {name_of(episode)}: {why}")
-            decided = self._next(episode, held, now)
+            decided = until_next(self._ledger, self._policy, episode, held, now)
             if decided != self._ledger.episode(episode.problem_key, episode.episode):
                 self._ledger.save_episode(decided)
             return said
@@ -248,35 +249,16 @@ class Attempts:
         minions = ", ".join(dict.fromkeys(target.minion for target in go))
         return f"attempt {number} for {name_of(episode)} on {minions}"
 
-    def _next(self, episode: Episode, held: list[tuple[Target, Verdict]], now: float) -> Episode:
-        """
-        Return the episode with the time at which, or the thing for which, it is to be decided again.
-        """
-        times: list[float] = []
-        waiting = None
-        for target, verdict in held:
-            if verdict.reason in _WAITING:
-                waiting = _WAITING[verdict.reason]
-            if verdict.reason in (Reason.COOLDOWN, Reason.STORM) and verdict.until is not None:
-                times.append(verdict.until)
-            if verdict.reason in (Reason.MAINTENANCE, Reason.NOT_ACCEPTED, Reason.NOT_CONNECTED):
-                times.append(now + RECHECK_S)
-            if verdict.reason in _SERVES:
-                since = serves_for(self._ledger, episode, target, now)
-                wait = min(max(since, RECHECK_S), REMATCH_CAP_S)
-                # Then what the minion found is compared with what the evidence shows.
-                left = NOTICES_S - since
-                times.append(now + (min(wait, left) if left > 0 else wait))
-        if self._policy.awaits(episode.resolution):
-            times.append(now + min(max(now - episode.opened, REMATCH_FIRST_S), REMATCH_CAP_S))
-        return replace(episode, due=min(times, default=None), waiting=waiting)
 
-
-def _may_have_changed(episode: Episode, held: list[tuple[Target, Verdict]]) -> bool:
+def _unknown(
+    go: list[Target], held: list[tuple[Target, Verdict]], now: float
+) -> list[tuple[Target, Verdict]]:
     """
-    Tell whether a reading may show what the list of problems does not: the end of a maintenance window, a new failure.
-
-    An episode that was never read, since it was left alone at first, is read too.
+    Return the verdicts where the job cache cannot be read: nobody is ordered anything, and nobody is said to be away.
     """
-    hidden = (Reason.MAINTENANCE, *_SERVES)
-    return not episode.read or any(verdict.reason in hidden for _, verdict in held)
+    verdict = Verdict(Reason.JOB_CACHE, now + UNREADABLE_S)
+    kept = [
+        (target, verdict if before.reason is Reason.NOT_CONNECTED else before)
+        for target, before in held
+    ]
+    return kept + [(target, verdict) for target in go]

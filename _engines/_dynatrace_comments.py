@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from _dynatrace_envelope import iso
-from _dynatrace_heals import DISAGREE, NOTICES_S, STILL_OPEN
+from _dynatrace_heals import BESIDE, DISAGREE, NOTICES_S, STILL_OPEN
 from _dynatrace_ledger import Action, Attempt, Episode
 from _dynatrace_policy import FAILED, Policy
 from _dynatrace_problems import DOWN_EVENTS, Problem
@@ -94,6 +94,7 @@ def escalation_comment(
         return "\n".join([f"{said} A person must look.", *disputed[:20], own])
     detail = {
         "not connected": f"a minion does not answer, for more than {policy.attempt_window:g} s",
+        "job cache unreadable": "nothing is ordered until the master's job cache can be read, see salt-run dynatrace.check",
         "contradictory returns": "one said that the service was healed, another in the same minion's name that it was not",
         STILL_OPEN: "the service was proved to serve, and Dynatrace does not close the problem: it may mean another one",
     }.get(reason, f"{policy.max_attempts} in {policy.attempt_window:g} s")
@@ -122,9 +123,9 @@ def dispute(problem: Problem, target: Target, found: Action) -> str:
 
 def escalation_marker(episode: Episode, reason: str) -> str:
     """
-    Return the marker of an episode's escalation; after one to what serves there may be another.
+    Return the marker of an episode's escalation; after one beside whom the engine goes on there may be another.
     """
-    what = reason if reason in (STILL_OPEN, DISAGREE) else "escalated"
+    what = reason if reason in BESIDE else "escalated"
     return marker(f"{what} {episode.episode}", episode.problem_key)
 
 

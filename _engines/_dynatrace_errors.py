@@ -9,6 +9,7 @@ The errors of the engine, classed by what their reader can do about them.
     │   ├── LedgerInUse     by another process
     │   └── LedgerDamaged   and never will be: it must be opened anew
     ├── GrainsUnknown       the master's caches do not give what is asked of a minion; says what helps
+    ├── JobCacheError       the master's job cache cannot be read: nothing is known of its jobs
     ├── NotificationError   a notification in which no problem can be recognised
     └── ApiError            a request to the Dynatrace API that did not give what was asked
         ├── AuthError         401, 403: token or scope; waiting does not help
@@ -70,6 +71,12 @@ class LedgerDamaged(LedgerError):
 class GrainsUnknown(DynatraceError):
     """
     The master cannot tell the grains of a minion, or which minions are accepted; the text says why and what helps.
+    """
+
+
+class JobCacheError(DynatraceError):
+    """
+    The master's job cache cannot be read; what it holds of a job is not known.
     """
 
 

@@ -13,10 +13,11 @@ from _dynatrace_ledger import Action, Episode, Ledger
 from _dynatrace_policy import Policy, Reason, Verdict
 from _dynatrace_targets import Target, last_failure
 
-#: Why a person is called to what serves; the engine goes on beside them, and may call again when that goes wrong.
+#: Why a person is called to what serves.
 STILL_OPEN = "still open"
 DISAGREE = "the two disagree"
-_BESIDE = (STILL_OPEN, DISAGREE)
+#: Why a person is called beside whom the engine goes on.
+BESIDE = (STILL_OPEN, DISAGREE, Reason.JOB_CACHE.value)
 #: Dynatrace closes a problem within minutes of the end of its last event.
 CLOSES_S = 3600.0
 #: By then its evidence shows that a process is back.
@@ -67,16 +68,16 @@ def serves(ledger: Ledger, episode: Episode, target: Target) -> Reason | None:
 
 def may_call(episode: Episode, why: str) -> bool:
     """
-    Tell whether a person is called for a reason: they were not yet, or only to what serves, and now it goes wrong.
+    Tell whether a person is called for a reason: they were not yet, or the engine went on, and now that goes wrong.
     """
-    return episode.escalated is None if why in _BESIDE else not person_called(episode)
+    return episode.escalated is None if why in BESIDE else not person_called(episode)
 
 
 def person_called(episode: Episode) -> bool:
     """
     Tell whether a person was called for good: the engine does not go on beside them.
     """
-    return episode.escalated not in (None, *_BESIDE)
+    return episode.escalated not in (None, *BESIDE)
 
 
 def serves_for(ledger: Ledger, episode: Episode, target: Target, now: float) -> float:

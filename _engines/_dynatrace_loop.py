@@ -159,7 +159,9 @@ class Loop:
         self._note(seen, now)
         parts.announcer.watch()
         parts.intake.patience.begin()
-        said += parts.attempts.expire(now, bus_works=not parts.announcer.broken)
+        said += parts.attempts.expire(
+            now, bus_works=not parts.announcer.broken, unread=self._returns.unread
+        )
         said += parts.attempts.order(now)
         self._hand_over()
         self._housekeeping(now)

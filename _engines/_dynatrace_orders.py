@@ -7,12 +7,12 @@ again under the same ids.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import replace
 from typing import Any
 
 from _dynatrace_announcements import name_of
-from _dynatrace_errors import ApiError
+from _dynatrace_errors import ApiError, JobCacheError
 from _dynatrace_events import tag
 from _dynatrace_ledger import Attempt, Episode, Ledger, Memory
 from _dynatrace_outcomes import Outcomes
@@ -77,14 +77,17 @@ class Orders:
         self._outcomes = outcomes
         self._recall = recall
 
-    def expire(self, now: float, bus_works: bool = True) -> list[str]:
+    def expire(self, now: float, bus_works: bool = True, unread: Container[str] = ()) -> list[str]:
         """
         Bring forward what waited too long: orders that no job took, and jobs that did not return.
 
-        Orders wait while the bus fails: nobody can take them, and nobody is to blame for it.
+        Orders wait while the bus fails: nobody can take them, and nobody is to blame for it. So do those in ``unread``:
+        what the job cache would tell of them is not known.
         """
         said: list[str] = []
         for attempt in self._ledger.open_attempts():
+            if attempt.attempt_id in unread:
+                continue
             if attempt.state == "running":
                 if now > (attempt.started or now) + self._policy.outcome_timeout:
                     said += self._end_unreturned(attempt, now)
@@ -107,9 +110,12 @@ class Orders:
         if self._recall is not None:
             actions = self._ledger.actions(attempt.attempt_id)
             waiting = {action.minion for action in actions if action.state == "waiting"}
-            remembered = self._recall.of(attempt, waiting)
+            try:
+                remembered = self._recall.of(attempt, waiting)
+            except JobCacheError:
+                remembered = None
         if remembered is None:
-            return []  # They are being asked.
+            return []  # They are being asked, or what they answer cannot be read.
         self._outcomes.lose(attempt, remembered, now)
         return [f"attempt {attempt.attempt_id[:12]} did not return"]
 

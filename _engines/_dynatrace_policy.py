@@ -41,6 +41,7 @@ class Reason(enum.Enum):
     HEALTHY = "already healthy"
     REFUSED = "refused"
     UNPROVED = "not proved"
+    JOB_CACHE = "job cache unreadable"
     ONE_OF_MANY = "one of many hosts"
     MATCHED_BY_NAME = "matched by name only"
 

@@ -16,6 +16,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from _dynatrace_errors import JobCacheError
+
 log = logging.getLogger(__name__)
 
 #: A minion that is there answers within this time.
@@ -129,7 +131,11 @@ class Presence(threading.Thread):
         Note who answered; a question is open until all did, or for a while.
         """
         until, wanted = question
-        for minion in wanted & set(self._returns(jid)):
+        try:
+            told = set(self._returns(jid))
+        except JobCacheError:
+            told = set()
+        for minion in wanted & told:
             wanted.discard(minion)
             if minion in self._asked:
                 self._answered[minion] = self._asked[minion][1]

@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+from _dynatrace_errors import JobCacheError
 from _dynatrace_jobs import ENDS, Jobs
 from _dynatrace_ledger import Attempt, Memory
 
@@ -55,14 +56,15 @@ class Recall(threading.Thread):
         self._waiting: dict[str, float] = {}
         #: By attempt id: the question's job id, until when, and whose answers are wanted. The thread's own.
         self._open: dict[str, tuple[str, float, set[str]]] = {}
-        self._answers: dict[str, dict[str, Memory]] = {}
+        self._answers: dict[str, dict[str, Memory] | None] = {}
         self.on_answer: Callable[[], None] = lambda: None
 
     def of(self, attempt: Attempt, minions: set[str]) -> Mapping[str, Memory] | None:
         """
         Return the ends that minions remember of an attempt; None: they were asked and may answer yet.
 
-        Only those that its job went to are asked: an orchestration's end is more than what a minion knows.
+        Only those that its job went to are asked: an orchestration's end is more than what a minion knows. What cannot
+        be read of their answers is asked for again. Raises JobCacheError.
         """
         own = attempt.attempt_id
         until = self._waiting.get(own)
@@ -115,14 +117,20 @@ class Recall(threading.Thread):
         Settle a question when all answered, or for a while not all did.
         """
         jid, until, wanted = self._open[own]
-        told = self._jobs.returns(jid)
+        try:
+            told = self._jobs.returns(jid)
+        except JobCacheError:
+            if time.monotonic() > until:
+                self._open.pop(own)
+                self._settle(own, None)
+            return
         if wanted <= set(told) or time.monotonic() > until:
             now = self._clock()
             found = {minion: memory(told.get(minion), own, now) for minion in wanted}
             self._open.pop(own)
             self._settle(own, {name: known for name, known in found.items() if known is not None})
 
-    def _settle(self, own: str, found: dict[str, Memory]) -> None:
+    def _settle(self, own: str, found: dict[str, Memory] | None) -> None:
         self._answers[own] = found
         self.on_answer()
 

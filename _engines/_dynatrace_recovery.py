@@ -39,15 +39,24 @@ class Recovery:
         self._is_accepted = is_accepted
         self._sent_to = sent_to
 
+    def sent_to(self, episode: Episode, now: float) -> list[str] | None:
+        """
+        Return whom the job of the next attempt was sent to already; None: there is no such job.
+
+        Raises JobCacheError.
+        """
+        return None if self._sent_to is None else self._sent_to(next_attempt(episode, now).jid)
+
     def take_over(self, episode: Episode, go: list[Target], now: float) -> Episode | None:
         """
         Take over the next attempt if its job exists already, and return the episode as it then is; None: it does not.
 
         An attempt is recorded before its job can exist. So the ledger was lost, or is an old one: to order it again
-        would heal nothing, since no minion runs an attempt twice, and the old outcome would pass for the new one.
+        would heal nothing, since no minion runs an attempt twice, and the old outcome would pass for the new one. Raises
+        JobCacheError.
         """
         attempt = next_attempt(episode, now)
-        minions = self._sent_to(attempt.jid) if self._sent_to is not None else None
+        minions = self.sent_to(episode, now)
         if minions is None:
             return None
         # An orchestration is filed under the master's own id, and concerns all.

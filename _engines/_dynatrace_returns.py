@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from _dynatrace_attempts import Attempts
+from _dynatrace_errors import JobCacheError
 from _dynatrace_jobs import Jobs, judge
 from _dynatrace_ledger import Attempt, Ledger, Memory
 from _dynatrace_policy import FAILED
@@ -47,6 +48,8 @@ class Returns:
         #: The same keys, where a bad return was heard: until when that is of interest.
         self._bad: dict[tuple[str, str], float] = {}
         self._next_reconcile = 0.0
+        #: Attempts of which the job cache could not be read at the last look: how they stand is not known.
+        self.unread: set[str] = set()
 
     def hear(self, jid: str, what: str, minion: str | None, data: Mapping[str, Any]) -> None:
         """
@@ -106,7 +109,12 @@ class Returns:
             # Also those that are not known to be fired: the engine may have been killed in between.
             attempts += self._ledger.open_attempts()
         for attempt in {attempt.attempt_id: attempt for attempt in attempts}.values():
-            self._look_up(attempt, now)
+            try:
+                self._look_up(attempt, now)
+            except JobCacheError:
+                self.unread.add(attempt.attempt_id)
+            else:
+                self.unread.discard(attempt.attempt_id)
         self._drop_unproved(now)
         self._compare(now)
 
@@ -116,6 +124,8 @@ class Returns:
     def _look_up(self, attempt: Attempt, now: float) -> None:
         """
         Bring an attempt up to what the job cache knows: events may be forged by a minion, the cache may not.
+
+        Raises JobCacheError.
         """
         if not self._jobs.cached:
             self._believe(attempt, now)
@@ -200,8 +210,11 @@ class Returns:
 
     def _drop_unproved(self, now: float) -> None:
         for (jid, minion), (until, _) in list(self._unproved.items()):
-            if not self._by_jid(jid):
+            attempts = self._by_jid(jid)
+            if not attempts:
                 del self._unproved[jid, minion]
+            elif now > until and any(one.attempt_id in self.unread for one in attempts):
+                del self._unproved[jid, minion]  # Whether it is there is not known.
             elif now > until:
                 del self._unproved[jid, minion]
                 log.log(

@@ -75,7 +75,7 @@ import _dynatrace_config as configuration
 import _dynatrace_entries as entries
 import _dynatrace_errors as errors
 import _dynatrace_grains as grains_
-import _dynatrace_jobs as jobs_
+import _dynatrace_job_cache as job_cache
 import salt.cache
 import salt.client
 import salt.key
@@ -234,27 +234,11 @@ def _jobs():
     """
     Return access to the master's job cache, through the returner that the master writes it with.
     """
-    name = __opts__.get("ext_job_cache") or __opts__.get("master_job_cache") or "local_cache"
+    option = "ext_job_cache" if __opts__.get("ext_job_cache") else "master_job_cache"
+    name = __opts__.get(option) or "local_cache"
     cached = bool(__opts__.get("job_cache", True) or __opts__.get("ext_job_cache"))
     returners = salt.minion.MasterMinion(
         __opts__, states=False, rend=False, matcher=False, whitelist=[name]
     ).returners
 
-    def ask(function, jid):
-        try:
-            return returners[f"{name}.{function}"](jid) or {}
-        except Exception as err:  # noqa: BLE001 - What a returner raises is its own; the job may be half written.
-            log.debug("the job cache does not give %s of %s yet: %s", function, jid, err)
-            return {}
-
-    def sent_to(jid):
-        load = ask("get_load", jid)
-        if not load:
-            return None if cached else []
-        found = load.get("Minions") or load.get("minions") or load.get("tgt") or []
-        return [found] if isinstance(found, str) else list(found)
-
-    def returns(jid):
-        return ask("get_jid", jid)
-
-    return jobs_.Jobs(sent_to, returns, cached)
+    return job_cache.through(name, option, returners, cached)

@@ -30,7 +30,7 @@ ALLOWED = {
     ("_engines/dynatrace.py", "_publish", "cmd_async"): (
         "bounded by the master's own `timeout`, in a thread that does nothing else"
     ),
-    ("_engines/dynatrace.py", "_jobs.ask", "[{name}]"): (
+    ("_engines/_dynatrace_job_cache.py", "through.ask", "[full]"): (
         "the returner of the job cache, without which the master itself does nothing"
     ),
     ("_engines/_dynatrace_assembly.py", "wait_for_ledger", "sleep"): (

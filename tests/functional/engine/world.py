@@ -21,6 +21,7 @@ import _dynatrace_episodes as episodes_
 import _dynatrace_feedback as feedback_
 import _dynatrace_hearer as hearer_
 import _dynatrace_intake as intake_
+import _dynatrace_job_cache as job_cache
 import _dynatrace_jobs as jobs_
 import _dynatrace_ledger as ledger_
 import _dynatrace_loop as loop_
@@ -32,6 +33,7 @@ import _dynatrace_presence as presence_
 import _dynatrace_recall as recall_
 import _dynatrace_reports as reports_
 import _dynatrace_status as status_
+from _dynatrace_errors import JobCacheError
 from _dynatrace_ledger import Attempt, Memory
 from _dynatrace_parts import Parts
 
@@ -134,11 +136,26 @@ class JobCache:
         self.sent: dict[str, list[str]] = {}
         self.returned: dict[str, dict[str, Any]] = {}
         self.cached = True
+        #: Whether it can be read, as a whole and of single jobs.
+        self.readable = True
+        self.unreadable: set[str] = set()
 
     def jobs(self) -> jobs_.Jobs:
         if not self.cached:
             return jobs_.Jobs(lambda _: [], lambda _: {}, cached=False)
-        return jobs_.Jobs(self.sent.get, lambda jid: self.returned.get(jid, {}))
+        return jobs_.Jobs(self._sent_to, self._returns)
+
+    def _sent_to(self, jid: str) -> list[str] | None:
+        self._read(jid)
+        return self.sent.get(jid)
+
+    def _returns(self, jid: str) -> Mapping[str, Any]:
+        self._read(jid)
+        return self.returned.get(jid, {})
+
+    def _read(self, jid: str) -> None:
+        if not self.readable or jid in self.unreadable:
+            raise JobCacheError("redis.get_load of `ext_job_cache` failed, ConnectionError: gone")
 
 
 class World:
@@ -198,7 +215,7 @@ class World:
         self.feedback = (
             feedback_.Feedback("test", self.ledger, client, lambda: self.now) if client else None
         )
-        jobs = self.cache.jobs()
+        jobs = job_cache.watched(self.cache.jobs(), "test")
         self.presence = (
             presence_.Presence("test", self._ping, jobs.returns, lambda: self.now)
             if jobs.cached

@@ -263,7 +263,7 @@ def test_the_reasons_are_the_documented_phrases() -> None:
     }
     documented |= {"not allowed", "not accepted", "not connected"}
     documented |= {"healed", "one of many hosts", "matched by name only"}
-    documented |= {"already healthy", "refused", "not proved"}
+    documented |= {"already healthy", "refused", "not proved", "job cache unreadable"}
     assert documented == {reason.value for reason in Reason}
 
 

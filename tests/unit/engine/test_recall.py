@@ -11,6 +11,7 @@ from typing import Any
 
 import _dynatrace_recall as recall_
 import pytest
+from _dynatrace_errors import JobCacheError
 from _dynatrace_jobs import Jobs, judge
 from _dynatrace_ledger import Attempt
 
@@ -191,3 +192,29 @@ def test_a_question_that_blocks_holds_nothing_up_for_ever(monkeypatch: pytest.Mo
     later = time.monotonic() + recall_.GIVE_UP_S + 1
     monkeypatch.setattr(recall_.time, "monotonic", lambda: later)
     assert asker.of(attempt(), {"web01"}) == {}
+
+
+def test_an_answer_that_cannot_be_read_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    The question is asked again then, and the attempt is not lost for it.
+    """
+    ended = "2024-07-21T07:00:00Z"
+    record = {"id": OWN, "taken": ended, "finished": ended, "now": ended}
+    asker = recall({"web01": {"return": record}}, ["web01"])
+    readable = asker._jobs.returns
+
+    def fails(_: str) -> Any:
+        raise JobCacheError("gone")
+
+    monkeypatch.setattr(asker, "_jobs", Jobs(asker._jobs.minions, fails))
+    assert asker.of(attempt(), {"web01"}) is None
+    asker.ask_all()
+    later = time.monotonic() + recall_.ANSWER_S + 1
+    monkeypatch.setattr(recall_.time, "monotonic", lambda: later)
+    asker.ask_all()
+    assert asker.of(attempt(), {"web01"}) is None
+    monkeypatch.setattr(asker, "_jobs", Jobs(asker._jobs.minions, readable))
+    assert asker.of(attempt(), {"web01"}) is None
+    asker.ask_all()
+    found = asker.of(attempt(), {"web01"})
+    assert found is not None and list(found) == ["web01"]

@@ -1,0 +1,109 @@
+"""
+How the master's job cache is read, whatever its returner does.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import _dynatrace_job_cache as job_cache
+import pytest
+from _dynatrace_errors import JobCacheError
+from _dynatrace_outage import Outage
+
+JID = "20240721065959123456"
+
+
+def raises(*_: Any) -> Any:
+    raise ConnectionError("Error 111 connecting to redis:6379")
+
+
+def cache(**functions: Callable[..., Any]) -> Any:
+    """
+    Return access through a returner that has these functions only.
+    """
+    known = {f"redis.{name}": function for name, function in functions.items()}
+    return job_cache.through("redis", "ext_job_cache", known, True)
+
+
+def test_a_job_that_is_not_there_is_none() -> None:
+    """
+    Returners say so in two ways.
+    """
+    for nothing in (None, {}):
+        jobs = cache(
+            get_load=lambda _, found=nothing: found, get_jid=lambda _, found=nothing: found
+        )
+        assert jobs.minions(JID) is None
+        assert jobs.returns(JID) == {}
+
+
+@pytest.mark.parametrize(
+    ("load", "expected"),
+    [
+        ({"Minions": ["web01"], "tgt": "web*"}, ["web01"]),
+        ({"tgt": ["web01", "web02"]}, ["web01", "web02"]),
+        ({"tgt": "web01"}, ["web01"]),
+        ({"fun": "state.apply"}, []),
+    ],
+)
+def test_whom_a_job_was_sent_to_is_in_its_load(load: Any, expected: list[str]) -> None:
+    """
+    Salt's own cache adds the minions, others know the target alone.
+    """
+    assert cache(get_load=lambda _: load).minions(JID) == expected
+
+
+@pytest.mark.parametrize(
+    ("functions", "said"),
+    [
+        (
+            {},
+            "`ext_job_cache` names the returner redis, which cannot be loaded here or has no get_",
+        ),
+        ({"get_load": raises, "get_jid": raises}, "of `ext_job_cache` failed, ConnectionError: "),
+        ({"get_load": lambda _: "x", "get_jid": lambda _: ["x"]}, "gave no mapping"),
+    ],
+)
+def test_a_cache_that_cannot_be_read_is_no_answer(functions: Any, said: str) -> None:
+    """
+    The error names the option and what failed: a returner that is gone, that raises, that gives what it should not.
+    """
+    jobs = cache(**functions)
+    for ask in (jobs.minions, jobs.returns):
+        with pytest.raises(JobCacheError, match=said):
+            ask(JID)
+
+
+def test_it_is_said_once_until_it_has_worked_for_a_while(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    One entry among others that can be read does not make it come and go.
+    """
+    now = [0.0]
+    real = Outage.__init__
+
+    def init(self: Outage, *arguments: Any) -> None:
+        real(self, *arguments, clock=lambda: now[0])
+
+    monkeypatch.setattr(Outage, "__init__", init)
+    fails = {JID}
+    jobs = cache(get_load=lambda jid: raises() if jid in fails else {})
+    jobs = job_cache.watched(jobs, "dynatrace")
+    with caplog.at_level(logging.INFO):
+        for _ in range(4):
+            now[0] += 15
+            with pytest.raises(JobCacheError):
+                jobs.minions(JID)
+            assert jobs.minions("another") is None
+        fails.clear()
+        for _ in range(5):
+            now[0] += 15
+            jobs.minions(JID)
+    texts = [one.getMessage() for one in caplog.records]
+    assert len(texts) == 2
+    assert texts[0].startswith("dynatrace: the job cache cannot be read, and nothing is ordered")
+    assert texts[1] == "dynatrace: the job cache can be read again"
