@@ -10,6 +10,7 @@ import re
 import time
 
 import _dynatrace_ask as bus
+import _dynatrace_cached as cached
 import _dynatrace_reach as reach
 import _dynatrace_reactors as reactors
 import _dynatrace_setup as setup
@@ -44,6 +45,7 @@ def rows(opts, timeout):
     configs = found.guarded("configuration", setup.configs, found, opts, engine) or {}
     asked = found.guarded("tenant", reach.ask_all, configs, engine) or []
     found.guarded("engine", _answers, found, opts, min(ANSWER_S, timeout))
+    found.guarded("job cache", cached.job_cache, found, opts, engine, until)
     found.guarded("minions", _minions, found, opts, engine, until)
     reach.collect(found, asked, until)
     return found.rows

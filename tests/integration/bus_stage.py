@@ -70,10 +70,10 @@ def clone(directory: Path) -> Path:
 
 class BusStage(Started):
     """
-    What the tests of the bus play on.
+    What the tests of the bus play on; ``settings`` are more of the master's.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, **settings: Any) -> None:
         self.tenant = Tenant().start()
         # A minion by its name, and a host that is none: its problems are only reported.
         self.process = self._process(MINION)
@@ -104,7 +104,7 @@ class BusStage(Started):
                 },
             },
             # Of Salt 3008: how many events may wait for one subscriber before it is dropped.
-            settings={"pub_server_write_queue_size": 50},
+            settings={"pub_server_write_queue_size": 50, **settings},
             shipped=("roots.conf",),
             clone=clone(root / "clone"),
             with_api=False,
