@@ -6,6 +6,7 @@ Nothing here changes anything. Each question is bounded: a PID 1 that hangs must
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import os
 import re
@@ -89,7 +90,6 @@ def ask(*command, seconds):
     """
     Return a command that has ended, with its output; raise when it does not end in time.
     """
-    environment = {**os.environ, "LC_ALL": "C", "SYSTEMD_COLORS": "0", "PATH": tools_path()}
     try:
         return subprocess.run(
             command,
@@ -99,13 +99,44 @@ def ask(*command, seconds):
             errors="replace",
             timeout=max(seconds, 0.1),
             check=False,
-            env=environment,
+            env=_environment(),
         )
     except subprocess.TimeoutExpired as err:
         words = " ".join(word for word in command if not word.startswith("--no-"))
         raise CommandExecutionError(f"{words} does not answer within {seconds:g} s") from err
     except OSError as err:
         raise CommandExecutionError(f"{command[0]} cannot be run: {err}") from err
+
+
+@contextlib.contextmanager
+def client(verb, name):
+    """
+    Give systemd an order by a client that waits for its job; one that waits still is ended, and its job is not.
+    """
+    process = subprocess.Popen(
+        ["systemctl", "--no-pager", "--no-ask-password", verb, name],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        errors="replace",
+        env=_environment(),
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        is_over(process, 1)
+        process.stderr.close()
+
+
+def is_over(process, seconds):
+    """
+    Tell whether a process ends within so many seconds.
+    """
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=seconds)
+    return process.returncode is not None
 
 
 def tools_path():
@@ -214,6 +245,10 @@ def default_stop_s():
     """
     said = systemctl("show", "--property", "DefaultTimeoutStopUSec").stdout
     return seconds(said.strip().partition("=")[2]) or 90.0
+
+
+def _environment():
+    return {**os.environ, "LC_ALL": "C", "SYSTEMD_COLORS": "0", "PATH": tools_path()}
 
 
 def _near(unit):

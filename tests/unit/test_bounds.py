@@ -63,6 +63,9 @@ ALLOWED = {
         "a timer kills it, and with it ends what is written to it"
     ),
     ("salt/_utils/_dynatrace_signature.py", "_verify_signature", "wait"): "the same timer",
+    ("salt/_utils/_dynatrace_service_unit.py", "client", "Popen"): (
+        "who gives the order looks at the clock, and it is killed in the end"
+    ),
     ("salt/_utils/_dynatrace_signature.py", "_text", "cp.get_file_str"): (
         "the minion's file client has timeouts and retries of its own"
     ),

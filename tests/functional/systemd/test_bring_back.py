@@ -4,6 +4,8 @@ How apache2 is brought back by a real systemd, out of every trouble; and that no
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 
 import pytest
@@ -306,6 +308,50 @@ def test_one_that_is_stopped_meanwhile_stays_stopped(machine: Machine, apache: T
     assert not told["ok"]
     assert "somebody else" in told["why"]
     assert apache.rests(1) == "inactive/dead"
+
+
+def test_one_that_is_stopped_while_it_starts_is_told_as_that(
+    machine: Machine, apache: Troubled
+) -> None:
+    """Systemd has its start as failed, by a signal: the one of that stop."""
+    apache.hang_start()
+    service = Service(machine)
+    begun = service.begin("start")
+    machine.wait_for(lambda: apache.state == "activating/start-pre")
+    apache.stop()
+    told = service.end(begun)
+    assert not told["ok"]
+    assert "somebody else has stopped it meanwhile" in told["why"]
+    assert "systemd's job cancelled" not in told["done"]
+    assert apache.jobs() == ""
+
+
+def test_a_job_that_fails_for_another_unit_is_told(machine: Machine, apache: Troubled) -> None:
+    """The unit itself knows nothing of it."""
+    machine.write(
+        "/etc/systemd/system/needed.service", "[Service]\nExecStart=/bin/false\nType=oneshot\n"
+    )
+    apache.drop_in("[Unit]\nRequires=needed.service\nAfter=needed.service\n")
+    told = Service(machine).bring_back()
+    assert not told["ok"]
+    assert "A dependency job for apache2.service failed" in told["why"]
+
+
+def test_a_systemd_that_hangs_meanwhile_is_told(machine: Machine, apache: Troubled) -> None:
+    """What it will do when it goes on nobody can take back then, and it is said."""
+    apache.hang_stop("1")
+    apache.start()
+    service = Service(machine)
+    begun = service.begin("restart", 8)
+    machine.wait_for(lambda: apache.state == "deactivating/stop")
+    os.kill(machine.pid, signal.SIGSTOP)
+    try:
+        told = service.end(begun)
+    finally:
+        os.kill(machine.pid, signal.SIGCONT)
+    assert not told["ok"]
+    assert "does not answer within" in told["why"]
+    assert "systemd may carry out its restart once it answers again" in told["why"]
 
 
 def test_a_start_of_somebody_else_is_waited_for(machine: Machine, apache: Troubled) -> None:
