@@ -11,6 +11,7 @@ from typing import Any
 import tornado.concurrent
 from _dynatrace_errors import LedgerError, NotificationError
 from _dynatrace_notifications import parse
+from _dynatrace_unpacking import UNDERSTOOD, TooLarge, coding, unpacked
 from _dynatrace_web import Answer
 
 Future = tornado.concurrent.Future
@@ -37,9 +38,19 @@ class Notifications(Answer):
 
     def refuse(self) -> None:
         """
-        Refuse wrong credentials and a body announced as too large.
+        Refuse wrong credentials, a coding that is not understood, and a body announced as too large.
         """
         if not self.authorized():
+            return
+        self.coding = coding(self.request.headers.get("Content-Encoding", ""))
+        if self.coding is None:
+            self.set_header("Accept-Encoding", UNDERSTOOD)
+            self.answer(
+                415,
+                accepted=False,
+                reason="the Content-Encoding is not understood: send the body as it is, or in one of "
+                + UNDERSTOOD,
+            )
             return
         self.largest = self.served.config.get("webhook.max_body")
         length = self.request.headers.get("Content-Length", "0")
@@ -57,9 +68,12 @@ class Notifications(Answer):
         try:
             # What an API will be asked for need not be read here.
             whole = not self.served.config.get("api_token")
-            notice = parse(bytes(self.body), self.served.config.get("webhook.keys"), whole)
+            body = bytes(self.body)
+            if self.coding:
+                body = unpacked(body, self.coding, self.largest)
+            notice = parse(body, self.served.config.get("webhook.keys"), whole)
         except NotificationError as err:
-            self.answer(400, accepted=False, reason=str(err))
+            self.answer(413 if isinstance(err, TooLarge) else 400, accepted=False, reason=str(err))
             return
         try:
             if notice.test:

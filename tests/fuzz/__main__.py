@@ -8,6 +8,7 @@ measured again without the instrumentation before it counts. Exit code 1 when th
 from __future__ import annotations
 
 import argparse
+import gzip
 import os
 import random
 import subprocess
@@ -79,6 +80,7 @@ def run(name: str, for_seconds: int, findings: Path) -> None:
             "_dynatrace_notifications",
             "_dynatrace_parsing",
             "_dynatrace_problems",
+            "_dynatrace_unpacking",
         ]
     ):
         from tests.fuzz.targets import TARGETS
@@ -86,8 +88,9 @@ def run(name: str, for_seconds: int, findings: Path) -> None:
 
     corpus = findings / "corpus"
     corpus.mkdir(parents=True)
+    wrap = {"answer": lambda body: b"\0" + body, "packed": gzip.compress}.get(name, bytes)
     for number, body in enumerate(seeds()):
-        (corpus / f"seed{number}").write_bytes(b"\0" + body if name == "answer" else body)
+        (corpus / f"seed{number}").write_bytes(wrap(body))
     watch = Watch(TARGETS[name], SLOW_S * INSTRUMENTED)
 
     def mutate(data: bytes, max_size: int, seed: int) -> bytes:
@@ -143,7 +146,9 @@ def main() -> int:
     Fuzz all targets, or those named.
     """
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
-    parser.add_argument("targets", nargs="*", help="notification, api, answer; all unless named")
+    parser.add_argument(
+        "targets", nargs="*", help="notification, packed, api, answer; all unless named"
+    )
     parser.add_argument("--seconds", type=int, default=300, help="for each target")
     parser.add_argument("--findings", type=Path, help="keep corpus and findings in this directory")
     parser.add_argument("--child", help=argparse.SUPPRESS)
@@ -154,7 +159,7 @@ def main() -> int:
     clean = True
     root = given.findings or Path(tempfile.mkdtemp(prefix="fuzz-"))
     root.mkdir(parents=True, exist_ok=True)
-    for name in given.targets or ("notification", "api", "answer"):
+    for name in given.targets or ("notification", "packed", "api", "answer"):
         command = [
             sys.executable,
             "-m",

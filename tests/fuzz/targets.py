@@ -16,10 +16,13 @@ import _dynatrace_fields as fields
 import _dynatrace_notifications as notifications
 import _dynatrace_parsing as parsing
 import _dynatrace_problems as problems
+import _dynatrace_unpacking as unpacking
 import requests
 from _dynatrace_errors import ApiError, NotificationError, UnexpectedAnswer
 from _dynatrace_ledger_notices import _notice_from, _notice_text
 
+#: What a body may be, packed and unpacked.
+MIB = 2**20
 #: With every field mapped, so that this way is taken too.
 KEYS = {
     "pid": "my pid",
@@ -39,6 +42,17 @@ def notification(data: bytes) -> None:
             notice = notifications.parse(data, keys, whole)
             assert _notice_from(_notice_text(notice)) == notice
             assert notice.test or notice.problem_id or notice.display_id or notice.old_pid
+
+
+def packed(data: bytes) -> None:
+    """
+    Unpack a body as if it were either coding, and parse what comes of it.
+    """
+    for name in unpacking.UNDERSTOOD.split(", "):
+        with contextlib.suppress(NotificationError):
+            body = unpacking.unpacked(data, name, MIB)
+            assert len(body) <= MIB
+            notification(body)
 
 
 def api(data: bytes) -> None:
@@ -112,6 +126,15 @@ def _notification_call(data: bytes) -> None:
         notifications.parse(data)
 
 
+def _packed_call(data: bytes) -> None:
+    """
+    A body that claims to be packed and is none, or is all that unpacks to much of the same.
+    """
+    for name in unpacking.UNDERSTOOD.split(", "):
+        with contextlib.suppress(NotificationError):
+            unpacking.unpacked(data, name, MIB)
+
+
 def _listing(data: bytes) -> None:
     with contextlib.suppress(ApiError):
         _Answering(200, data).list_open()
@@ -129,6 +152,7 @@ def _refusal(data: bytes) -> None:
 
 TIMED: dict[str, tuple[Callable[[bytes], None], ...]] = {
     "notification": (_notification_call,),
+    "packed": (_packed_call,),
     "api": tuple(
         _api_call(parse)
         for parse in (parsing.parse_problem, parsing.parse_problem_v1, parsing.parse_entity)
@@ -137,6 +161,7 @@ TIMED: dict[str, tuple[Callable[[bytes], None], ...]] = {
 }
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "notification": notification,
+    "packed": packed,
     "api": api,
     "answer": answer,
 }

@@ -4,7 +4,9 @@ What fuzzing found, and a few seconds of random JSON: the parsers raise what is 
 
 from __future__ import annotations
 
+import gzip
 import json
+import zlib
 from typing import Any
 
 import _dynatrace_parsing as parsing
@@ -14,6 +16,7 @@ from _dynatrace_client import Client
 from _dynatrace_errors import NotificationError, UnexpectedAnswer
 from _dynatrace_fields import MAX_KEYS, is_too_dense
 from _dynatrace_notifications import parse
+from _dynatrace_unpacking import unpacked
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -118,6 +121,34 @@ def test_every_seed_is_survived(name: str, body: bytes) -> None:
     Each documented body goes through each parser, also those that are not meant for it.
     """
     TARGETS[name](b"\0" + body if name == "answer" else body)
+
+
+@pytest.mark.parametrize("body", list(seeds()))
+def test_every_seed_is_the_same_when_it_is_packed(body: bytes) -> None:
+    """
+    What is unpacked is what was packed, and is parsed as that.
+    """
+    assert unpacked(gzip.compress(body), "gzip", MIB) == body
+    assert unpacked(zlib.compress(body), "deflate", MIB) == body
+    TARGETS["packed"](gzip.compress(body))
+
+
+@pytest.mark.parametrize("name", ["gzip", "deflate"])
+def test_a_mebibyte_that_unpacks_to_nothing_or_to_very_much_is_refused_at_once(name: str) -> None:
+    """
+    Empty blocks by the hundred thousand, and a gigabyte of zeros.
+    """
+    packer = zlib.compressobj(wbits=31 if name == "gzip" else 15)
+    zeros = b"".join(packer.compress(b"\0" * 2**24) for _ in range(60))
+    wrapping = gzip.compress(b"")[:10] if name == "gzip" else zlib.compress(b"")[:2]
+    nothing = wrapping + b"\0\0\0\xff\xff" * 200_000
+    for body in (zeros[:MIB], nothing):
+
+        def call(data: bytes) -> None:
+            with pytest.raises(NotificationError):
+                unpacked(data, name, MIB)
+
+        assert seconds(call, body) < SLOW_S
 
 
 @pytest.mark.parametrize("shape", LARGE)

@@ -5,14 +5,17 @@ The listener answers as `docs/openapi.yaml` says, whatever is sent: requests are
 from __future__ import annotations
 
 import base64
+import gzip
 import http.client
 import json
 import sqlite3
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from hypothesis import HealthCheck, settings
 
 from tests.functional.listener.conftest import PASSWORD, TOKEN, USER, Served, notification
@@ -101,6 +104,30 @@ def test_another_path_is_not_found(listener: Served, method: str, path: str) -> 
     """
     status, _, body = ask(listener, method, path, notification(1), Authorization=RIGHT["bearer"])
     assert (status, json.loads(body)) == (404, {"accepted": False, "reason": "no such path"})
+
+
+@pytest.mark.parametrize(
+    ("coding", "body", "status"),
+    [
+        ("gzip", gzip.compress(notification(3)), 202),
+        ("deflate", zlib.compress(notification(3)), 202),
+        ("gzip", notification(3), 400),
+        ("gzip", gzip.compress(b" " * 2_000_000), 413),
+        ("br", notification(3), 415),
+        ("gzip, gzip", notification(3), 415),
+    ],
+)
+def test_the_answer_to_each_coding_is_described(
+    listener: Served, coding: str, body: bytes, status: int
+) -> None:
+    """
+    Status, headers and body.
+    """
+    case = SCHEMA["/dynatrace"]["POST"].Case(body=body, media_type="application/json")
+    headers = {"Authorization": RIGHT["bearer"], "Content-Encoding": coding}
+    answer = requests.post(f"{listener.url}/dynatrace", body, headers=headers, timeout=10)
+    assert answer.status_code == status
+    documented(case, answer)
 
 
 @pytest.mark.parametrize("scheme", RIGHT)

@@ -17,7 +17,8 @@ import ssl
 import struct
 import subprocess
 import time
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import _dynatrace_connections as connections_
@@ -338,14 +339,129 @@ def test_of_a_doubled_key_the_last_value_counts(served: Served) -> None:
     assert served.accepted_ids() == [PID]
 
 
-def test_a_compressed_body_is_not_understood(served: Served) -> None:
+def bare(body: bytes) -> bytes:
     """
-    It is not unpacked either: a small one could become a very large one.
+    Return a deflate stream without its wrapping, as some send it.
     """
-    bomb = gzip.compress(b"0" * 10_000_000)
-    for body in (gzip.compress(notification(2)), bomb):
-        assert served.post(body, "Content-Encoding: gzip")[0] == 400
+    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return packer.compress(body) + packer.flush()
+
+
+PACKINGS = {
+    "gzip": gzip.compress,
+    "x-gzip": gzip.compress,
+    "GZIP": gzip.compress,
+    "deflate": zlib.compress,
+    " Deflate": bare,
+    "identity": bytes,
+    "gzip, identity": gzip.compress,
+    "": bytes,
+}
+
+
+@pytest.mark.parametrize("name", PACKINGS)
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_compressed_body_is_unpacked(served: Served, name: str, chunked: bool) -> None:
+    """
+    Dynatrace compresses nothing; what stands between may.
+    """
+    body = PACKINGS[name](notification(2))
+    headers = [f"Content-Encoding: {name}", "Connection: close"]
+    if chunked:
+        data = request(b"", *headers, "Transfer-Encoding: chunked", length=-1)
+        parts = [body[at : at + 7] for at in range(0, len(body), 7)]
+        data += b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
+    else:
+        data = request(body, *headers)
+    with served.connect() as connection:
+        connection.sendall(data)
+        assert parsed(read_all(connection)) == (202, {"accepted": True})
+    assert served.accepted_ids() == ids([2])
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zlib.compress, bare])
+def test_a_bomb_is_not_unpacked(served: Served, pack: Callable[[bytes], bytes]) -> None:
+    """
+    50 MB in 50 kB: no more than may come is ever unpacked.
+    """
+    bomb = pack(b'{"PID": "%s"' % PID.encode() + b" " * 50_000_000 + b"}")
+    name = "gzip" if pack is gzip.compress else "deflate"
+    assert len(bomb) < 100_000
+    process = psutil.Process()
+    before = process.memory_info().rss
+    for _ in range(20):
+        status, answer = served.post(bomb, f"Content-Encoding: {name}")
+        assert (status, answer["accepted"]) == (413, False)
+        assert "when it is unpacked (max_body)" in answer["reason"]
+    assert process.memory_info().rss - before < 20_000_000
     assert served.accepted_ids() == []
+
+
+def test_what_is_just_not_too_large_is_unpacked(tmp_path: Path) -> None:
+    """
+    The limit is of the body, packed and unpacked alike.
+    """
+    served = Served(tmp_path, max_body=4096)
+    until(lambda: served.post(notification(1))[0] == 202)
+    body = notification(2)
+    for size, status in ((4096, 202), (4097, 413)):
+        packed = gzip.compress(body.ljust(size))
+        assert served.post(packed, "Content-Encoding: gzip")[0] == status
+
+
+WHOLE = gzip.compress(notification(2))
+STREAMS = {
+    "cut": WHOLE[:-20],
+    "without its end": WHOLE[:-1],
+    "wrong sum": WHOLE[:-8] + b"\0" * 8,
+    "other bytes": notification(2),
+    "nothing": b"",
+    "one after the other": WHOLE + WHOLE,
+    "with an appendix": WHOLE + b"x",
+    "damaged": WHOLE[:20] + b"\xff" * 20 + WHOLE[40:],
+}
+
+
+@pytest.mark.parametrize("name", ["gzip", "deflate"])
+@pytest.mark.parametrize("how", STREAMS)
+def test_a_broken_stream_is_refused_for_what_it_is(served: Served, how: str, name: str) -> None:
+    """
+    And nothing of it is taken.
+    """
+    status, answer = served.post(STREAMS[how], f"Content-Encoding: {name}")
+    assert status == 400
+    assert "Content-Encoding" in answer["reason"] or "whole stream" in answer["reason"]
+    assert served.accepted_ids() == []
+
+
+@pytest.mark.parametrize(
+    "name", ["br", "zstd", "compress", "gzip, gzip", "gzip, br", "x" * 8000, "gzip;q=1"]
+)
+def test_a_coding_that_is_not_understood_is_refused_for_what_it_is(
+    served: Served, name: str
+) -> None:
+    """
+    Before the body is read, with what is understood; the connection goes on.
+    """
+    with served.connect() as connection:
+        connection.sendall(request(b"{}", f"Content-Encoding: {name}"))
+        connection.sendall(request(notification(2), "Connection: close"))
+        first, _, rest = read_all(connection).partition(b"\n")
+    assert b" 415 " in first
+    assert b"Accept-Encoding: gzip, deflate" in rest
+    assert b"in one of gzip, deflate" in rest
+    assert rest.count(b" 202 ") == 1
+    assert served.accepted_ids() == ids([2])
+
+
+def test_credentials_come_before_the_coding(served: Served) -> None:
+    """
+    Who has none is told nothing else.
+    """
+    answer = served.send(
+        b"POST /dynatrace HTTP/1.1\r\nHost: x\r\nContent-Encoding: br\r\nContent-Length: 0\r\n\r\n"
+    )
+    assert parsed(answer)[0] == 401
 
 
 def test_http_1_0_is_answered_and_closed(served: Served) -> None:
