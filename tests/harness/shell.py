@@ -50,10 +50,12 @@ class Shell:
         path = (
             f"{self._home}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         )
+        # Python's readline sets the size of a terminal that nobody has, and ps cuts its lines to it.
+        inherited = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES")}
         local = {"NO_PROXY": "*", "CURL_HOME": str(self._home), "PATH": path}
         return subprocess.Popen(
             ["bash", "-euo", "pipefail", "-c", self.here(text)],
-            env={**os.environ, **local, **own},
+            env={**inherited, **local, **own},
             cwd=self._home,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
