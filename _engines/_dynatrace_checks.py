@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import pwd
 import re
 from collections.abc import Callable
 from typing import Any
@@ -19,6 +20,9 @@ NOTIFICATION_FIELDS = ("pid", "problem_id", "state", "title", "details")
 
 #: The steps by which a host's minion is found, in the order of trust; the first two prove that it is the host.
 STEPS = ("host_id", "property", "name", "address")
+
+#: What is allowed for a file.
+FILE = "the absolute path of a file that the master's user can read"
 
 LOOPBACK_NAMES = ("localhost", "localhost.localdomain")
 
@@ -153,7 +157,32 @@ def file(value: Any) -> str | None:
     Accept the path of a file that is there.
     """
     good = path(value) is None and os.access(value, os.R_OK)
-    return None if good else "the absolute path of a file that the master's user can read"
+    return None if good else FILE
+
+
+def closed_to(value: Any) -> str | None:
+    """
+    Return the user that this process runs as, if the path is that of a file which this user may not read.
+    """
+    if path(value) is not None or os.access(value, os.R_OK):
+        return None
+    try:
+        os.stat(value)
+    except PermissionError:
+        return user()
+    except OSError:
+        return None
+    return user()
+
+
+def user() -> str:
+    """
+    Return the name of the user that this process runs as.
+    """
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return f"uid {os.geteuid()}"
 
 
 def path(value: Any) -> str | None:

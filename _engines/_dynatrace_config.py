@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from _dynatrace_checks import is_loopback
+from _dynatrace_checks import FILE, closed_to, is_loopback
 from _dynatrace_errors import ConfigError
 from _dynatrace_options import OPTIONS
 
@@ -108,6 +108,8 @@ def _one(name: str, value: Any) -> Iterator[str]:
     allowed = option.check(value)
     if allowed is not None:
         got = "" if option.secret else f", not {_short(value)}"
+        if allowed.startswith(FILE) and (user := closed_to(value)):
+            got += f", which {user} may not read"
         yield f"`{shown}` must be {allowed}{got}"
 
 

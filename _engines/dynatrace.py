@@ -71,6 +71,7 @@ from pathlib import Path
 
 # Siblings are imported here and nowhere later: their directory is on sys.path only while this module loads.
 import _dynatrace_assembly as assembly
+import _dynatrace_checks as checks
 import _dynatrace_config as configuration
 import _dynatrace_entries as entries
 import _dynatrace_errors as errors
@@ -111,9 +112,10 @@ def start(**config):
         _sleep()
     except (errors.DynatraceError, OSError) as err:
         log.error(
-            "%s: the engine does not run: %s. Correct it and restart the salt-master.",
+            "%s: the engine does not run: %s. It runs as the user %s. Correct it and restart the salt-master.",
             instance,
             err,
+            checks.user(),
         )
         _sleep()
     loop.run()

@@ -13,6 +13,7 @@ import _dynatrace_ask as bus
 import _dynatrace_cached as cached
 import _dynatrace_reach as reach
 import _dynatrace_reactors as reactors
+import _dynatrace_rights as access
 import _dynatrace_setup as setup
 import salt.client
 import salt.loader
@@ -38,6 +39,7 @@ def rows(opts, timeout):
     modules = salt.loader.minion_mods(opts, whitelist=["dynatrace"])
     engine = found.guarded("engine code", _engine, found, opts)
     found.guarded("configuration files", setup.dropped, found, opts)
+    found.guarded("rights", access.rights, found, opts, setup.files(opts))
     found.guarded("modules", setup.modules, found, opts, modules)
     found.guarded("signing key", setup.signing_key, found, opts)
     found.guarded("reactor", reactors.reactor, found, opts)

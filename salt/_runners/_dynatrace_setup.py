@@ -12,6 +12,7 @@ import stat
 import _dynatrace_ask as bus
 import _dynatrace_reactors as reactors
 import salt.utils.files
+import salt.utils.user
 import salt.utils.yaml
 
 # Lists that a file in master.d takes away from the main file.
@@ -25,7 +26,7 @@ def dropped(found, opts):
     Tell which files of the configuration Salt cannot read, and which of their lists are not in what the master uses.
     """
     good = True
-    for path in _files(opts):
+    for path in files(opts):
         try:
             given = _content(path)
         except salt.utils.yaml.YAMLError as err:
@@ -48,7 +49,7 @@ def dropped(found, opts):
         found.add("ok", "configuration files", "all can be read, and no list of theirs is dropped")
 
 
-def _files(opts):
+def files(opts):
     """
     Return the main file and those that it includes, as Salt finds them.
     """
@@ -109,7 +110,7 @@ def signing_key(found, opts):
     try:
         mode = stat.S_IMODE(os.stat(path).st_mode)
     except OSError as err:
-        what = f"{path}: {err.strerror}"
+        what = f"{path} cannot be looked at by {salt.utils.user.get_user()}: {err.strerror}"
         fix = "the engine makes it when it first runs; run this as the master's user"
         found.add("fail", "signing key", what, fix)
         return

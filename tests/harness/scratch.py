@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pwd
 import secrets
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from typing import Any
 import psutil
 
 from tests.harness import config
+from tests.harness.account import hand_over
 from tests.harness.api import Api
 from tests.harness.daemon import Daemon
 from tests.harness.listener import Listener
@@ -50,7 +52,7 @@ class ScratchSalt(Started):
     `minions` gives each minion's own settings by id; none: one of a usual name. `shipped` names the files of master.d that are
     used as they are; `included` adds files beside them, `settings` keys of the main file.
     `clone` is the checkout that the master uses; `root` is made by `scratch_root`, for callers whose
-    settings name files in it.
+    settings name files in it. `user` is whom master and salt-api run as; minions are root's.
     """
 
     def __init__(
@@ -62,16 +64,26 @@ class ScratchSalt(Started):
         clone: Path = config.REPO,
         with_api: bool = True,
         root: Path | None = None,
+        user: str = "root",
     ) -> None:
         self.root = root or scratch_root()
+        self.user = user
         publish, ret, api = free_ports(3)
         self.ports = config.Ports(publish, ret, api)
         self.logs = self.root / "log"
         self.logs.mkdir()
         self.secret = secrets.token_hex(16)
         self.config_dir = config.write_master(
-            self.root, self.ports, self.secret, shipped, included or {}, settings or {}, clone
+            self.root,
+            self.ports,
+            self.secret,
+            shipped,
+            included or {},
+            {"user": user, **(settings or {})},
+            clone,
         )
+        if user != "root":
+            self._hand_over()
         self.master = Daemon("salt-master", self.config_dir, self.logs)
         self.minions = {
             minion: self._minion(minion, own)
@@ -193,6 +205,15 @@ class ScratchSalt(Started):
             stdin=subprocess.DEVNULL,
             check=False,
         )
+
+    def _hand_over(self) -> None:
+        """
+        Let the master's user have its configuration and make its files, as a package does.
+        """
+        self.root.chmod(0o755)
+        account = pwd.getpwnam(self.user)
+        os.chown(self.root, account.pw_uid, account.pw_gid)
+        hand_over(self.config_dir, self.user)
 
     def _json(self, program: str, *arguments: str) -> list[Any]:
         done = self.command(program, "--out=json", "--log-level=quiet", *arguments)

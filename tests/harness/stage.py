@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from tests.harness import account
 from tests.harness.ports import free_ports
 from tests.harness.scratch import ScratchError, ScratchSalt, scratch_root
 from tests.harness.shell import Shell
@@ -68,6 +69,7 @@ class Stage(Started):
             },
             settings=settings,
             root=self.root,
+            user=account.made(),
         )
         #: For commands of the documentation.
         self.shell = Shell(self.salt)

@@ -284,7 +284,23 @@ def test_the_ledger_and_the_key_are_readable_by_the_master_user_only(stage: Stag
         str(path): path.stat().st_mode & 0o077 for path in [base, *base.rglob("*")]
     }
     assert {path: mode for path, mode in modes.items() if mode} == {}
+    assert {path.owner() for path in [base, *base.rglob("*")]} == {stage.salt.user}
     assert os.path.exists(base / "signing.key")
+
+
+def test_all_that_is_the_masters_is_a_user_who_is_not_root(stage: Stage) -> None:
+    """
+    The tests above have healed so: master, engine, reactor, salt-api, and a runner that root calls.
+    """
+    assert stage.salt.user == "salt"
+    [engine] = stage.salt.engine_processes()
+    assert engine.username() == "salt"
+    for daemon in (stage.salt.master, stage.salt.api_daemon):
+        assert daemon is not None
+        assert {process.username() for process in daemon.processes()} == {"salt"}
+    told = stage.salt.run("dynatrace.check")
+    [rights] = [line for line in told["checks"] if line["check"] == "rights"]
+    assert (rights["result"], rights["detail"].split()[0]) == ("ok", "salt")
 
 
 def test_the_logs_hold_no_traceback(stage: Stage) -> None:

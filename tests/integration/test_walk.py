@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 import salt.config
 
-from tests.harness import ScratchSalt, free_ports, scratch_root
+from tests.harness import ScratchSalt, account, free_ports, scratch_root
 from tests.harness.shell import Shell
 from tests.harness.stage import MINION
 from tests.integration.test_gitfs import git
@@ -29,6 +29,9 @@ from tests.unit.docs.pages import REPO, blocks, commands, session
 README, TUTORIAL = REPO / "README.md", REPO / "docs" / "tutorial.md"
 URL = "https://abc12345.live.dynatrace.com"
 FULL = os.environ.get("FULL") == "1"
+SECRETS, KEY = (
+    f"install -o salt -g salt -m 600 /dev/null /etc/salt/{name}" for name in ("dynatrace", "pki/")
+)
 WEBHOOK_TOKEN = "0123456789abcdef" * 4
 
 
@@ -68,6 +71,7 @@ class Newcomer:
             shipped=(),
             with_api=False,
             root=self.root,
+            user=account.made(),
         )
         self.conf = self.salt.config_dir
         for directory in (self.conf / "master.d", self.conf / "pki", self.root / "srv" / "pillar"):
@@ -106,7 +110,7 @@ class Newcomer:
         """
         Do the tutorial's steps 1 to 4.
         """
-        for begins in ("git clone <URL of this repository> /srv", "install -m", "openssl req"):
+        for begins in ("git clone <URL of this repository> /srv", SECRETS, KEY):
             self.shell.run(block(TUTORIAL, begins))
         for path, content in files().items():
             self.write(path, self.filled(content))
@@ -138,8 +142,10 @@ class Newcomer:
 @pytest.fixture(scope="module")
 def newcomer() -> Iterator[Newcomer]:
     """
-    A master that was installed as the tutorial says, and started then.
+    A master that was installed as the tutorial says, by root, and runs as the user `salt` then.
     """
+    if account.made() == "root":
+        pytest.skip("the user `salt` is made apart from this machine only")
     one = Newcomer()
     try:
         one.install()
@@ -167,7 +173,9 @@ def test_the_files_of_the_tutorial_are_where_a_master_and_its_pillar_look(
 ) -> None:
     """Each stands in its place, the secrets are the master's user's alone, and all are read together."""
     assert len(files()) == 6
-    assert (newcomer.conf / "dynatrace.secrets").stat().st_mode & 0o777 == 0o600
+    for name in ("dynatrace.secrets", "pki/dynatrace.key"):
+        path = newcomer.conf / name
+        assert (path.stat().st_mode & 0o777, path.owner()) == (0o600, "salt")
     opts = salt.config.master_config(str(newcomer.conf / "master"))
     assert opts["rest_cherrypy"]["port"] == 8000
     assert opts["dynatrace"]["webhook_token"] == WEBHOOK_TOKEN

@@ -16,7 +16,7 @@ RUN = {
     "git clone <URL of this repository> /srv/salt-dynatrace": WALK,
     "cd /srv/salt-dynatrace": WALK,
     "cp master.d/roots.conf master.d/dynatrace.conf master.d/reactor.conf ": WALK,
-    "install -m 600 ": WALK,
+    "install -o salt -g salt -m 600 ": WALK,
     "openssl rand ": WALK,
     "openssl req ": WALK,
     "ps ax ": WALK,

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from _dynatrace_checks import is_loopback
+from _dynatrace_checks import FILE, is_loopback
 from _dynatrace_config import Config, load, validate
 from _dynatrace_errors import ConfigError
 from _dynatrace_options import OPTIONS
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from tests.unit.somebody import as_nobody
 
 TOKEN = "dt0c01.AAAAAAAAAAAAAAAAAAAAAAAA.SYNTHETIC"
 URL = "https://abc12345.live.dynatrace.com"
@@ -25,7 +27,7 @@ URL_RULE = (
     "https://abc12345.live.dynatrace.com (http:// only to a loopback address)"
 )
 SECRET_RULE = "printable ASCII without spaces (an sdb:// URL must give a value)"
-FILE_RULE = "the absolute path of a file that the master's user can read"
+FILE_RULE = FILE
 POLL_RULE = "a number of seconds from 1 to 3600, or 0 (never poll)"
 SHARE_RULE = 'a whole number from 1 to 100000, or a share from "1%" to "100%"'
 STEPS_RULE = "a list of one or more of host_id, property, name, address"
@@ -533,3 +535,22 @@ def test_loopback_is_recognised(host: str | None, expected: bool) -> None:
     A name that only looks like this machine does not count.
     """
     assert is_loopback(host) is expected
+
+
+@pytest.mark.parametrize("option", ["ca_bundle", "ssl_key"])
+def test_a_file_that_is_closed_to_the_masters_user_is_said_to_be(
+    tmp_path: Path, option: str
+) -> None:
+    """By the user's name: an admin who is root sees the file and reads it."""
+    for path in (tmp_path, *tmp_path.parents[:2]):
+        path.chmod(0o755)
+    closed = tmp_path / "a.pem"
+    closed.touch(mode=0o600)
+    options = {**GOOD, "ca_bundle": str(closed)}
+    if option == "ssl_key":
+        (tmp_path / "b.pem").touch(mode=0o644)
+        options = webhook(ssl_crt=str(tmp_path / "b.pem"), ssl_key=str(closed))
+    [problem] = as_nobody(validate, options)
+    assert problem.endswith(", which nobody may not read")
+    [problem] = as_nobody(validate, {**GOOD, "ca_bundle": str(tmp_path / "absent")})
+    assert "may not read" not in problem
