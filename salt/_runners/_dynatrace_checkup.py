@@ -6,25 +6,19 @@ functions are used, loaded as the master loads them, so that what is checked is 
 """
 
 import os
-import re
 import time
 
 import _dynatrace_ask as bus
 import _dynatrace_cached as cached
+import _dynatrace_fleet as fleet
 import _dynatrace_reach as reach
 import _dynatrace_reactors as reactors
 import _dynatrace_rights as access
 import _dynatrace_setup as setup
-import salt.client
 import salt.loader
 from salt.exceptions import SaltException
 
-# So many minions are asked for their modules; a check must not be a job for the whole fleet.
-SAMPLE = 10
-NAMED = 5
-HOST_ID = re.compile(r"HOST-[0-9A-F]{16}")
 ANSWER_S = 5.0
-SYNC = "salt '*' saltutil.sync_all"
 
 
 def rows(opts, timeout):
@@ -48,7 +42,7 @@ def rows(opts, timeout):
     asked = found.guarded("tenant", reach.ask_all, configs, engine) or []
     found.guarded("engine", _answers, found, opts, min(ANSWER_S, timeout))
     found.guarded("job cache", cached.job_cache, found, opts, engine, until)
-    found.guarded("minions", _minions, found, opts, engine, until)
+    found.guarded("minions", fleet.minions, found, opts, engine, configs, until)
     reach.collect(found, asked, until)
     return found.rows
 
@@ -125,7 +119,7 @@ def _there(opts):
     names = [
         str(name) for entry in engines for name in (entry if isinstance(entry, dict) else [entry])
     ]
-    return f", which names {_named(names)}" if names else ", which is not set"
+    return f", which names {fleet.named(names)}" if names else ", which is not set"
 
 
 def _answers(found, opts, timeout):
@@ -153,72 +147,3 @@ def _answers(found, opts, timeout):
         if facts.get("dry_run"):
             what = "in dry run: it decides, and nothing is acted on"
             found.add("warn", "engine", what, "remove `policy:dry_run`, restart the master", name)
-
-
-def _minions(found, opts, engine, until):
-    """
-    Look which minions can be matched by host id, and whether some of them have what a remedy needs.
-    """
-    if engine is None:
-        return
-    accepted, grains = sorted(engine["_accepted"]()), engine["_grains"]()
-    if not accepted:
-        found.add("fail", "minions", "no minion is accepted", "salt-key -L")
-        return
-    with_id = [one for one in accepted if _host_id(grains(one))]
-    without = [one for one in accepted if one not in set(with_id)]
-    what = f"{len(with_id)} of {len(accepted)} have the grain dynatrace:host_id"
-    if without:
-        fix = f"{SYNC}; hosts without a OneAgent are matched by name or address"
-        found.add("warn", "minions", f"{what}; without it: {_named(without)}", fix)
-    else:
-        found.add("ok", "minions", what)
-    _clones(found, {one: _host_id(grains(one)) for one in with_id})
-    _synced(found, opts, [*with_id, *without][:SAMPLE], until)
-
-
-def _clones(found, hosts):
-    """
-    Tell which minions say that they are one host: a problem of it is acted on nowhere.
-    """
-    by_host = {}
-    for minion, host in hosts.items():
-        # A minion may say anything, and what is told here has one line.
-        if isinstance(host, str) and HOST_ID.fullmatch(host):
-            by_host.setdefault(host, []).append(minion)
-    for host, minions in sorted(by_host.items()):
-        if len(minions) > 1:
-            what = f"{_named(minions)} say that they are one host, {host}: none of them is healed"
-            fix = "a clone needs a OneAgent of its own; see docs/oneagent.md, Clones and images"
-            found.add("fail", "minions", what, fix)
-
-
-def _host_id(grains):
-    own = (grains or {}).get("dynatrace")
-    return own.get("host_id") if isinstance(own, dict) else None
-
-
-def _synced(found, opts, minions, until):
-    wait = int(max(min((until - time.monotonic()) / 2, 10), 1))
-    # Who did not answer is then asked, for so long again, whether it is still at it.
-    with salt.client.LocalClient(mopts={**opts, "gather_job_timeout": min(wait, 3)}) as client:
-        answers = client.cmd(
-            minions, "sys.list_functions", ["dynatrace"], timeout=wait, tgt_type="list"
-        )
-    answers = {name: told for name, told in answers.items() if isinstance(told, list)}
-    silent = [one for one in minions if one not in answers]
-    stale = [one for one in minions if one in answers and "dynatrace.claim" not in answers[one]]
-    if stale:
-        what = f"these have not got the modules that a remedy needs: {_named(stale)}"
-        found.add("fail", "minions", what, SYNC)
-    if silent:
-        what = f"these did not answer within {wait} s: {_named(silent)}"
-        found.add("warn", "minions", what, "salt-run manage.down")
-    if len(answers) > len(stale):
-        good = len(answers) - len(stale)
-        found.add("ok", "minions", f"{good} of {len(minions)} asked have a remedy's modules")
-
-
-def _named(minions):
-    more = len(minions) - NAMED
-    return ", ".join(minions[:NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -22,6 +22,7 @@ from fnmatch import fnmatch, fnmatchcase
 import salt.fileserver
 import salt.key
 import salt.loader
+import salt.utils.minions
 import salt.utils.yaml
 from salt.exceptions import CommandExecutionError
 
@@ -32,7 +33,14 @@ SEVERAL = re.compile(r"[*?\[\],\s]")
 REMEDIES = ("dynatrace.remedy.{}", "remedy.{}")
 OPENED = "dynatrace/problem/open/availability/P-1"
 # The engine's defaults, for what its configuration leaves out.
-POLICY = {"allow": ["*"], "deny": [], "cooldown": 300, "max_attempts": 3, "attempt_window": 3600}
+POLICY = {
+    "act_on": ["host_id", "property"],
+    "allow": ["*"],
+    "deny": [],
+    "cooldown": 300,
+    "max_attempts": 3,
+    "attempt_window": 3600,
+}
 # Ends of an attempt after which the engine waits longer for the next.
 FAILED = ("bad", "lost", "refused", "unproved")
 TIMEOUT_S = 5
@@ -160,6 +168,19 @@ def _accepted():
     return salt.key.get_key(__opts__).list_status("accepted").get("minions", [])
 
 
+def _grains(minion):
+    """
+    Return what the master's cache tells of a minion; nothing where it cannot be read.
+    """
+    try:
+        # The layout of 3008 or that of before.
+        told = salt.utils.minions.get_minion_data(minion, __opts__)
+        grains = told[-2] if isinstance(told, tuple) else None
+    except Exception:  # noqa: BLE001 - Salt raises what the cache's driver raises.
+        grains = None
+    return grains if isinstance(grains, dict) else {}
+
+
 def _remedy(service):
     """
     Return the name of the state that heals a service; raises CommandExecutionError when there is none.
@@ -232,6 +253,14 @@ def _held_by_policy(policy, minion, instance, timeout):
         fnmatchcase(minion, glob) for glob in policy["allow"]
     ):
         reasons.append(f"the engine's policy does not allow {minion}")
+    # Of a property only the tenant knows, and a name is no proof: such an outage may be nobody's.
+    if "host_id" in policy["act_on"] and not {"name", "address"} & set(policy["act_on"]):
+        host = _grains(minion).get("dynatrace")
+        if not isinstance(host, dict) or not host.get("host_id"):
+            reasons.append(
+                f"the master knows no grain dynatrace:host_id of {minion}, by which the engine would be sure of it: "
+                f"salt {minion} saltutil.sync_all"
+            )
     rows = _engine("problems", instance=instance, timeout=timeout).get(instance)
     if not isinstance(rows, list):
         return [*reasons, "the engine does not tell its open problems"]

@@ -12,8 +12,9 @@
   `dynatrace_chaos: true`. Every minion counts as production, and is refused, unless a glob in the list
   `dynatrace:chaos:allow` fits its id: in the pillar that the master's own id gets, or with the call
   as above. It is also refused when the engine would not heal it now: no engine answers, it is
-  paused or in dry run, its policy does not allow the minion, its budget or cooldown stands against
-  it, a problem is open there already, or no reactor is mapped to the service's remedy.
+  paused or in dry run, its policy does not allow the minion, the master does not know its grain
+  dynatrace:host_id, its budget or cooldown stands against it, a problem is open there already, or
+  no reactor is mapped to the service's remedy.
 
   Further pillar: `how` (stop or kill; stop), `timeout` (120 seconds until the service is brought
   back), `instance` (if several engines run).

@@ -46,6 +46,11 @@ class Master:
             opts=self.opts,
             salt={"fileserver.file_list": lambda: self.files},
         )
+        host = {"dynatrace": {"host_id": "HOST-00000000000000A1"}}
+        self.grains: dict[str, Any] = {"web01": host, "web02": host}
+        minions = self.runner.salt.utils.minions
+        told = lambda minion, _: (minion, self.grains[minion], {})  # noqa: E731
+        monkeypatch.setattr(minions, "get_minion_data", told)
         monkeypatch.setattr(self.runner, "_accepted", lambda: ["web01", "web02"])
         monkeypatch.setattr(self.runner, "_engine", lambda name, **_: self.says[name])
         monkeypatch.setattr(self.runner.time, "time", lambda: NOW)
@@ -132,6 +137,27 @@ def test_an_engine_that_would_not_act_speaks_against_it(
     """Its status is read before anything is broken."""
     master.says["status"]["dynatrace"].update(change)
     assert why in master.against()
+
+
+@pytest.mark.parametrize("grains", [None, {}, {"dynatrace": "x"}, {"nodename": "web01"}])
+def test_a_minion_of_which_nothing_proves_the_host_is_not_broken(
+    master: Master, grains: Any
+) -> None:
+    """
+    The engine would know it by its name at best, and not heal it.
+    """
+    master.grains["web01"] = grains
+    assert "no grain dynatrace:host_id of web01" in master.against()
+    master.opts["engines"] = [{"dynatrace": {"policy": {"act_on": ["host_id", "name"]}}}]
+    assert master.against() == ""
+
+
+def test_a_cache_that_cannot_be_read_speaks_against_it(master: Master) -> None:
+    """
+    What is not known is no proof.
+    """
+    del master.grains["web01"]
+    assert "no grain dynatrace:host_id of web01" in master.against()
 
 
 def test_an_engine_that_does_not_answer_speaks_against_it(master: Master) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import _dynatrace_checkup as checkup
+import _dynatrace_config as configuration
+import _dynatrace_fleet as fleet
 import pytest
 import salt.config
 from salt.exceptions import CommandExecutionError
@@ -17,6 +19,7 @@ from tests.unit.minion.loading import REPO, load
 
 FACTS = {"version": "0.1.0", "last_poll": "2024-07-21T07:00:12.345Z", "api": "ok"}
 HOST = {"dynatrace": {"host_id": "HOST-00000000000000A1"}}
+OPTIONS = {"webhook": {"token": "x"}}
 
 
 def engines(monkeypatch: pytest.MonkeyPatch, answers: Any) -> list[tuple[str, str]]:
@@ -91,16 +94,27 @@ class Client:
 
 
 def minions(
-    monkeypatch: pytest.MonkeyPatch, grains: dict[str, Any], told: dict[str, Any]
+    monkeypatch: pytest.MonkeyPatch,
+    grains: dict[str, Any],
+    told: dict[str, Any],
+    act_on: list[str] | None = None,
 ) -> list[tuple[str, str]]:
     """
-    Return what is said about minions with such grains and modules.
+    Return what is said about minions with such grains, or errors in their place, and modules.
     """
-    monkeypatch.setattr(checkup.salt.client, "LocalClient", Client)
+    monkeypatch.setattr(fleet.salt.client, "LocalClient", Client)
     Client.told, Client.asked = told, []
-    engine = {"_accepted": lambda: list(grains), "_grains": lambda: grains.get}
+
+    def read(minion: str) -> Any:
+        if isinstance(grains[minion], Exception):
+            raise grains[minion]
+        return grains[minion]
+
+    engine = {"_accepted": lambda: list(grains), "_grains": lambda: read}
     rows = checkup.Found({})
-    checkup._minions(rows, {}, engine, time.monotonic() + 5)
+    given = {**OPTIONS, "policy": {"act_on": act_on}}
+    configs = {"dynatrace": configuration.load(given)} if act_on else {}
+    fleet.minions(rows, {}, engine, configs, time.monotonic() + 5)
     assert all(bool(row["fix"]) == (row["result"] != "ok") for row in rows.rows)
     return [(row["result"], row["detail"]) for row in rows.rows]
 
@@ -112,7 +126,7 @@ def test_minions_with_grain_and_modules_are_good(monkeypatch: pytest.MonkeyPatch
     """Both lines say of how many."""
     found = minions(monkeypatch, {"web01": HOST}, {"web01": GOOD})
     assert found == [
-        ("ok", "1 of 1 have the grain dynatrace:host_id"),
+        ("ok", "1 of 1 can be acted on, by the grain dynatrace:host_id"),
         ("ok", "1 of 1 asked have a remedy's modules"),
     ]
 
@@ -123,7 +137,7 @@ def test_minions_that_say_they_are_one_host_are_named(monkeypatch: pytest.Monkey
     grains = {"web01": HOST, "web02": odd, "web03": HOST, "web04": odd}
     found = minions(monkeypatch, grains, dict.fromkeys(grains, GOOD))
     said = "web01, web03 say that they are one host, HOST-00000000000000A1: none of them is healed"
-    assert [one for one in found if one[0] != "ok"] == [("fail", said)]
+    assert [one for one in found if one[0] == "fail"] == [("fail", said)]
 
 
 def test_minions_that_lack_something_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,7 +145,12 @@ def test_minions_that_lack_something_are_named(monkeypatch: pytest.MonkeyPatch) 
     grains = {"web01": HOST, "web02": None, "web03": {"dynatrace": "x"}}
     told = {"web01": GOOD, "web02": [], "web03": False}
     results = dict.fromkeys(minions(monkeypatch, grains, told))
-    assert ("warn", "1 of 3 have the grain dynatrace:host_id; without it: web02, web03") in results
+    assert ("warn", "the master has no grains of 1 of 3: web02") in results
+    said = (
+        "1 of 3 can be acted on, by the grain dynatrace:host_id; without it, or with another one's: web02, web03; "
+        "a host's property salt_minion would do as well, of which only Dynatrace knows; by name or address none is"
+    )
+    assert ("warn", said) in results
     assert ("fail", "these have not got the modules that a remedy needs: web02") in results
     assert any(result == "warn" and detail.endswith(": web03") for result, detail in results)
 
@@ -142,6 +161,53 @@ def test_of_a_large_fleet_a_few_are_asked_and_named(monkeypatch: pytest.MonkeyPa
     (_, without), *_ = minions(monkeypatch, grains, {})
     assert without.endswith("web00004 and 9995 more")
     assert [len(asked) for asked in Client.asked] == [10]
+
+
+def test_minions_whose_grains_cannot_be_read_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the reason of one of them; the others are counted."""
+    why = PermissionError(13, "Permission denied", "/var/cache/salt/master/grains/web02.p")
+    found = minions(monkeypatch, {"web01": HOST, "web02": why, "web03": why}, {})
+    (result, said), *_ = found
+    assert result == "fail"
+    assert said.startswith("the grains of 2 of 3 cannot be read (web02, web03): [Errno 13]")
+    assert said.endswith("'/var/cache/salt/master/grains/web02.p'")
+    assert any(detail.startswith("1 of 3 can be acted on") for _, detail in found)
+
+
+def test_clones_are_not_counted_among_those_that_can_be_acted_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The engine acts on neither of them."""
+    found = minions(monkeypatch, {"web01": HOST, "web02": HOST}, {})
+    assert any(detail.startswith("0 of 2 can be acted on") for _, detail in found)
+
+
+ACT_ON = [
+    (["host_id", "name"], "1 of 2 can be acted on", "by name too"),
+    (["host_id", "property"], "1 of 2 can be acted on", "by name or address none is"),
+    (["property"], "`policy:act_on` is property: the grain", "of which only Dynatrace knows"),
+]
+
+
+@pytest.mark.parametrize(("act_on", "begin", "word"), ACT_ON)
+def test_what_is_acted_on_is_as_the_policy_says(
+    monkeypatch: pytest.MonkeyPatch, act_on: list[str], begin: str, word: str
+) -> None:
+    """The count, and what else would do."""
+    found = minions(monkeypatch, {"web01": HOST, "web02": {"nodename": "web02"}}, {}, act_on)
+    (said,) = [detail for _, detail in found if detail.startswith(begin)]
+    assert word in said
+
+
+def test_keys_that_cannot_be_listed_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not that nobody is accepted."""
+
+    def accepted() -> list[str]:
+        raise PermissionError(13, "Permission denied", "/etc/salt/pki/master/minions")
+
+    rows = checkup.Found({})
+    fleet.minions(rows, {}, {"_accepted": accepted}, {}, time.monotonic() + 5)
+    assert "the accepted minions cannot be listed: PermissionError" in rows.rows[0]["detail"]
 
 
 def test_without_accepted_minions_there_is_nobody_to_heal(monkeypatch: pytest.MonkeyPatch) -> None:
