@@ -38,6 +38,15 @@ def why_not() -> str | None:
     return None
 
 
+def again(module: str) -> int | None:
+    """
+    Run a program that needs apache2 apart from this machine's, where one is installed; see `apart.again`.
+    """
+    if os.environ.get("APACHE") == "mine" or not Path(EXECUTABLE).exists():
+        return None
+    return apart.again(module)
+
+
 class Apache:
     """
     apache2 as it was found; `restore` makes it so again.

@@ -24,14 +24,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-#: Set inside; names the directory that goes when the command ends, and the cgroup that machines live below.
+#: Set inside: the directory that goes when the command ends, the cgroup that machines live below, and two processes
+#: as they are numbered outside: who keeps the session, and one that is in its network.
 VARIABLE, GROUP = "SALT_DYNATRACE_APART", "SALT_DYNATRACE_APART_GROUP"
+KEEPER, MEMBER = "SALT_DYNATRACE_APART_KEEPER", "SALT_DYNATRACE_APART_MEMBER"
 SCRIPT = Path(__file__).with_suffix(".sh")
 PROGRAMS = ("unshare", "setpriv", "nsenter", "mount", "ip", "bash")
 NAMESPACES = ("unshare", "--fork", "--kill-child=KILL", "--pid", "--mount-proc", "--net")
 PREFIX = "salt-dynatrace-tests-"
 #: What no namespace keeps apart: the clock, the modules, the hardware and the log of the kernel.
 LOST = "-sys_time,-sys_module,-sys_rawio,-syslog"
+#: How long the command may take to leave, when the session is ended.
+LEAVE_S = 10
 #: How long a cgroup may take to be empty after its last process was killed.
 EMPTY_S = 10
 
@@ -91,6 +95,15 @@ def run(command: Sequence[str], cwd: Path) -> int:
         signal.signal(signal.SIGINT, before)
 
 
+def again(module: str) -> int | None:
+    """
+    Run a program of the project once more, apart, and return its status; None: this is it, or it cannot be.
+    """
+    if inside() or why_not():
+        return None
+    return run([sys.executable, "-m", module, *sys.argv[1:]], Path.cwd())
+
+
 def main(command: Sequence[str]) -> int:
     """
     Keep one session: this process is outside of it, so that it can clear away what a killed one leaves.
@@ -112,8 +125,7 @@ def main(command: Sequence[str]) -> int:
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         if session is not None:
-            session.kill()
-            session.wait()
+            _leave(session)
         _empty(group)
         subprocess.run(["umount", "--lazy", str(cgroups)], check=False)
         # Never beyond the file system: rmdir ends a cgroup.
@@ -146,13 +158,26 @@ def remove_group(group: Path) -> bool:
 
 
 def _begin(root: Path, group: Path, command: Sequence[str]) -> subprocess.Popen[bytes]:
-    join = ["bash", "-euc", 'echo 0 >"$0/cgroup.procs"; exec "$@"', str(group)]
+    join = f'echo 0 >"$0/cgroup.procs"; export {MEMBER}=$$; exec "$@"'
     lose = ["setpriv", "--pdeathsig", "KILL", f"--bounding-set={LOST}"]
     begin = ["bash", str(SCRIPT), str(root / "own")]
     return subprocess.Popen(
-        [*join, *lose, *NAMESPACES, *begin, *command],
-        env={**os.environ, VARIABLE: str(root), GROUP: str(group)},
+        ["bash", "-euc", join, str(group), *lose, *NAMESPACES, *begin, *command],
+        env={**os.environ, VARIABLE: str(root), GROUP: str(group), KEEPER: str(os.getpid())},
     )
+
+
+def _leave(session: subprocess.Popen[bytes]) -> None:
+    """
+    End what is left of a session, after its command had time to clear away.
+    """
+    below = Path(f"/proc/{session.pid}/task/{session.pid}/children")
+    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+        for child in below.read_text().split():
+            os.kill(int(child), signal.SIGTERM)
+        session.wait(LEAVE_S)
+    session.kill()
+    session.wait()
 
 
 def _empty(group: Path) -> None:

@@ -22,5 +22,11 @@ done
 mount -t tmpfs -o mode=755,nosuid,nodev run /run
 mkdir -m 1777 /run/lock
 ip link set lo up
-# Not exec: bash takes in whoever loses its parent.
-"$@"
+# Not exec: bash takes in whoever loses its parent. Not in the foreground: who ends the session asks the command first.
+env --default-signal=INT,QUIT "$@" <&0 &
+trap 'kill -TERM $!' TERM
+wait $! && exit
+status=$?
+# By the signal; the command may take its leave.
+wait $! || status=$?
+exit "$status"

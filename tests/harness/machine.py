@@ -29,7 +29,14 @@ from tests.harness.config import REPO
 from tests.harness.started import Started
 
 SCRIPT = Path(__file__).with_suffix(".sh")
-SYSTEMD = Path("/lib/systemd/systemd")
+#: What a machine is made from, where the root itself cannot be the lower side of an overlay: a Debian in a directory.
+ROOT = Path(os.environ.get("MACHINE_ROOT", "/"))
+SYSTEMD = "lib/systemd/systemd"
+#: In a mount namespace that goes with it.
+TRY_OVERLAY = """
+mount -t tmpfs machine /mnt; mkdir /mnt/upper /mnt/work /mnt/root
+mount -t overlay -o "lowerdir=$0,upperdir=/mnt/upper,workdir=/mnt/work" machine /mnt/root
+"""
 BOOT_S = 30.0
 POLL_S = 0.01
 #: Nothing of the caller's: what a service or a job has there is what a login as root has.
@@ -50,8 +57,18 @@ def why_not() -> str | None:
     """
     if apart.inside() is None:
         return f"it needs a session apart from this machine: {apart.why_not() or 'APART=0'}"
-    if not SYSTEMD.exists():
+    if not (ROOT / SYSTEMD).exists():
         return "it needs systemd as a program: run `make tools`"
+    tried = subprocess.run(
+        ["unshare", "--mount", "bash", "-euc", TRY_OVERLAY, str(ROOT)],
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=60,
+        check=False,
+    )
+    if tried.returncode:
+        return f"no overlay can be laid over {ROOT}, set MACHINE_ROOT: {tried.stderr.strip()}"
     return None
 
 
@@ -62,7 +79,8 @@ class Machine(Started):
     It ends with the thread that has started it, at the latest.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, root: Path = ROOT) -> None:
+        self._root = root
         session = apart.inside()
         if session is None:
             raise MachineError(str(why_not()))
@@ -83,7 +101,7 @@ class Machine(Started):
         (self.directory / "top").mkdir()
         self.group.mkdir()
         shown = {REPO, Path(sys.prefix), Path(sys.base_prefix)}
-        command = ["bash", str(SCRIPT), str(self.directory), str(self.group)]
+        command = ["bash", str(SCRIPT), *map(str, (self._root, self.directory, self.group))]
         with self._console.open("wb") as console:
             self._holder = subprocess.Popen(
                 [*command, *map(str, sorted(shown))],

@@ -3,8 +3,9 @@
 # of this machine's own root: what is installed here is there too, at the same paths, and what is written there
 # is gone when it ends. `machine.py` calls it.
 #
-#   machine.sh DIR GROUP SHOWN …
+#   machine.sh ROOT DIR GROUP SHOWN …
 #
+# ROOT is `/`, or a directory with another system.
 # DIR/shared is the one directory that both see, at the same path. GROUP is an empty group of cgroup2's hierarchy.
 # SHOWN are directories that must be seen there, also when they lie on another file system; read-only then.
 # It stays in the foreground and ends with its caller, however that ends.
@@ -31,14 +32,14 @@ hold() {
 }
 
 boot() {
-  dir=$1 group=$2
-  shift 2
+  lower=$1 dir=$2 group=$3
+  shift 3
   top=$dir/top root=$dir/top/root
   # Before the cgroup namespace is made: it begins where its maker is.
   echo 0 >"$group/cgroup.procs"
   mount -t tmpfs -o mode=755 machine "$top"
   mkdir "$top/upper" "$top/work" "$root"
-  mount -t overlay -o "lowerdir=/,upperdir=$top/upper,workdir=$top/work" machine "$root"
+  mount -t overlay -o "lowerdir=$lower,upperdir=$top/upper,workdir=$top/work" machine "$root"
   kernel
   devices
   units
@@ -113,7 +114,7 @@ show() {
   mkdir -p "$root$dir/shared"
   mount --bind "$dir/shared" "$root$dir/shared"
   for place in "$@"; do
-    [ ! -e "$root$place" ] || [ "$(stat -c %d "$place")" != "$(stat -c %d /)" ] || continue
+    [ ! -e "$root$place" ] || [ "$(stat -c %d "$place")" != "$(stat -c %d "$lower")" ] || continue
     mkdir -p "$root$place"
     mount --bind "$place" "$root$place"
     mount -o remount,bind,ro "$root$place"

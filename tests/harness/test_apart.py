@@ -20,8 +20,11 @@ from tests.harness import apart
 from tests.harness.config import REPO
 from tests.harness.test_keeper import runs, wait_for
 
-#: Says where it is, and lasts.
-LASTING = 'echo "$SALT_DYNATRACE_APART_GROUP" >"$0.part"; mv "$0.part" "$0"; sleep 600'
+#: Says where it is, lasts, and takes its leave.
+LASTING = """
+trap 'touch "$0.left"; exit' TERM
+echo "$SALT_DYNATRACE_APART_GROUP" >"$0.part"; mv "$0.part" "$0"; sleep 600 & wait
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -43,6 +46,7 @@ class Caller:
     """
 
     def __init__(self, said: Path) -> None:
+        self.said = said
         code = "import sys; from pathlib import Path; from tests.harness import apart; apart.run(sys.argv[1:], Path('/'))"
         self.process = subprocess.Popen(
             [sys.executable, "-c", code, "bash", "-c", LASTING, str(said)], cwd=REPO
@@ -73,6 +77,19 @@ def test_the_tests_run_apart_themselves() -> None:
 def test_the_status_of_the_command_is_returned() -> None:
     """Make and CI read it."""
     assert (status("true"), status("sh", "-c", "exit 7")) == (0, 7)
+
+
+def test_a_ctrl_c_reaches_the_command() -> None:
+    """Though it runs in the background of a shell, which would have it ignored."""
+    assert status("sh", "-c", "kill -INT $$; exit 3") == 130
+
+
+def test_the_command_may_take_its_leave(caller: Caller) -> None:
+    """The demo puts things back when it is ended, also by who ends its terminal."""
+    caller.process.terminate()
+
+    wait_for(caller.said.with_suffix(".left").exists)
+    wait_for(lambda: not caller.directory.exists())
 
 
 def test_what_is_written_to_etc_and_run_is_not_seen_here() -> None:

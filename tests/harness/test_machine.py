@@ -106,6 +106,18 @@ def test_several_run_at_once_and_end_one_by_one(machine: Machine) -> None:
     assert machine.run("test", "-e", "/etc/mine", status=None).returncode == 1
 
 
+def test_it_is_made_from_another_directory_where_that_is_wanted(
+    machine: Machine, tmp_path: Path
+) -> None:
+    """Here a second view of the root; elsewhere a Debian of its own."""
+    subprocess.run(["mount", "--bind", "/", str(tmp_path)], check=True)
+    try:
+        with Machine(tmp_path) as second:
+            assert second.output("systemctl", "is-system-running") == "running"
+    finally:
+        subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
+
+
 def test_nothing_of_it_stays(machine: Machine) -> None:
     """No process, no cgroup, no directory."""
     with Machine() as second:
