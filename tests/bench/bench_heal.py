@@ -219,6 +219,8 @@ def main() -> int:
     """
     Measure, and say in a sentence what went wrong if it could not be.
     """
+    if (status := apache.again("tests.bench.bench_heal")) is not None:
+        return status
     logging.getLogger("salt").setLevel(logging.CRITICAL)
     try:
         return measure(int(os.environ.get("N") or 10))

@@ -4,6 +4,8 @@
     POLL=1        without the webhook: the engine finds the problem by itself
     KILL=1        apache2 is killed as by `kill -9`, not stopped
     KEEP=1        everything is left running afterwards, with a note on how to look around
-    APACHE=mine   an apache2 that runs here already may be stopped; it runs again in the end
+    APACHE=mine   the apache2 of this machine, which may be stopped; it is as it was in the end
     TRANSCRIPT=…  a file that also gets all that is printed; `make pictures` draws from it
+
+Where apache2 is installed it plays apart from this machine, with an apache2 of its own.
 """

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from tests.demo.saying import Interrupted, say
-from tests.harness import apache
+from tests.harness import apache, apart
 from tests.harness.stage import MINION, Stage
 
 
@@ -22,8 +22,13 @@ def keep(stage: Stage) -> None:
     # Tokens are told here; a transcript is for others to see.
     os.environ.pop("TRANSCRIPT", None)
     program = Path(sys.executable).parent
+    keeper, member = os.environ.get(apart.KEEPER), os.environ.get(apart.MEMBER)
     config = stage.salt.config_dir
     say("\nEverything is left running. To look around, in another terminal:\n")
+    if member:
+        say(
+            f"  sudo nsenter --target {member} --net bash    # it has a network of its own; then in it"
+        )
     say(f"  {program}/salt-run -c {config} state.event 'dynatrace/*' pretty=True")
     say(f"  {program}/salt -c {config} {MINION} grains.get dynatrace")
     say(f"  {program}/salt -c {config} {MINION} service.stop apache2")
@@ -42,7 +47,7 @@ def keep(stage: Stage) -> None:
         )
     say(f"  salt-api  {stage.salt.api.url}   with the header  X-Auth-Token: {stage.salt.api.token}")
     say(f"  apache2   {apache.URL}")
-    say(f"\nTo stop it and clean up: Ctrl-C here, or  kill {os.getpid()}")
+    say(f"\nTo stop it and clean up: Ctrl-C here, or  kill {keeper or os.getpid()}")
     with contextlib.suppress(Interrupted):
         while True:
             signal.pause()
