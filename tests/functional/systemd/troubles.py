@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import sys
 
-from tests.functional.systemd.apache import Apache
+from tests.functional.systemd.apache import URL, Apache
 
 CONF = "/etc/apache2"
 BROKEN = f"{CONF}/conf-enabled/zz-broken.conf"
@@ -37,13 +37,13 @@ class Troubled(Apache):
         """
         self.machine.run("systemctl", "stop", self.unit)
 
-    def start_outside(self) -> int:
+    def start_outside(self, url: str = URL) -> int:
         """
         Start it by its own command and not by its unit; return its main process.
         """
         # Without this variable Debian's apache2ctl has systemd start the unit.
         self.machine.run("env", "APACHE_STARTED_BY_SYSTEMD=true", "apache2ctl", "start")
-        self.machine.wait_for(self.serves)
+        self.machine.wait_for(lambda: self.serves(url))
         return int(self.machine.output("cat", PID_FILE))
 
     def kill(self) -> None:
@@ -54,13 +54,13 @@ class Troubled(Apache):
         self._signal("KILL")
         self.machine.wait_for(lambda: self.state == "failed/failed")
 
-    def leave_orphans(self) -> list[int]:
+    def leave_orphans(self, url: str = URL) -> list[int]:
         """
         Leave workers without a main process, which hold the port and answer; return them.
 
         They began outside of the unit: in it systemd ends them with their main process.
         """
-        main = self.start_outside()
+        main = self.start_outside(url)
         self.machine.run("kill", "-KILL", str(main))
         self.machine.wait_for(lambda: main not in self.pids)
         assert self.pids
