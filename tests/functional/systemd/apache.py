@@ -97,7 +97,7 @@ class Apache:
         """
         return self.machine.output("journalctl", "--unit", self.unit, "--output=cat", "--no-pager")
 
-    def rests(self, seconds: float = 2) -> str:
+    def rests(self, seconds: float = 1) -> str:
         """
         See that nothing goes on any more, for some seconds, and return the unit's state.
         """
