@@ -12,6 +12,10 @@ Where its behaviour comes from:
   envelopes and open problems older than `from`: captured answers.
 - Entities API v2: Dynatrace documentation, the HOST from captured answers; processes, process
   groups and services are synthetic, put together from the documented property lists.
+- What tells processes apart: the keys of the metadata are documented, their values constructed after
+  Debian's apache2; a process in a pod and its relation to a container follow captures; OS services of
+  a host follow a capture, and that the process is left out of one that is down is an assumption.
+- Events of process availability rules and OS services are constructed; tests bring them as evidence.
 - Tokens and rate limits: Dynatrace documentation; the text about a missing scope is captured.
 - Settings 2.0 (calls, schemas with their limits, secrets, update tokens, one object per scope), and
   what alerting profiles, maintenance windows and process availability do: Dynatrace documentation

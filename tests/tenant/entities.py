@@ -123,25 +123,35 @@ class Topology(Settings):
         tags: Iterable[str] = (),
         properties: Mapping[str, Any] | None = None,
         process_id: str | None = None,
+        *,
+        build: Mapping[str, str] | None = None,
+        pod: str | None = None,
     ) -> str:
         """
         Add a PROCESS_GROUP_INSTANCE on a host and give its id.
 
         `group` is the id or the name of its process group; without it, processes of one name and
-        technology share one, as Dynatrace groups them across hosts.
+        technology share one, as Dynatrace groups them across hosts. The metadata is that of
+        Debian's apache2; `build` replaces what another one has otherwise (EXE_PATH and so on). With
+        `pod` it runs in one, under containerd.
         """
         technologies = [{"type": technology}] if technology else []
+        known = {**(_DEBIAN if technology == "APACHE_HTTPD" else {}), **(build or {})}
         with self.lock:
             group_id = self._group(group or name, technology or "")
             self._link(group_id, "runsOn", host)
+        links = {"isProcessOf": [host], "isInstanceOf": [group_id]}
+        if pod:
+            technologies.insert(0, {"type": "CONTAINERD"})
+            known |= {"KUBERNETES_FULL_POD_NAME": pod, "CONTAINER_NAME": "web"}
+            links["isPgiOfCgi"] = [self._add("CONTAINER_GROUP_INSTANCE", pod, {})]
         body = {
             "bitness": "64",
             "listenPorts": [80] if technology == "APACHE_HTTPD" else [],
-            "metadata": _METADATA if technology == "APACHE_HTTPD" else [],
+            "metadata": [{"key": key, "value": value} for key, value in known.items()],
             "softwareTechnologies": technologies,
             **(properties or {}),
         }
-        links = {"isProcessOf": [host], "isInstanceOf": [group_id]}
         kind = "PROCESS_GROUP_INSTANCE"
         return self._add(kind, name, body, tags=tags, links=links, entity_id=process_id)
 
@@ -164,6 +174,33 @@ class Topology(Settings):
         }
         body = {"serviceType": "WEB_REQUEST_SERVICE", "internalName": name, **(properties or {})}
         return self._add("SERVICE", name, body, tags=tags, links=links, entity_id=service_id)
+
+    def add_os_service(self, host: str, name: str, process: str | None = None) -> None:
+        """
+        Let a host tell of an OS service, and of the process that belongs to it while it runs.
+        """
+        record = {
+            "dt.osservice.name": name,
+            "dt.osservice.display_name": name,
+            "dt.osservice.startup_type": "enabled",
+            "dt.osservice.status": "active" if process else "failed",
+            "dt.osservice.alerting": "true",
+        }
+        if process:
+            record["dt.entity.process_group_instance"] = process
+        with self.lock:
+            known = self.entities[host].properties.get("osServices", [])
+            others = [one for one in known if one["dt.osservice.name"] != name]
+            self.entities[host].properties["osServices"] = [*others, record]
+
+    def relate(self, entity: str, relationship: str, end: str) -> None:
+        """
+        Relate an entity of a type that is not modelled, which is added if need be, to another.
+        """
+        if entity not in self.entities:
+            self._add(type_of(entity), entity, {}, entity_id=entity)
+        with self.lock:
+            self._link(entity, relationship, end)
 
     def last_seen(self, entity: str, at: float | None) -> None:
         """
@@ -226,7 +263,7 @@ class Topology(Settings):
         entity_id: str | None = None,
         icon: str = "",
     ) -> str:
-        unknown = set(properties) - PROPERTIES[kind]
+        unknown = set(properties) - PROPERTIES.get(kind, frozenset())
         if unknown:
             raise ValueError(f"{kind} has no property {', '.join(sorted(unknown))}")
         chosen = entity_id or f"{kind}-{secrets.token_hex(8).upper()}"
@@ -270,9 +307,9 @@ _HOST: dict[str, Any] = {
     "standaloneSpecialAgentsOnly": False,
     "state": "RUNNING",
 }
-_METADATA = [
-    {"key": "EXE_NAME", "value": "apache2"},
-    {"key": "EXE_PATH", "value": "/usr/sbin/apache2"},
-    {"key": "COMMAND_LINE_ARGS", "value": "/usr/sbin/apache2 -k start"},
-    {"key": "APACHE_CONFIG_PATH", "value": "/etc/apache2/apache2.conf"},
-]
+_DEBIAN = {
+    "EXE_NAME": "apache2",
+    "EXE_PATH": "/usr/sbin/apache2",
+    "COMMAND_LINE_ARGS": "/usr/sbin/apache2 -k start",
+    "APACHE_CONFIG_PATH": "/etc/apache2/apache2.conf",
+}
