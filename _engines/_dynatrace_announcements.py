@@ -23,6 +23,7 @@ from _dynatrace_ledger import Attempt, Episode, Ledger
 from _dynatrace_policy import Policy, Reason, Verdict
 from _dynatrace_reports import Reports
 from _dynatrace_targets import Target
+from _dynatrace_unhealable import comment as advice_comment
 
 #: Why a person is called by a comment of its own; else the comment on the attempt says it.
 _ALWAYS_TOLD = (DISAGREE, Reason.JOB_CACHE.value)
@@ -109,6 +110,18 @@ class Announcements:
             if verdict.reason is Reason.HEALTHY
         ]
         return [dispute(episode.problem, target, last) for target, last in found if last]
+
+    def advise(self, episode: Episode, held: list[tuple[Target, Verdict]], now: float) -> None:
+        """
+        Record the comment that says what would make an episode healable, where it is known; once an episode.
+        """
+        advised = [(target.minion, target.advice) for target, _ in held if target.advice]
+        if advised and self._comments and not self._policy.dry_run and episode.problem.problem_id:
+            own = marker(f"advice {episode.episode}", episode.problem_key)
+            text = f"{advice_comment(advised)}\n{own}"
+            self._ledger.add_comment(own, episode.problem.problem_id, text, now)
+            # Another master's engine, or this one before its ledger was lost, may have said so.
+            self._ledger.comment_later(own, now, doubtful=True)
 
     def tell_tenant(
         self, episode: Episode, attempt: Attempt, state: str, now: float, returned: bool = True

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import _dynatrace_attempts as attempts_
 import _dynatrace_budget as budget_
@@ -36,6 +37,7 @@ import _dynatrace_presence as presence_
 import _dynatrace_recall as recall_
 import _dynatrace_reports as reports_
 import _dynatrace_status as status_
+import _dynatrace_takers as takers_
 import _dynatrace_ways as ways
 from _dynatrace_config import Config
 from _dynatrace_jobs import Jobs
@@ -55,7 +57,8 @@ class Master:
     hearing_side: Callable[[], bus.EventSide]
     accepted: Callable[[], Iterable[str]]
     grains: Callable[[], Callable[[str], minions_.Grains | None]]
-    reacts: Callable[[str], bool]
+    reactors: Callable[[], Any]
+    served: Callable[[str], str | None]
     ping: Callable[[list[str]], str]
     recall: Callable[[str, list[str]], str]
     jobs: Callable[[], Jobs]
@@ -96,7 +99,7 @@ def build(instance: str, config: Config, master: Master) -> loop_.Loop:
         is_accepted=minions.__contains__,
         reread=episodes_.rereader(intake, episodes, ledger),
         rematch=episodes.rematch,
-        reacts=master.reacts,
+        untaken=takers_.Takers(master.reactors, master.served).why_untaken,
         comments=feedback is not None and config.get("feedback.comment"),
         reports=_reports(config, ledger) if feedback is not None else None,
         sent_to=jobs.minions if jobs.cached else None,

@@ -8,11 +8,12 @@ recorded. What becomes of an order is followed by ``_dynatrace_orders``, and how
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import replace
 
 from _dynatrace_announcements import Announcements, name_of, why_nobody
 from _dynatrace_errors import ApiError, JobCacheError, LedgerError
+from _dynatrace_events import tag
 from _dynatrace_heals import contradicted, may_call, person_called, serves
 from _dynatrace_ledger import Episode, Ledger
 from _dynatrace_orders import FRESH_S, Orders
@@ -55,7 +56,7 @@ class Attempts:
         is_accepted: Callable[[str], bool],
         reread: Callable[[Episode, float], Episode | None],
         rematch: Callable[[Episode, float], Episode],
-        reacts: Callable[[str], bool],
+        untaken: Callable[[Iterable[str], Sequence[str]], str | None],
         comments: bool,
         reports: Reports | None = None,
         sent_to: Callable[[str], list[str] | None] | None = None,
@@ -63,6 +64,8 @@ class Attempts:
         recall: Recall | None = None,
     ) -> None:
         """
+        ``untaken`` returns why no reactor takes an order under any of some tags for a process of some technologies.
+
         ``sent_to`` returns whom a job was sent to, None if the job cache has no such job; it is None without a cache.
 
         ``presence`` None: minions that did not return are not asked before they are given another order; ``recall``
@@ -75,12 +78,13 @@ class Attempts:
         self._is_accepted = is_accepted
         self._reread = reread
         self._rematch = rematch
+        self._untaken = untaken
         self._presence = presence
         self._recovery = Recovery(instance, ledger, is_accepted, sent_to)
         self._told = Announcements(instance, ledger, policy, comments, reports)
         #: How attempts end; who learns of it tells them.
         self.outcomes = Outcomes(instance, ledger, policy, self._told)
-        self._orders = Orders(ledger, policy, accepted, reread, reacts, self.outcomes, recall)
+        self._orders = Orders(ledger, policy, accepted, reread, untaken, self.outcomes, recall)
         #: What was in progress when the last decisions were made; None: nothing is known yet.
         self._in_progress: frozenset[tuple[str, str, str, bool]] | None = None
         self._room_checked = 0.0
@@ -172,6 +176,7 @@ class Attempts:
                 episode = replace(episode, attempts=episode.attempts + 1, announced=True)
             elif not episode.announced:
                 self._told.announce(episode, "open", (), held, now)
+                self._told.advise(episode, held, now)
                 said.append(f"opened {name_of(episode)}, {why_nobody(episode, held)}")
                 episode = replace(episode, announced=True)
             spent = [verdict.reason.value for _, verdict in held if verdict.reason in _SPENT]
@@ -222,6 +227,7 @@ class Attempts:
             busy=target.minion in taken,
             room=limit - len(taken),
             since=episode.opened,
+            untaken=self._untaken(_orders(episode), target.technologies),
         )
         verdict = decide(target, past, situation, self._policy)
         was_tried = any(attempt.started >= episode.opened for attempt in past)
@@ -262,3 +268,10 @@ def _unknown(
         for target, before in held
     ]
     return kept + [(target, verdict) for target in go]
+
+
+def _orders(episode: Episode) -> tuple[str, ...]:
+    """
+    Return the tags of the events that may order an attempt of this episode.
+    """
+    return tag("open", episode.problem), tag("retry", episode.problem)

@@ -10,10 +10,11 @@ from dataclasses import replace
 from typing import Any
 
 from _dynatrace_events import complete, describe, tag
+from _dynatrace_evidence import last_failure
 from _dynatrace_intake import Intake, digest, problem_key
 from _dynatrace_ledger import Episode, Ledger
 from _dynatrace_problems import Problem
-from _dynatrace_targets import Resolution, last_failure, resolve
+from _dynatrace_targets import Resolution, resolve
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +105,7 @@ class Episodes:
         return problem.start / 1000 < min(looked, now) - self._lookback
 
     def _refresh(self, problem: Problem, known: Episode, now: float) -> str | None:
-        resolution = self._match(problem)
+        resolution = self._match(problem).keeping(known.resolution)
         changes = _changes(known, problem, resolution)
         # Decisions read the new state; an episode that waits for nothing is woken only by a change.
         due = now if changes or _failures(problem) - _failures(known.problem) else known.due
@@ -127,7 +128,7 @@ class Episodes:
         """
         Look once more whom a problem concerns: minions come and go while it is open. Raises ApiError.
         """
-        resolution = self._match(known.problem)
+        resolution = self._match(known.problem).keeping(known.resolution)
         if _minions(resolution) == _minions(known.resolution):
             return known
         episode = replace(known, resolution=resolution)
@@ -237,13 +238,13 @@ def _changes(known: Episode, problem: Problem, resolution: Resolution) -> list[s
     return [name for name, old, new in pairs if old != new]
 
 
-def _minions(resolution: Resolution) -> set[tuple[str, str, tuple[str, ...], str]]:
+def _minions(resolution: Resolution) -> set[tuple[str, str, tuple[str, ...], str, bool]]:
     """
     Return who is meant, and by what that is known: what is matched by name today may be proved tomorrow.
     """
     return {
-        (target.minion, target.entity, target.technologies, target.matched_by)
-        for target in resolution.targets
+        (one.minion, one.entity, one.technologies, one.matched_by, one.down)
+        for one in resolution.targets
     }
 
 

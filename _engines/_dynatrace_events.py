@@ -211,4 +211,5 @@ def _held(target: Target, verdict: Verdict) -> dict[str, Any]:
         "entity": target.entity,
         "reason": reason.value,
         "until": iso(verdict.until),
+        "detail": verdict.detail,
     }

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from _dynatrace_evidence import last_failure
 from _dynatrace_ledger import Action, Episode, Ledger
 from _dynatrace_policy import Policy, Reason, Verdict
-from _dynatrace_targets import Target, last_failure
+from _dynatrace_targets import Target
 
 #: Why a person is called to what serves.
 STILL_OPEN = "still open"

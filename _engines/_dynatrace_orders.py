@@ -7,7 +7,7 @@ again under the same ids.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -62,7 +62,7 @@ class Orders:
         policy: Policy,
         accepted: Callable[[], int],
         reread: Callable[[Episode, float], Episode | None],
-        reacts: Callable[[str], bool],
+        untaken: Callable[[Iterable[str], Sequence[str]], str | None],
         outcomes: Outcomes,
         recall: Recall | None = None,
     ) -> None:
@@ -73,7 +73,7 @@ class Orders:
         self._policy = policy
         self._accepted = accepted
         self._reread = reread
-        self._reacts = reacts
+        self._untaken = untaken
         self._outcomes = outcomes
         self._recall = recall
 
@@ -133,7 +133,8 @@ class Orders:
         ):
             self._outcomes.void(attempt, "the problem closed first", now)
             return []
-        reacts = self._reacts(tag(ordered["what"], episode.problem))
+        own = [tag(ordered["what"], episode.problem)]
+        reacts = self._untaken(own, list(ordered["technologies"])) is None
         if self._is_too_late(attempt, reacts, now):
             return [self._give_up(attempt, episode, now)]
         if attempt.first_fired and not reacts:

@@ -23,6 +23,7 @@ from _dynatrace_problems import (
     entity_type,
     is_entity_id,
 )
+from _dynatrace_processes import parse_process, parse_unit, parse_units
 
 #: Of one problem. Entities beyond it are left out; evidence is not, since what is not seen may be a maintenance window.
 MAX_ENTITIES = 10_000
@@ -112,16 +113,15 @@ def parse_entity(body: Any) -> EntityDetail:
     properties = properties if isinstance(properties, dict) else {}
     tags = [tag for tag in _list(entity.get("tags")) if isinstance(tag, dict)]
     custom = _pairs(properties.get("customHostMetadata")) + _pairs(tags)
+    technologies = tuple(dict.fromkeys(_technologies(properties.get("softwareTechnologies"))))
+    relations = _relations(entity)
     # The real key is `ipAddress`; one example of the documentation spells it `ipAddresses`.
     addresses = properties.get("ipAddress", properties.get("ipAddresses"))
     return EntityDetail(
         id=entity_id,
         name=_string(entity.get("displayName")),
-        # A remedy would start the host's own service for one that died in a container.
-        technologies=()
-        if properties.get("isDockerized") is True
-        else tuple(dict.fromkeys(_technologies(properties.get("softwareTechnologies")))),
-        relations=_relations(entity),
+        technologies=technologies,
+        relations=relations,
         detected_name=_string(properties.get("detectedName")),
         dns_names=tuple(
             item for item in _list(properties.get("dnsNames")) if isinstance(item, str)
@@ -130,6 +130,8 @@ def parse_entity(body: Any) -> EntityDetail:
         salt_minions=tuple(
             dict.fromkeys(value for key, value in custom if key == "salt_minion" and value)
         ),
+        process=parse_process(properties, technologies, relations),
+        units=parse_units(properties.get("osServices")),
     )
 
 
@@ -207,15 +209,18 @@ def _evidence(details: list[Mapping[str, Any]]) -> Iterable[Evidence]:
         if entity is None:
             continue
         data = item.get("data")
-        status = data.get("status") if isinstance(data, dict) else None
+        data = data if isinstance(data, dict) else {}
+        properties = dict(_pairs(data.get("properties")))
         yield Evidence(
             entity=entity,
             kind=_string(item.get("evidenceType")),
             event_type=_event_type(item.get("eventType")),
             root_cause=item.get("rootCauseRelevant") is True,
-            is_open=_IS_OPEN.get(_string(status)),
+            is_open=_IS_OPEN.get(_string(data.get("status"))),
             grouping=_stub(item.get("groupingEntity")),
             start=_time(item.get("startTime")),
+            source=properties.get("Event source", "")[:100],
+            unit=parse_unit(properties.get("dt.osservice.name")),
         )
 
 

@@ -20,6 +20,8 @@ from _dynatrace_targets import Resolution, Target
 FAILED = frozenset({"bad", "lost", "refused", "unproved"})
 #: No backoff grows beyond a day.
 BACKOFF_CAP_S = 86400.0
+_BACK_OR_SLOW = "no open event says that this process is down: it is slow, or back already"
+_ONLY_THE_HOST = "the host is meant, and no process on it is said to be down"
 
 
 class Reason(enum.Enum):
@@ -44,6 +46,9 @@ class Reason(enum.Enum):
     JOB_CACHE = "job cache unreadable"
     ONE_OF_MANY = "one of many hosts"
     MATCHED_BY_NAME = "matched by name only"
+    ANOTHER_PROCESS = "another process"
+    NO_REMEDY = "no remedy"
+    NOT_DOWN = "not down"
 
 
 #: Ends after which another attempt in the same episode would do nothing that the first did not.
@@ -67,7 +72,7 @@ class Situation:
     What the decision must know beyond the target itself; ``room`` is how many more minions may be healed at once.
 
     ``since`` is when this episode began: failures in a row from then on count, however far apart they are. ``serves`` is
-    as what the process is held if it is known to serve.
+    as what the process is held if it is known to serve. ``untaken`` says why no reactor takes it.
     """
 
     now: float
@@ -79,6 +84,7 @@ class Situation:
     room: int = 1
     connected: bool = True
     since: float = math.inf
+    untaken: str | None = None
 
 
 @dataclass(frozen=True)
@@ -119,15 +125,16 @@ class Policy:
         """
         Tell whether nothing may be ordered now for all of these targets, whatever was decided under another policy.
         """
-        return self.dry_run or not all(
-            one.matched_by in self.act_on and _allowed(one.minion, self) for one in targets
+        return self.dry_run or any(
+            one.matched_by not in self.act_on or not _allowed(one.minion, self) or unfit(one)
+            for one in targets
         )
 
     def awaits(self, found: Resolution) -> bool:
         """
         Tell whether a minion that is accepted, or a grain that appears, may change who is acted on.
         """
-        return bool(found.unmatched) or any(
+        return any(not one.final for one in found.unmatched) or any(
             one.matched_by not in self.act_on for one in found.targets
         )
 
@@ -135,11 +142,12 @@ class Policy:
 @dataclass(frozen=True)
 class Verdict:
     """
-    May act (``reason`` is None), or is held: why, and until when if that is known.
+    May act (``reason`` is None), or is held: why, until when if that is known, and what is known beyond the reason.
     """
 
     reason: Reason | None = None
     until: float | None = None
+    detail: str | None = None
 
 
 def decide(target: Target, past: Sequence[Past], situation: Situation, policy: Policy) -> Verdict:
@@ -158,17 +166,36 @@ def decide(target: Target, past: Sequence[Past], situation: Situation, policy: P
         return Verdict(Reason.NOT_ACCEPTED)
     if any(attempt.state == "waiting" for attempt in past):
         return Verdict(Reason.IN_PROGRESS)
+    if (held := unfit(target)) is not None:
+        return held
     if situation.serves is not None:
         # Healthy here, still open there: Dynatrace closes in its own time, and a second restart would harm.
         return Verdict(situation.serves)
     for attempt in reversed(past):
         if attempt.state in HOPELESS and attempt.started >= situation.since:
             return Verdict(HOPELESS[attempt.state])
+    if situation.untaken is not None and not policy.dry_run:
+        return Verdict(Reason.NO_REMEDY, detail=situation.untaken)
     if situation.maintenance and policy.hold_in_maintenance:
         return Verdict(Reason.MAINTENANCE)
     if situation.paused:
         return Verdict(Reason.PAUSED)
     return _by_time(past, situation, policy)
+
+
+def unfit(target: Target) -> Verdict | None:
+    """
+    Return why nothing on the host is to be brought back for a target, whoever might take it; None: something may be.
+    """
+    if target.advice is not None:
+        return Verdict(Reason.NO_REMEDY, detail=target.advice)
+    if not target.down:
+        process = not target.entity.startswith("HOST-")
+        return Verdict(Reason.NOT_DOWN, detail=_BACK_OR_SLOW if process else _ONLY_THE_HOST)
+    if target.process.container is not None:
+        detail = f"it runs in a container ({target.process.container}), not on the host itself"
+        return Verdict(Reason.ANOTHER_PROCESS, detail=detail)
+    return None
 
 
 def _by_time(past: Sequence[Past], situation: Situation, policy: Policy) -> Verdict:
@@ -188,7 +215,7 @@ def _by_time(past: Sequence[Past], situation: Situation, policy: Policy) -> Verd
     if not situation.busy and situation.room <= 0:
         return Verdict(Reason.STORM)
     if policy.dry_run:
-        return Verdict(Reason.DRY_RUN)
+        return Verdict(Reason.DRY_RUN, detail=situation.untaken)
     if not situation.connected:
         # Last, since finding out costs a job: nobody is asked who would be held anyway.
         return Verdict(Reason.NOT_CONNECTED)

@@ -14,7 +14,8 @@ from typing import Any
 #: ``[-]<int64>_<start ms>V2``; ids may begin with a minus.
 PROBLEM_ID = re.compile(r"-?[0-9]{1,20}_[0-9]{1,15}V2")
 DISPLAY_ID = re.compile(r"P-[0-9]{1,18}|[0-9]{1,18}")
-ENTITY_ID = re.compile(r"[A-Z][A-Z0-9_]{0,63}-[0-9A-F]{16}")
+#: Generic types have a colon in their name; their ids as texts are not documented.
+ENTITY_ID = re.compile(r"[A-Z][A-Z0-9_:]{0,63}-[0-9A-F]{16}")
 
 #: Both vocabularies: settings and Problems v2, and the v1 names that older evidence and webhooks carry.
 DOWN_EVENTS = frozenset(
@@ -45,7 +46,8 @@ class Evidence:
     """
     One piece of evidence: ``is_open`` is None where the API does not say (2021 captures have no event data).
 
-    ``start`` is in UTC milliseconds, None where it is not told.
+    ``start`` is in UTC milliseconds, None where it is not told. ``source`` is what raised the event, and ``unit`` the OS
+    service that it is about, where its properties tell.
     """
 
     entity: Entity
@@ -55,6 +57,8 @@ class Evidence:
     is_open: bool | None = None
     grouping: Entity | None = None
     start: int | None = None
+    source: str = ""
+    unit: str | None = None
 
 
 @dataclass(frozen=True)
@@ -141,7 +145,9 @@ class Process:
 @dataclass(frozen=True)
 class EntityDetail:
     """
-    What matching needs of an entity; ``relations`` maps a relationship to entity ids (from and to, one name each).
+    What is needed of an entity; ``relations`` maps a relationship to entity ids (from and to, one name each).
+
+    ``process`` describes a process, and ``units`` tells for a host which OS service each of its processes belongs to.
     """
 
     id: str
@@ -153,6 +159,7 @@ class EntityDetail:
     addresses: tuple[str, ...] = ()
     salt_minions: tuple[str, ...] = ()
     process: Process = field(default_factory=Process)
+    units: Mapping[str, str] = field(default_factory=dict)
 
 
 def is_entity_id(value: Any) -> bool:

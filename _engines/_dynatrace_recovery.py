@@ -10,9 +10,10 @@ from dataclasses import replace
 
 from _dynatrace_announcements import name_of
 from _dynatrace_events import attempt_id, carried, job_id
+from _dynatrace_evidence import last_failure
 from _dynatrace_ledger import Attempt, Episode, Ledger
 from _dynatrace_policy import Reason, Verdict
-from _dynatrace_targets import Target, last_failure
+from _dynatrace_targets import Target
 
 log = logging.getLogger(__name__)
 

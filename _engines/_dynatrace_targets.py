@@ -7,15 +7,15 @@ marks as root cause relevant decides then; without it the hosts are listed, and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from _dynatrace_errors import UnexpectedAnswer
+from _dynatrace_evidence import PROCESS, concerned, is_down, last_failure, others, wide
 from _dynatrace_minions import Match
-from _dynatrace_problems import DOWN_EVENTS, Entity, EntityDetail, Problem, Process
-
-PROCESS = "PROCESS_GROUP_INSTANCE"
-WIDE = ("SERVICE", "PROCESS_GROUP")
+from _dynatrace_problems import Entity, EntityDetail, Problem, Process
+from _dynatrace_unhealable import advice, is_os_service, why_nothing
 
 #: Returns the entity, or None when the tenant does not know it.
 ReadEntity = Callable[[str], "EntityDetail | None"]
@@ -29,7 +29,8 @@ class Target:
 
     ``technologies`` are those of the process, and only when the evidence says that this process is down; ``failed`` is
     when it last did, in UTC milliseconds, if the evidence tells.
-    ``actionable`` is false for a host that is only one of many on which a service runs.
+    ``actionable`` is false for a host that is only one of many on which a service runs. ``down`` is false for what is
+    slow, busy, or back already. ``advice`` says what would make healable what names no process.
     """
 
     minion: str
@@ -41,24 +42,30 @@ class Target:
     actionable: bool = True
     process: Process = field(default_factory=Process)
     failed: int | None = None
+    down: bool = True
+    advice: str | None = None
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Target:
         """
         Return the target that ``dataclasses.asdict`` made plain.
         """
+        technologies = tuple(data["technologies"])
         process = Process.from_dict(data["process"]) if "process" in data else Process()
-        return cls(**{**data, "technologies": tuple(data["technologies"]), "process": process})
+        # Before there was `down`, technologies told it.
+        known = {"down": bool(technologies), **data}
+        return cls(**{**known, "technologies": technologies, "process": process})
 
 
 @dataclass(frozen=True)
 class Unmatched:
     """
-    An entity for which no minion was found, and why.
+    An entity for which no minion was found, and why; ``final``: whatever minions there will be.
     """
 
     entity: str
     reason: str
+    final: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,6 +91,21 @@ class Resolution:
         targets = tuple(Target.from_dict(item) for item in data["targets"])
         return cls(targets, tuple(Unmatched(**item) for item in data["unmatched"]))
 
+    def keeping(self, before: Resolution) -> Resolution:
+        """
+        Return this with the units that were known before: a host may name no process of a unit that is down.
+        """
+        units = {(one.minion, one.entity): one.process.unit for one in before.targets}
+        return replace(
+            self,
+            targets=tuple(
+                replace(one, process=replace(one.process, unit=units.get((one.minion, one.entity))))
+                if one.process.unit is None
+                else one
+                for one in self.targets
+            ),
+        )
+
 
 def resolve(problem: Problem, entity: ReadEntity, find: FindMinion) -> Resolution:
     """
@@ -91,45 +113,57 @@ def resolve(problem: Problem, entity: ReadEntity, find: FindMinion) -> Resolutio
     """
     targets: dict[tuple[str, str], Target] = {}
     unmatched: dict[str, Unmatched] = {}
-    concerned = list(_concerned(problem))
-    for subject, root_cause in concerned:
+    named = list(concerned(problem))
+    for subject, root_cause in named:
         _place(problem, subject, root_cause, entity, find, targets, unmatched)
-    if not any(root_cause for _, root_cause in concerned):
-        for subject in _wide(problem):
+    if not any(root_cause for _, root_cause in named):
+        for subject in wide(problem):
             _spread(subject, entity, find, targets, unmatched)
+    for subject in others(problem):
+        _place_service(problem, subject, entity, find, targets, unmatched)
     ordered = sorted(targets.values(), key=lambda target: not target.root_cause)
     return Resolution(tuple(ordered), tuple(unmatched.values()))
 
 
-def _concerned(problem: Problem) -> Iterator[tuple[Entity, bool]]:
+def _place_service(
+    problem: Problem,
+    subject: Entity,
+    entity: ReadEntity,
+    find: FindMinion,
+    targets: dict[tuple[str, str], Target],
+    unmatched: dict[str, Unmatched],
+) -> None:
     """
-    Yield the processes and hosts that are named, each once, with whether evidence calls it root cause relevant.
+    Say why an entity leads to nobody; an OS service leads to the one host that it is related to, if there is one.
     """
-    relevant = {item.entity.id: item.entity for item in problem.evidence if item.root_cause}
-    if problem.root_cause is not None:
-        relevant.setdefault(problem.root_cause.id, problem.root_cause)
-    named = dict(relevant)
-    for affected in problem.affected:
-        named.setdefault(affected.id, affected)
-    for subject in named.values():
-        if subject.type in (PROCESS, "HOST"):
-            yield subject, subject.id in relevant
+    hosts = _related_hosts(subject, entity) if is_os_service(subject) else set()
+    if len(hosts) != 1:
+        unmatched[subject.id] = Unmatched(subject.id, why_nothing(subject), final=True)
+        return
+    [host_id] = hosts
+    match = find(host_id, lambda: entity(host_id))
+    if match.minion is None:
+        unmatched[subject.id] = Unmatched(subject.id, match.reason)
+        return
+    targets[match.minion, subject.id] = Target(
+        match.minion,
+        host_id,
+        subject.id,
+        matched_by=match.by,
+        down=False,
+        advice=advice(problem, subject),
+    )
 
 
-def _wide(problem: Problem) -> list[Entity]:
-    named = list(problem.affected)
-    if problem.root_cause is not None:
-        named.append(problem.root_cause)
-    known = {
-        item.grouping.id
-        for item in problem.evidence
-        if item.grouping and item.entity.type == PROCESS
-    }
-    return [
-        subject
-        for subject in dict.fromkeys(named)
-        if subject.type in WIDE and subject.id not in known
-    ]
+def _related_hosts(subject: Entity, entity: ReadEntity) -> set[str]:
+    try:
+        detail = entity(subject.id)
+    except UnexpectedAnswer:
+        return (
+            set()
+        )  # How such ids are asked for is not documented, and its problem must not wait for it.
+    related = detail.relations.values() if detail else ()
+    return {one for ids in related for one in ids if one.startswith("HOST-")}
 
 
 def _place(
@@ -142,6 +176,7 @@ def _place(
     unmatched: dict[str, Unmatched],
 ) -> None:
     host_id = subject.id
+    down = False
     technologies: tuple[str, ...] = ()
     process = Process()
     if subject.type == PROCESS:
@@ -156,7 +191,8 @@ def _place(
             unmatched[subject.id] = Unmatched(subject.id, reason)
             return
         host_id = hosts[0]
-        technologies = detail.technologies if is_down(problem, subject.id) else ()
+        down = is_down(problem, subject.id)
+        technologies = detail.technologies if down else ()
         process = detail.process
     match = find(host_id, lambda: entity(host_id))
     if match.minion is None:
@@ -169,9 +205,19 @@ def _place(
         technologies,
         root_cause,
         match.by,
-        process=process,
+        process=replace(process, unit=_unit(subject.id, host_id, entity) if down else None),
         failed=last_failure(problem, subject.id),
+        down=down,
+        advice=advice(problem, subject),
     )
+
+
+def _unit(process_id: str, host_id: str, entity: ReadEntity) -> str | None:
+    """
+    Return which OS service a process belongs to, as its host tells.
+    """
+    host = entity(host_id)
+    return host.units.get(process_id) if host else None
 
 
 def _hosts_reason(count: int) -> str:
@@ -210,32 +256,3 @@ def _spread(
                 match.minion, host_id, subject.id, (), False, match.by, actionable=False
             )
             targets[match.minion, subject.id] = target
-
-
-def is_down(problem: Problem, entity_id: str) -> bool:
-    """
-    Tell whether the evidence says that this very process is down now, not merely slow, and not back already.
-    """
-    own = [item for item in problem.evidence if item.entity.id == entity_id]
-    events = [item for item in own if item.event_type]
-    if events:
-        return any(item.event_type in DOWN_EVENTS and item.is_open is not False for item in events)
-    # Without events an availability evidence, or no evidence at all in an availability problem, must do.
-    return problem.severity == "AVAILABILITY" and (bool(own) or not problem.evidence)
-
-
-def last_failure(problem: Problem, entity_id: str, still_open: bool = False) -> int | None:
-    """
-    Return when the latest event by which this process is down began, in UTC milliseconds; None: no event tells.
-
-    ``still_open``: of those only that the evidence expressly calls open.
-    """
-    starts = [
-        item.start
-        for item in problem.evidence
-        if item.entity.id == entity_id
-        and item.event_type in DOWN_EVENTS
-        and item.start is not None
-        and (item.is_open is True or not still_open)
-    ]
-    return max(starts, default=None)

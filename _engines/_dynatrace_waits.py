@@ -47,6 +47,8 @@ def until_next(
             times.append(verdict.until)
         if verdict.reason in (Reason.MAINTENANCE, Reason.NOT_ACCEPTED, Reason.NOT_CONNECTED):
             times.append(now + RECHECK_S)
+        if _may_change(episode, target, verdict):
+            times.append(now + min(max(now - episode.opened, RECHECK_S), REMATCH_CAP_S))
         if verdict.reason in SERVES:
             since = serves_for(ledger, episode, target, now)
             wait = min(max(since, RECHECK_S), REMATCH_CAP_S)
@@ -65,4 +67,23 @@ def may_have_changed(episode: Episode, held: Sequence[tuple[Target, Verdict]]) -
     An episode that was never read, since it was left alone at first, is read too.
     """
     hidden = (Reason.MAINTENANCE, *SERVES)
-    return not episode.read or any(verdict.reason in hidden for _, verdict in held)
+    return not episode.read or any(
+        verdict.reason in hidden or _may_fail_again(episode, target, verdict)
+        for target, verdict in held
+    )
+
+
+def _may_fail_again(episode: Episode, target: Target, verdict: Verdict) -> bool:
+    """
+    Tell whether what is not down may go down without a sign in the list: the severity of the problem is the highest.
+    """
+    fit = verdict.reason is Reason.NOT_DOWN and not target.entity.startswith("HOST-")
+    return fit and episode.problem.severity == "AVAILABILITY"
+
+
+def _may_change(episode: Episode, target: Target, verdict: Verdict) -> bool:
+    """
+    Tell whether a target that needs nothing now is looked at again: it may fail, or a reactor may be written for it.
+    """
+    untaken = verdict.reason is Reason.NO_REMEDY and target.advice is None
+    return untaken or _may_fail_again(episode, target, verdict)

@@ -65,8 +65,6 @@ import logging
 import os
 import re
 import signal
-from collections.abc import Mapping
-from fnmatch import fnmatch
 from pathlib import Path
 
 # Siblings are imported here and nowhere later: their directory is on sys.path only while this module loads.
@@ -79,6 +77,7 @@ import _dynatrace_grains as grains_
 import _dynatrace_job_cache as job_cache
 import salt.cache
 import salt.client
+import salt.fileserver
 import salt.key
 import salt.loader
 import salt.minion
@@ -162,7 +161,8 @@ def _master():
         hearing_side=_hearing_side,
         accepted=_accepted,
         grains=_grains,
-        reacts=_reacts,
+        reactors=lambda: __opts__.get("reactor"),
+        served=_served(),
         ping=_ping,
         recall=_recall,
         jobs=_jobs,
@@ -202,15 +202,22 @@ def _grains():
     return grains_.reader(salt.cache.factory(__opts__), __opts__.get("minion_data_cache", True))
 
 
-def _reacts(tag):
+def _served():
     """
-    Tell whether a reactor is configured for a tag; read each time, since ``reactor`` may also be a path.
+    Return the function that tells where the file server has a file of the base environment, or None.
     """
-    reactor = __opts__.get("reactor")
-    if not isinstance(reactor, list):
-        return bool(reactor)
-    globs = [glob for item in reactor if isinstance(item, Mapping) for glob in item]
-    return any(fnmatch(tag, str(glob)) for glob in globs)
+    servers = []
+
+    def find(path):
+        try:
+            if not servers:
+                servers.append(salt.fileserver.Fileserver(__opts__))
+            return servers[0].find_file(path, "base").get("path") or None
+        except Exception as err:  # noqa: BLE001 - What a backend raises is its own.
+            log.debug("the file server does not tell where %s is: %s", path, err)
+            return None
+
+    return find
 
 
 def _ping(minions):

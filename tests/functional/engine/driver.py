@@ -159,7 +159,7 @@ def build(given: Mapping[str, Any]) -> None:
         is_accepted=index.__contains__,
         reread=episodes_.rereader(intake, episodes, ledger),
         rematch=episodes.rematch,
-        reacts=lambda _: True,
+        untaken=lambda *_: None,
         comments=True,
         sent_to=jobs.minions,
     )

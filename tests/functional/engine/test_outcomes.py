@@ -159,14 +159,13 @@ def test_a_person_is_told_once_on_what_the_two_disagree(outage: Outage) -> None:
 
 def test_nobody_is_called_where_dynatrace_sees_the_service_back(outage: Outage) -> None:
     """
-    The evidence closes first, and the problem minutes later.
+    The evidence closes first, and the problem minutes later, or for another reason never: both agree on this process.
     """
     outage.ends(HEALTHY)
     outage.shows(outage.begun, "CLOSED")
-    outage.passes(3000)
+    outage.passes(4000)
     assert outage.world.events("escalated") == []
-    outage.passes(1000)
-    assert outage.world.events("escalated")[0]["reason"] == "the two disagree"
+    assert outage.held() == ["not down"]
 
 
 def test_what_comes_after_a_disagreement_is_healed_and_may_call_again(outage: Outage) -> None:

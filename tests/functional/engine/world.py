@@ -8,7 +8,7 @@ is done by `World.salt_runs`, through the same job cache interface that the engi
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -184,7 +184,9 @@ class World:
             del self.given["api_token"]
         self.bus = ListBus()
         self.cache = JobCache()
+        #: Whether a reactor is mapped to a tag, and whether one takes any of these technologies.
         self.reacts: Callable[[str], bool] = lambda _: True
+        self.takes: Callable[[Sequence[str]], bool] = lambda _: True
         #: Minions that answer no `test.ping`, and whom each of them asked.
         self.gone: set[str] = set()
         self.pings: list[list[str]] = []
@@ -229,7 +231,7 @@ class World:
             is_accepted=self.index.__contains__,
             reread=episodes_.rereader(intake, episodes, self.ledger),
             rematch=episodes.rematch,
-            reacts=lambda tag: self.reacts(tag),
+            untaken=self._untaken,
             comments=self.feedback is not None and config.get("feedback.comment"),
             reports=reports_.Reports(
                 self.ledger,
@@ -280,6 +282,11 @@ class World:
             steady=lambda: self.now - self.set_by,
         )
         self.index.refresh()
+
+    def _untaken(self, tags: Iterable[str], technologies: Sequence[str]) -> str | None:
+        if not any(self.reacts(tag) for tag in tags):
+            return "no reactor is mapped to its events"
+        return None if self.takes(technologies) else "no reactor takes it"
 
     @staticmethod
     def _client(config: configuration.Config) -> client_.Client | None:

@@ -261,6 +261,7 @@ def test_an_event_that_orders_tells_whom() -> None:
             "entity": PROCESS,
             "reason": "cooldown",
             "until": "2024-07-21T07:01:00.000Z",
+            "detail": None,
         },
     ]
     assert data["unmatched"] == [

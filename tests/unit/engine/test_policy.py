@@ -11,10 +11,11 @@ import pytest
 from _dynatrace_config import load
 from _dynatrace_ledger import END_STATES
 from _dynatrace_policy import BACKOFF_CAP_S, Past, Policy, Reason, Situation, Verdict, decide
+from _dynatrace_problems import Process
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.engine.bodies import target
+from tests.unit.engine.bodies import HOST, target
 
 NOW = 1_000_000.0
 GO = Verdict()
@@ -92,6 +93,70 @@ def test_each_rule_has_its_reason(
     """
     verdict = decide(target(**of_target), [], situation(**of_situation), Policy(**of_policy))
     assert verdict == Verdict(reason), what
+
+
+POD = Process(container="CONTAINER_NAME: web")
+HOST_EVENT = {"entity": HOST, "technologies": (), "down": False}
+UNFIT = [
+    ("a container", {"process": POD}, {}, Reason.ANOTHER_PROCESS, "(CONTAINER_NAME: web)"),
+    ("slow", {"down": False}, {}, Reason.NOT_DOWN, "slow, or back already"),
+    ("a host", HOST_EVENT, {}, Reason.NOT_DOWN, "the host is meant"),
+    ("a rule", {**HOST_EVENT, "advice": "do so"}, {}, Reason.NO_REMEDY, "do so"),
+    ("no reactor", {}, {"untaken": "none maps it"}, Reason.NO_REMEDY, "none maps it"),
+    (
+        "back while healed",
+        {"down": False},
+        {"serves": Reason.HEALED},
+        Reason.NOT_DOWN,
+        "back already",
+    ),
+    (
+        "healed where none takes it",
+        {},
+        {"untaken": "x", "serves": Reason.HEALED},
+        Reason.HEALED,
+        "",
+    ),
+]
+
+
+@pytest.mark.parametrize(("what", "of_target", "of_situation", "reason", "said"), UNFIT)
+def test_what_no_remedy_could_bring_back_is_held_with_what_is_known(
+    what: str, of_target: dict[str, Any], of_situation: dict[str, Any], reason: Reason, said: str
+) -> None:
+    """
+    Before a budget is looked at: it takes none, and nothing escalates for it.
+    """
+    spent = [Past("bad", NOW - 60, NOW - 50)] * 9
+    verdict = decide(target(**of_target), spent, situation(**of_situation, room=0), Policy())
+    assert verdict.reason is reason, what
+    assert said in (verdict.detail or ""), what
+
+
+def test_an_attempt_at_work_is_in_progress_whatever_became_of_its_process() -> None:
+    """
+    Its end is waited for.
+    """
+    waiting = [Past("waiting", NOW - 5)]
+    for changes in ({"down": False}, {"process": POD}, {"advice": "x"}):
+        found = decide(target(**changes), waiting, situation(), Policy())
+        assert found == Verdict(Reason.IN_PROGRESS)
+
+
+def test_an_order_about_what_is_not_down_any_more_is_forbidden() -> None:
+    """
+    It is not fired, nor given again.
+    """
+    assert not Policy().forbids([target()])
+    assert Policy().forbids([target(), target(down=False)])
+
+
+def test_a_dry_run_tells_that_nobody_would_take_it() -> None:
+    """
+    It comes first in an installation, before the reactor is mapped.
+    """
+    found = decide(target(), [], situation(untaken="none maps it"), Policy(dry_run=True))
+    assert found == Verdict(Reason.DRY_RUN, detail="none maps it")
 
 
 COOLDOWN = [
@@ -264,6 +329,7 @@ def test_the_reasons_are_the_documented_phrases() -> None:
     documented |= {"not allowed", "not accepted", "not connected"}
     documented |= {"healed", "one of many hosts", "matched by name only"}
     documented |= {"already healthy", "refused", "not proved", "job cache unreadable"}
+    documented |= {"another process", "no remedy", "not down"}
     assert documented == {reason.value for reason in Reason}
 
 

@@ -140,6 +140,9 @@ def test_decision_and_parsing_know_nothing_of_the_world() -> None:
         "grail",
         "policy",
         "targets",
+        "evidence",
+        "processes",
+        "unhealable",
         "jobs",
     ):
         assert imports(ENGINES / f"_dynatrace_{name}.py") & world == set(), name

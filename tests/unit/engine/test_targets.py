@@ -4,14 +4,16 @@ From a problem to the minions that are meant, and whether their process is down.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from _dynatrace_errors import Unavailable
+from _dynatrace_evidence import is_down, last_failure
 from _dynatrace_minions import Match
 from _dynatrace_parsing import parse_problem, parse_problem_v1
-from _dynatrace_problems import Entity, EntityDetail, Evidence, Problem
-from _dynatrace_targets import Resolution, Target, Unmatched, is_down, last_failure, resolve
+from _dynatrace_problems import Entity, EntityDetail, Evidence, Problem, Process
+from _dynatrace_targets import Resolution, Target, Unmatched, resolve
 
 from tests.unit.engine.bodies import (
     APACHE,
@@ -140,10 +142,12 @@ def test_hosts_without_minion_are_unmatched_one_by_one() -> None:
 
 def test_a_host_is_its_own_target() -> None:
     """
-    No technology is down, so no remedy of a service takes it.
+    No process is down, so no remedy of a service takes it.
     """
     shown = problem(affected=(Entity(HOST, "HOST"),), root_cause=None, evidence=())
-    assert resolved(shown) == Resolution((target(entity=HOST, technologies=(), root_cause=False),))
+    assert resolved(shown) == Resolution(
+        (target(entity=HOST, technologies=(), root_cause=False, down=False),)
+    )
 
 
 def test_the_root_cause_comes_first() -> None:
@@ -186,14 +190,59 @@ def test_a_process_that_cannot_be_placed_is_unmatched(
 
 
 @pytest.mark.parametrize("kind", ["KUBERNETES_CLUSTER", "HTTP_CHECK", "APPLICATION"])
-def test_what_runs_on_no_host_has_no_target(kind: str) -> None:
+def test_what_runs_on_no_host_is_unmatched_for_good(kind: str) -> None:
     """
-    Other kinds of entities pass by.
+    Wherever it is named: among the affected, as root cause, or by the evidence alone.
     """
-    shown = problem(
-        affected=(Entity(f"{kind}-0000000000000001", kind),), root_cause=None, evidence=()
-    )
-    assert resolved(shown) == Resolution()
+    other = Entity(f"{kind}-0000000000000001", kind)
+    for shown in (
+        problem(affected=(other,), root_cause=None, evidence=()),
+        problem(affected=(), root_cause=other, evidence=()),
+        problem(affected=(), root_cause=None, evidence=(evidence(other.id, root_cause=False),)),
+    ):
+        found = resolved(shown)
+        assert [(one.entity, one.final) for one in found.unmatched] == [(other.id, True)]
+        assert found.targets == ()
+
+
+def test_a_process_brings_its_description_and_its_unit() -> None:
+    """
+    The unit is its host's to tell, which is read for a process that is down only.
+    """
+    known = Process(executable="/usr/sbin/apache2", ports=(80,))
+    read: list[str] = []
+    entities = {
+        **ENTITIES,
+        PROCESS: replace(ENTITIES[PROCESS], process=known),
+        HOST: EntityDetail(HOST, units={PROCESS: "apache2"}),
+    }
+
+    def entity(entity_id: str) -> EntityDetail | None:
+        read.append(entity_id)
+        return entities.get(entity_id)
+
+    [found] = resolve(problem(evidence=(evidence(start=START),)), entity, match).targets
+    assert found.process == replace(known, unit="apache2")
+    assert (found.failed, found.down, read) == (START, True, [PROCESS, HOST])
+    read.clear()
+    [slow] = resolve(problem(evidence=(evidence(event_type="SLOW_DISK"),)), entity, match).targets
+    assert (slow.process, slow.down, read) == (known, False, [PROCESS])
+
+
+def test_a_resolution_of_a_ledger_before_there_were_descriptions_is_read() -> None:
+    """
+    What had a technology was down, and nothing more was known.
+    """
+    old = Resolution((target(), target(entity=HOST, technologies=()))).to_dict()
+    for one in old["targets"]:
+        for name in ("process", "failed", "down", "advice"):
+            del one[name]
+    found = Resolution.from_dict({**old, "unmatched": [{"entity": HOST, "reason": "x"}]})
+    assert [(one.process, one.down) for one in found.targets] == [
+        (Process(), True),
+        (Process(), False),
+    ]
+    assert found.unmatched == (Unmatched(HOST, "x"),)
 
 
 def test_an_error_of_the_api_decides_nothing() -> None:
@@ -212,8 +261,10 @@ def test_a_resolution_comes_back_from_its_plain_form() -> None:
     """
     The ledger keeps it as JSON.
     """
+    known = Process("/usr/sbin/apache2", "apache2 -k start", "/etc/apache2", (80,), "apache2")
     found = Resolution(
-        (target(), target(minion="web02", actionable=False)), (Unmatched(HOST, "x"),)
+        (target(process=known, failed=START), target(minion="web02", actionable=False)),
+        (Unmatched(HOST, "x", final=True),),
     )
     assert Resolution.from_dict(found.to_dict()) == found
     assert isinstance(Resolution.from_dict(found.to_dict()).targets[0], Target)
