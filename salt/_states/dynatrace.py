@@ -356,6 +356,11 @@ def _bring_back(story, service, order, how):
         if ended["why"]:
             story.say(ended["why"])
         return
+    if ended["by_others"]:
+        # Another attempt would undo what a person has just done.
+        raise _End(
+            "unproved" if ended["done"] else "refused", f"{unit} is left alone: {ended['why']}"
+        )
     # When the time is over, the test may hang for the same reason.
     broken = _broken(service) if time.monotonic() < until else None
     why = "; ".join(filter(None, (ended["why"], broken)))

@@ -4,6 +4,7 @@ Why a unit does not come up: what systemd says, who holds its ports, and its own
 
 from __future__ import annotations
 
+import _dynatrace_service_cgroups as cgroups
 import _dynatrace_service_processes as processes
 import _dynatrace_service_unit as unit
 import _dynatrace_service_words as words
@@ -61,7 +62,7 @@ def explained(place, found, why, since, marks):
     """
     Return why it failed, with who holds its ports and what it said itself.
     """
-    own = set(processes.in_cgroup(found["ControlGroup"]))
+    own = set(cgroups.members(found["ControlGroup"]))
     parts = [why, *processes.holders(place.get("ports"), own)]
     if found["NeedDaemonReload"] == "yes":
         parts.append("its unit file has changed since systemd read it: `systemctl daemon-reload`")

@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+import _dynatrace_service_processes as processes
 import _dynatrace_service_sight as sight
 import _dynatrace_service_unit as unit
 import _dynatrace_service_words as words
@@ -34,6 +35,7 @@ class Course:
     done: dict[str, Any] = field(default_factory=dict)
     marks: dict[str, int] = field(default_factory=dict)
     verb: str | None = None
+    by_others: bool = False
 
     @property
     def left(self):
@@ -65,9 +67,14 @@ def ordered(course, found):
             if client.poll() is None:
                 return _given_up(course, found)
             said = client.communicate(timeout=PAUSE_S)[1]
-        except (CommandExecutionError, OSError) as err:
+        except processes.ERRORS as err:
             raise CommandExecutionError(f"{err}{_abandoned(course)}") from err
-    return found, _said_of_job(found, said, client.returncode)
+    if "canceled" in said:
+        course.by_others = True
+        return found, _by_others(found)
+    # Else the unit tells more of a job that failed.
+    is_untold = found["Result"] == "success" or not said.startswith("Job for")
+    return found, words.clean(said) if client.returncode and is_untold else None
 
 
 def _followed(course, client):
@@ -86,17 +93,10 @@ def _followed(course, client):
     return course.read()
 
 
-def _said_of_job(found, said, status):
-    """
-    Return what only the client of a job is told of its end, or None.
-    """
-    if "canceled" in said:
-        is_down = found["ActiveState"] in ("deactivating", *unit.AT_REST)
-        what = "stopped it" if is_down else "given systemd another order for it"
-        return f"somebody else has {what} meanwhile"
-    # Else the unit tells more of a job that failed.
-    is_untold = status and (found["Result"] == "success" or not said.startswith("Job for"))
-    return words.clean(said) if is_untold else None
+def _by_others(found):
+    is_down = found["ActiveState"] in ("deactivating", *unit.AT_REST)
+    what = "stopped it" if is_down else "given systemd another order for it"
+    return f"somebody else has {what} meanwhile"
 
 
 def _abandoned(course):
@@ -108,7 +108,7 @@ def _abandoned(course):
         if job:
             _cancelled(course, job)
         return ""
-    except (CommandExecutionError, OSError):
+    except processes.ERRORS:
         return f"; systemd may carry out its {course.verb} once it answers again"
 
 

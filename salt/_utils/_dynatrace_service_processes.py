@@ -14,6 +14,7 @@ import os
 import signal
 import time
 
+import _dynatrace_service_cgroups as cgroups
 import _dynatrace_service_sockets as sockets
 from salt.exceptions import CommandExecutionError
 
@@ -22,7 +23,9 @@ try:
 except ImportError:
     psutil = None
 
-PROC = "/proc"
+# A process may go while it is looked at.
+ERRORS = (psutil.Error, OSError, CommandExecutionError) if psutil else ()
+
 # Orphaned workers of an event MPM ignore TERM for good; those of a prefork one leave at once.
 TERM_GRACE_S = 0.3
 KILL_GRACE_S = 5
@@ -92,35 +95,6 @@ def led_by(pid, executable):
     return [found[pid], *(p for p in found.values() if _parent(p) == pid)] if pid in found else []
 
 
-def in_cgroup(path):
-    """
-    Return the living processes of a cgroup and those below it, by their pids.
-
-    ``path`` is as systemd names it, which is what the kernel says of each process, wherever the
-    hierarchy is mounted.
-    """
-    found = {}
-    for pid in psutil.pids() if path else ():
-        if any(one == path or one.startswith(f"{path}/") for one in cgroups_of(pid)):
-            with contextlib.suppress(psutil.Error):
-                process = psutil.Process(pid)
-                if process.status() != psutil.STATUS_ZOMBIE:
-                    found[pid] = process
-    return found
-
-
-def cgroups_of(pid):
-    """
-    Return where a process is in the hierarchies that systemd uses: the unified one, or its own of v1.
-    """
-    try:
-        with open(f"{PROC}/{pid}/cgroup", encoding="utf-8", errors="replace") as file:
-            parts = [line.rstrip("\n").split(":", 2) for line in file]
-    except OSError:
-        return []
-    return [part[2] for part in parts if len(part) == 3 and part[1] in ("", "name=systemd")]
-
-
 def executable_of(pid):
     """
     Return the full path of what a process runs.
@@ -145,26 +119,14 @@ def described(pid):
         return {}
 
 
-def named(process):
+def named(pid):
     """
     Return a process as text, with the unit in which it runs.
     """
     try:
-        words = [f"pid {process.pid}", *unit_of(process.pid)]
-        return f"{process.name()} ({', '.join(words)})"
+        return f"{psutil.Process(pid).name()} ({', '.join([f'pid {pid}', *cgroups.unit_of(pid)])})"
     except psutil.Error:
-        return f"pid {process.pid}"
-
-
-def unit_of(pid):
-    """
-    Return the service, scope or container of a process, as a list of one or none.
-    """
-    for path in cgroups_of(pid):
-        for part in path.split("/"):
-            if part.endswith((".service", ".scope")) and part != "init.scope":
-                return [part]
-    return []
+        return f"pid {pid}"
 
 
 def holders(ports, own=()):
@@ -216,7 +178,9 @@ def forget_stale_pid_file(executable, pid_file):
     """
     if not pid_file or not os.path.lexists(pid_file) or main_process(executable, pid_file):
         return False
-    os.unlink(pid_file)
+    # Systemd may remove it in the same moment.
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(pid_file)
     return True
 
 
@@ -297,4 +261,4 @@ def _parent(process):
 
 def _holder(pid):
     # Of another pid namespace, or not to be looked at by this minion's user.
-    return named(psutil.Process(pid)) if pid else "a program that this minion cannot see"
+    return named(pid) if pid else "a program that this minion cannot see"

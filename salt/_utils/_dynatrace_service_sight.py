@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+import _dynatrace_service_cgroups as cgroups
 import _dynatrace_service_processes as processes
 import _dynatrace_service_sockets as sockets
 import _dynatrace_service_unit as unit
@@ -62,7 +63,7 @@ def of_unit(place, found):
     """
     Return what a service is, by what systemd says of its unit.
     """
-    members = processes.in_cgroup(found["ControlGroup"])
+    members = cgroups.members(found["ControlGroup"])
     main, outside, refusal = _main(place, found, members)
     began = processes.led_by(main, place.get("executable")) if outside else members.values()
     about = processes.described(main)
@@ -124,7 +125,7 @@ def _owner(pid, place):
     What a person, cron or this minion has started stays in their unit; that one's main process
     runs something else.
     """
-    name = next(iter(processes.unit_of(pid)), "")
+    name = next(iter(cgroups.unit_of(pid)), "")
     if not name.endswith(".service"):
         return None
     main = unit.number(unit.read(name)["MainPID"])

@@ -7,12 +7,12 @@ from __future__ import annotations
 import time
 
 import _dynatrace_service_causes as causes
+import _dynatrace_service_cgroups as cgroups
 import _dynatrace_service_orders as orders
 import _dynatrace_service_processes as processes
 import _dynatrace_service_sight as sight
 import _dynatrace_service_unit as unit
 import _dynatrace_service_words as words
-from salt.exceptions import CommandExecutionError
 
 PAUSE_S = 0.05
 STARTS_WITHIN_S = 30
@@ -36,7 +36,7 @@ def bring_back(place, how, until):
         if how == "start" and course.sees(found)["main"]:
             return _proved(course)  # It came back meanwhile, by itself or by somebody.
         return _brought_back(course, found, how)
-    except (CommandExecutionError, OSError) as err:
+    except processes.ERRORS as err:
         return told(course, why=str(err))
 
 
@@ -46,7 +46,8 @@ def told(course, ok=False, refused=False, why=None):
     """
     if course.verb:
         course.done[course.place["service"]] = f"{course.verb}ed" if ok else f"{course.verb} tried"
-    return {"ok": ok, "refused": refused, "done": course.done, "why": why}
+    ends = {"ok": ok, "refused": refused, "by_others": course.by_others}
+    return {**ends, "done": course.done, "why": why}
 
 
 def _others_ended(course, found):
@@ -56,6 +57,7 @@ def _others_ended(course, found):
     while True:
         job = unit.job(found)
         if job and job["type"] == "stop":
+            course.by_others = True
             return (
                 found,
                 f"somebody else stops {found['Id']} (systemd's job {job['id']}): left alone",
@@ -90,7 +92,7 @@ def _cleared(course, found, how):
     Take out of the way what would hinder the stop or the start.
     """
     place, done = course.place, course.done
-    members = processes.in_cgroup(found["ControlGroup"])
+    members = cgroups.members(found["ControlGroup"])
     seen = course.sees(found)
     if seen["main"]:
         if found["FreezerState"] in unit.FREEZING:
@@ -115,7 +117,7 @@ def _hit_limit(found, before):
     Tell whether a start was refused for those before it: then nothing ran, and the result is the last one's.
     """
     is_refused = found["ActiveState"] == "failed" and found["InvocationID"] == before
-    return is_refused or found["Result"] == "start-limit-hit"
+    return (is_refused and bool(before)) or found["Result"] == "start-limit-hit"
 
 
 def _forget_limit(course, found):

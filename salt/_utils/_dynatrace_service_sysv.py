@@ -16,7 +16,6 @@ import _dynatrace_service_processes as processes
 import _dynatrace_service_unit as unit
 import _dynatrace_service_words as words
 import dynatrace_bounded
-from salt.exceptions import CommandExecutionError
 
 SCRIPTS = "/etc/init.d"
 # Of Salt's modules for services, those that run such a script.
@@ -39,7 +38,7 @@ def bring_back(place, how, until, manage):
     except TimeoutError as err:
         # No force after it: whose stop hangs may be busy with what a kill would destroy.
         return course.failed(str(err))
-    except (CommandExecutionError, OSError) as err:
+    except processes.ERRORS as err:
         return course.failed(str(err))
 
 
@@ -109,7 +108,7 @@ class _Course:
         if self._tried:
             tried = self._tried
             self._done[self._place["service"]] = f"{tried}ed" if ok else f"{tried} tried"
-        return {"ok": ok, "refused": False, "done": self._done, "why": why}
+        return {"ok": ok, "refused": False, "by_others": False, "done": self._done, "why": why}
 
     def _managed(self, action, before):
         """

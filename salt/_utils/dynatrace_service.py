@@ -16,7 +16,6 @@ import _dynatrace_service_systemd as systemd
 import _dynatrace_service_sysv as sysv
 import _dynatrace_service_unit as unit
 import _dynatrace_service_words as said
-from salt.exceptions import CommandExecutionError
 
 try:
     import psutil
@@ -43,18 +42,19 @@ def look(place):
         if sight.on_systemd(place):
             return sight.of_unit(place, unit.read(place["service"]))
         return sight.of_files(place)
-    except (CommandExecutionError, OSError) as err:
+    except processes.ERRORS as err:
         manager = "systemd" if sight.on_systemd(place) else "sysv"
         return {**sight.NOTHING, "manager": manager, "refusal": str(err)}
 
 
 def bring_back(place, how, until, manage):
     """
-    Start or restart the service; return ``{ok, refused, done, why}``.
+    Start or restart the service; return ``{ok, refused, by_others, done, why}``.
 
     ``until`` is by the monotonic clock, and nothing that was begun goes on after it. ``manage`` holds
     ``start`` and ``restart`` of Salt's ``service`` module, for a host without systemd. ``ok`` is a main
-    process that lives, ``refused`` that nothing was touched and another try would not either. ``done``
+    process that lives, ``refused`` that nothing was touched and another try would not either,
+    ``by_others`` that somebody else stops it or has ordered something else: it is left to them. ``done``
     tells on every end what was changed, ``why`` what is wrong.
     """
     if sight.on_systemd(place):
@@ -67,7 +67,7 @@ def words(place, since):
     Return what the service has said since a time of the epoch, or None.
     """
     told = said.of_recent_logs(place.get("logs"), since)
-    with contextlib.suppress(CommandExecutionError, OSError):
+    with contextlib.suppress(*processes.ERRORS):
         if sight.on_systemd(place):
             text = said.of_journal(unit.read(place["service"]), since)
             told = ([f"its own words:\n{text}"] if text else []) + told

@@ -14,13 +14,36 @@ from tests.functional.systemd.service import Service
 from tests.functional.systemd.troubles import PID_FILE, Troubled
 from tests.harness.machine import Machine
 
+#: An init script as packages bring them.
+SCRIPT = """#!/bin/sh
+### BEGIN INIT INFO
+# Provides:          served
+# Required-Start:
+# Required-Stop:
+# Default-Start:     2 3 4 5
+# Default-Stop:      0 1 6
+# Short-Description: serves nobody
+### END INIT INFO
+case $1 in
+start) setsid /usr/local/bin/served 600 >/dev/null 2>&1 & echo $! >/run/served.pid ;;
+stop) kill "$(cat /run/served.pid)"; rm /run/served.pid ;;
+restart) "$0" stop; "$0" start ;;
+esac
+exit 0
+"""
 ROOM = "[Service]\nTimeoutStopSec=600\n"
 
 
 def test_a_stopped_one_is_started(machine: Machine, apache: Troubled) -> None:
     """The plain case."""
     told = Service(machine).bring_back()
-    assert told == {"ok": True, "refused": False, "done": {"apache2": "started"}, "why": None}
+    assert told == {
+        "ok": True,
+        "refused": False,
+        "by_others": False,
+        "done": {"apache2": "started"},
+        "why": None,
+    }
     assert apache.state == "active/running"
 
 
@@ -39,7 +62,7 @@ def test_one_that_came_back_meanwhile_is_left_alone(machine: Machine, apache: Tr
     """It was dead when the remedy looked, and is not any more."""
     main = apache.start()
     told = Service(machine).bring_back("start")
-    assert told == {"ok": True, "refused": False, "done": {}, "why": None}
+    assert told == {"ok": True, "refused": False, "by_others": False, "done": {}, "why": None}
     assert apache.main == main
 
 
@@ -212,7 +235,13 @@ def test_a_stop_that_takes_long_is_waited_for(machine: Machine, apache: Troubled
     apache.hang_stop("2")
     apache.start()
     told = Service(machine).bring_back("restart", 30)
-    assert told == {"ok": True, "refused": False, "done": {"apache2": "restarted"}, "why": None}
+    assert told == {
+        "ok": True,
+        "refused": False,
+        "by_others": False,
+        "done": {"apache2": "restarted"},
+        "why": None,
+    }
 
 
 def test_what_does_not_obey_term_is_killed_before_the_time_is_over(
@@ -291,6 +320,7 @@ def test_a_stop_of_somebody_else_is_left_alone(machine: Machine, apache: Trouble
     machine.run("systemctl", "--no-block", "stop", "apache2")
     told = Service(machine).bring_back("restart")
     assert (told["ok"], told["done"]) == (False, {})
+    assert told["by_others"]
     assert "somebody else stops apache2.service" in told["why"]
     machine.wait_for(lambda: apache.state == "inactive/dead")
     assert apache.rests(1) == "inactive/dead"
@@ -321,6 +351,7 @@ def test_one_that_is_stopped_while_it_starts_is_told_as_that(
     apache.stop()
     told = service.end(begun)
     assert not told["ok"]
+    assert told["by_others"]
     assert "somebody else has stopped it meanwhile" in told["why"]
     assert "systemd's job cancelled" not in told["done"]
     assert apache.jobs() == ""
@@ -359,8 +390,27 @@ def test_a_start_of_somebody_else_is_waited_for(machine: Machine, apache: Troubl
     apache.hang_start("2")
     machine.run("systemctl", "--no-block", "start", "apache2")
     told = Service(machine).bring_back("start")
-    assert told == {"ok": True, "refused": False, "done": {}, "why": None}
+    assert told == {"ok": True, "refused": False, "by_others": False, "done": {}, "why": None}
     assert apache.state == "active/running"
+
+
+def test_an_init_script_that_systemd_runs_is_brought_back(machine: Machine) -> None:
+    """Its unit is made by systemd, stays active without a process, and names none as the main one."""
+    machine.run("cp", "/bin/sleep", "/usr/local/bin/served")
+    machine.write("/etc/init.d/served", SCRIPT, 0o755)
+    machine.run("systemctl", "daemon-reload")
+    machine.run("systemctl", "start", "served")
+    place = {"executable": "/usr/local/bin/served", "pid_file": "/run/served.pid", "ports": []}
+    service = Service(machine, service="served", **place)
+    seen = service.look()
+    assert (seen["active"], seen["outside"], bool(seen["main"])) == ("active", False, True)
+    machine.run("kill", "-KILL", str(seen["main"]))
+    machine.wait_for(lambda: service.look()["main"] is None)
+
+    told = service.bring_back()
+
+    assert told["ok"], told
+    assert service.look()["main"] not in (None, seen["main"])
 
 
 def test_a_condition_that_does_not_hold_is_told(machine: Machine, apache: Troubled) -> None:

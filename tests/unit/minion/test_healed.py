@@ -48,10 +48,17 @@ ALIVE = {
 SERVES = {"verdict": "serves", "said": "http://127.0.0.1:80 answered 200"}
 SILENT = {"verdict": "silent", "said": "nothing was sent"}
 UNCLEAR = {"verdict": "unclear", "said": "http://127.0.0.1:80 answers, and not in HTTP"}
-STARTED = {"ok": True, "refused": False, "done": {"apache2": "started"}, "why": None}
+STARTED = {
+    "ok": True,
+    "refused": False,
+    "by_others": False,
+    "done": {"apache2": "started"},
+    "why": None,
+}
 TAKEN = {
     "ok": False,
     "refused": False,
+    "by_others": False,
     "done": {"orphans ended": [12, 13]},
     "why": "port 80 is held by nginx (pid 99)",
 }
@@ -160,6 +167,8 @@ def order(seconds: float = 120, **process: Any) -> dict[str, Any]:
             "failed",
             ["configuration tested"],
         ),
+        ([DEAD], [], {"brought": {**TAKEN, "by_others": True}}, "unproved", ["start"]),
+        ([DEAD], [], {"brought": {**TAKEN, "by_others": True, "done": {}}}, "refused", ["start"]),
         ([DEAD], [], {"brought": {**TAKEN, "refused": True, "done": {}}}, "refused", ["start", "configuration tested"]),
     ],
 )  # fmt: skip

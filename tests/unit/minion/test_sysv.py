@@ -12,6 +12,7 @@ from typing import Any
 
 import psutil
 import pytest
+from salt.exceptions import CommandExecutionError
 
 from tests.unit.minion.loading import load
 
@@ -80,7 +81,13 @@ def test_it_is_started_by_its_script(host: Host) -> None:
     """Salt's own function throws its words away."""
     host.init(host.serve)
     told = host.bring_back()
-    assert told == {"ok": True, "refused": False, "done": {"served-init": "started"}, "why": None}
+    assert told == {
+        "ok": True,
+        "refused": False,
+        "by_others": False,
+        "done": {"served-init": "started"},
+        "why": None,
+    }
     assert host.called == []
 
 
@@ -138,7 +145,7 @@ def test_an_error_of_salts_module_is_told(host: Host) -> None:
     """Some raise, some return False."""
 
     def function(name: str) -> bool:
-        raise host.module.CommandExecutionError(f"{name} has no such script")
+        raise CommandExecutionError(f"{name} has no such script")
 
     place = {"service": "x", "executable": str(host.executable), "starts_within": 1}
     manage = {"start": function, "restart": function}

@@ -264,7 +264,7 @@ class TestCgroups:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, paths: list[str]
     ) -> None:
         """Unified, that of v1, both, or none."""
-        module: Any = load("_utils/_dynatrace_service_processes.py")
+        module: Any = load("_utils/_dynatrace_service_cgroups.py")
         (tmp_path / "7").mkdir()
         (tmp_path / "7" / "cgroup").write_text(text)
         monkeypatch.setattr(module, "PROC", str(tmp_path))
@@ -276,7 +276,7 @@ class TestCgroups:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Nor that of a container, which has an apache2.service of its own."""
-        module: Any = load("_utils/_dynatrace_service_processes.py")
+        module: Any = load("_utils/_dynatrace_service_cgroups.py")
         places = {
             1: "/system.slice/apache2.service",
             2: "/system.slice/apache2.service/control",
@@ -286,8 +286,8 @@ class TestCgroups:
         monkeypatch.setattr(module.psutil, "pids", lambda: list(places))
         monkeypatch.setattr(module, "cgroups_of", lambda pid: [places[pid]])
         monkeypatch.setattr(module.psutil, "Process", Living)
-        assert set(module.in_cgroup("/system.slice/apache2.service")) == {1, 2}
-        assert module.in_cgroup("") == {}
+        assert set(module.members("/system.slice/apache2.service")) == {1, 2}
+        assert module.members("") == {}
 
 
 class Living:
