@@ -19,6 +19,7 @@ from typing import Any
 
 from _dynatrace_envelope import canonical, clean, iso
 from _dynatrace_ledger import Episode, Ledger
+from _dynatrace_outage import Seldom
 from _dynatrace_policy import Policy
 from _dynatrace_status import Status
 from _dynatrace_views import Views
@@ -29,6 +30,8 @@ PAGE_BYTES = 60_000
 REMEMBERED = 1000
 #: The runner runs on the same machine.
 CLOCK_SLACK_S = 5.0
+#: Of a command: what has more of either is none, and is not looked at any further.
+FIELDS, CHARS = 32, 20_000
 
 log = logging.getLogger(__name__)
 
@@ -42,19 +45,35 @@ class Refused(Exception):
     """
 
 
-def genuine(data: Mapping[str, Any], key: bytes, now: float) -> bool:
+def signed(data: Mapping[str, Any], key: bytes) -> bool:
     """
-    Tell whether a command was signed with the master's key and is still valid.
+    Tell whether a command was signed with the master's key. What is larger than any command is not looked at.
     """
     signature = data.get("signature")
     if not isinstance(signature, str) or not re.fullmatch(r"[0-9a-f]{64}", signature):
         return False
+    if len(data) > FIELDS or not all(map(_is_plain, (*data, *data.values()))):
+        return False
     try:
         expected = hmac.new(key, canonical(data), hashlib.sha256).hexdigest()
-        fired, until = (_seconds(data.get(name)) for name in ("fired", "valid_until"))
-    except (TypeError, ValueError, RecursionError):
+    except (TypeError, ValueError):
         return False
-    return hmac.compare_digest(signature, expected) and fired - CLOCK_SLACK_S <= now <= until
+    return hmac.compare_digest(signature, expected)
+
+
+def _is_plain(value: Any) -> bool:
+    return value is None or (isinstance(value, (str, int, float)) and len(str(value)) <= CHARS)
+
+
+def genuine(data: Mapping[str, Any], key: bytes, now: float) -> bool:
+    """
+    Tell whether a command was signed with the master's key and is still valid.
+    """
+    try:
+        fired, until = (_seconds(data.get(name)) for name in ("fired", "valid_until"))
+    except ValueError:
+        return False
+    return fired - CLOCK_SLACK_S <= now <= until and signed(data, key)
 
 
 def _seconds(value: Any) -> float:
@@ -105,6 +124,9 @@ class Commands:
         self._key = key
         self._answer = answer
         self._done: list[str] = []
+        #: The ids of those that were heard; the hearer's own.
+        self._heard: list[str] = []
+        self._forged = Seldom(log, instance)
         self._known: Mapping[str, Callable[[Mapping[str, Any], float], Answer]] = {
             "status": lambda _, now: {"facts": self._views.status(now)},
             "problems": lambda _, now: {"rows": self._views.problems(now)},
@@ -115,18 +137,29 @@ class Commands:
             "retry": self._retry,
         }
 
+    def concerns(self, data: Mapping[str, Any]) -> bool:
+        """
+        Tell whether a command is for this engine, from this master, and heard for the first time.
+
+        Belongs to the thread that hears the bus: any minion can fire a command's tag, as often as it likes.
+        """
+        own_id = data.get("id")
+        if not isinstance(own_id, str) or not re.fullmatch(r"[0-9a-f]{32}", own_id):
+            return False
+        if data.get("instance") not in (None, self._instance) or own_id in self._heard:
+            return False
+        if not signed(data, self._key):
+            self._forged.say("a command that this master did not sign is ignored")
+            return False
+        self._heard = [*self._heard[-REMEMBERED:], own_id]
+        return True
+
     def handle(self, data: Mapping[str, Any], now: float) -> str | None:
         """
         Carry out a command, answer it, and return a few words if it changed anything.
         """
-        own_id, name = data.get("id"), data.get("command")
-        wanted = data.get("instance")
-        if not isinstance(own_id, str) or not re.fullmatch(r"[0-9a-f]{32}", own_id):
-            return None
-        if wanted not in (None, self._instance) or own_id in self._done:
-            return None
-        if not genuine(data, self._key, now):
-            log.warning("%s: a command that this master did not sign is ignored", self._instance)
+        own_id, name = str(data["id"]), data.get("command")
+        if own_id in self._done or not genuine(data, self._key, now):
             return None
         if _seconds(data["fired"]) < int(self._started * 1000) / 1000:
             # Which were carried out before a restart is not remembered: this one may be played again.

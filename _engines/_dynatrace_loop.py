@@ -95,8 +95,9 @@ class Loop:
         """
         Take a command of the runner.
         """
-        self._commanded.put(data)
-        self._trigger.set()
+        if self._parts.commands.concerns(data):
+            self._commanded.put(data)
+            self._trigger.set()
 
     def reconcile(self) -> None:
         """
@@ -209,8 +210,7 @@ class Loop:
     def _look(self, now: float) -> Seen:
         poll = bool(self._interval) and now >= self._next_poll
         seen = self._parts.intake.look(now, poll)
-        if poll:
-            self._next_poll = now + self._interval
+        self._next_poll = now + self._interval if poll else self._next_poll
         return seen
 
     def _note(self, seen: Seen, now: float) -> None:
@@ -221,10 +221,10 @@ class Loop:
         if seen.listed:
             status.last_poll, status.open_problems = now, seen.open_count
         # Who polls knows by that whether the API works; what is notified may be anything.
-        polls = self._interval > 0
-        error = seen.poll_error if polls else seen.error
+        error = seen.poll_error if self._interval else seen.error
         if error is None:
-            if self._failing_since is not None and (seen.listed if polls else seen.problems):
+            works = seen.listed or (seen.problems and not self._interval)
+            if self._failing_since is not None and works:
                 took = now - self._failing_since
                 log.info("%s: Dynatrace answers again after %.0f s", self._prefix, took)
                 self._failing_since, status.api_error = None, None

@@ -175,10 +175,44 @@ def test_nothing_but_a_command_is_carried_out(scene: Scene) -> None:
     world = scene.world()
     order(world, "status")
     _, answer = world.answers[-1]
-    world.loop.command(sign({**answer, "id": "d" * 32}, KEY, world.now, 10))
-    world.cycle()
-    assert world.answers[-1][1]["error"].startswith("unknown command")
+    before = len(world.answers)
+    for played in (answer, {**answer, "facts": None, "rows": None}):
+        world.loop.command(sign({**played, "id": "d" * 32}, KEY, world.now, 10))
+        world.cycle()
+    assert [data["error"].partition(";")[0] for _, data in world.answers[before:]] == [
+        "unknown command"
+    ]
     assert world.ledger.get("paused") is None
+
+
+def test_a_flood_of_forged_commands_costs_no_cycle_and_no_line(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    Any minion can fire their tag: the loop never hears of them, and they are said once.
+    """
+    world = scene.world()
+    world.loop._trigger.clear()
+    forged = {"command": "pause", "instance": None, "who": "x", "reason": "forged"}
+    for number in range(1000):
+        world.loop.command(sign({"id": f"{number:032x}", **forged}, b"1" * 64, world.now, 10))
+    large = {**forged, "rows": [[]] * 1_000_000, "id": "e" * 32}
+    world.loop.command({**large, "signature": "0" * 64})
+    assert not world.loop._trigger.is_set()
+    assert world.loop._commanded.empty()
+    assert caplog.text.count("did not sign is ignored") == 1
+    assert order(world, "status")["facts"]["paused"] is False
+
+
+def test_a_command_that_is_played_back_is_heard_once(scene: Scene) -> None:
+    """
+    However often, and before it is carried out.
+    """
+    world = scene.world()
+    data = {"id": "f" * 32, "command": "pause", "instance": None, "who": "admin", "reason": "x"}
+    for _ in range(100):
+        world.loop.command(sign(data, KEY, world.now, 10))
+    assert world.loop._commanded.qsize() == 1
 
 
 def test_an_attempt_on_a_thousand_minions_fits_into_an_event(
