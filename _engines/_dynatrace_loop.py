@@ -88,8 +88,8 @@ class Loop:
         """
         Take an event of one of our jobs.
         """
-        self._returns.hear(jid, what, minion, data)
-        self._trigger.set()
+        if self._returns.hear(jid, what, minion, data):
+            self._trigger.set()
 
     def command(self, data: Mapping[str, Any]) -> None:
         """

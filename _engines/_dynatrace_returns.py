@@ -13,12 +13,16 @@ from _dynatrace_attempts import Attempts
 from _dynatrace_errors import JobCacheError
 from _dynatrace_jobs import Jobs, judge
 from _dynatrace_ledger import Attempt, Ledger, Memory
+from _dynatrace_outage import Seldom
 from _dynatrace_policy import FAILED
 
 log = logging.getLogger(__name__)
 
 #: A return on the bus stands in the job cache a moment later, or it is forged.
 PROOF_S = 5.0
+#: So many events of jobs wait for one cycle; forged ones of each job may be said so often.
+HEARD = 1000
+SAID_S = 60.0
 #: Open attempts are looked up in the job cache this often, in case their events were missed.
 RECONCILE_S = 15.0
 #: How long after a good end another return is listened for that tells otherwise.
@@ -38,9 +42,11 @@ class Returns:
         self._attempts = attempts
         self._outcomes = attempts.outcomes
         self._jobs = jobs
-        self._heard: queue.SimpleQueue[tuple[str, str, str | None, Mapping[str, Any]]] = (
+        #: Job id, ``new`` or ``ret``, minion, the event, and whether it tells of a failure.
+        self._heard: queue.SimpleQueue[tuple[str, str, str | None, Mapping[str, Any], bool]] = (
             queue.SimpleQueue()
         )
+        self._forged = Seldom(log, name, SAID_S)
         #: (job id, minion) of what is heard but not yet in the job cache: until when, and the event; a job has no minion.
         self._unproved: dict[tuple[str, str], tuple[float, Mapping[str, Any]]] = {}
         #: (job id, minion) of good ends: until when a contradiction is listened for, and whose they are.
@@ -51,11 +57,22 @@ class Returns:
         #: Attempts of which the job cache could not be read at the last look: how they stand is not known.
         self.unread: set[str] = set()
 
-    def hear(self, jid: str, what: str, minion: str | None, data: Mapping[str, Any]) -> None:
+    def hear(self, jid: str, what: str, minion: str | None, data: Mapping[str, Any]) -> bool:
         """
-        Take an event of a job; may be called from any thread.
+        Take an event of a job, and tell whether it is worth a look; may be called from any thread.
+
+        Any minion can fire it, in any name: those of no minion are passed over, and of too many the job cache tells.
         """
-        self._heard.put((jid, what, minion, data))
+        if minion is not None and not self._attempts.is_minion(minion):
+            return False
+        if self._heard.qsize() >= HEARD:
+            self.reconcile()
+            return True
+        failed = minion is not None and judge(data).state in FAILED
+        # Where a job cache tells what returned, no more is kept of the event than that it came.
+        kept = {"fun": str(data.get("fun", ""))[:100]} if self._jobs.cached else data
+        self._heard.put((jid, what, minion, kept, failed))
+        return True
 
     @property
     def waiting(self) -> bool:
@@ -92,14 +109,14 @@ class Returns:
         """
         while True:
             try:
-                jid, what, minion, data = self._heard.get_nowait()
+                jid, what, minion, data, failed = self._heard.get_nowait()
             except queue.Empty:
                 break
             if str(data.get("fun", "")).startswith("runner.") and not minion:
                 self._runner_job(jid, what, data, now)
             else:
                 self._unproved[jid, minion or ""] = (now + PROOF_S, data)
-                if minion and self._attempts.is_minion(minion) and judge(data).state in FAILED:
+                if minion and failed:
                     self._bad[jid, minion] = now + DOUBT_S
         attempts = [
             attempt for jid in {jid for jid, _ in self._unproved} for attempt in self._by_jid(jid)
@@ -209,19 +226,19 @@ class Returns:
             self._outcomes.end_action(attempt, minion, state, comment, now)
 
     def _drop_unproved(self, now: float) -> None:
+        known = {jid: self._by_jid(jid) for jid in {jid for jid, _ in self._unproved}}
         for (jid, minion), (until, _) in list(self._unproved.items()):
-            attempts = self._by_jid(jid)
+            attempts = known[jid]
             if not attempts:
                 del self._unproved[jid, minion]
             elif now > until and any(one.attempt_id in self.unread for one in attempts):
                 del self._unproved[jid, minion]  # Whether it is there is not known.
             elif now > until:
                 del self._unproved[jid, minion]
-                log.log(
-                    logging.WARNING if minion else logging.DEBUG,
-                    "%s: a return of %.100r for job %s is on the bus but not in the job cache; it is ignored, "
-                    "since any minion can fire such an event",
-                    self._prefix,
-                    minion,
-                    jid,
-                )
+                if minion:
+                    self._forged.say(
+                        "a return of %.100r for job %s is on the bus but not in the job cache; it is ignored, since "
+                        "any minion can fire such an event",
+                        minion,
+                        jid,
+                    )

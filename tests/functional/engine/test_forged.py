@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from _dynatrace_returns import HEARD
 
 from tests.functional.engine.conftest import Scene
 from tests.functional.engine.world import BAD, GOOD, World
@@ -76,6 +77,36 @@ def test_whatever_a_forged_return_holds_the_true_one_counts(
     world.loop.job(order["jid"], "ret", "web01", GOOD)
     world.cycle(1)
     assert world.whats() == ["open", "failed"]
+
+
+def test_a_flood_of_forged_returns_is_bounded_and_hides_nothing(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    In the name of nobody it wakes nobody; in a minion's own so many wait, it is said once, and the true one counts.
+    """
+    apache = scene.host("web01")
+    world = scene.world()
+    scene.tenant.open_problem(apache)
+    world.poll()
+    (order,) = world.events()
+    world.take(order)
+    world.cycle(1)
+    world.loop._trigger.clear()
+    for number in range(2000):
+        world.loop.job(order["jid"], "ret", f"nobody{number}", GOOD)
+    assert not world.loop._trigger.is_set()
+    for _ in range(10):
+        for _ in range(3 * HEARD):
+            world.loop.job(order["jid"], "ret", "web01", {"return": "x" * 1000, "fun": "x"})
+        assert world.loop._returns._heard.qsize() == HEARD
+        world.cycle(6)
+        world.cycle(6)
+    assert world.whats() == ["open"]
+    world.give(order["jid"], "web01", GOOD)
+    world.cycle(1)
+    assert "healed" in world.whats()
+    assert caplog.text.count("on the bus but not in the job cache") == 1
 
 
 def healed_by_whom_knows(scene: Scene, **config: Any) -> tuple[World, dict[str, Any]]:

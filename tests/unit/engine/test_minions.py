@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from _dynatrace_minions import RESCAN_S, Match, Minions
 from _dynatrace_problems import EntityDetail
+from _dynatrace_roster import REREADS
 
 from tests.unit.engine.bodies import HOST, OTHER_HOST
 
@@ -281,6 +282,26 @@ def test_a_changed_grain_is_seen_after_a_touch() -> None:
     minions.touch("web01")
     assert minions.find(HOST, detail) == Match("web01", "host_id")
     minions.touch("nobody")
+    assert minions.find(HOST, detail) == Match("web01", "host_id")
+
+
+def test_events_of_starts_that_never_end_hold_up_no_search() -> None:
+    """
+    Any minion can fire them, in any name: a search reads so many grains again and goes on.
+    """
+    master = Master({"web01": OWN, **{f"m{number}": {} for number in range(20)}})
+    minions = master.minions()
+    minions.refresh()
+    real = master.grains_of
+
+    def touching(minion: str) -> dict[str, Any] | None:
+        assert len(master.read) < 10 * REREADS
+        for number in range(20):
+            minions.touch(f"m{number}")
+        return real(minion)
+
+    minions._grains = touching
+    minions.touch("m1")
     assert minions.find(HOST, detail) == Match("web01", "host_id")
 
 
