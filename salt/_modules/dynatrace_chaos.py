@@ -27,9 +27,12 @@ WAYS = ("stop", "kill")
 # Seconds within which a service that was stopped does not answer any more.
 GOES_S = 15
 POLL_S = 0.02
-# For a command of the service manager, as in the remedy; for other state runs to end; and for the
-# remedy with the state runs before it, after which the service is at least started.
-SERVICE_S, QUEUE_S, RESTORE_S = 100, 120, 300
+# For a command of the service manager, as in the remedy; to read the remedy; and to apply it, with the
+# state runs before it, after which the service is at least started.
+SERVICE_S, READ_S, RESTORE_S = 100, 60, 300
+# With a number of runs that may wait, Salt waits in this job. With True it only leaves a file for the
+# minion, which knows nothing of what is called here.
+QUEUE = 100
 LONGEST_REQUEST_S = 10
 SHORTEST_S, LONGEST_S = 1, 1800
 
@@ -144,7 +147,7 @@ def _restored(service, remedy, timeout, serves):
     Apply the remedy, or at least start the service; return what was done and what came of it.
     """
     try:
-        states = _bounded(RESTORE_S, "state.apply", remedy, queue=True)
+        states = _bounded(RESTORE_S, "state.apply", remedy, queue=QUEUE)
     except CommandExecutionError as err:
         states = str(err)
     lines = list(states.values()) if isinstance(states, dict) else [states]
@@ -162,7 +165,8 @@ def _settings(remedy):
     """
     Return what a remedy knows of its service on this minion: its own settings, its family's, and the pillar's.
     """
-    low = _bounded(QUEUE_S, "state.show_low_sls", remedy, queue=True)
+    # It is only read, so whatever else runs is in nobody's way.
+    low = _bounded(READ_S, "state.show_low_sls", remedy, concurrent=True)
     # Errors come as a list too, of texts.
     chunks = [chunk for chunk in low if isinstance(chunk, dict)] if isinstance(low, list) else []
     wanted = ("dynatrace", "healed")

@@ -11,6 +11,9 @@ import salt.key
 from salt.exceptions import CommandExecutionError, SaltException
 
 MOST_MINIONS = 200
+# So many state runs may wait on a minion. With a number Salt waits in the job; with True the minion keeps
+# it for later, and who asks after it is told that no such job runs.
+QUEUE = 100
 SAY_S = 60
 
 

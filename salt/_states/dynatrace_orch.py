@@ -110,7 +110,9 @@ def refused(name, comment):
 
 def _remedied(minion, service):
     remedy = _ask("dynatrace_orch.target", minion, service)["remedy"]
-    states = _run(minion, "state.apply", [remedy], {"queue": True, "test": bool(__opts__["test"])})
+    states = _run(
+        minion, "state.apply", [remedy], {"queue": steps.QUEUE, "test": bool(__opts__["test"])}
+    )
     result, said, changes = _read(states)
     return result, f"{service} on {minion}: {said}", {minion: changes} if changes else {}
 
@@ -175,7 +177,7 @@ def _outage_healed(minion, service, how, timeout, instance):
         raise CommandExecutionError(f"{service} on {minion}: {told['refused']}")
     if not isinstance(told, dict) or "healed" not in told:
         # It failed there, or was never heard of again: the remedy leaves alone what serves.
-        states = _run(minion, "state.apply", [remedy], {"queue": True})
+        states = _run(minion, "state.apply", [remedy], {"queue": steps.QUEUE})
         raise CommandExecutionError(
             f"{minion} does not tell how it went: {_flat(told)} — its remedy was applied: "
             + _read(states)[1]
@@ -186,7 +188,9 @@ def _outage_healed(minion, service, how, timeout, instance):
         return False, f"{outage}: {told['restored']}", changes
     attempt = _attempt(minion, began, instance)
     if attempt is None:
-        return False, f"{outage}; it came back, and no attempt of the engine did it.", changes
+        told = "it came back, and no attempt of the engine did it"
+        why = ": systemd restarts some services by itself" if how == "kill" else ""
+        return False, f"{outage}; {told}{why}.", changes
     by = f"attempt {attempt['attempt']} on {attempt['problem']} (job {attempt['jid']})"
     return attempt["state"] == "good", f"{outage}; {by} is {attempt['state']}.", changes
 

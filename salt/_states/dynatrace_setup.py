@@ -143,7 +143,7 @@ def _applied(minions, sls):
         said.append(f"{name}: what {sls} would change is told once its modules are synced.")
         results.add(None)
     answers = steps.run(
-        __salt__, able, "state.apply", [sls], {"queue": True, "test": bool(__opts__["test"])}
+        __salt__, able, "state.apply", [sls], {"queue": steps.QUEUE, "test": bool(__opts__["test"])}
     )
     for name in able:
         result, comment, changed = _read(answers.get(name))

@@ -7,9 +7,11 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 
 import pytest
+import salt.client
 
 from tests.harness import apache
 from tests.harness.config import EAUTH_USER
@@ -86,7 +88,7 @@ def test_the_calls_of_the_tutorial_stop_apache2_and_heal_it_by_hand(serving: Sta
     answer = json.loads(calls(serving, login, heal).stdout)["return"][0]["data"]
     [[healed]] = [list(states.values()) for states in answer.values()]
     assert healed["result"] is True
-    assert "http://127.0.0.1/ answered 200" in healed["comment"]
+    assert ":80 answered 200 by /usr/sbin/apache2" in healed["comment"]
     assert healed["changes"][MINION]["apache2"] == "started"
     assert apache.answers()
     [command] = [one for one in commands(README_HEAL) if '"minion"' in one]
@@ -94,9 +96,25 @@ def test_the_calls_of_the_tutorial_stop_apache2_and_heal_it_by_hand(serving: Sta
     assert (again["result"], again["changes"]) == (True, {})
 
 
+def test_healing_by_hand_waits_for_another_state_run(serving: Stage) -> None:
+    """
+    Today's Salt would keep it for later and say nothing, and the orchestration that the minion does not answer.
+    """
+    client = salt.client.get_local_client(str(serving.salt.config_dir / "master"))
+    other = client.cmd_async(MINION, "state.single", ["cmd.run", "sleep 20"])
+    begun = serving.salt.cachedir.parent / MINION / "proc" / other
+    until = time.monotonic() + 30
+    while not begun.exists():
+        assert time.monotonic() < until, "another state run is in progress"
+        time.sleep(0.05)
+    [healed] = serving.orchestrate("heal", TARGET)
+    assert healed["result"] is True, healed
+    assert not begun.exists()
+
+
 def test_chaos_reports_the_outage_that_the_engine_ended(watched: Stage) -> None:
     """
-    The engine is asked, the service killed, and the seconds told until it served again. While the problem
+    The engine is asked, the service stopped, and the seconds told until it served again. While the problem
     is open chaos is refused, and heal takes it up again by its display id.
     """
     [command] = said("chaos")

@@ -22,6 +22,8 @@
 
   Nothing is changed on a target unless the window is open. The last step requires nothing, so that
   it runs whatever failed before it; only `failhard` in the master's configuration prevents that.
+  With a number as `queue` a job waits on its minion behind other state runs; with `true` it would
+  be kept for later, and the window be ended before the change.
 #}
 {%- set given = salt['pillar.get']('dynatrace:planned_change', {}) %}
 {%- set plan = salt['dynatrace_tenant.planned_change'](given) %}
@@ -38,7 +40,7 @@ dynatrace-orch-planned-change-announced:
     - tgt_type: list
     - sls:
         - dynatrace.tenant.change_announced
-    - queue: true
+    - queue: 100
     - pillar: {{ change | tojson }}
 {%- else %}
   dynatrace_tenant.change_announced:
@@ -52,7 +54,7 @@ dynatrace-orch-planned-change-states:
   salt.state:
     - tgt: {{ plan['targets'] | tojson }}
     - tgt_type: list
-    - queue: true
+    - queue: 100
 {%- if plan['sls'] %}
     - sls: {{ plan['sls'] | tojson }}
 {%- else %}
@@ -68,7 +70,7 @@ dynatrace-orch-planned-change-ended:
     - tgt_type: list
     - sls:
         - dynatrace.tenant.change_ended
-    - queue: true
+    - queue: 100
     - pillar: {{ change | tojson }}
 {%- else %}
   dynatrace_tenant.change_ended:

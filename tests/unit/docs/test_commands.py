@@ -69,7 +69,7 @@ NOT_RUN = {
     'salt-run state.orchestrate dynatrace.orch.heal pillar=\'{"display_id": "P-2407114"}\'': (
         "tests/integration/test_orchestrations.py runs it for a problem that is there"
     ),
-    'salt-run state.orchestrate dynatrace.orch.chaos pillar=\'{"minion": "web01", "service": "apache2", "how": "kill"}\'': (
+    'salt-run state.orchestrate dynatrace.orch.chaos pillar=\'{"minion": "web01", "service": "apache2", "how": "stop"}\'': (
         "the tutorial's is run; without its last key it is refused, which is tested too"
     ),
     "salt web01 service.stop apache2": "the tutorial's, by salt-api, is run",

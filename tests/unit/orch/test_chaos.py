@@ -86,7 +86,7 @@ class Minion:
         self.done.append(f"start {name}")
         self.up = True
 
-    def _apply(self, remedy: str, queue: bool) -> Any:
+    def _apply(self, remedy: str, queue: int) -> Any:
         self.done.append(f"apply {remedy} {queue}")
         return self.remedy()
 
@@ -131,7 +131,7 @@ def test_an_outage_that_nobody_ends_is_ended_here(minion: Minion) -> None:
     assert told["healed"] is False
     assert told["serves"] is True
     assert "the remedy was applied: apache2 was brought back." in told["restored"]
-    assert minion.done == ["stop apache2", "apply dynatrace.remedy.apache2 True"]
+    assert minion.done == ["stop apache2", "apply dynatrace.remedy.apache2 100"]
 
 
 def test_a_remedy_that_does_not_help_is_followed_by_a_start(minion: Minion) -> None:

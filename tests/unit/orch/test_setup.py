@@ -69,7 +69,7 @@ class Master:
         assert tgt_type == "list"
         self.ran.append((tgt, fun))
         if fun == "state.apply":
-            assert kwarg == {"queue": True, "test": self.states.__opts__["test"]}
+            assert kwarg == {"queue": 100, "test": self.states.__opts__["test"]}
             return {name: {"ret": self.returns[name]} for name in tgt if name in self.returns}
         if fun == "saltutil.list_extmods":
             return {name: {"ret": {"states": self.states_of[name]}} for name in tgt}
