@@ -16,7 +16,7 @@ import salt  # noqa: F401
 from tests.harness import apart
 
 #: What may be skipped in CI, by the beginning of the reason: there it is asked for by a switch.
-OPTIONAL = ("only with FULL=1", "only with MODEL=large")
+OPTIONAL = "only with FULL=1"
 
 
 @pytest.hookimpl(tryfirst=True)

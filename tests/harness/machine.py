@@ -1,5 +1,5 @@
 """
-A machine of its own that runs systemd, made from this machine's own root in a third of a second.
+A machine of its own that runs systemd, made from this machine's own root.
 
     with Machine() as machine:
         machine.run("systemctl", "start", "apache2")
@@ -7,6 +7,8 @@ A machine of its own that runs systemd, made from this machine's own root in a t
 It needs a session of `apart`, which ends it and clears away after it however the tests end. What is written in it is
 seen in it alone, but for the directory `shared`; its network is its own, so port 80 is free. Not changed in it: the
 kernel, its clock and its modules.
+
+On two idle cores a boot takes 0.3 s, its end 0.1 s and a `salt-call` in it about a second: each test can have one of its own.
 """
 
 from __future__ import annotations

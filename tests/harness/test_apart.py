@@ -5,6 +5,7 @@ A session apart from this machine: what is done in it is seen in it, and nothing
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -152,3 +153,14 @@ def test_what_the_machine_lacks_is_no_reason_to_skip_in_ci(
     )
     conftest._must_run(report)
     assert report.outcome == outcome
+
+
+def test_what_is_optional_says_so_in_the_words_that_ci_knows() -> None:
+    """Else it fails there."""
+    given = [
+        reason
+        for path in (REPO / "tests").rglob("test_*.py")
+        for reason in re.findall(r'reason="([^"]*=1[^"]*)"', path.read_text())
+    ]
+    assert len(given) >= 3
+    assert [reason for reason in given if not reason.startswith(conftest.OPTIONAL)] == []

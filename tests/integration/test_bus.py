@@ -84,7 +84,7 @@ def test_an_order_that_a_stopped_reactor_did_not_take_is_given_again(stage: BusS
     assert stage.executions(done.data["attempt_id"]) == 1
 
 
-@pytest.mark.skipif(not FULL, reason="waits for Salt to start a reactor: FULL=1")
+@pytest.mark.skipif(not FULL, reason="only with FULL=1: it waits for Salt to start a reactor")
 def test_an_order_that_died_with_the_reactor_is_given_again(stage: BusStage) -> None:
     """
     What waited for the reactor is gone with it; Salt starts another within ten seconds.

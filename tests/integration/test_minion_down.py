@@ -16,7 +16,9 @@ from tests.harness.listener import Event
 from tests.harness.stage import MINION, Stage
 from tests.tenant import Problem
 
-pytestmark = pytest.mark.skipif(os.environ.get("FULL") != "1", reason="takes long; set FULL=1")
+pytestmark = pytest.mark.skipif(
+    os.environ.get("FULL") != "1", reason="only with FULL=1: it takes long"
+)
 
 #: Stands for a remedy: it does nothing, and shows whether the minion got it.
 REACTION = """

@@ -297,3 +297,18 @@ def test_an_attempt_runs_once_under_systemd(apache: Troubled, remedy: Remedy) ->
 
     assert remedy(told).word == "repeated"
     assert apache.rests(3) == "inactive/dead"
+
+
+@pytest.mark.parametrize("named", [{"config": f"{CONF}-foo/apache2.conf"}, {"unit": "apache2@foo"}])
+def test_the_instance_that_dynatrace_does_not_name_is_left_alone(
+    apache: Troubled, remedy: Remedy, named: dict[str, str]
+) -> None:
+    """Both are down, of one executable; neither is started for the other."""
+    second = apache.second_instance()
+
+    outcome = remedy(attempt(), process=named)
+
+    assert outcome.word == "refused", outcome.comments
+    assert "apache2-foo" in outcome.failures or "apache2@foo" in outcome.failures
+    assert apache.pids == []
+    assert (apache.rests(), second.state) == ("inactive/dead", "inactive/dead")
