@@ -113,8 +113,9 @@ def _abandoned(course):
 
 
 def _cancelled(course, job):
-    must("cancel", str(job))
-    course.done["systemd's job cancelled"] = f"{job} ({course.verb})"
+    # It may be over in the same moment.
+    if unit.systemctl("cancel", str(job)).returncode == 0:
+        course.done["systemd's job cancelled"] = f"{job} ({course.verb})"
 
 
 def _hurried(course, found):
@@ -128,14 +129,24 @@ def _hurried(course, found):
         return
     if limit is not None and limit > unit.default_stop_s():
         return
-    control = unit.number(found["ControlPID"])
+    control, main = unit.number(found["ControlPID"]), unit.number(found["MainPID"])
     if control:
+        _kill(found, "control")
         course.done["hanging stop command ended"] = control
-        must("kill", "--kill-who=control", "--signal=KILL", found["Id"])
     elif found["SendSIGKILL"] == "yes" and limit is not None:
-        main = unit.number(found["MainPID"])
+        _kill(found, "main")
         course.done["ended by KILL, after it did not obey TERM"] = main or found["Id"]
-        must("kill", "--signal=KILL", found["Id"])
+
+
+def _kill(found, who):
+    """
+    Send KILL to a process of the unit, and to all of it where systemd would do so too.
+
+    It may have ended in the same moment: then there is nothing to raise for.
+    """
+    takes_all = who != "control" and found["KillMode"] in unit.TAKES_ALL
+    chosen = "all" if takes_all else who
+    unit.systemctl("kill", f"--kill-who={chosen}", "--signal=KILL", found["Id"])
 
 
 def _given_up(course, found):
@@ -172,7 +183,8 @@ def _start_ended(course, found):
             time.sleep(PAUSE_S)
             found = course.read()
         if found["ActiveState"] not in unit.AT_REST and signal_at:
-            must("kill", "--signal=KILL", found["Id"])
+            _kill(found, "control")
+            _kill(found, "main")
     return found
 
 

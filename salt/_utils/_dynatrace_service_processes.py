@@ -76,12 +76,12 @@ def leftovers(executable, pid_file=None, ports=None):
     """
     found = family(executable)
     dead_main = _pid_in(pid_file) if pid_file else None
-    parents = {_parent(process) for process in found.values()}
+    parents = {parent(process) for process in found.values()}
     return [
         process
         for pid, process in found.items()
         # Neither the worker of a living main process nor a main process itself.
-        if _parent(process) not in found and pid not in parents
+        if parent(process) not in found and pid not in parents
         if _was_led_by_the_dead(pid, dead_main, ports)
     ]
 
@@ -92,7 +92,7 @@ def led_by(pid, executable):
     """
     found = family(executable)
     # The main process first, or it starts new workers for those that go.
-    return [found[pid], *(p for p in found.values() if _parent(p) == pid)] if pid in found else []
+    return [found[pid], *(p for p in found.values() if parent(p) == pid)] if pid in found else []
 
 
 def executable_of(pid):
@@ -252,7 +252,10 @@ def _was_led_by_the_dead(pid, dead_main, ports):
     return dead_main in (leader, session) or sockets.listens_on(sockets.listening([pid]), ports)
 
 
-def _parent(process):
+def parent(process):
+    """
+    Return the pid of a process's parent, or None.
+    """
     try:
         return process.ppid()
     except psutil.NoSuchProcess:

@@ -94,11 +94,25 @@ def orphans(place, found, members):
     Return what lives of a unit without a main process, in it or outside, and is in the way.
     """
     at_rest = found["ActiveState"] in unit.AT_REST or found["SubState"] == "auto-restart"
-    left = dict(members) if at_rest else {}
+    left = _left_in(place, found, members) if at_rest else {}
     for process in processes.leftovers(**_where(place)):
         if process.pid in members or _owner(process.pid, place) is None:
             left[process.pid] = process
     return list(left.values())
+
+
+def _left_in(place, found, members):
+    """
+    Return what a unit at rest still has and should not have.
+
+    One that leaves its processes by its own ``KillMode`` may mean it: of those only workers that hold
+    its ports are in the way.
+    """
+    if found["KillMode"] in unit.TAKES_ALL:
+        return dict(members)
+    own = processes.family(place.get("executable")).keys() & members.keys()
+    ports = place.get("ports")
+    return {pid: members[pid] for pid in own if sockets.listens_on(sockets.listening([pid]), ports)}
 
 
 def _main(place, found, members):

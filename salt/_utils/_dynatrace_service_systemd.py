@@ -98,8 +98,8 @@ def _cleared(course, found, how):
         if found["FreezerState"] in unit.FREEZING:
             orders.must("thaw", found["Id"])
             done["frozen unit thawed"] = found["Id"]
-        began = processes.led_by(seen["main"], place.get("executable")) if seen["outside"] else []
-        thawed = processes.thaw(began or members.values())
+        began = processes.led_by(seen["main"], place.get("executable"))
+        thawed = processes.thaw(began if seen["outside"] else _led(seen["main"], members))
         if thawed:
             done["stopped processes resumed"] = thawed
         if seen["outside"] and how == "restart":
@@ -110,6 +110,10 @@ def _cleared(course, found, how):
         done["orphans ended"] = processes.end(left)
     if processes.forget_stale_pid_file(place.get("executable"), place.get("pid_file")):
         done["stale pid file removed"] = place["pid_file"]
+
+
+def _led(main, members):
+    return [one for pid, one in members.items() if main in (pid, processes.parent(one))]
 
 
 def _hit_limit(found, before):

@@ -47,6 +47,7 @@ PROPERTIES = (
     "ControlGroup",
     "InvocationID",
     "FreezerState",
+    "KillMode",
     "Type",
     "Restart",
     "RestartUSec",
@@ -62,6 +63,8 @@ PROPERTIES = (
 # A unit that nothing is going on with: what lives in its cgroup is left over.
 AT_REST = ("inactive", "failed")
 BUSY = ("activating", "deactivating", "reloading", "refreshing", "maintenance")
+# Where a unit that ends takes with it all that it has; else it leaves them, as containers or sessions.
+TAKES_ALL = ("control-group", "mixed")
 FREEZING = ("frozen", "freezing", "frozen-by-parent")
 # The same service has other names in other distributions.
 KIN = {"apache2": ["httpd"], "httpd": ["apache2"], "mysql": ["mariadb"], "mariadb": ["mysql"]}

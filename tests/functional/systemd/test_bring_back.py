@@ -75,6 +75,23 @@ def test_orphans_are_ended_and_told(machine: Machine, apache: Troubled) -> None:
     assert not set(orphans) & set(apache.pids)
 
 
+def test_what_a_unit_leaves_on_purpose_is_left(machine: Machine, apache: Troubled) -> None:
+    """`KillMode=process` is for containers, sessions and jobs that outlive their service."""
+    stay = "setsid sleep 700 >/dev/null 2>&1 &"
+    apache.drop_in(f'[Service]\nKillMode=process\nRestart=no\nExecStartPost=/bin/sh -c "{stay}"\n')
+    main = apache.start()
+    machine.run("kill", "-KILL", str(main))
+    machine.wait_for(lambda: apache.state == "failed/failed")
+    workers = apache.pids
+    assert workers
+
+    told = Service(machine).bring_back()
+
+    assert told["ok"], told
+    assert told["done"]["orphans ended"] == sorted(workers)
+    assert len(machine.output("pgrep", "-f", "^sleep 700").split()) == 2
+
+
 def test_who_holds_the_port_is_named_with_the_own_words(machine: Machine, apache: Troubled) -> None:
     """Salt's module raises on a failed start, and all that was known got lost."""
     taker = apache.take_port()

@@ -57,16 +57,14 @@ def test_a_unit_that_cannot_be_loaded_is_refused_with_the_reason(machine: Machin
     assert "the unit odd.service cannot be loaded (bad-setting)" in seen["refusal"]
 
 
-def test_orphans_in_the_cgroup_are_found_without_pid_file_or_port(
-    machine: Machine, apache: Troubled
-) -> None:
-    """`KillMode=process` leaves them in the cgroup of a unit that is over."""
+def test_orphans_in_the_cgroup_of_the_unit_are_found(machine: Machine, apache: Troubled) -> None:
+    """`KillMode=process` leaves them in the cgroup of a unit that is over; they hold its port."""
     apache.drop_in("[Service]\nKillMode=process\nRestart=no\n")
     main = apache.start()
     machine.run("kill", "-KILL", str(main))
     machine.wait_for(lambda: apache.state == "failed/failed")
 
-    seen = Service(machine, pid_file=None, ports=[]).look()
+    seen = Service(machine).look()
 
     assert seen["main"] is None
     assert seen["orphans"] == apache.pids != []
