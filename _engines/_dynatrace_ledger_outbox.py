@@ -55,7 +55,8 @@ class Outbox(LedgerFile):
 
     def event_fired(self, event: Outgoing, now: float) -> None:
         """
-        Note that an event is on the bus, and with it the attempt that it orders.
+        Note that an event is on the bus, and with it the attempt that it orders, which counts from now: it may have waited
+        for the bus, or for an engine, since it was recorded.
         """
         with self.transaction():
             self._write("UPDATE outbox SET fired = ? WHERE seq = ?", now, event.seq)
@@ -65,6 +66,11 @@ class Outbox(LedgerFile):
                     "UPDATE attempts SET fired = ?, first_fired = coalesce(first_fired, ?),"
                     " state = CASE WHEN state IN ('planned', 'idle') THEN 'fired' ELSE state END WHERE attempt_id = ?",
                     now,
+                    now,
+                    event.attempt_id,
+                )
+                self._write(
+                    "UPDATE actions SET started = ? WHERE attempt_id = ? AND state = 'waiting'",
                     now,
                     event.attempt_id,
                 )

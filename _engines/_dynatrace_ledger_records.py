@@ -78,7 +78,7 @@ class Action:
 
     ``state`` is waiting; in the end good (brought back, and proved), healthy (it served, nothing was done), bad,
     refused (nothing was touched), unproved (brought back, and it cannot be proved), lost, or void (never executed).
-    ``seen`` is when the failure that it was ordered for began, in UTC milliseconds, if the evidence told.
+    ``started`` is when it was ordered last. ``seen`` is when the failure that it was ordered for began, in UTC milliseconds, if the evidence told.
     """
 
     attempt_id: str

@@ -550,6 +550,17 @@ def test_a_running_attempt_stays_running_when_its_event_is_fired_again(ledger: L
     assert moved.state == "running"
 
 
+def test_an_order_that_waited_counts_from_its_firing(ledger: Ledger) -> None:
+    """
+    The engine was down for hours: by the time of recording it would be out of the window before it ran.
+    """
+    ledger.add_attempt(attempt(), [("web01", PROCESS)])
+    ledger.add_event(PID, "tag/1", {"what": "open", "attempt_id": "a1"}, NOW, fresh_until=NOW + 20)
+    ledger.refire("a1", NOW + 9020)
+    ledger.event_fired(ledger.waiting_events()[0], NOW + 9000)
+    assert ledger.past("web01", PROCESS, NOW + 8000) == [Past("waiting", NOW + 9000, None)]
+
+
 def test_an_order_that_was_not_fired_can_be_disarmed(ledger: Ledger) -> None:
     """
     It is still announced, but orders nothing.
