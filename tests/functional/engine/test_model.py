@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections
 import json
+import math
 import os
 import tempfile
 import time
@@ -20,7 +21,16 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from tests.functional.engine.world import BAD, GOOD, World, down
+from tests.functional.engine.world import (
+    BAD,
+    GOOD,
+    HEALTHY,
+    QUEUED,
+    REFUSED,
+    UNPROVED,
+    World,
+    down,
+)
 from tests.tenant import Problem, Tenant
 
 LARGE = os.environ.get("MODEL") == "large"
@@ -39,11 +49,26 @@ FAULTS = (
 #: What may keep a problem in the end, when all works and time has passed.
 GOOD_REASONS = {
     Reason.HEALED,
+    Reason.HEALTHY,
     Reason.COOLDOWN,
     Reason.MAINTENANCE,
     Reason.ONE_OF_MANY,
     Reason.NOT_CONNECTED,
 }
+
+RETURNS = {
+    "good": GOOD,
+    "healthy": HEALTHY,
+    "bad": BAD,
+    "refused": REFUSED,
+    "unproved": UNPROVED,
+    "queued": QUEUED,
+}
+ENDED = ("healed", "healthy", "failed")
+CLOSE_S = 60
+#: What disturbs everything else is rarer than what ends it.
+seldom = st.sampled_from([True, False, False, False])
+words = st.sampled_from(["good", "good", *sorted(RETURNS)])
 
 anything = st.integers(0, 1000)
 seconds = st.sampled_from([0.5, 3.0, 15.0, 31.0, 45.0, 130.0, 1000.0, 4000.0])
@@ -70,7 +95,10 @@ class Model(RuleBasedStateMachine):
             "outcome_timeout": TIMEOUT,
             "max_minions": LIMIT,
         }
-        self.world = World(self.tenant, Path(self.home.name), grains, policy=policy)
+        feedback = {"event": False, "close": True, "close_after": CLOSE_S}
+        self.world = World(
+            self.tenant, Path(self.home.name), grains, policy=policy, feedback=feedback
+        )
         self.problems: list[Problem] = []
         self.spans: dict[str, list[list[float]]] = collections.defaultdict(list)
         self.read = 0
@@ -82,8 +110,13 @@ class Model(RuleBasedStateMachine):
             str, tuple[float, set[str]]
         ] = {}  # by jid: since when, and who has not returned
         self.done: list[tuple[str, str, float, float | None]] = []  # jid, minion, fired, ended
-        #: By problem, episode and minion: when it was healed, and the latest failure that the tenant knew then.
+        #: By problem, episode and minion: when it served, and the latest failure that the tenant knew then.
         self.healed: dict[tuple[str, int, str], tuple[float, float]] = {}
+        #: By minion, in their order: problem, episode, and whether it was brought back or only found serving.
+        self.serving: dict[str, list[tuple[str, int, str]]] = collections.defaultdict(list)
+        #: Problem, episode and minion of what another attempt would not mend.
+        self.hopeless: set[tuple[str, int, str]] = set()
+        self.unreadable: float | None = None
         #: By problem: the failures that its evidence shows, (process, begun, open), by the engine's clock.
         self.failures: dict[str, list[tuple[str, float, bool]]] = {}
         self.ids: dict[Any, Any] = {}
@@ -127,6 +160,7 @@ class Model(RuleBasedStateMachine):
             one["data"]["underMaintenance"] = problem.under_maintenance
         self.tenant.update_problem(problem, evidence=shown)
 
+    @precondition(lambda self: self.problems)
     @rule(which=anything)
     def fail_again(self, which: int) -> None:
         """
@@ -150,18 +184,21 @@ class Model(RuleBasedStateMachine):
     def _ends(self, problem: Problem) -> None:
         self.spans[problem.problem_id][-1][1] = self.world.now
 
+    @precondition(lambda self: self.problems)
     @rule(which=anything)
     def close(self, which: int) -> None:
         if problem := self._one(which, "OPEN"):
             self.tenant.close_problem(problem)
             self._ends(problem)
 
+    @precondition(lambda self: self.problems)
     @rule(which=anything)
     def reopen(self, which: int) -> None:
         if problem := self._one(which, "CLOSED"):
             self.tenant.reopen_problem(problem)
             self.spans[problem.problem_id].append([self.world.now, float("inf")])
 
+    @precondition(lambda self: self.problems)
     @rule(which=anything)
     def merge(self, which: int) -> None:
         problem = self._one(which, "OPEN")
@@ -169,12 +206,14 @@ class Model(RuleBasedStateMachine):
             self.tenant.merge_problem(problem, self.problems[0])
             self._ends(problem)
 
+    @precondition(lambda self: self.problems)
     @rule(which=anything)
     def forget(self, which: int) -> None:
         if problem := self._one(which, "OPEN"):
             self.tenant.forget_problem(problem)
             self._ends(problem)
 
+    @precondition(lambda self: self.problems)
     @rule(which=anything, what=st.sampled_from(["title", "severity", "affected", "maintenance"]))
     def update(self, which: int, what: str) -> None:
         if problem := self._one(which, "OPEN"):
@@ -198,6 +237,7 @@ class Model(RuleBasedStateMachine):
     def fault(self, name: str, times: int, path: str) -> None:
         self.tenant.fault(name, times=times, path=path)
 
+    @precondition(lambda self: self.problems)
     @rule(
         which=anything,
         times=st.integers(1, 3),
@@ -260,16 +300,43 @@ class Model(RuleBasedStateMachine):
     def _die(*_: Any) -> None:
         raise ZeroDivisionError
 
-    @rule(refuse=st.booleans())
+    @rule(refuse=seldom)
     def bus(self, refuse: bool) -> None:
         self.world.bus.refuse = refuse
 
     def _wire(self) -> None:
         self.world.loop._next_poll = 0.0
 
+    @rule(fails=seldom)
+    def job_cache(self, fails: bool) -> None:
+        """
+        The master's job cache cannot be read, or can again.
+        """
+        self.world.cache.readable = not fails
+        self.unreadable = (self.unreadable or self.world.now) if fails else None
+
     @rule()
     def comment(self) -> None:
         self.world.send_comments()
+        for problem in self.problems:
+            if problem.status == "CLOSED" and self.spans[problem.problem_id][-1][1] == math.inf:
+                self._check_closed(problem)
+                self._ends(problem)
+
+    def _check_closed(self, problem: Problem) -> None:
+        """
+        The engine closes a problem only where it brought something back on each of its minions.
+        """
+        episode = self.world.ledger.latest_episode(problem.problem_id)
+        assert episode is not None
+        for apache in {own for own, _, _ in self.failures[problem.problem_id]}:
+            known = self.serving[f"web{self.apaches.index(apache)}"]
+            own = [
+                word
+                for of, number, word in known
+                if (of, number) == (problem.problem_id, episode.episode)
+            ]
+            assert (own or [word for _, _, word in known])[-1] == "good", known
 
     @rule()
     def pause(self) -> None:
@@ -302,7 +369,7 @@ class Model(RuleBasedStateMachine):
         self.running[jid] = (self.world.now, set(order["minions"]))
         self.world.take(order)
 
-    @rule(which=st.integers(0, HOSTS - 1), is_gone=st.booleans())
+    @rule(which=st.integers(0, HOSTS - 1), is_gone=seldom)
     def minion(self, which: int, is_gone: bool) -> None:
         """
         A minion goes, or comes back: it answers no question, and its jobs do not return.
@@ -310,8 +377,8 @@ class Model(RuleBasedStateMachine):
         (self.world.gone.add if is_gone else self.world.gone.discard)(f"web{which}")
 
     @precondition(lambda self: any(left for _, left in self.running.values()))
-    @rule(which=anything, good=st.booleans(), heard=st.booleans())
-    def give(self, which: int, good: bool, heard: bool) -> None:
+    @rule(which=anything, word=words, heard=st.booleans())
+    def give(self, which: int, word: str, heard: bool) -> None:
         found = sorted(
             (jid, minion)
             for jid, (_, left) in self.running.items()
@@ -319,26 +386,55 @@ class Model(RuleBasedStateMachine):
         )
         if not found:
             return
-        self._give(*found[which % len(found)], good, heard)
+        self._give(*found[which % len(found)], word, heard)
 
-    def _give(self, jid: str, minion: str, good: bool, heard: bool) -> None:
+    def _give(self, jid: str, minion: str, word: str, heard: bool) -> None:
         since, left = self.running[jid]
-        left.discard(minion)
         order, now = self.orders[jid], self.world.now
+        # While the job cache cannot be read nothing is given up, and the return counts when it can.
         in_time = now <= since + TIMEOUT
         if heard:
-            self.world.give(jid, minion, GOOD if good else BAD)
+            self.world.give(jid, minion, RETURNS[word])
         else:
-            self.world.cache.returned.setdefault(jid, {})[minion] = GOOD if good else BAD
-        if good and in_time:
+            self.world.cache.returned.setdefault(jid, {})[minion] = RETURNS[word]
+        if word == "queued":
+            return  # It runs later, and returns once more.
+        left.discard(minion)
+        own = (order["problem_id"], order["episode"], minion)
+        if word in ("refused", "unproved") and in_time:
+            self.hopeless.add(own)
+        if word in ("good", "healthy") and self.world.ledger.attempts_by_jid(jid):
+            self.serving[minion].append((*own[:2], word))
+        if word in ("good", "healthy") and in_time:
             known = [
                 begun
                 for own, begun, _ in self.failures[order["problem_id"]]
                 if own == self.apaches[int(minion[3:])]
             ]
-            own = (order["problem_id"], order["episode"], minion)
             self.healed[own] = (now, max(known, default=0.0))
         self.done.append((jid, minion, self.first_fired[jid], now if in_time else None))
+
+    @rule(word=words, after=seconds)
+    def all_return(self, word: str, after: float) -> None:
+        """
+        What mostly happens, and seldom by chance: what is open is seen, ordered, run, and ends.
+        """
+        self.poll(after)
+        for jid in self._takable():
+            self._take(jid)
+        for jid, (_, left) in self.running.items():
+            for minion in sorted(left - self.world.gone):
+                self._give(jid, minion, word, True)
+        self.cycle(1.0)
+
+    @rule(which=anything, told=st.lists(words, min_size=2, max_size=4), after=seconds)
+    def story(self, which: int, told: list[str], after: float) -> None:
+        """
+        The same for a new problem, more than once.
+        """
+        self.open(which, bool(which % 2), "AVAILABILITY", False)
+        for word in told:
+            self.all_return(word, after)
 
     # -- what must hold ------------------------------------------------------------------------------------------------
 
@@ -373,14 +469,16 @@ class Model(RuleBasedStateMachine):
         what = data["what"]
         if not told:
             assert what == "open", (what, data["display_id"])
-        if "resolved" in told and what not in ("healed", "failed"):
+        if "resolved" in told and what not in ENDED:
             assert what in told and self.kills, (what, told)
         later = (data["problem_id"], data["episode"] + 1)
-        assert what in ("healed", "failed") or not self.told.get(later), (what, told)
+        assert what in ENDED or not self.told.get(later), (what, told)
         if what == "open" and told:
             repeated = self.kills > 0 or data["attempt"] > 0
             assert repeated and told.count("open") <= self.kills + 5, told
         told.append(what)
+        # Once for what serves, or for a job cache that lasts; and once for good.
+        assert told.count("escalated") <= 2 + self.kills, told
 
     def _check_order(self, data: dict[str, Any]) -> None:
         now, own = self.world.now, (data["problem_id"], data["episode"], data["attempt"])
@@ -390,8 +488,12 @@ class Model(RuleBasedStateMachine):
         spans = self.spans[data["problem_id"]]
         assert any(begin <= now and now - STALE_S <= end for begin, end in spans), "closed"
         assert self.paused is None or now - self.paused <= 20, "paused"
+        assert self.unreadable is None or now - self.unreadable <= 20, "nobody could learn its end"
         for minion in data["minions"]:
             self._check_not_healed(data, minion)
+            if data["jid"] not in self.first_fired:
+                own = (data["problem_id"], data["episode"], minion)
+                assert own not in self.hopeless, "another attempt would do nothing"
             if data["jid"] not in self.first_fired:
                 self._check_budget(data["jid"], minion)
 
@@ -433,6 +535,7 @@ class Model(RuleBasedStateMachine):
         self.tenant.clear_faults()
         self.world.bus.refuse = False
         self.world.gone.clear()
+        self.job_cache(fails=False)
         self.resume()
         for number in range(100):
             if number > 15 and not self.world.ledger.open_attempts():
@@ -443,10 +546,10 @@ class Model(RuleBasedStateMachine):
                 self._take(jid)
             for jid, (_, left) in self.running.items():
                 for minion in sorted(left):
-                    self._give(jid, minion, True, True)
+                    self._give(jid, minion, "good", True)
             self.world.cycle(31)
             self.check()
-            self.world.send_comments()
+            self.comment()
         for problem in self.problems:
             if problem.status == "OPEN" and problem.problem_id in self.tenant.by_id:
                 self._assert_kept(problem)
@@ -463,7 +566,13 @@ class Model(RuleBasedStateMachine):
         go, held = attempts._verdicts(episode, set(), LIMIT, self.world.now)
         assert not go, episode
         assert {verdict.reason for _, verdict in held} <= GOOD_REASONS, held
-        waits = {Reason.COOLDOWN, Reason.MAINTENANCE, Reason.HEALED, Reason.NOT_CONNECTED}
+        waits = {
+            Reason.COOLDOWN,
+            Reason.MAINTENANCE,
+            Reason.HEALED,
+            Reason.HEALTHY,
+            Reason.NOT_CONNECTED,
+        }
         if any(verdict.reason in waits for _, verdict in held):
             assert episode.due is not None, (episode, held)
 
