@@ -19,6 +19,7 @@
   * `tgt_type: list`: a list holds names only, so none of them is ever read as a pattern.
   * `jid` is the event's: by it the engine finds the outcome, and a minion runs one job id once. So
     a second reactor on the same event must not use it.
+  * no `saltenv`: each minion looks in the environment of its own configuration, else in base.
   * `queue: True`: a remedy waits for a running state instead of failing beside it.
 #}
 {%- if salt['dynatrace.genuine'](data) %}

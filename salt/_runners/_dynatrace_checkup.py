@@ -36,13 +36,13 @@ def rows(opts, timeout):
     found.guarded("rights", access.rights, found, opts, setup.files(opts))
     found.guarded("modules", setup.modules, found, opts, modules)
     found.guarded("signing key", setup.signing_key, found, opts)
-    found.guarded("reactor", reactors.reactor, found, opts)
+    applied = found.guarded("reactor", reactors.reactor, found, opts) or [setup.STATE]
     found.guarded("remedy", setup.remedy, found, opts)
     configs = found.guarded("configuration", setup.configs, found, opts, engine) or {}
     asked = found.guarded("tenant", reach.ask_all, configs, engine) or []
     found.guarded("engine", _answers, found, opts, min(ANSWER_S, timeout))
     found.guarded("job cache", cached.job_cache, found, opts, engine, until)
-    found.guarded("minions", fleet.minions, found, opts, engine, configs, until)
+    found.guarded("minions", fleet.minions, found, opts, engine, configs, applied, until)
     reach.collect(found, asked, until)
     return found.rows
 

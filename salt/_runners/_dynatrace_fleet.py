@@ -9,20 +9,23 @@ import re
 import time
 from collections.abc import Mapping
 
+import _dynatrace_states as states
 import salt.client
 
 # So many minions are asked for their modules; a check must not be a job for the whole fleet.
 SAMPLE = 10
 NAMED = 5
 HOST_ID = re.compile(r"HOST-[0-9A-F]{16}")
+LISTS, OWN = "sys.list_functions", "config.get"
 SYNC = "salt '*' saltutil.sync_all"
 # The engine's default, for one whose configuration is not good.
 ACT_ON = ("host_id", "property")
 
 
-def minions(found, opts, engine, configs, until):
+def minions(found, opts, engine, configs, applied, until):
     """
-    Look which minions can be acted on, and whether some of them have what a remedy needs.
+    Look which minions can be acted on, and whether some of them have what a remedy needs: its modules, and the states
+    that are applied.
     """
     if engine is None:
         return
@@ -44,7 +47,8 @@ def minions(found, opts, engine, configs, until):
     for names, act_on in _ways(configs):
         _proved(found, accepted, proved, act_on, names)
     others = [one for one in accepted if one not in set(proved)]
-    _synced(found, opts, [*proved, *others][:SAMPLE], until)
+    told = _synced(found, opts, [*proved, *others][:SAMPLE], until)
+    states.looked_for(found, opts, told, applied)
 
 
 def _known(found, accepted, read, until):
@@ -142,13 +146,16 @@ def _host_id(grains):
 
 
 def _synced(found, opts, minions, until):
+    """
+    Tell who has the modules that a remedy needs; return what each says of its environment.
+    """
     wait = int(max(min((until - time.monotonic()) / 2, 10), 1))
     # Who did not answer is then asked, for so long again, whether it is still at it.
     with salt.client.LocalClient(mopts={**opts, "gather_job_timeout": min(wait, 3)}) as client:
-        answers = client.cmd(
-            minions, "sys.list_functions", ["dynatrace"], timeout=wait, tgt_type="list"
-        )
-    answers = {name: told for name, told in answers.items() if isinstance(told, list)}
+        asked = {LISTS: ["dynatrace"], OWN: states.ASKED}
+        told = client.cmd(minions, list(asked), list(asked.values()), timeout=wait, tgt_type="list")
+    told = {name: one for name, one in told.items() if isinstance(one, Mapping)}
+    answers = {name: one[LISTS] for name, one in told.items() if isinstance(one.get(LISTS), list)}
     silent = [one for one in minions if one not in answers]
     stale = [one for one in minions if one in answers and "dynatrace.claim" not in answers[one]]
     if stale:
@@ -160,6 +167,7 @@ def _synced(found, opts, minions, until):
     if len(answers) > len(stale):
         good = len(answers) - len(stale)
         found.add("ok", "minions", f"{good} of {len(minions)} asked have a remedy's modules")
+    return {name: told[name].get(OWN) for name in answers}
 
 
 def named(minions):

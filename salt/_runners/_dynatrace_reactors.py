@@ -11,7 +11,7 @@ import glob
 import os
 import re
 
-import salt.fileserver
+import _dynatrace_states as states
 import salt.utils.files
 import salt.utils.yaml
 
@@ -28,7 +28,8 @@ _MODS = re.compile(r"^\s*-?\s*mods:\s*([A-Za-z0-9_.-]+)\s*$", re.MULTILINE)
 
 def reactor(found, opts):
     """
-    Tell whether anything acts on the engine's events, and whether it asks if they are genuine.
+    Tell whether anything acts on the engine's events, and whether it asks if they are genuine; return the names of the
+    states that are applied.
     """
     mapped = _mapped(found, opts.get("reactor") or [])
     for tag, _ in mapped:
@@ -46,6 +47,7 @@ def reactor(found, opts):
     for path, text in texts.items():
         _file(found, opts, path, text)
     _rivals(found, texts)
+    return list(dict.fromkeys(name for text in texts.values() for name in _MODS.findall(text)))
 
 
 def _mapped(found, reactors):
@@ -107,7 +109,7 @@ def _read(found, opts, path):
     Return the texts of the files that a mapped path means, by their places; say so when there are none.
     """
     if path.startswith("salt://"):
-        places = [served(opts, path.removeprefix("salt://"))]
+        places = [states.served(opts, path.removeprefix("salt://"))]
     else:
         places = sorted(glob.glob(path))  # As Salt does.
     texts = {}
@@ -127,7 +129,7 @@ def _file(found, opts, path, text):
         found.add("fail", "reactor", what, "begin it as reactor/apache2.sls begins")
         return
     for name in _MODS.findall(text):
-        if not any(served(opts, name.replace(".", "/") + end) for end in (".sls", "/init.sls")):
+        if not states.environments(opts, name):
             what = f"{path} applies the state {name}, which no file root has"
             fix = f"correct `mods` there, or put {name.replace('.', '/')}.sls into a file root"
             found.add("fail", "reactor", what, fix)
@@ -155,10 +157,3 @@ def _rivals(found, texts):
             if len(paths) > 1:
                 detail = f"{' and '.join(paths)} take the same events with {what.format(name)}"
                 found.add("fail", "reactor", detail, fix)
-
-
-def served(opts, path):
-    """
-    Return where the master's file server has a file of the base environment, or None.
-    """
-    return salt.fileserver.Fileserver(opts).find_file(path, "base").get("path")

@@ -10,14 +10,14 @@ import os
 import stat
 
 import _dynatrace_ask as bus
-import _dynatrace_reactors as reactors
+import _dynatrace_states as states
 import salt.utils.files
 import salt.utils.user
 import salt.utils.yaml
 
 # Lists that a file in master.d takes away from the main file.
 LISTS = ("engines", "reactor", "module_dirs", "file_roots")
-STATE = "dynatrace/remedy/apache2.sls"
+STATE = "dynatrace.remedy.apache2"
 RESTART = "and restart the master"
 
 
@@ -125,11 +125,13 @@ def remedy(found, opts):
     """
     Tell whether minions are served the remedy.
     """
-    if reactors.served(opts, STATE):
-        found.add("ok", "remedy", "the state dynatrace.remedy.apache2 is served")
+    places = states.environments(opts, STATE)
+    if places:
+        where = "" if states.BASE in places else f" in {', '.join(places)}"
+        found.add("ok", "remedy", f"the state {STATE} is served{where}")
     else:
         fix = f"name <clone>/salt in `file_roots` as master.d/roots.conf does, {RESTART}"
-        found.add("fail", "remedy", f"no file root has {STATE}", fix)
+        found.add("fail", "remedy", f"no file root has the state {STATE}", fix)
 
 
 def configs(found, opts, engine):

@@ -185,7 +185,9 @@ def _remedy(service):
     """
     Return the name of the state that heals a service; raises CommandExecutionError when there is none.
     """
-    files = set(__salt__["fileserver.file_list"]())
+    # Whichever environment a minion looks in, it looks by itself.
+    environments = dict.fromkeys(["base", *__salt__["fileserver.envs"]()])
+    files = {path for one in environments for path in __salt__["fileserver.file_list"](one)}
     names = [name.format(service) for name in REMEDIES]
     for name in names:
         path = name.replace(".", "/")

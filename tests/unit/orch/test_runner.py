@@ -44,7 +44,10 @@ class Master:
         self.runner: ModuleType = load(
             "_runners/dynatrace_orch.py",
             opts=self.opts,
-            salt={"fileserver.file_list": lambda: self.files},
+            salt={
+                "fileserver.envs": lambda: ["prod"],
+                "fileserver.file_list": lambda env: self.files if env == "prod" else [],
+            },
         )
         host = {"dynatrace": {"host_id": "HOST-00000000000000A1"}}
         self.grains: dict[str, Any] = {"web01": host, "web02": host}

@@ -87,10 +87,11 @@ class Client:
     def __exit__(self, *_: Any) -> None:
         pass
 
-    def cmd(self, minions: list[str], *_: Any, **options: Any) -> dict[str, Any]:
+    def cmd(self, minions: list[str], functions: list[str], *_: Any, **options: Any) -> Any:
         assert options["tgt_type"] == "list"
         self.asked.append(minions)
-        return {name: self.told[name] for name in minions if name in self.told}
+        lists, own = functions
+        return {name: {lists: self.told[name], own: None} for name in minions if name in self.told}
 
 
 def minions(
@@ -114,7 +115,7 @@ def minions(
     rows = checkup.Found({})
     given = {**OPTIONS, "policy": {"act_on": act_on}}
     configs = {"dynatrace": configuration.load(given)} if act_on else {}
-    fleet.minions(rows, {}, engine, configs, time.monotonic() + 5)
+    fleet.minions(rows, {}, engine, configs, [], time.monotonic() + 5)
     assert all(bool(row["fix"]) == (row["result"] != "ok") for row in rows.rows)
     return [(row["result"], row["detail"]) for row in rows.rows]
 
@@ -206,7 +207,7 @@ def test_keys_that_cannot_be_listed_are_told(monkeypatch: pytest.MonkeyPatch) ->
         raise PermissionError(13, "Permission denied", "/etc/salt/pki/master/minions")
 
     rows = checkup.Found({})
-    fleet.minions(rows, {}, {"_accepted": accepted}, {}, time.monotonic() + 5)
+    fleet.minions(rows, {}, {"_accepted": accepted}, {}, [], time.monotonic() + 5)
     assert "the accepted minions cannot be listed: PermissionError" in rows.rows[0]["detail"]
 
 
