@@ -8,8 +8,8 @@
 # By hand        salt web01 state.apply dynatrace.remedy.apache2
 #                salt web01 state.apply dynatrace.remedy.apache2 test=True
 #
-# salt/_states/dynatrace.py explains the settings. A site's own values go into pillar and win; without
-# a `url` apache2 is asked where it listens, and every answer of its own counts:
+# salt/_states/dynatrace.py explains the settings. A site's own values go into pillar and win;
+# without a `url` apache2 is asked where it listens, and every answer of its own counts:
 #
 #   dynatrace:
 #     lookup:
@@ -18,8 +18,8 @@
 #         ports: [8443]
 #
 # It is YAML without a template: nothing in it can be changed by what an event or a pillar holds,
-# and nothing has to be compiled while the service is down. It is one file and one state, because each
-# one more makes the outage longer.
+# and nothing has to be compiled while the service is down. It is one file and one state, because
+# each one more makes the outage longer.
 
 dynatrace-remedy-apache2-dynatrace-healed:
   dynatrace.healed:
