@@ -219,8 +219,8 @@ def _wait(condition, seconds):
 
 def _place(service):
     keys = ("service", "executable", "pid_file", "ports", "logs", "starts_within")
-    # Of Salt's modules for services, only the one for systemd has this function.
-    systemd = "service.systemctl_reload" in __salt__
+    # To ask for a function that only Salt's module for systemd has would load all the others.
+    systemd = __salt__["service.start"].__module__.endswith("systemd_service")
     return {**{key: service[key] for key in keys}, "systemd": systemd}
 
 

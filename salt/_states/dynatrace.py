@@ -33,7 +33,6 @@ LAST_LINES = 10
 # Of other files, without which nothing can be done.
 NEEDED = ("dynatrace.claim",)
 NEEDED_UTILS = (
-    "dynatrace_bounded.call",
     "dynatrace_remedy.settled",
     "dynatrace_service.look",
 )
@@ -265,8 +264,8 @@ def _looking(service):
 
 
 def _place(service):
-    # Of Salt's modules for services, only the one for systemd has this function.
-    systemd = "service.systemctl_reload" in __salt__
+    # To ask for a function that only Salt's module for systemd has would load all the others.
+    systemd = __salt__["service.start"].__module__.endswith("systemd_service")
     return {**{key: service[key] for key in PLACE}, "systemd": systemd}
 
 
@@ -321,7 +320,7 @@ def _broken(service):
     Run the test of a configuration; return None, or what is wrong.
     """
     try:
-        result = __utils__["dynatrace_bounded.call"](
+        result = __utils__["dynatrace_remedy.bounded"](
             service["configtest_timeout"],
             __salt__["cmd.run_all"],
             [str(word) for word in service["configtest"]],

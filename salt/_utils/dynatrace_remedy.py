@@ -2,7 +2,8 @@
 What a remedy decides on a minion: its settings, its order, the identity of a process, whether it is down.
 
 One module for Salt's loader, which takes as long for each as a request to the service; the siblings whose
-names begin with ``_dynatrace_remedy_`` hold it. Nothing here starts, stops or signals anything.
+names begin with ``_dynatrace_remedy_`` hold it. Nothing here starts, stops or signals anything but a call
+that takes too long.
 """
 
 import _dynatrace_remedy_identity as _identity
@@ -10,6 +11,7 @@ import _dynatrace_remedy_order as _order
 import _dynatrace_remedy_outage as _outage
 import _dynatrace_remedy_probe as _probe
 import _dynatrace_remedy_settings as _settings
+import dynatrace_bounded as _bounded
 
 settled, settled_chunk = _settings.settled, _settings.settled_chunk
 ordered, late = _order.ordered, _order.late
@@ -17,3 +19,4 @@ others, seconds_between = _order.others, _order.seconds_between
 contradiction = _identity.contradiction
 proof, ask, judged = _probe.proof, _probe.ask, _probe.judged
 decided, proved = _outage.decided, _outage.proved
+bounded = _bounded.call

@@ -83,7 +83,9 @@ def utils(opts: dict[str, Any]) -> dict[str, Any]:
     for path in sorted((REPO / "salt" / "_utils").glob("dynatrace_*.py")):
         module = load(f"_utils/{path.name}", opts=opts)
         for name, value in vars(module).items():
-            ours = getattr(value, "__module__", "").startswith((module.__name__, "_dynatrace_"))
+            ours = getattr(value, "__module__", "").startswith(
+                (module.__name__, "_dynatrace_", "dynatrace_")
+            )
             if not name.startswith("_") and ours:
                 found[f"{path.stem}.{name}"] = value
     return found

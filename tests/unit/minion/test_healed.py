@@ -83,13 +83,13 @@ class Minion:
             "dynatrace.claim": self.attempts.claim,
             "dynatrace.finish": self.attempts.finish,
             "dynatrace.attempt": self.attempts.attempt,
-            "service.start": None,
-            "service.restart": None,
+            "service.start": lambda name: None,
+            "service.restart": lambda name: None,
         }
         ours = {
             **utils(opts=opts),
             "dynatrace_remedy.others": lambda opts, jid: options.get("others", ""),
-            "dynatrace_bounded.call": lambda _, function, *args, **kwargs: function(
+            "dynatrace_remedy.bounded": lambda _, function, *args, **kwargs: function(
                 *args, **kwargs
             ),
             "dynatrace_remedy.proof": lambda *_: self._next(self.answers),
@@ -103,8 +103,7 @@ class Minion:
             functions.pop(lacking, None)
         self.states: Any = load(
             "_states/dynatrace.py",
-            salt=named({key: one for key, one in functions.items() if one})
-            | {key: None for key, one in functions.items() if not one},
+            salt=named(functions),
             utils=ours,
             grains={"os_family": "Debian"},
             pillar=options.get("pillar", {}),
