@@ -82,6 +82,9 @@ ALLOWED = {
     ("salt/_states/dynatrace_orch.py", "_ask", "[function]"): _OWN,
     ("salt/_states/dynatrace_orch.py", "_engine", "[function]"): _OWN,
     ("salt/_runners/dynatrace_orch.py", "_engine", "[name]"): _OWN,
+    ("salt/_runners/dynatrace_orch.py", "_remedy", "fileserver.envs"): (
+        "reads what the master's file server has"
+    ),
     ("salt/_runners/dynatrace_orch.py", "_remedy", "fileserver.file_list"): (
         "reads what the master's file server has"
     ),
