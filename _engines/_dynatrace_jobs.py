@@ -97,6 +97,43 @@ def judge(returned: Any, attempt_id: str | None = None) -> Result:
     return _good(states)
 
 
+def judge_orchestration(ended: Any, minion: str) -> Result:
+    """
+    Return how an orchestration went for one minion, from what the master filed: ``{"success": …, "return": …}``.
+
+    It succeeds or fails as a whole. What was done on this minion its steps tell, each of which holds the returns of
+    those minions on which something changed or failed.
+    """
+    good = isinstance(ended, Mapping) and ended.get("success") is True
+    steps = _steps(ended.get("return") if isinstance(ended, Mapping) else None)
+    returns = [step.get("ret") for step in steps]
+    told = [
+        judge({"return": ret[minion]})
+        for ret in returns
+        if isinstance(ret, Mapping) and minion in ret
+    ]
+    words = {one.state for one in told if not one.ok}
+    said = [one.comment for one in told if one.comment][-1:]
+    if not good or "waiting" in words:
+        state = words.pop() if len(words) == 1 else "bad"
+        state = state if state in _UNDONE else "bad"
+        return Result(state, _fit(": ".join(["the orchestration failed", *said])))
+    by_others = any(step and not isinstance(step.get("ret"), Mapping) for step in steps)
+    done = not steps or by_others or any(one.state != "healthy" for one in told)
+    state = "good" if done else "healthy"
+    return Result(state, _fit(": ".join(["the orchestration succeeded", *said])))
+
+
+def _steps(value: Any) -> list[Mapping[str, Any]]:
+    """
+    Return what each step of an orchestration changed.
+    """
+    data = value.get("data") if isinstance(value, Mapping) else None
+    masters = data.values() if isinstance(data, Mapping) else ()
+    changes = [step.get("changes") for one in masters for step in _states(one).values()]
+    return [one if isinstance(one, Mapping) else {} for one in changes]
+
+
 def _good(states: Mapping[str, Mapping[str, Any]]) -> Result:
     """
     Return the good end of a run: as it was before, as our state tells, or by whether any state changed something.

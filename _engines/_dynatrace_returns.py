@@ -11,7 +11,7 @@ from typing import Any
 
 from _dynatrace_attempts import Attempts
 from _dynatrace_errors import JobCacheError
-from _dynatrace_jobs import Jobs, judge
+from _dynatrace_jobs import Jobs, judge, judge_orchestration
 from _dynatrace_ledger import Attempt, Ledger, Memory
 from _dynatrace_outage import Seldom
 from _dynatrace_policy import FAILED
@@ -155,7 +155,8 @@ class Returns:
         if minions and not any(map(self._attempts.is_minion, minions)):
             # The cache files an orchestration under the master's own id, when it is over.
             for returned in returns.values():
-                self._end_orchestration(attempt, returned.get("return"), now)
+                told = returned.get("return") if isinstance(returned, Mapping) else None
+                self._end_orchestration(attempt, told, now)
             return
         self._outcomes.started(attempt, minions, now)
         self._end(attempt, returns, now)
@@ -219,11 +220,9 @@ class Returns:
         End an attempt on all its minions: an orchestration has one return for all of them.
         """
         self._unproved.pop((attempt.jid, RUNNER), None)
-        good = isinstance(returned, Mapping) and returned.get("success") is True
-        state = "good" if good else "bad"
-        comment = "the orchestration succeeded" if good else "the orchestration failed"
         for minion in self._minions(attempt):
-            self._outcomes.end_action(attempt, minion, state, comment, now)
+            result = judge_orchestration(returned, minion)
+            self._outcomes.end_action(attempt, minion, result.state, result.comment, now)
 
     def _drop_unproved(self, now: float) -> None:
         known = {jid: self._by_jid(jid) for jid in {jid for jid, _ in self._unproved}}

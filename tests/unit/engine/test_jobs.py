@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from _dynatrace_jobs import TESTED, Result, judge
+from _dynatrace_jobs import TESTED, Result, judge, judge_orchestration
 
 
 def state(
@@ -257,3 +257,52 @@ def test_an_attempt_that_was_over_before_ends_as_it_did(told: Any, expected: Any
     """
     result = judge({"return": {TAKEN: ours("repeated", **told)}})
     assert (result.state, result.ago) == expected
+
+
+def orchestrated(success: bool, **steps: Any) -> dict[str, Any]:
+    """
+    Return what the master files of an orchestration whose steps changed this, made by hand in the shape of Salt 3008.
+    """
+    ran = {
+        f"salt_|-{name}_|-{name}_|-state": {"result": success, "comment": "", "changes": changes}
+        for name, changes in steps.items()
+    }
+    told = {"data": {"master_master": ran}, "outputter": "highstate", "retcode": int(not success)}
+    return {"fun": "runner.state.orchestrate", "success": success, "return": told}
+
+
+@pytest.mark.parametrize(
+    ("ended", "state", "said"),
+    [
+        (orchestrated(True, one={"ret": {"web01": {HEALED: ours("healed")}}}), "good", "said"),
+        (orchestrated(True, one={"ret": {"web01": {HEALED: ours("healthy")}}}), "healthy", "said"),
+        # Of a minion on which nothing changed Salt hands on nothing.
+        (orchestrated(True, one={}), "healthy", "the orchestration succeeded"),
+        (orchestrated(True, one={"ret": {"web02": {HEALED: ours("healed")}}}), "healthy", ""),
+        (orchestrated(True, one={}, two={"pid": 5}), "good", ""),
+        (
+            orchestrated(False, one={"ret": {"web01": {HEALED: ours("refused", False)}}}),
+            "refused",
+            "",
+        ),
+        (orchestrated(False, one={"ret": {"web01": {HEALED: ours("failed", False)}}}), "bad", ""),
+        (orchestrated(False, one={"ret": {"web02": {HEALED: ours("refused", False)}}}), "bad", ""),
+        (orchestrated(False, one={"ret": {"web01": False}}), "bad", "the orchestration failed"),
+        (orchestrated(True, one={"ret": {"web01": {"queued": True, "result": True}}}), "bad", ""),
+        # Of what was done nothing is told.
+        ({"success": True, "return": {}}, "good", "the orchestration succeeded"),
+        ({"success": True, "return": {"data": {"m": ["an error"]}}}, "good", ""),
+        ({"success": "yes"}, "bad", "the orchestration failed"),
+        (None, "bad", "the orchestration failed"),
+        ("done", "bad", ""),
+    ],
+)
+def test_an_orchestration_heals_only_where_its_steps_did_something(
+    ended: Any, state: str, said: str
+) -> None:
+    """
+    It has one return for all, in which each step tells of each minion.
+    """
+    result = judge_orchestration(ended, "web01")
+    assert result.state == state
+    assert said in result.comment
