@@ -104,7 +104,7 @@ def escalation_comment(
 
 def dispute(problem: Problem, target: Target, found: Action) -> str:
     """
-    Return what a minion found of a process, and since when Dynatrace sees what of it.
+    Return what a minion found of a process, since when Dynatrace sees it down, and what it names.
     """
     own = [item for item in problem.evidence if item.entity.id == target.entity]
     name = next((item.entity.name for item in own if item.entity.name), "")
@@ -114,10 +114,13 @@ def dispute(problem: Problem, target: Target, found: Action) -> str:
     if last is not None:
         since = iso(last.start / 1000 if last.start else None)
         seen = f"Dynatrace sees it down since {since or 'an unknown time'} ({last.event_type})."
+    named = [one for one in (target.process.executable, target.process.unit) if one]
+    named += [f"port {port}" for port in target.process.ports]
+    names = f" It names {', '.join(named)}." if named else ""
     said = found.comment.rstrip(".") or "it serves"
     return (
         f"{target.minion}, {name or 'a process'} ({target.entity}): "
-        f"the minion found at {iso(found.ended)}: {said}. {seen}"
+        f"the minion found at {iso(found.ended)}: {said}. {seen}{names}"
     )
 
 

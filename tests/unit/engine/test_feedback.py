@@ -7,14 +7,21 @@ from __future__ import annotations
 import logging
 import time
 
+import _dynatrace_problems as problems
 import pytest
 from _dynatrace_client import Client
-from _dynatrace_comments import CONTEXT, attempt_comment, escalation_comment, marker
+from _dynatrace_comments import (
+    CONTEXT,
+    attempt_comment,
+    dispute,
+    escalation_comment,
+    marker,
+)
 from _dynatrace_errors import LedgerError
 from _dynatrace_feedback import DOUBT_WAIT_S, Feedback
 from _dynatrace_ledger import Action, Attempt, Episode, Ledger
 from _dynatrace_policy import Policy
-from _dynatrace_targets import Resolution
+from _dynatrace_targets import Resolution, Target
 
 from tests.tenant import Problem, Tenant
 from tests.unit.engine.bodies import PID, PROCESS, problem
@@ -299,3 +306,23 @@ def test_markers_differ() -> None:
         marker("escalated 1", "a" * 32),
     }
     assert len(made) == 3
+
+
+def test_a_dispute_names_both_sides() -> None:
+    """
+    What the minion found and when, and what Dynatrace names and since when it sees that down.
+    """
+    entity = problems.Entity(PROCESS, "PROCESS_GROUP_INSTANCE", "Apache on 7080")
+    down = problems.Evidence(
+        entity, "EVENT", "PGI_UNAVAILABLE", is_open=True, start=int(NOW * 1000)
+    )
+    named = problems.Process(executable="/opt/bitnami/apache/bin/httpd", ports=(7080,))
+    target = Target("web01", "HOST-0000000000000001", PROCESS, process=named)
+    found = action("web01", "healthy", "http://127.0.0.1/ answered 200.")
+    assert dispute(problems.Problem("1_1V2", "P-1", evidence=(down,)), target, found) == (
+        f"web01, Apache on 7080 ({PROCESS}): the minion found at 2024-07-21T07:01:04.000Z: "
+        "http://127.0.0.1/ answered 200. Dynatrace sees it down since 2024-07-21T07:01:00.000Z "
+        "(PGI_UNAVAILABLE). It names /opt/bitnami/apache/bin/httpd, port 7080."
+    )
+    bare = dispute(problems.Problem("1_1V2", "P-1"), Target("web01", "H", PROCESS), found)
+    assert bare.endswith("answered 200. Dynatrace does not close the problem.")
