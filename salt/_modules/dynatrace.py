@@ -1,13 +1,11 @@
 """
-Tells genuine events of the Dynatrace engine from forged ones, and remembers attempts.
+Tells genuine events of the Dynatrace engine from forged ones, and what a minion remembers of attempts.
 
 ``genuine`` is for reactors, on the master: every accepted minion can put any event on the master's
 bus, so a reactor that acts asks this first. ``order`` then gives it what its reaction hands on.
 Both are loaded there by ``module_dirs``.
 
-``claim``, ``finish`` and ``attempt`` are for the remedies, on the minion: an attempt id that the
-engine has given out runs once there, however often its event is seen. Each attempt is a small file
-in ``<cachedir>/dynatrace/attempts``.
+``attempt`` is for the engine, which asks minions whose job did not return.
 """
 
 import hashlib
@@ -27,12 +25,7 @@ log = logging.getLogger(__name__)
 SCHEMA = 1
 # Clocks of one machine do not run backwards by more than a time server's correction.
 CLOCK_SLACK_S = 5
-ATTEMPT_ID = re.compile(r"[0-9a-f]{16,64}")
 KEY_LENGTH = 64
-KEEP_S = 30 * 86400
-GOOD, BAD = ("healed", "healthy"), ("failed", "refused", "unproved")
-# What a record holds, for a reader of any version to come.
-RECORD_LIMIT = 4096
 
 
 class _Refused(Exception):
@@ -150,65 +143,6 @@ def signed(data):
     return True
 
 
-def claim(attempt_id, about=None):
-    """
-    Take an attempt for this minion, and tell whether it was free.
-
-    ``about`` is a mapping that is kept with it (job and problem ids). False: it had been taken
-    before; ``attempt`` then says what became of it.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 dynatrace.claim 9f0c2a41d7e85b36
-    """
-    path = _attempt_path(attempt_id)
-    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-    _prune(os.path.dirname(path))
-    record = {"id": attempt_id, "taken": _now(), "finished": None}
-    if isinstance(about, dict):
-        record["about"] = about
-    try:
-        # O_EXCL makes the claim atomic: of two state runs one gets the file.
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return False
-    _write(handle, record)
-    _sync_directory(os.path.dirname(path))
-    return True
-
-
-def finish(attempt_id, outcome="healed"):
-    """
-    Record how a taken attempt ended: ``finished`` is set by a good end, ``outcome`` by every one.
-
-    An attempt that is taken and not finished has failed, was killed, or still runs, and in none of
-    these cases may it run again.
-
-    outcome
-        ``healed`` and ``healthy`` are good; ``failed``, ``refused`` and ``unproved`` are not.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 dynatrace.finish 9f0c2a41d7e85b36
-    """
-    if outcome not in (*GOOD, *BAD):
-        raise CommandExecutionError(f"an outcome is one of {', '.join((*GOOD, *BAD))}")
-    path = _attempt_path(attempt_id)
-    record = _recorded(attempt_id)
-    if record is None:
-        raise CommandExecutionError(f"attempt {attempt_id} was never taken on this minion")
-    record.update(outcome=outcome, finished=_now() if outcome in GOOD else None)
-    handle = os.open(path + ".new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    _write(handle, record)
-    os.replace(path + ".new", path)
-    _sync_directory(os.path.dirname(path))
-    return record
-
-
 def attempt(attempt_id):
     """
     Return what this minion remembers of an attempt, or None if it never took it.
@@ -223,22 +157,7 @@ def attempt(attempt_id):
 
         salt web01 dynatrace.attempt 9f0c2a41d7e85b36
     """
-    record = _recorded(attempt_id)
-    return {**record, "now": _now()} if record and record.get("taken") else record
-
-
-def _recorded(attempt_id):
-    try:
-        with open(_attempt_path(attempt_id), encoding="utf-8") as handle:
-            record = json.loads(handle.read(RECORD_LIMIT))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError):
-        record = None
-    if isinstance(record, dict):
-        return record
-    # Claimed and not yet written, or cut off by a crash: taken, nothing more is known.
-    return {"id": attempt_id, "taken": None, "finished": None}
+    return __utils__["dynatrace_attempts.attempt"](attempt_id)
 
 
 def _check_form(data):
@@ -303,42 +222,6 @@ def _seconds(value, key):
     if moment.tzinfo is None:
         raise _Refused(f"{key} has no time zone")
     return moment.timestamp()
-
-
-def _attempt_path(attempt_id):
-    if not isinstance(attempt_id, str) or not ATTEMPT_ID.fullmatch(attempt_id):
-        raise CommandExecutionError("an attempt id is 16 to 64 characters of 0-9 and a-f")
-    return os.path.join(__opts__["cachedir"], "dynatrace", "attempts", attempt_id)
-
-
-def _prune(directory):
-    for entry in os.scandir(directory):
-        try:
-            if time.time() - entry.stat().st_mtime > KEEP_S:
-                os.unlink(entry.path)
-        except FileNotFoundError:
-            pass
-
-
-def _write(handle, record):
-    with os.fdopen(handle, "w", encoding="utf-8") as stream:
-        json.dump(record, stream)
-        stream.flush()
-        os.fsync(stream.fileno())
-
-
-def _sync_directory(directory):
-    # Without it a power cut may lose the name of a file whose content is safe.
-    if os.name == "posix":
-        handle = os.open(directory, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
-def _now():
-    return _iso(datetime.now(timezone.utc))
 
 
 def _iso(moment):

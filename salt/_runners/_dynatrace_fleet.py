@@ -16,7 +16,7 @@ import salt.client
 SAMPLE = 10
 NAMED = 5
 HOST_ID = re.compile(r"HOST-[0-9A-F]{16}")
-LISTS, OWN = "sys.list_functions", "config.get"
+LISTS, OWN = "sys.list_state_functions", "config.get"
 SYNC = "salt '*' saltutil.sync_all"
 # The engine's default, for one whose configuration is not good.
 ACT_ON = ("host_id", "property")
@@ -157,16 +157,16 @@ def _synced(found, opts, minions, until):
     told = {name: one for name, one in told.items() if isinstance(one, Mapping)}
     answers = {name: one[LISTS] for name, one in told.items() if isinstance(one.get(LISTS), list)}
     silent = [one for one in minions if one not in answers]
-    stale = [one for one in minions if one in answers and "dynatrace.claim" not in answers[one]]
+    stale = [one for one in minions if one in answers and "dynatrace.healed" not in answers[one]]
     if stale:
-        what = f"these have not got the modules that a remedy needs: {named(stale)}"
+        what = f"these have not got the state that a remedy needs: {named(stale)}"
         found.add("fail", "minions", what, SYNC)
     if silent:
         what = f"these did not answer within {wait} s: {named(silent)}"
         found.add("warn", "minions", what, "salt-run manage.down")
     if len(answers) > len(stale):
         good = len(answers) - len(stale)
-        found.add("ok", "minions", f"{good} of {len(minions)} asked have a remedy's modules")
+        found.add("ok", "minions", f"{good} of {len(minions)} asked have a remedy's state")
     return {name: told[name].get(OWN) for name in answers}
 
 

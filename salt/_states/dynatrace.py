@@ -31,8 +31,8 @@ from salt.exceptions import CommandExecutionError
 # What a log line may hold of a test's output.
 LAST_LINES = 10
 # Of other files, without which nothing can be done.
-NEEDED = ("dynatrace.claim",)
 NEEDED_UTILS = (
+    "dynatrace_attempts.claim",
     "dynatrace_remedy.settled",
     "dynatrace_service.look",
 )
@@ -164,7 +164,7 @@ def attempt_finished(name):
         if __opts__["test"]:
             told = f"Attempt {attempt} would be finished."
             return _ret(name, None, told, {"finished": attempt}, about)
-        record = __salt__["dynatrace.finish"](attempt)
+        record = __utils__["dynatrace_attempts.finish"](attempt)
     except (CommandExecutionError, OSError) as err:
         told = f"The end of the attempt cannot be recorded: {err}"
         return _ret(name, False, told, {}, about)
@@ -191,8 +191,7 @@ def _heal(story, settings):
 
 
 def _check_needed():
-    missing = [function for function in NEEDED if function not in __salt__]
-    missing += [function for function in NEEDED_UTILS if function not in __utils__]
+    missing = [function for function in NEEDED_UTILS if function not in __utils__]
     if missing:
         ask = "run: salt '<minion>' saltutil.sync_all"
         raise _End("refused", f"This minion lacks {', '.join(missing)}; {ask}")
@@ -230,14 +229,14 @@ def _claim(story, order):
     attempt = order["id"]
     about = {key: order.get(key) for key in ("jid", "problem_id")}
     try:
-        if __opts__["test"] and __salt__["dynatrace.attempt"](attempt) is None:
+        if __opts__["test"] and __utils__["dynatrace_attempts.attempt"](attempt) is None:
             story.say(f"Attempt {attempt} would be taken.")
             return
-        if not __opts__["test"] and __salt__["dynatrace.claim"](attempt, about):
+        if not __opts__["test"] and __utils__["dynatrace_attempts.claim"](attempt, about):
             story.taken = True
             story.say(f"Attempt {attempt} is taken.")
             return
-        record = __salt__["dynatrace.attempt"](attempt) or {}
+        record = __utils__["dynatrace_attempts.attempt"](attempt) or {}
     except (CommandExecutionError, OSError) as err:
         raise _End("failed", f"The attempt cannot be taken: {err}") from None
     raise _taken_before(attempt, record)
@@ -394,7 +393,7 @@ def _finished(story, end):
     """
     if story.taken:
         try:
-            __salt__["dynatrace.finish"](story.attempt, end.outcome)
+            __utils__["dynatrace_attempts.finish"](story.attempt, end.outcome)
         except (CommandExecutionError, OSError) as err:
             story.say(str(end))
             end = _End("failed", f"The end of the attempt cannot be recorded: {err}")

@@ -99,7 +99,7 @@ def test_the_table_of_settings_is_the_one_of_the_state() -> None:
 def test_the_table_of_outcomes_is_the_one_of_the_state() -> None:
     """Each word that the engine reads has its line, and says whether it is good."""
     table = {key: cells[1] for key, cells in rows(PAGE) if len(cells) == 3}
-    states, records = load("_states/dynatrace.py"), load("_modules/dynatrace.py")
+    states, records = load("_states/dynatrace.py"), load("_utils/dynatrace_attempts.py")
     for outcome in (*records.GOOD, *records.BAD, "repeated"):
         told = states._Story("a").told(states._End(outcome, "said"))
         assert table[outcome] == ("good" if told["result"] else "bad")

@@ -47,7 +47,7 @@ def test_the_record_of_the_real_module_is_understood(tmp_path: Path) -> None:
     """
     Only what is finished is a good end; the minion's clock does not count.
     """
-    module = load("_modules/dynatrace.py", opts={"cachedir": str(tmp_path)})
+    module = load("_utils/dynatrace_attempts.py", opts={"cachedir": str(tmp_path)})
     module.claim(OWN)
     assert recall_.memory({"return": module.attempt(OWN)}, OWN, NOW) is None
     module.finish(OWN)
@@ -134,12 +134,17 @@ def taken_again(record: dict[str, Any]) -> dict[str, Any]:
         "processes": {"web01": {}},
     }
     opts = {"id": "web01", "test": False, "cachedir": "/nonexistent"}
-    given = {**utils(opts=opts), "dynatrace_remedy.others": lambda opts, jid: ""}
+    given = {
+        **utils(opts=opts),
+        "dynatrace_attempts.claim": lambda *_: False,
+        "dynatrace_attempts.attempt": lambda _: record,
+        "dynatrace_remedy.others": lambda opts, jid: "",
+    }
     state = load(
         "_states/dynatrace.py",
         opts=opts,
         pillar={"dynatrace_attempt": order},
-        salt={"dynatrace.claim": lambda *_: False, "dynatrace.attempt": lambda _: record},
+        salt={},
         utils=given,
     )
     return {"dynatrace_|-a_|-apache2_|-attempt_taken": state.attempt_taken("apache2")}

@@ -22,9 +22,9 @@ ATTEMPT = "9f0c2a41d7e85b36"
 @pytest.fixture
 def module(tmp_path: Path) -> ModuleType:
     """
-    The execution module as a minion has it.
+    The module as a minion has it.
     """
-    return load("_modules/dynatrace.py", opts={"cachedir": str(tmp_path)})
+    return load("_utils/dynatrace_attempts.py", opts={"cachedir": str(tmp_path)})
 
 
 def test_an_attempt_is_claimed_once(module: ModuleType) -> None:

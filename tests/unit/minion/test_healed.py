@@ -77,12 +77,9 @@ class Minion:
         self.brought: Any = options.get("brought", STARTED)
         self.tested: Any = options.get("tested", {"retcode": 0, "stdout": "Syntax OK"})
         opts = {"cachedir": str(tmp_path), "test": options.get("test", False), "id": "web01"}
-        self.attempts: Any = load("_modules/dynatrace.py", opts=opts)
+        self.attempts: Any = load("_utils/dynatrace_attempts.py", opts=opts)
         functions = {
             "cmd.run_all": lambda *_, **__: self._told("configuration tested", self.tested),
-            "dynatrace.claim": self.attempts.claim,
-            "dynatrace.finish": self.attempts.finish,
-            "dynatrace.attempt": self.attempts.attempt,
             "service.start": lambda name: None,
             "service.restart": lambda name: None,
         }
@@ -338,7 +335,7 @@ def test_nothing_goes_on_after_the_engine_has_given_the_attempt_up(tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    "lacking", ["dynatrace.claim", "dynatrace_remedy.settled", "dynatrace_service.look"]
+    "lacking", ["dynatrace_attempts.claim", "dynatrace_remedy.settled", "dynatrace_service.look"]
 )
 def test_without_our_modules_the_minion_says_what_to_run(tmp_path: Path, lacking: str) -> None:
     """Before anything is done."""

@@ -25,8 +25,6 @@ PUBLIC = {
     "dynatrace.order": "tells",
     "dynatrace.signed": "refuses but on the master",
     "dynatrace.sign": "refuses but on the master",
-    "dynatrace.claim": "notes an attempt",
-    "dynatrace.finish": "notes an attempt",
     "dynatrace.attempt": "tells",
     "dynatrace_chaos.outage": "refuses unless this minion's own file allows it",
     "dynatrace_oneagent.host_id": "tells",
@@ -73,6 +71,9 @@ for name, function in functions.items():
         for one, rest in itertools.product(arguments, repeat=2):
             call(function, one, *[rest] * (number - 1))
     found[name] = sorted(set(done))
+del done[:]
+open(os.path.join(opts["cachedir"], "seen"), "w").close()
+found["what is seen"] = sorted(set(done))
 print(json.dumps(found))
 """
 
@@ -117,8 +118,8 @@ def called(conf: Path, *given: Any) -> dict[str, list[list[str]]]:
 
 
 def test_no_argument_is_run_signalled_written_or_set(conf: Path, tmp_path: Path) -> None:
-    """Nothing but the minion's record of attempts is touched, and nobody is called."""
-    mark, records = tmp_path / "mark", tmp_path / "root/var/cache/salt/minion/dynatrace"
+    """Nothing is touched, and nobody is called."""
+    mark = tmp_path / "mark"
     pillar = {"dynatrace": {"environment_url": "http://127.0.0.1:9", "settings_token": "x"}}
     with subprocess.Popen(["sleep", "240"]) as victim:
         arguments = [
@@ -137,9 +138,5 @@ def test_no_argument_is_run_signalled_written_or_set(conf: Path, tmp_path: Path)
         finally:
             victim.kill()
     assert not mark.exists()
-    assert sorted(done) == sorted(PUBLIC)
-    effects = {
-        name: [one for one in some if str(records) not in one[1]] for name, some in done.items()
-    }
-    assert {name: some for name, some in effects.items() if some} == {}
-    assert done["dynatrace.claim"], "what touches the record is seen"
+    assert [event for event, _ in done.pop("what is seen")] == ["open"]
+    assert done == {name: [] for name in PUBLIC}

@@ -44,7 +44,7 @@ def test_what_is_shared_is_loaded(opts: dict[str, Any]) -> None:
 def test_what_is_shared_cannot_be_called_from_outside(opts: dict[str, Any]) -> None:
     """It runs any function and signals processes: an ACL of `dynatrace*` must not open that."""
     modules = salt.loader.minion_mods(opts, utils=salt.loader.utils(opts))
-    assert "dynatrace.claim" in modules
+    assert "dynatrace.attempt" in modules
     assert [key for key in modules if key.partition(".")[0] in SHARED] == []
 
 

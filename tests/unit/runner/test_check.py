@@ -120,7 +120,7 @@ def minions(
     return [(row["result"], row["detail"]) for row in rows.rows]
 
 
-GOOD = ["dynatrace.claim", "dynatrace.attempt"]
+GOOD = ["dynatrace.attempt_taken", "dynatrace.healed"]
 
 
 def test_minions_with_grain_and_modules_are_good(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,7 +128,7 @@ def test_minions_with_grain_and_modules_are_good(monkeypatch: pytest.MonkeyPatch
     found = minions(monkeypatch, {"web01": HOST}, {"web01": GOOD})
     assert found == [
         ("ok", "1 of 1 can be acted on, by the grain dynatrace:host_id"),
-        ("ok", "1 of 1 asked have a remedy's modules"),
+        ("ok", "1 of 1 asked have a remedy's state"),
     ]
 
 
@@ -152,7 +152,7 @@ def test_minions_that_lack_something_are_named(monkeypatch: pytest.MonkeyPatch) 
         "a host's property salt_minion would do as well, of which only Dynatrace knows; by name or address none is"
     )
     assert ("warn", said) in results
-    assert ("fail", "these have not got the modules that a remedy needs: web02") in results
+    assert ("fail", "these have not got the state that a remedy needs: web02") in results
     assert any(result == "warn" and detail.endswith(": web03") for result, detail in results)
 
 
