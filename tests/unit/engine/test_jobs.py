@@ -7,7 +7,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from _dynatrace_jobs import TESTED, Result, judge, judge_orchestration
+from _dynatrace_jobs import ENDS, TESTED, Result, judge, judge_orchestration
+from hypothesis import given
+from hypothesis import strategies as st
 
 
 def state(
@@ -306,3 +308,45 @@ def test_an_orchestration_heals_only_where_its_steps_did_something(
     result = judge_orchestration(ended, "web01")
     assert result.state == state
     assert said in result.comment
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+TOLD = st.fixed_dictionaries(
+    {},
+    optional={
+        "result": ANYTHING,
+        "comment": ANYTHING,
+        "changes": ANYTHING,
+        "__run_num__": ANYTHING,
+        "dynatrace": ANYTHING
+        | st.fixed_dictionaries(
+            {"outcome": st.sampled_from([*ENDS, "repeated", "cured"]) | ANYTHING},
+            optional={"attempt": ANYTHING, "ago": ANYTHING, "before": ANYTHING},
+        ),
+    },
+)
+RUN = ANYTHING | st.dictionaries(st.sampled_from([TAKEN, HEALED, FINISHED, "a"]), TOLD | ANYTHING)
+
+
+@given(
+    st.fixed_dictionaries({"return": RUN}, optional={"retcode": ANYTHING, "success": ANYTHING})
+    | ANYTHING
+)
+def test_whatever_a_minion_returns_is_judged(returned: Any) -> None:
+    """
+    As one of the known ends, with a text that can be stored and a time that is one; so is what a step tells of it.
+    """
+    for result in (
+        judge(returned, "a1"),
+        judge_orchestration(returned, "web01"),
+        judge_orchestration(orchestrated(True, one={"ret": {"web01": returned}}), "web01"),
+    ):
+        assert result.state in ("waiting", *ENDS.values())
+        assert len(result.comment.encode()) <= 4000
+        assert result.ago is None or result.ago >= 0
