@@ -90,6 +90,25 @@ def test_a_stopped_apache2_is_healed_and_dynatrace_is_told(serving: Stage) -> No
     serving.salt.events.wait_for(f"dynatrace/problem/resolved/*/{problem.display_id}", 10, since)
 
 
+def test_a_problem_about_an_apache2_that_serves_is_not_called_healed(serving: Stage) -> None:
+    """
+    The minion says so by the key of its state's return, which Salt hands on as it is; nothing is done.
+    """
+    since, main = time.time(), PID_FILE.read_text()
+    problem = serving.tenant.open_problem(serving.process)
+    told = serving.salt.events.wait_for(
+        f"dynatrace/problem/healthy/*/{problem.display_id}", 60, since
+    )
+    (one,) = told.data["outcome"]
+    assert (one["ok"], one["done"]) == (True, False)
+    (returned,) = remedies(serving, since)
+    words = [state["dynatrace"]["outcome"] for state in returned.data["return"].values()]
+    assert words == ["healthy"]
+    assert PID_FILE.read_text() == main
+    serving.tenant.wait_for(lambda: serving.tenant.comments(problem), timeout=10)
+    assert serving.tenant.comments(problem)[0].message.startswith("Salt did nothing")
+
+
 def test_one_problem_leads_to_one_restart_however_often_it_is_told(serving: Stage) -> None:
     """
     Webhook and poll race, and the notification is sent a hundred times.
