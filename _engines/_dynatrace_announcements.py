@@ -143,7 +143,10 @@ class Announcements:
         if not self._comments or episode.problem.problem_id is None:
             return
         ordered = self._ledger.event_of(attempt.attempt_id) or {}
-        held = [f"{item['minion']} ({item['reason']})" for item in ordered.get("held", ())]
+        held = [
+            f"{item['minion']} ({_said(item['reason'], item.get('detail'))})"
+            for item in ordered.get("held", ())
+        ]
         actions = self._ledger.actions(attempt.attempt_id)
         text = attempt_comment(episode, attempt, actions, state, self._policy, held)
         own = marker("attempt", attempt.attempt_id)
@@ -165,10 +168,14 @@ def why_nobody(episode: Episode, held: list[tuple[Target, Verdict]]) -> str:
     """
     if held:
         parts = [
-            f"{target.minion} held: {verdict.reason.value}"
+            f"{target.minion} held: {_said(verdict.reason.value, verdict.detail)}"
             for target, verdict in held
             if verdict.reason
         ]
         return "; ".join(parts[:5])
     reasons = [item.reason for item in episode.resolution.unmatched]
     return reasons[0] if reasons else "no host or process is named"
+
+
+def _said(reason: str, detail: str | None) -> str:
+    return f"{reason}: {detail}" if detail else reason

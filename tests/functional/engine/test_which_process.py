@@ -103,6 +103,22 @@ def test_a_process_in_a_container_is_not_healed_as_the_service_of_its_host(
     assert mark in held["detail"]
 
 
+def test_the_comment_on_an_attempt_says_why_another_process_was_left_alone(scene: Scene) -> None:
+    """Who reads the problem learns of the container without looking for the event."""
+    apache = scene.host("web01")
+    inside = scene.tenant.add_process(scene.hosts["web01"], "apache in a pod", pod="web-6c9f-xk2")
+    world = scene.world()
+    problem = scene.tenant.open_problem([apache, inside])
+    world.poll()
+    world.salt_runs(world.events("open")[0])
+    world.cycle(1)
+    world.send_comments()
+    [comment] = scene.tenant.comments(problem)
+    assert "web01 (another process: it runs in a container (KUBERNETES_FULL_POD_NAME" in (
+        comment.message
+    )
+
+
 def closed(scene: Scene, apache: str, start: float) -> Problem:
     """
     Raise a problem that stays open though the event of its process is closed.
