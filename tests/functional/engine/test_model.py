@@ -54,6 +54,9 @@ GOOD_REASONS = {
     Reason.MAINTENANCE,
     Reason.ONE_OF_MANY,
     Reason.NOT_CONNECTED,
+    Reason.NOT_DOWN,
+    Reason.ANOTHER_PROCESS,
+    Reason.NO_REMEDY,
 }
 
 RETURNS = {
@@ -84,10 +87,16 @@ class Model(RuleBasedStateMachine):
         self.tenant = Tenant().start()
         self.home = tempfile.TemporaryDirectory()
         grains, self.apaches = {}, []
+        #: A second instance on each host, and what is never to be ordered: each with the minion that it is on.
+        self.instances: list[str] = []
+        self.never: dict[str, str] = {}
+        #: By problem and process: since when its evidence shows that it is back.
+        self.back: dict[tuple[str, str], float] = {}
         for number in range(HOSTS):
             host = self.tenant.add_host(f"web{number}.example.com")
             self.apaches.append(self.tenant.add_process(host, "Apache Web Server apache2"))
             grains[f"web{number}"] = {"dynatrace": {"host_id": host}}
+            self._add_others(number, host)
         policy = {
             "cooldown": COOLDOWN,
             "max_attempts": ATTEMPTS,
@@ -99,6 +108,7 @@ class Model(RuleBasedStateMachine):
         self.world = World(
             self.tenant, Path(self.home.name), grains, policy=policy, feedback=feedback
         )
+        self.world.takes = lambda technologies: "APACHE_HTTPD" in technologies
         self.problems: list[Problem] = []
         self.spans: dict[str, list[list[float]]] = collections.defaultdict(list)
         self.read = 0
@@ -109,18 +119,28 @@ class Model(RuleBasedStateMachine):
         self.running: dict[
             str, tuple[float, set[str]]
         ] = {}  # by jid: since when, and who has not returned
-        self.done: list[tuple[str, str, float, float | None]] = []  # jid, minion, fired, ended
-        #: By problem, episode and minion: when it served, and the latest failure that the tenant knew then.
+        self.done: list[tuple[str, str, float, float | None]] = []  # jid, process, fired, ended
+        #: By problem, episode and process: when it served, and the latest failure that the tenant knew then.
         self.healed: dict[tuple[str, int, str], tuple[float, float]] = {}
-        #: By minion, in their order: problem, episode, and whether it was brought back or only found serving.
+        #: By process, in their order: problem, episode, and whether it was brought back or only found serving.
         self.serving: dict[str, list[tuple[str, int, str]]] = collections.defaultdict(list)
-        #: Problem, episode and minion of what another attempt would not mend.
+        #: Problem, episode and process of what another attempt would not mend.
         self.hopeless: set[tuple[str, int, str]] = set()
         self.unreadable: float | None = None
         #: By problem: the failures that its evidence shows, (process, begun, open), by the engine's clock.
         self.failures: dict[str, list[tuple[str, float, bool]]] = {}
         self.ids: dict[Any, Any] = {}
         self.told: dict[tuple[str, int], list[str]] = collections.defaultdict(list)
+
+    def _add_others(self, number: int, host: str) -> None:
+        """
+        Add to a host a second instance, an apache2 in a pod, and a process that no reactor takes.
+        """
+        build = {"APACHE_CONFIG_PATH": "/etc/apache2-foo/apache2.conf"}
+        self.instances.append(self.tenant.add_process(host, "Apache apache2-foo", build=build))
+        pod = self.tenant.add_process(host, "apache in a pod", pod=f"web-{number}")
+        nginx = self.tenant.add_process(host, "nginx", technology="NGINX")
+        self.never |= dict.fromkeys((pod, nginx, host), f"web{number}")
 
     # -- the tenant ----------------------------------------------------------------------------------------------------
 
@@ -129,11 +149,16 @@ class Model(RuleBasedStateMachine):
         more=st.booleans(),
         severity=st.sampled_from(["AVAILABILITY", "ERROR"]),
         maintenance=st.booleans(),
+        others=st.sampled_from(["none", "none", "instance", "never"]),
     )
-    def open(self, which: int, more: bool, severity: str, maintenance: bool) -> None:
+    def open(self, which: int, more: bool, severity: str, maintenance: bool, others: str) -> None:
         affected = [self.apaches[which % HOSTS]]
         if more:
             affected.append(self.apaches[(which + 1) % HOSTS])
+        if others == "instance":
+            affected.append(self.instances[which % HOSTS])
+        if others == "never":
+            affected = [*affected[: which % 2], list(self.never)[which % len(self.never)]]
         problem = self.tenant.open_problem(
             affected,
             severity=severity,
@@ -171,6 +196,21 @@ class Model(RuleBasedStateMachine):
             apache = known[which % len(known)][0]
             over = [(own, begun, own != apache and is_open) for own, begun, is_open in known]
             self.failures[problem.problem_id] = [*over, (apache, self.world.now, True)]
+            self.back.pop((problem.problem_id, apache), None)
+            self._show(problem)
+
+    @rule(which=anything)
+    def come_back(self, which: int) -> None:
+        """
+        A process of an open problem is noticed as back, and its problem stays open.
+        """
+        if problem := self._one(which, "OPEN"):
+            known = self.failures[problem.problem_id]
+            process = known[which % len(known)][0]
+            self.failures[problem.problem_id] = [
+                (own, begun, own != process and is_open) for own, begun, is_open in known
+            ]
+            self.back.setdefault((problem.problem_id, process), self.world.now)
             self._show(problem)
 
     def _one(self, which: int, status: str) -> Problem | None:
@@ -227,6 +267,8 @@ class Model(RuleBasedStateMachine):
             known = self.failures[problem.problem_id]
             new = set(problem.affected) - {apache for apache, _, _ in known}
             known += [(apache, self.world.now, True) for apache in sorted(new)]
+            for apache in new:
+                self.back.pop((problem.problem_id, apache), None)
             self._show(problem)
 
     @rule(
@@ -330,7 +372,7 @@ class Model(RuleBasedStateMachine):
         episode = self.world.ledger.latest_episode(problem.problem_id)
         assert episode is not None
         for apache in {own for own, _, _ in self.failures[problem.problem_id]}:
-            known = self.serving[f"web{self.apaches.index(apache)}"]
+            known = self.serving[apache]
             own = [
                 word
                 for of, number, word in known
@@ -391,6 +433,7 @@ class Model(RuleBasedStateMachine):
     def _give(self, jid: str, minion: str, word: str, heard: bool) -> None:
         since, left = self.running[jid]
         order, now = self.orders[jid], self.world.now
+        process = self._process(order, minion)
         # While the job cache cannot be read nothing is given up, and the return counts when it can.
         in_time = now <= since + TIMEOUT
         if heard:
@@ -400,19 +443,17 @@ class Model(RuleBasedStateMachine):
         if word == "queued":
             return  # It runs later, and returns once more.
         left.discard(minion)
-        own = (order["problem_id"], order["episode"], minion)
+        own = (order["problem_id"], order["episode"], process)
         if word in ("refused", "unproved") and in_time:
             self.hopeless.add(own)
         if word in ("good", "healthy") and self.world.ledger.attempts_by_jid(jid):
-            self.serving[minion].append((*own[:2], word))
+            self.serving[process].append((*own[:2], word))
         if word in ("good", "healthy") and in_time:
             known = [
-                begun
-                for own, begun, _ in self.failures[order["problem_id"]]
-                if own == self.apaches[int(minion[3:])]
+                begun for own, begun, _ in self.failures[order["problem_id"]] if own == process
             ]
             self.healed[own] = (now, max(known, default=0.0))
-        self.done.append((jid, minion, self.first_fired[jid], now if in_time else None))
+        self.done.append((jid, process, self.first_fired[jid], now if in_time else None))
 
     @rule(word=words, after=seconds)
     def all_return(self, word: str, after: float) -> None:
@@ -432,7 +473,7 @@ class Model(RuleBasedStateMachine):
         """
         The same for a new problem, more than once.
         """
-        self.open(which, bool(which % 2), "AVAILABILITY", False)
+        self.open(which, bool(which % 2), "AVAILABILITY", False, "none")
         for word in told:
             self.all_return(word, after)
 
@@ -489,34 +530,51 @@ class Model(RuleBasedStateMachine):
         assert any(begin <= now and now - STALE_S <= end for begin, end in spans), "closed"
         assert self.paused is None or now - self.paused <= 20, "paused"
         assert self.unreadable is None or now - self.unreadable <= 20, "nobody could learn its end"
+        meant = [(minion, self._process(data, minion)) for minion in data["minions"]]
+        actions = self.world.ledger.actions(data["attempt_id"])
+        assert sorted((one.minion, one.process) for one in actions) == sorted(meant)
         for minion in data["minions"]:
-            self._check_not_healed(data, minion)
+            self._check_process(data, minion)
+            self._check_not_healed(data, self._process(data, minion))
             if data["jid"] not in self.first_fired:
-                own = (data["problem_id"], data["episode"], minion)
+                own = (data["problem_id"], data["episode"], self._process(data, minion))
                 assert own not in self.hopeless, "another attempt would do nothing"
-            if data["jid"] not in self.first_fired:
-                self._check_budget(data["jid"], minion)
+                self._check_budget(data["jid"], minion, self._process(data, minion))
 
-    def _check_not_healed(self, data: dict[str, Any], minion: str) -> None:
+    @staticmethod
+    def _process(order: dict[str, Any], minion: str) -> str:
+        return str(order["processes"][minion]["entity"])
+
+    def _check_process(self, data: dict[str, Any], minion: str) -> None:
+        """
+        An order is about a process of the host itself that is down, as it was told a moment ago at least.
+        """
+        process, own = self._process(data, minion), int(minion[3:])
+        assert process in (self.apaches[own], self.instances[own]), "another process"
+        assert process in {one for one, _, _ in self.failures[data["problem_id"]]}, "not named"
+        back = self.back.get((data["problem_id"], process), self.world.now)
+        assert self.world.now - back <= STALE_S, "not down"
+
+    def _check_not_healed(self, data: dict[str, Any], process: str) -> None:
         """
         Who was healed gets another order only for a failure that began after it.
         """
-        heal = self.healed.get((data["problem_id"], data["episode"], minion))
+        heal = self.healed.get((data["problem_id"], data["episode"], process))
         if heal is None:
             return
-        apache = self.apaches[int(minion[3:])]
-        begun = [begun for own, begun, _ in self.failures[data["problem_id"]] if own == apache]
+        begun = [begun for own, begun, _ in self.failures[data["problem_id"]] if own == process]
         assert max(begun) > max(heal) - 0.001, "healed already"
 
-    def _check_budget(self, own: str, minion: str) -> None:
+    def _check_budget(self, own: str, minion: str, process: str) -> None:
         now = self.world.now
-        past = [item for item in self.done if item[1] == minion and item[0] != own]
+        past = [item for item in self.done if item[1] == process and item[0] != own]
         recent = [item for item in past if item[2] > now - WINDOW + 20]
         assert len(recent) < ATTEMPTS, recent
         for _, _, _, ended in past:
             assert ended is None or now >= ended + COOLDOWN - 20, "cooldown"
         for jid, (since, left) in self.running.items():
-            assert jid == own or minion not in left or now > since + TIMEOUT, "in progress"
+            same = minion in left and self._process(self.orders[jid], minion) == process
+            assert jid == own or not same or now > since + TIMEOUT, "in progress"
 
     def teardown(self) -> None:
         if not hasattr(self, "world"):
