@@ -7,6 +7,7 @@ itself. What is asked is ``OPTIONS *``, which is about the server and no page, s
 and no single site answers in its place.
 """
 
+import contextlib
 import queue
 import re
 import socket
@@ -30,6 +31,8 @@ LONGEST_LINE = 4096
 STATUS_LINE = re.compile(rb"HTTP/[0-9](?:\.[0-9])? ([0-9]{3})\b")
 LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 SERVER_ERROR = 500
+# In the tables of the kernel.
+LISTEN = "0A"
 # Of what was found, the message names so many.
 NAMED = 6
 
@@ -133,6 +136,8 @@ def _spoken(scheme, address, port, timeout):
     try:
         plain = socket.create_connection((address, port), timeout=timeout)
     except OSError as err:
+        if isinstance(err, TimeoutError) and _is_full(port):
+            return "silent", None, f"takes no connection for {timeout:g} s, and others wait already"
         return "other", None, f"cannot be reached ({_reason(err)})"
     try:
         with plain, _in_tls(plain) if scheme == "https" else plain as stream:
@@ -146,6 +151,21 @@ def _spoken(scheme, address, port, timeout):
     except OSError as err:
         return "other", None, f"does not answer ({_reason(err)})"
     return _read(line)
+
+
+def _is_full(port):
+    """
+    Tell whether connections wait at a listening port for somebody to take them.
+
+    Linux drops what comes when there is no room for one more, and so may a firewall: this tells them apart.
+    """
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        with contextlib.suppress(OSError), open(table, encoding="ascii") as file:
+            for row in map(str.split, file):
+                here = row[3] == LISTEN and int(row[1].rpartition(":")[2], 16) == port
+                if here and int(row[4].rpartition(":")[2], 16):
+                    return True
+    return False
 
 
 def _in_tls(plain):
