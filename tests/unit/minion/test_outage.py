@@ -132,6 +132,13 @@ def test_a_young_process_has_its_time_to_start(world: Any, answer: Any) -> None:
     assert late.now >= NOW + 80
 
 
+def test_a_clock_that_was_set_back_does_not_keep_a_process_young(world: Any) -> None:
+    """It began tomorrow, as it looks, and is decided about all the same."""
+    tomorrow = world([{**SEEN, "since": NOW + 86400}], [FAILS])
+    assert tomorrow.decided()["how"] == "restart"
+    assert tomorrow.now < NOW + 60
+
+
 @pytest.mark.parametrize(
     ("looks", "answers", "outcome"),
     [
