@@ -6,13 +6,26 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 NOBODY = 65534
+
+
+@contextmanager
+def entered() -> Iterator[Path]:
+    """
+    Make a directory that everybody may enter: pytest closes its own for others, whenever a session begins.
+    """
+    with tempfile.TemporaryDirectory(prefix="open-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
 
 
 def as_nobody(function: Callable[..., Any], *arguments: Any) -> Any:

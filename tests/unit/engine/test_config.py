@@ -16,7 +16,7 @@ from _dynatrace_options import OPTIONS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.somebody import as_nobody
+from tests.unit.somebody import as_nobody, entered
 
 TOKEN = "dt0c01.AAAAAAAAAAAAAAAAAAAAAAAA.SYNTHETIC"
 URL = "https://abc12345.live.dynatrace.com"
@@ -538,19 +538,16 @@ def test_loopback_is_recognised(host: str | None, expected: bool) -> None:
 
 
 @pytest.mark.parametrize("option", ["ca_bundle", "ssl_key"])
-def test_a_file_that_is_closed_to_the_masters_user_is_said_to_be(
-    tmp_path: Path, option: str
-) -> None:
+def test_a_file_that_is_closed_to_the_masters_user_is_said_to_be(option: str) -> None:
     """By the user's name: an admin who is root sees the file and reads it."""
-    for path in (tmp_path, *tmp_path.parents[:2]):
-        path.chmod(0o755)
-    closed = tmp_path / "a.pem"
-    closed.touch(mode=0o600)
-    options = {**GOOD, "ca_bundle": str(closed)}
-    if option == "ssl_key":
-        (tmp_path / "b.pem").touch(mode=0o644)
-        options = webhook(ssl_crt=str(tmp_path / "b.pem"), ssl_key=str(closed))
-    [problem] = as_nobody(validate, options)
-    assert problem.endswith(", which nobody may not read")
-    [problem] = as_nobody(validate, {**GOOD, "ca_bundle": str(tmp_path / "absent")})
-    assert "may not read" not in problem
+    with entered() as place:
+        closed = place / "a.pem"
+        closed.touch(mode=0o600)
+        options = {**GOOD, "ca_bundle": str(closed)}
+        if option == "ssl_key":
+            (place / "b.pem").touch(mode=0o644)
+            options = webhook(ssl_crt=str(place / "b.pem"), ssl_key=str(closed))
+        [problem] = as_nobody(validate, options)
+        assert problem.endswith(", which nobody may not read")
+        [problem] = as_nobody(validate, {**GOOD, "ca_bundle": str(place / "absent")})
+        assert "may not read" not in problem

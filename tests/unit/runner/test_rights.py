@@ -4,6 +4,7 @@ What `dynatrace.check` says of files that the master's user cannot read.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +12,19 @@ import _dynatrace_checkup as checkup
 import _dynatrace_rights as access
 import pytest
 
-from tests.unit.somebody import as_nobody
+from tests.unit.somebody import as_nobody, entered
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
+def root() -> Iterator[Path]:
     """
     A master's files, in a directory that everybody may enter.
     """
-    for path in (tmp_path, *tmp_path.parents[:2]):
-        path.chmod(0o755)
-    (tmp_path / "cache" / "dynatrace" / "dynatrace").mkdir(parents=True)
-    for name in ("master", "dynatrace.secrets"):
-        (tmp_path / name).write_text("id: master\n")
-    return tmp_path
+    with entered() as place:
+        (place / "cache" / "dynatrace" / "dynatrace").mkdir(parents=True)
+        for name in ("master", "dynatrace.secrets"):
+            (place / name).write_text("id: master\n")
+        yield place
 
 
 def rows(root: Path) -> list[dict[str, Any]]:
