@@ -72,6 +72,8 @@ CLOSE_S = 60
 #: What disturbs everything else is rarer than what ends it.
 seldom = st.sampled_from([True, False, False, False])
 words = st.sampled_from(["good", "good", *sorted(RETURNS)])
+#: What tells the master which host a minion is.
+KNOWN = ("host", "name", "another's name", "nothing")
 
 anything = st.integers(0, 1000)
 seconds = st.sampled_from([0.5, 3.0, 15.0, 31.0, 45.0, 130.0, 1000.0, 4000.0])
@@ -82,8 +84,11 @@ class Model(RuleBasedStateMachine):
     One tenant, one engine, and what is known of both from outside.
     """
 
-    @initialize()
-    def begin(self) -> None:
+    @initialize(known=st.sampled_from(KNOWN), which=anything, more=st.booleans())
+    def begin(self, known: str, which: int, more: bool) -> None:
+        """
+        There is a problem already: few sequences would open one, and look at it, before they do all else.
+        """
         self.tenant = Tenant().start()
         self.home = tempfile.TemporaryDirectory()
         grains, self.apaches = {}, []
@@ -97,6 +102,9 @@ class Model(RuleBasedStateMachine):
             self.apaches.append(self.tenant.add_process(host, "Apache Web Server apache2"))
             grains[f"web{number}"] = {"dynatrace": {"host_id": host}}
             self._add_others(number, host)
+        self.proofs = dict(grains)
+        #: Minions that nothing proves to be their host, and since when.
+        self.doubted: dict[str, float] = {}
         policy = {
             "cooldown": COOLDOWN,
             "max_attempts": ATTEMPTS,
@@ -131,6 +139,10 @@ class Model(RuleBasedStateMachine):
         self.failures: dict[str, list[tuple[str, float, bool]]] = {}
         self.ids: dict[Any, Any] = {}
         self.told: dict[tuple[str, int], list[str]] = collections.defaultdict(list)
+        self.identify(0, known)
+        # It was so long before.
+        self.doubted = dict.fromkeys(self.doubted, 0.0)
+        self.open(which, more, "AVAILABILITY", False, "none")
 
     def _add_others(self, number: int, host: str) -> None:
         """
@@ -418,6 +430,22 @@ class Model(RuleBasedStateMachine):
         """
         (self.world.gone.add if is_gone else self.world.gone.discard)(f"web{which}")
 
+    @rule(which=anything, known=st.sampled_from(["host", "host", *KNOWN]))
+    def identify(self, which: int, known: str) -> None:
+        """
+        What the master knows of a minion changes: by the host's id, by names that are true or another's, by nothing.
+        """
+        minion, other = f"web{which % HOSTS}", f"web{(which + 1) % HOSTS}"
+        name = other if known == "another's name" else minion
+        named = {"nodename": minion, "host": name, "fqdn": f"{name}.example.com"}
+        grains = {"host": self.proofs[minion], "nothing": {}}
+        self.world.minions[minion] = grains.get(known, named)
+        self.world.index.touch(minion)
+        if known == "host":
+            self.doubted.pop(minion, None)
+        else:
+            self.doubted.setdefault(minion, self.world.now)
+
     @precondition(lambda self: any(left for _, left in self.running.values()))
     @rule(which=anything, word=words, heard=st.booleans())
     def give(self, which: int, word: str, heard: bool) -> None:
@@ -534,6 +562,7 @@ class Model(RuleBasedStateMachine):
         actions = self.world.ledger.actions(data["attempt_id"])
         assert sorted((one.minion, one.process) for one in actions) == sorted(meant)
         for minion in data["minions"]:
+            assert now - self.doubted.get(minion, now) <= STALE_S, "hearsay"
             self._check_process(data, minion)
             self._check_not_healed(data, self._process(data, minion))
             if data["jid"] not in self.first_fired:
@@ -595,6 +624,12 @@ class Model(RuleBasedStateMachine):
         self.world.gone.clear()
         self.job_cache(fails=False)
         self.resume()
+        for _ in range(5):
+            self.world.poll(31)
+            self.check()
+        # Nothing was done for hearsay; with proof there is.
+        for number in range(HOSTS):
+            self.identify(number, "host")
         for number in range(100):
             if number > 15 and not self.world.ledger.open_attempts():
                 break
