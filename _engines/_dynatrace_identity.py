@@ -87,7 +87,7 @@ def keys(minion: str, grains: Grains) -> Keys:
         claims,
         frozenset(_addresses(grains)),
         frozenset(_own_addresses(grains)),
-        _contradiction(claims),
+        _contradiction(claims) if claims else _default_names(named),
     )
 
 
@@ -183,6 +183,12 @@ def _contradiction(claims: tuple[tuple[str, str], ...]) -> str:
         f"its names contradict each other ({_shown(claims)}): reverse DNS or an image may have named it after "
         "another machine"
     )
+
+
+def _default_names(named: list[tuple[str, str]]) -> str:
+    defaults = tuple((key, name) for key, name in named if is_default(name))
+    told = f"it has a name that many machines have ({_shown(defaults)}), and no other"
+    return told if defaults else ""
 
 
 def _shown(claims: tuple[tuple[str, str], ...]) -> str:

@@ -106,6 +106,19 @@ def test_a_default_name_finds_nobody(name: str) -> None:
     assert match == Match(None, reason="no minion has this host id, name or address")
 
 
+@pytest.mark.parametrize("minion", ["debian", OPAQUE])
+def test_a_minion_with_default_names_alone_is_found_by_no_address(minion: str) -> None:
+    """
+    The address may be a floating one, and nothing else tells which machine has it.
+    """
+    grains = {"nodename": "debian", "host": "debian", "ipv4": ["10.9.9.9", "127.0.0.1"]}
+    match = found(
+        {minion: grains}, detail(detected_name="vip.example.com", addresses=("10.9.9.9",))
+    )
+    assert match.minion is None
+    assert f"{minion} fits by address, but it has a name that many machines have" in match.reason
+
+
 NAMES = ["web07", "db01.example.com", "host01", "server2", "vm12", "node-1", "debian-mirror", "7"]
 
 
