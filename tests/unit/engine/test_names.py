@@ -176,11 +176,11 @@ def test_a_copy_of_a_host_is_not_found_by_its_name() -> None:
 
 def addressed(*addresses: str, **grains: Any) -> dict[str, Any]:
     """
-    Return the grains of a machine with these addresses on eth0, whose names say nothing.
+    Return the grains of a machine with these addresses on eth0, and no name.
     """
     listed = ["127.0.0.1", *addresses]
     interfaces = {"lo": ["127.0.0.1"], "eth0": list(addresses)}
-    return {"nodename": "ubuntu", "ipv4": listed, "ip_interfaces": interfaces, **grains}
+    return {"ipv4": listed, "ip_interfaces": interfaces, **grains}
 
 
 def by_address(*addresses: str, **host: Any) -> Any:
