@@ -159,9 +159,8 @@ def _related_hosts(subject: Entity, entity: ReadEntity) -> set[str]:
     try:
         detail = entity(subject.id)
     except UnexpectedAnswer:
-        return (
-            set()
-        )  # How such ids are asked for is not documented, and its problem must not wait for it.
+        # How such ids are asked for is not documented, and its problem must not wait for it.
+        return set()
     related = detail.relations.values() if detail else ()
     return {one for ids in related for one in ids if one.startswith("HOST-")}
 
