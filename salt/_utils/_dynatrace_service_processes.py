@@ -152,7 +152,7 @@ def thaw(processes):
 
 def end(processes):
     """
-    End processes and return their pids; psutil checks their start time, so that a pid used anew is never hit.
+    End processes and return their pids, sorted; psutil checks their start time, so that a pid used anew is never hit.
     """
     for number, grace in ((signal.SIGTERM, TERM_GRACE_S), (signal.SIGKILL, KILL_GRACE_S)):
         for process in processes:
@@ -165,7 +165,7 @@ def end(processes):
             time.sleep(POLL_S)
         else:
             # With its last process a listening socket is closed: the port is free.
-            return [process.pid for process in processes]
+            return sorted(process.pid for process in processes)
     survivors = ", ".join(str(process.pid) for process in processes if lives(process.pid))
     raise CommandExecutionError(f"these processes did not even obey KILL: {survivors}")
 

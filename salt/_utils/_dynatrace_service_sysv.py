@@ -82,7 +82,7 @@ class _Course:
         """
         left = processes.leftovers(**self._where)
         if left:
-            self._done["orphans ended"] = sorted(processes.end(left))
+            self._done["orphans ended"] = processes.end(left)
         if processes.forget_stale_pid_file(self._where["executable"], self._where["pid_file"]):
             self._done["stale pid file removed"] = self._where["pid_file"]
         if self._managed("start", None) and self._appears():

@@ -152,3 +152,10 @@ def test_an_error_of_salts_module_is_told(host: Host) -> None:
     told = host.module.bring_back(place, "start", time.monotonic() + 5, manage)
     assert "x has no such script" in told["why"]
     assert told["done"] == {"x": "start tried"}
+
+
+def test_ended_processes_are_told_in_order(host: Host) -> None:
+    """A file of pids may list them in any order: systemd's do."""
+    processes = [psutil.Popen(["sleep", "600"]) for _ in range(3)]
+    ended = host.module.processes.end(list(reversed(processes)))
+    assert ended == sorted(process.pid for process in processes)
