@@ -125,7 +125,7 @@ def _nearest(name: str) -> str:
     return (
         f"; did you mean `{close[0].replace('.', ':')}`?"
         if close
-        else "; see docs/configuration.md"
+        else "; see docs/reference/configuration.md"
     )
 
 

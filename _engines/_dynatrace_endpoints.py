@@ -1,5 +1,5 @@
 """
-What the listener serves: notifications, ``/healthz`` and ``/metrics``; ``docs/openapi.yaml`` describes them.
+What the listener serves: notifications, ``/healthz`` and ``/metrics``; ``docs/reference/openapi.yaml`` describes them.
 """
 
 from __future__ import annotations

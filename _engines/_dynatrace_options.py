@@ -1,7 +1,7 @@
 """
 The table of the engine's options: the only place that knows names, defaults, ranges and meanings.
 
-The reference in ``docs/configuration.md`` and ``master.d/dynatrace.conf`` are tested against it.
+The reference in ``docs/reference/configuration.md`` and ``master.d/dynatrace.conf`` are tested against it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """
 What the runner is told: the state of the engine, the open problems, one problem, and the latest attempts.
 
-The keys are an interface, described in ``docs/operations.md``: scripts read them with ``--out=json``. Times are ISO texts,
+The keys are an interface, described in ``docs/reference/runner.md``: scripts read them with ``--out=json``. Times are ISO texts,
 durations whole numbers with their unit in the name, since events carry no floats.
 """
 

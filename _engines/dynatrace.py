@@ -18,7 +18,7 @@ Event description
 ``dynatrace/problem/<what>/<severity>/<display id>``, such as ``dynatrace/problem/open/availability/P-2407114``; lower
 case but for the id. ``what`` is ``open``, ``retry``, ``changed``, ``healed``, ``healthy``, ``failed``, ``escalated``
 or ``resolved``. ``dynatrace/notification/test`` is fired for a test notification, ``dynatrace/engine/started`` once the
-engine runs. All keys of the data are described in ``docs/events.md``. Each event is signed with a key that only the
+engine runs. All keys of the data are described in ``docs/reference/events.md``. Each event is signed with a key that only the
 master's user can read; a reactor that acts must begin with ``{% if salt['dynatrace.genuine'](data) %}``.
 
 Configuration
@@ -48,7 +48,7 @@ With notifications, which save the wait for the next poll:
             ssl_crt: /etc/salt/pki/dynatrace.crt
             ssl_key: /etc/salt/pki/dynatrace.key
 
-All keys with their defaults stand in ``master.d/dynatrace.conf`` and ``docs/configuration.md``. Several tenants are
+All keys with their defaults stand in ``master.d/dynatrace.conf`` and ``docs/reference/configuration.md``. Several tenants are
 several entries with ``engine_module: dynatrace`` and a name of their own each. A configuration that cannot be used is
 reported once, whole, as one ERROR; the engine then stays asleep until the master is restarted.
 

@@ -43,7 +43,7 @@ def ask(opts, command, instance, timeout, args):
     if not answers:
         raise CommandExecutionError(
             f"no Dynatrace engine answered within {timeout} s. Does it run? "
-            "ps ax | grep -F 'Engine(salt.loaded.ext.engines.dynatrace' — and see docs/troubleshooting.md"
+            "ps ax | grep -F 'Engine(salt.loaded.ext.engines.dynatrace' — and see docs/how-to/troubleshoot.md"
         )
     return answers
 

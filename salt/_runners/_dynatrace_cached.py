@@ -13,7 +13,7 @@ import salt.utils.jid
 SAMPLE = 3
 FILED_S = 3.0
 STEP_S = 0.1
-FIX = "see docs/troubleshooting.md, The job cache cannot be read, and restart the master"
+FIX = "see docs/runbook.md, The job cache cannot be read, and restart the master"
 
 
 def job_cache(found, opts, engine, until):

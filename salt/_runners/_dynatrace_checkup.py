@@ -129,7 +129,7 @@ def _answers(found, opts, timeout):
     answers = bus.ask(opts, "status", None, timeout, {})
     for name in sorted(bus.configured(opts)):
         if name not in answers:
-            what, fix = f"it did not answer within {timeout:g} s", "see docs/troubleshooting.md"
+            what, fix = f"it did not answer within {timeout:g} s", "see docs/how-to/troubleshoot.md"
             found.add("fail", "engine", what, fix, name)
             continue
         facts = answers[name].get("facts", {})

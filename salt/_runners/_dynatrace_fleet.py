@@ -114,7 +114,7 @@ def _proved(found, accepted, proved, act_on, instance):
     what += f"; by {' and '.join(hearsay)} too" if hearsay else "; by name or address none is"
     fix = (
         f"{SYNC}; where salt '*' grains.get dynatrace:host_id stays empty, apply the state dynatrace.oneagent, or set "
-        "the host's property salt_minion to the minion id; see docs/configuration.md, Which minion"
+        "the host's property salt_minion to the minion id; see docs/reference/minions.md"
     )
     found.add("warn", "minions", what, fix, instance)
 
@@ -131,7 +131,7 @@ def _clones(found, hosts):
         if len(them) > 1:
             alike.update(them)
             what = f"{named(them)} say that they are one host, {host}: none of them is healed"
-            fix = "a clone needs a OneAgent of its own; see docs/oneagent.md, Clones and images"
+            fix = "a clone needs a OneAgent of its own; see docs/how-to/install-oneagent.md, Clones and images"
             found.add("fail", "minions", what, fix)
     return alike
 

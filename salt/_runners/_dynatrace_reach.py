@@ -60,7 +60,7 @@ def collect(found, asked, until):
         try:
             result, what, fix = future.result(max(until - time.monotonic(), 0.1))
         except concurrent.futures.TimeoutError:
-            result, what, fix = "fail", "no answer in time", "see docs/troubleshooting.md"
+            result, what, fix = "fail", "no answer in time", "see docs/how-to/troubleshoot.md"
         except Exception as err:  # noqa: BLE001 - A check that breaks must not hide the others.
             result, what = "fail", f"this could not be checked: {type(err).__name__}"
             fix = "run it with -l debug, and report it"
@@ -132,7 +132,7 @@ def _webhook(config):
     if status != 200:
         bad = [key for key in ("api", "ledger", "bus") if facts.get(key) != "ok"]
         what = f"{place} answers, and says that it is not healthy: {', '.join(bad) or 'late polls'}"
-        return "warn", what, "see docs/operations.md, Health"
+        return "warn", what, "see docs/reference/metrics.md, Health"
     local = " It is reached from this machine only." if address in ("127.0.0.1", "::1") else ""
     return "ok", f"{place} answers, and takes the configured credentials.{local}", ""
 

@@ -15,7 +15,7 @@ the engine that gave it. With several instances each answers; ``instance=<name>`
     salt-run dynatrace.retry P-2407114
     salt-run dynatrace.check
 
-What each returns is an interface, and described in ``docs/operations.md``.
+What each returns is an interface, and described in ``docs/reference/runner.md``.
 """
 
 # Siblings are imported here and nowhere later: their directory is on sys.path only while this module loads.

@@ -29,7 +29,7 @@ from salt.exceptions import CommandExecutionError
 # A name that can be part of a state's name and mean one file.
 SERVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 SEVERAL = re.compile(r"[*?\[\],\s]")
-# Where the state tree may hold a remedy: ours, and a site's own as docs/writing-a-remedy.md names it.
+# Where the state tree may hold a remedy: ours, and a site's own as docs/how-to/heal-another-service.md names it.
 REMEDIES = ("dynatrace.remedy.{}", "remedy.{}")
 OPENED = "dynatrace/problem/open/availability/P-1"
 # The engine's defaults, for what its configuration leaves out.

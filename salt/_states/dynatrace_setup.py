@@ -206,7 +206,8 @@ def _check_distinct(hosts):
         if len(twins) > 1:
             raise CommandExecutionError(
                 f"{' and '.join(twins)} say that they are one host, {host}, so the engine would act on "
-                "neither: a clone needs a OneAgent of its own, see docs/oneagent.md, Clones and images"
+                "neither: a clone needs a OneAgent of its own, see docs/how-to/install-oneagent.md, "
+                "Clones and images"
             )
 
 

@@ -96,8 +96,8 @@ def _text(place):
     if not text:
         raise CommandExecutionError(
             f"There is no file {place}, the root certificate of Dynatrace, by which installers are "
-            "verified. Put it there, or set dynatrace:oneagent:ca_certificate; docs/oneagent.md "
-            "tells where it comes from. Nothing was downloaded."
+            "verified. Put it there, or set dynatrace:oneagent:ca_certificate; "
+            "docs/how-to/install-oneagent.md tells where it comes from. Nothing was downloaded."
         )
     return text
 

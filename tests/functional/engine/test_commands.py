@@ -238,7 +238,8 @@ def documented(command: str) -> list[list[str]]:
     """
     Return the keys that the page lists for a command, one list for each sentence.
     """
-    [cells] = [cells for key, cells in rows(REPO / "docs" / "operations.md") if key == command]
+    page = REPO / "docs" / "reference" / "runner.md"
+    [cells] = [cells for key, cells in rows(page) if key == command]
     return [re.findall(r"`([a-z_]+)`", part) for part in cells[1].split(";")]
 
 

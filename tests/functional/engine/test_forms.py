@@ -68,7 +68,7 @@ def workflow(problem: Problem) -> dict[str, Any]:
     }
 
 
-#: By the names that docs/configuration.md gives them.
+#: By the names that docs/reference/webhook.md gives them.
 FORMS: dict[str, Callable[[Problem], dict[str, Any]]] = {
     "recommended template": whole,
     "default template": lambda problem: {
@@ -192,6 +192,6 @@ def test_what_no_form_fits_is_refused_from_the_hook(
 
 def test_the_forms_are_those_documented() -> None:
     """Who writes a template finds what is understood."""
-    page = REPO / "docs" / "configuration.md"
+    page = REPO / "docs" / "reference" / "webhook.md"
     listed = [cells[0] for _, cells in rows(page, column=1) if len(cells) == 3]
     assert set(FORMS) <= set(listed)

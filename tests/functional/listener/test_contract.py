@@ -1,5 +1,5 @@
 """
-The listener answers as `docs/openapi.yaml` says, whatever is sent: requests are generated from the document.
+The listener answers as `docs/reference/openapi.yaml` says, whatever is sent: requests are generated from the document.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tests.functional.listener.conftest import PASSWORD, TOKEN, USER, Served, no
 
 schemathesis = pytest.importorskip("schemathesis", reason="the extra `tests` brings it")
 
-DOCUMENT = Path(__file__).parents[3] / "docs" / "openapi.yaml"
+DOCUMENT = Path(__file__).parents[3] / "docs" / "reference" / "openapi.yaml"
 SCHEMA = schemathesis.openapi.from_path(str(DOCUMENT))
 BASIC = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
 RIGHT = {"bearer": f"Bearer {TOKEN}", "basic": f"Basic {BASIC}"}

@@ -241,5 +241,5 @@ def test_a_refusal_that_repeats_what_was_sent_shows_no_token(tmp_path: Path) -> 
 
 def test_scopes_are_those_that_are_documented() -> None:
     """The page tells which the token needs; with exactly these everything here works."""
-    page = (Path(__file__).resolve().parents[3] / "docs" / "tenant.md").read_text()
+    page = (Path(__file__).resolve().parents[3] / "docs" / "reference" / "tenant.md").read_text()
     assert all(f"`{scope}`" in page for scope in SCOPES)

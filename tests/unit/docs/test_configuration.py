@@ -15,7 +15,7 @@ import yaml
 
 from tests.unit.docs.pages import PAGES, REPO, blocks, rows
 
-PAGE = REPO / "docs" / "configuration.md"
+PAGE = REPO / "docs" / "reference" / "configuration.md"
 FILE = REPO / "master.d" / "dynatrace.conf"
 #: What every installation must set itself; the file shows an example instead of the default.
 OWN = {"environment_url", "api_token", "webhook.token"}

@@ -19,8 +19,8 @@ from _dynatrace_targets import Resolution, Target, Unmatched
 
 from tests.unit.docs.pages import REPO, rows, section
 
-PAGE = REPO / "docs" / "events.md"
-OPERATIONS = REPO / "docs" / "operations.md"
+PAGE = REPO / "docs" / "reference" / "events.md"
+METRICS = REPO / "docs" / "reference" / "metrics.md"
 #: Mappings whose keys are data: documented as a whole.
 OPEN_ENDED = ("technologies", "processes", "cut", "root_cause")
 
@@ -117,9 +117,7 @@ def test_the_limits_are_those_documented() -> None:
 def test_the_facts_of_health_are_those_documented(tmp_path: Path) -> None:
     """Each fact of /healthz has a row, and each row is a fact."""
     _, facts = probe(tmp_path).health()
-    documented = {
-        key for key, _ in rows(OPERATIONS) if f"| `{key}` |" in section(OPERATIONS, "Health")
-    }
+    documented = {key for key, _ in rows(METRICS) if f"| `{key}` |" in section(METRICS, "Health")}
     assert documented == {"healthy", *facts}
 
 
@@ -127,7 +125,7 @@ def test_the_metrics_are_those_documented(tmp_path: Path) -> None:
     """Each gauge of /metrics has a row, and each row is a gauge, or a counter of the ledger."""
     text = probe(tmp_path).metrics()
     gauges = {line.split()[2] for line in text.splitlines() if line.endswith(" gauge")}
-    documented = {key for key, _ in rows(OPERATIONS) if key.startswith("salt_dynatrace_")}
+    documented = {key for key, _ in rows(METRICS) if key.startswith("salt_dynatrace_")}
     assert {key for key in documented if not key.endswith("_total")} == gauges
 
 

@@ -15,7 +15,7 @@ from tests.unit.minion.loading import load
 from tests.unit.minion.signing import signed, write_key
 from tests.unit.sls.rendering import render
 
-PAGE = REPO / "docs" / "writing-a-remedy.md"
+PAGE = REPO / "docs" / "how-to" / "heal-another-service.md"
 [REACTOR] = blocks(PAGE, "jinja")
 [STATE] = [text for text in blocks(PAGE, "yaml") if text.startswith("#!yaml\n")]
 HOSTILE = "x\"\n    - tgt: '*'\n{{ 1 }}"

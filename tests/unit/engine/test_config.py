@@ -61,8 +61,8 @@ ONE_PROBLEM = [
         policy(max_minion=3),
         "`policy:max_minion` is not a known key; did you mean `policy:max_minions`?",
     ),
-    ({**GOOD, "xyzzy": 1}, "`xyzzy` is not a known key; see docs/configuration.md"),
-    ({**GOOD, 5: 1}, "`5` is not a known key; see docs/configuration.md"),
+    ({**GOOD, "xyzzy": 1}, "`xyzzy` is not a known key; see docs/reference/configuration.md"),
+    ({**GOOD, 5: 1}, "`5` is not a known key; see docs/reference/configuration.md"),
     # Known keys at the wrong level.
     ({**GOOD, "cooldown": 5}, "`cooldown` is not a known key; did you mean `policy:cooldown`?"),
     ({**GOOD, "port": 8765}, "`port` is not a known key; did you mean `webhook:port`?"),

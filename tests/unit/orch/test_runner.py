@@ -73,7 +73,7 @@ def master(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Master:
 
 
 def test_a_remedy_of_ours_and_one_of_the_site_are_found(master: Master) -> None:
-    """Ours wins; the site's lies where docs/writing-a-remedy.md puts it."""
+    """Ours wins; the site's lies where docs/how-to/heal-another-service.md puts it."""
     target = master.runner.target
     assert target("web01", "apache2") == {"minion": "web01", "remedy": "dynatrace.remedy.apache2"}
     assert target("web02", "nginx") == {"minion": "web02", "remedy": "remedy.nginx"}

@@ -19,7 +19,7 @@ from tests.unit.minion.loading import REPO
 OPEN = "dynatrace/problem/open/availability/*"
 RETRY = "dynatrace/problem/retry/availability/*"
 SHIPPED = str(REPO / "reactor" / "apache2.sls")
-NGINX = blocks(REPO / "docs" / "writing-a-remedy.md", "jinja")[0]
+NGINX = blocks(REPO / "docs" / "how-to" / "heal-another-service.md", "jinja")[0]
 
 
 @pytest.fixture
@@ -137,7 +137,7 @@ def test_a_file_must_be_there_and_ask_whether_events_are_genuine(roots: Path) ->
 
 
 def test_a_copy_for_another_service_must_name_a_state_that_is_there(roots: Path) -> None:
-    """As docs/writing-a-remedy.md has it; the job would fail, at night."""
+    """As docs/how-to/heal-another-service.md has it; the job would fail, at night."""
     path = copied(roots, "nginx.sls", NGINX)
     [(result, detail)] = told(roots, both(path))
     assert (result, detail) == (
