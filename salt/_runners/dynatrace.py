@@ -19,9 +19,7 @@ What each returns is an interface, and described in ``docs/reference/runner.md``
 """
 
 # Siblings are imported here and nowhere later: their directory is on sys.path only while this module loads.
-import _dynatrace_ask as bus
-import _dynatrace_checkup as checkup
-import _dynatrace_table as text
+from _dynatrace_runner import bus, checkup, table
 from salt.exceptions import CommandExecutionError
 
 TIMEOUT_S = 5
@@ -141,7 +139,7 @@ def check(timeout=CHECK_TIMEOUT_S):
     """
     rows = checkup.rows(__opts__, float(timeout))
     worst = max((row["result"] for row in rows), key=("ok", "warn", "fail").index)
-    checks = text.report(rows) if _is_read_by_people() else rows
+    checks = table.report(rows) if _is_read_by_people() else rows
     found = {"result": worst, "checks": checks}
     return {**found, "retcode": 1} if worst == "fail" else found
 
@@ -155,7 +153,7 @@ def _facts(command, instance, timeout, rows=None, **args):
     for name, answer in answers.items():
         facts = answer.get("facts") or {"error": answer.get("error", "an empty answer")}
         found[name] = {**facts, **({rows: answer["rows"]} if rows and "facts" in answer else {})}
-    return _checked(text.harmless(found) if _is_read_by_people() else found)
+    return _checked(table.harmless(found) if _is_read_by_people() else found)
 
 
 def _rows(command, columns, instance, timeout):
@@ -172,7 +170,7 @@ def _rows(command, columns, instance, timeout):
     }
     if _is_read_by_people():
         # Salt's own table outputter cannot leave columns out; other outputters get the rows whole.
-        return _checked({name: text.table(rows, columns) for name, rows in found.items()})
+        return _checked({name: table.table(rows, columns) for name, rows in found.items()})
     return _checked(found)
 
 

@@ -17,9 +17,8 @@ import json
 import ssl
 import time
 
-# Siblings are imported here and nowhere later: their directory is on sys.path only while this module loads.
-import _dynatrace_ask as ask
 import salt.utils.event
+from _dynatrace_runner.bus import configured
 from salt.exceptions import CommandExecutionError
 
 HEARD = "dynatrace/notification/test"
@@ -63,7 +62,7 @@ def _listeners():
     """
     Yield name and webhook configuration of each engine of this master that has a listener.
     """
-    for name, options in ask.configured(__opts__).items():
+    for name, options in configured(__opts__).items():
         if isinstance(options.get("webhook"), dict):
             given = {key: value for key, value in options["webhook"].items() if value is not None}
             yield name, {**DEFAULTS, **given}

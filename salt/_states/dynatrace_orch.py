@@ -12,8 +12,8 @@ and refuses with a sentence. Minions are named by a list of whole ids, so that n
 import re
 import time
 
-import _dynatrace_steps as steps
 import salt.loader
+from _dynatrace_states import steps
 from salt.exceptions import CommandExecutionError
 
 DISPLAY_ID = re.compile(r"P-[0-9]{1,18}|[0-9]{1,18}")

@@ -14,9 +14,9 @@ import logging
 import re
 import time
 
-import _dynatrace_steps as steps
 import salt.loader
 import salt.utils.minions
+from _dynatrace_states import steps
 from salt.exceptions import CommandExecutionError
 
 log = logging.getLogger(__name__)

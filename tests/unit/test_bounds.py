@@ -78,7 +78,7 @@ ALLOWED = {
     ("salt/_utils/_dynatrace_remedy_probe.py", "_pieces", "recv"): (
         "the socket's timeout is set to what is left before each"
     ),
-    ("salt/_states/_dynatrace_steps.py", "run", "saltutil.cmd"): _BY_HAND,
+    ("salt/_states/_dynatrace_states/steps.py", "run", "saltutil.cmd"): _BY_HAND,
     ("salt/_states/dynatrace_orch.py", "_ask", "[function]"): _OWN,
     ("salt/_states/dynatrace_orch.py", "_engine", "[function]"): _OWN,
     ("salt/_runners/dynatrace_orch.py", "_engine", "[name]"): _OWN,
@@ -88,7 +88,7 @@ ALLOWED = {
     ("salt/_runners/dynatrace_orch.py", "_remedy", "fileserver.file_list"): (
         "reads what the master's file server has"
     ),
-    ("salt/_runners/_dynatrace_ask.py", "ask", "get_event"): "run by hand; Salt connects",
+    ("salt/_runners/_dynatrace_runner/bus.py", "ask", "get_event"): "run by hand; Salt connects",
     ("salt/_runners/dynatrace_listener.py", "_test", "get_event"): "run by hand; Salt connects",
 }
 

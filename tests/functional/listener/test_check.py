@@ -20,8 +20,7 @@ from tests.tenant import Tenant
 from tests.unit.minion.loading import REPO
 
 sys.path.append(str(REPO / "salt" / "_runners"))
-import _dynatrace_checkup as checkup
-import _dynatrace_reach as reach
+from _dynatrace_runner import checkup, connections
 
 SCOPES = ("problems.read", "entities.read", "problems.write")
 
@@ -31,8 +30,8 @@ def found(options: dict[str, Any], seconds: float = 10) -> dict[str, tuple[str, 
     Return result and detail of each line, by what was checked.
     """
     rows = checkup.Found({"engines": [{"dynatrace": options}]})
-    asked = reach.ask_all({"dynatrace": load(options)}, vars(engine))
-    reach.collect(rows, asked, time.monotonic() + seconds)
+    asked = connections.ask_all({"dynatrace": load(options)}, vars(engine))
+    connections.collect(rows, asked, time.monotonic() + seconds)
     assert all(bool(row["fix"]) == (row["result"] != "ok") for row in rows.rows)
     return {row["check"]: (row["result"], row["detail"]) for row in rows.rows}
 

@@ -9,11 +9,10 @@ from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
-import _dynatrace_cached as cached
-import _dynatrace_checkup as checkup
 import _dynatrace_errors as errors
 import pytest
 from _dynatrace_job_cache import through
+from _dynatrace_runner import checkup, job_cache
 
 
 class Client:
@@ -52,8 +51,8 @@ def raises(_: str) -> Any:
 
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cached.salt.client, "LocalClient", Client)
-    monkeypatch.setattr(cached, "FILED_S", 0.0)
+    monkeypatch.setattr(job_cache.salt.client, "LocalClient", Client)
+    monkeypatch.setattr(job_cache, "FILED_S", 0.0)
     Client.loads, Client.returns, Client.silent = {}, {}, False
 
 
@@ -71,7 +70,7 @@ def check(
         "errors": SimpleNamespace(JobCacheError=errors.JobCacheError),
     }
     given = {"ext_job_cache": "redis", "utc_timezone": True, **opts}
-    cached.job_cache(rows, given, engine, time.monotonic() + 5)
+    job_cache.job_cache(rows, given, engine, time.monotonic() + 5)
     (row,) = rows.rows
     assert bool(row["fix"]) == (row["result"] != "ok")
     return row["result"], row["detail"]

@@ -8,11 +8,11 @@ import time
 from pathlib import Path
 from typing import Any, ClassVar
 
-import _dynatrace_checkup as checkup
 import _dynatrace_config as configuration
-import _dynatrace_fleet as fleet
 import pytest
 import salt.config
+from _dynatrace_runner import checkup
+from _dynatrace_runner import minions as fleet
 from salt.exceptions import CommandExecutionError
 
 from tests.unit.minion.loading import REPO, load

@@ -7,11 +7,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import _dynatrace_checkup as checkup
-import _dynatrace_reactors as reactors
 import pytest
 import salt.config
 import yaml
+from _dynatrace_runner import checkup, reactors
 
 from tests.unit.docs.pages import blocks
 from tests.unit.minion.loading import REPO

@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import _dynatrace_checkup as checkup
-import _dynatrace_rights as access
 import pytest
+from _dynatrace_runner import checkup, permissions
 
 from tests.unit.somebody import as_nobody, entered
 
@@ -31,7 +30,7 @@ def rows(root: Path) -> list[dict[str, Any]]:
     secrets = {"driver": "yaml", "files": [str(root / "dynatrace.secrets"), str(root / "absent")]}
     opts = {"cachedir": str(root / "cache"), "dynatrace": secrets, "other": {"files": ["/absent"]}}
     found = checkup.Found(opts)
-    access.rights(found, opts, [str(root / "master")])
+    permissions.rights(found, opts, [str(root / "master")])
     return found.rows
 
 

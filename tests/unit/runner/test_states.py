@@ -7,10 +7,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import _dynatrace_checkup as checkup
-import _dynatrace_states as states
 import pytest
 import salt.config
+from _dynatrace_runner import checkup, environments
 
 from tests.unit.minion.loading import REPO
 
@@ -27,7 +26,7 @@ def master(tmp_path: Path, **roots: Any) -> dict[str, Any]:
 
 def looked_for(opts: dict[str, Any], **told: Any) -> list[dict[str, Any]]:
     found = checkup.Found({})
-    states.looked_for(found, opts, told, [STATE])
+    environments.looked_for(found, opts, told, [STATE])
     return found.rows
 
 
@@ -46,7 +45,7 @@ def test_a_state_in_the_minions_own_environment_is_good(tmp_path: Path, roots: A
     """Named, or by the root that is every environment's."""
     opts = master(tmp_path, **roots)
     assert looked_for(opts, web01="prod") == []
-    assert states.environments(opts, STATE)
+    assert environments.environments(opts, STATE)
 
 
 def test_where_no_environment_has_it_that_is_said(tmp_path: Path) -> None:

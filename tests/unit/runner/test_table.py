@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import _dynatrace_table as text
 import pytest
+from _dynatrace_runner import table as text
 from hypothesis import given
 from hypothesis import strategies as st
 

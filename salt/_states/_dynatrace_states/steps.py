@@ -1,8 +1,7 @@
 """
 What the steps of the orchestrations share: how they refuse, wait, and ask minions.
 
-Belongs to the states ``dynatrace_orch`` and ``dynatrace_setup``, which run on the master and import it
-when they are loaded; Salt's loader passes it over. It has none of Salt's dunders, but is given them.
+It has none of Salt's dunders, but is given them.
 """
 
 import time

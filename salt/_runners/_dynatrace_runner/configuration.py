@@ -1,19 +1,17 @@
 """
 Checks what a master is configured with: files that Salt cannot read, lists that it drops, modules, key, states, options
 of the engines.
-
-Belongs to the runner ``dynatrace``, which imports it when it is loaded; Salt's loader passes it over.
 """
 
 import glob
 import os
 import stat
 
-import _dynatrace_ask as bus
-import _dynatrace_states as states
 import salt.utils.files
 import salt.utils.user
 import salt.utils.yaml
+
+from . import bus, environments
 
 # Lists that a file in master.d takes away from the main file.
 LISTS = ("engines", "reactor", "module_dirs", "file_roots")
@@ -125,9 +123,9 @@ def remedy(found, opts):
     """
     Tell whether minions are served the remedy.
     """
-    places = states.environments(opts, STATE)
+    places = environments.environments(opts, STATE)
     if places:
-        where = "" if states.BASE in places else f" in {', '.join(places)}"
+        where = "" if environments.BASE in places else f" in {', '.join(places)}"
         found.add("ok", "remedy", f"the state {STATE} is served{where}")
     else:
         fix = f"name <clone>/salt in `file_roots` as master.d/roots.conf does, {RESTART}"

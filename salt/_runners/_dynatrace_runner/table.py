@@ -1,7 +1,5 @@
 """
 Rows as text for a terminal of 100 columns; scripts get the rows themselves.
-
-Belongs to the runner ``dynatrace``, which imports it when it is loaded; Salt's loader passes it over.
 """
 
 import textwrap

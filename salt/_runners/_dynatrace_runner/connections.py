@@ -1,7 +1,5 @@
 """
 Checks what an engine talks to: the tenant with the token and its scopes, and the engine's own webhook.
-
-Belongs to the runner ``dynatrace``, which imports it when it is loaded; Salt's loader passes it over.
 """
 
 import base64

@@ -1,8 +1,6 @@
 """
 Where this master serves a state, and whether minions look there: each looks in the environment that its own ``saltenv``
 names, else in base. A reaction names none, so that it is honoured.
-
-Belongs to the runner ``dynatrace``, which imports it when it is loaded; Salt's loader passes it over.
 """
 
 import re

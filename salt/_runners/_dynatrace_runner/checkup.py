@@ -1,22 +1,16 @@
 """
 What an admin wants to know after the installation, line by line, each with what to do.
 
-Belongs to the runner ``dynatrace``, which imports it when it is loaded; Salt's loader passes it over. The engine's own
-functions are used, loaded as the master loads them, so that what is checked is what would run.
+The engine's own functions are used, loaded as the master loads them, so that what is checked is what would run.
 """
 
 import os
 import time
 
-import _dynatrace_ask as bus
-import _dynatrace_cached as cached
-import _dynatrace_fleet as fleet
-import _dynatrace_reach as reach
-import _dynatrace_reactors as reactors
-import _dynatrace_rights as access
-import _dynatrace_setup as setup
 import salt.loader
 from salt.exceptions import SaltException
+
+from . import bus, configuration, connections, job_cache, minions, permissions, reactors
 
 ANSWER_S = 5.0
 
@@ -32,18 +26,18 @@ def rows(opts, timeout):
     found = Found(opts)
     modules = salt.loader.minion_mods(opts, whitelist=["dynatrace"])
     engine = found.guarded("engine code", _engine, found, opts)
-    found.guarded("configuration files", setup.dropped, found, opts)
-    found.guarded("rights", access.rights, found, opts, setup.files(opts))
-    found.guarded("modules", setup.modules, found, opts, modules)
-    found.guarded("signing key", setup.signing_key, found, opts)
-    applied = found.guarded("reactor", reactors.reactor, found, opts) or [setup.STATE]
-    found.guarded("remedy", setup.remedy, found, opts)
-    configs = found.guarded("configuration", setup.configs, found, opts, engine) or {}
-    asked = found.guarded("tenant", reach.ask_all, configs, engine) or []
+    found.guarded("configuration files", configuration.dropped, found, opts)
+    found.guarded("rights", permissions.rights, found, opts, configuration.files(opts))
+    found.guarded("modules", configuration.modules, found, opts, modules)
+    found.guarded("signing key", configuration.signing_key, found, opts)
+    applied = found.guarded("reactor", reactors.reactor, found, opts) or [configuration.STATE]
+    found.guarded("remedy", configuration.remedy, found, opts)
+    configs = found.guarded("configuration", configuration.configs, found, opts, engine) or {}
+    asked = found.guarded("tenant", connections.ask_all, configs, engine) or []
     found.guarded("engine", _answers, found, opts, min(ANSWER_S, timeout))
-    found.guarded("job cache", cached.job_cache, found, opts, engine, until)
-    found.guarded("minions", fleet.minions, found, opts, engine, configs, applied, until)
-    reach.collect(found, asked, until)
+    found.guarded("job cache", job_cache.job_cache, found, opts, engine, until)
+    found.guarded("minions", minions.minions, found, opts, engine, configs, applied, until)
+    connections.collect(found, asked, until)
     return found.rows
 
 
@@ -119,7 +113,7 @@ def _there(opts):
     names = [
         str(name) for entry in engines for name in (entry if isinstance(entry, dict) else [entry])
     ]
-    return f", which names {fleet.named(names)}" if names else ", which is not set"
+    return f", which names {minions.named(names)}" if names else ", which is not set"
 
 
 def _answers(found, opts, timeout):

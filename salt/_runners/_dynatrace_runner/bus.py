@@ -1,7 +1,5 @@
 """
 Asks the engines of this master over its event bus: a signed event goes out, and only signed answers count.
-
-Belongs to the runner ``dynatrace``, which imports it when it is loaded; Salt's loader passes it over.
 """
 
 import getpass

@@ -1,7 +1,5 @@
 """
 Checks which reactors act on the engine's events, and whether each can: its file, the remedy that it names, its rivals.
-
-Belongs to the runner ``dynatrace``, which imports it when it is loaded; Salt's loader passes it over.
 """
 
 import collections
@@ -11,9 +9,10 @@ import glob
 import os
 import re
 
-import _dynatrace_states as states
 import salt.utils.files
 import salt.utils.yaml
+
+from . import environments
 
 TAGS = {what: f"dynatrace/problem/{what}/availability/P-1" for what in ("open", "retry")}
 WHATS = ("open", "retry", "changed", "healed", "failed", "escalated", "resolved")
@@ -109,7 +108,7 @@ def _read(found, opts, path):
     Return the texts of the files that a mapped path means, by their places; say so when there are none.
     """
     if path.startswith("salt://"):
-        places = [states.served(opts, path.removeprefix("salt://"))]
+        places = [environments.served(opts, path.removeprefix("salt://"))]
     else:
         places = sorted(glob.glob(path))  # As Salt does.
     texts = {}
@@ -129,7 +128,7 @@ def _file(found, opts, path, text):
         found.add("fail", "reactor", what, "begin it as reactor/apache2.sls begins")
         return
     for name in _MODS.findall(text):
-        if not states.environments(opts, name):
+        if not environments.environments(opts, name):
             what = f"{path} applies the state {name}, which no file root has"
             fix = f"correct `mods` there, or put {name.replace('.', '/')}.sls into a file root"
             found.add("fail", "reactor", what, fix)

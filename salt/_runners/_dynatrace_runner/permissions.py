@@ -1,8 +1,7 @@
 """
 Checks that the master's user can read what is the master's: many masters are no root.
 
-Belongs to the runner ``dynatrace``, which imports it when it is loaded; Salt's loader passes it over. `salt-run` runs
-as the master's user, whoever calls it.
+`salt-run` runs as the master's user, whoever calls it.
 """
 
 import os

@@ -1,7 +1,5 @@
 """
 Checks whether the engine can read from the master's job cache how a job ended.
-
-Belongs to the runner ``dynatrace``, which imports it when it is loaded; Salt's loader passes it over.
 """
 
 import time

@@ -1,16 +1,15 @@
 """
 Checks which minions an engine could act on: who proves to be a host, what the master's cache does not tell, and who has
 what a remedy needs.
-
-Belongs to the runner ``dynatrace``, which imports it when it is loaded; Salt's loader passes it over.
 """
 
 import re
 import time
 from collections.abc import Mapping
 
-import _dynatrace_states as states
 import salt.client
+
+from . import environments
 
 # So many minions are asked for their modules; a check must not be a job for the whole fleet.
 SAMPLE = 10
@@ -48,7 +47,7 @@ def minions(found, opts, engine, configs, applied, until):
         _proved(found, accepted, proved, act_on, names)
     others = [one for one in accepted if one not in set(proved)]
     told = _synced(found, opts, [*proved, *others][:SAMPLE], until)
-    states.looked_for(found, opts, told, applied)
+    environments.looked_for(found, opts, told, applied)
 
 
 def _known(found, accepted, read, until):
@@ -152,7 +151,7 @@ def _synced(found, opts, minions, until):
     wait = int(max(min((until - time.monotonic()) / 2, 10), 1))
     # Who did not answer is then asked, for so long again, whether it is still at it.
     with salt.client.LocalClient(mopts={**opts, "gather_job_timeout": min(wait, 3)}) as client:
-        asked = {LISTS: ["dynatrace"], OWN: states.ASKED}
+        asked = {LISTS: ["dynatrace"], OWN: environments.ASKED}
         told = client.cmd(minions, list(asked), list(asked.values()), timeout=wait, tgt_type="list")
     told = {name: one for name, one in told.items() if isinstance(one, Mapping)}
     answers = {name: one[LISTS] for name, one in told.items() if isinstance(one.get(LISTS), list)}

@@ -1,0 +1,3 @@
+"""
+What the states of this project share; they import it when they are loaded, and Salt's loader passes it over.
+"""
