@@ -36,7 +36,7 @@ venv:  ## Make the virtual environment; quick when it is up to date.
 lint: venv  ## ruff, mypy, salt-lint, yamllint.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy _engines/_dynatrace_*.py
+	$(BIN)/mypy _engines/_dynatrace
 	$(BIN)/salt-lint $(SLS)
 	$(BIN)/yamllint --strict $(YAML)
 

@@ -61,20 +61,14 @@ Salt says nothing when an engine cannot be loaded. This shows a line when it run
 """
 
 import contextlib
+import importlib
 import logging
 import os
 import re
 import signal
+import sys
 from pathlib import Path
 
-# Siblings are imported here and nowhere later: their directory is on sys.path only while this module loads.
-import _dynatrace_assembly as assembly
-import _dynatrace_checks as checks
-import _dynatrace_config as configuration
-import _dynatrace_entries as entries
-import _dynatrace_errors as errors
-import _dynatrace_grains as grains_
-import _dynatrace_job_cache as job_cache
 import salt.cache
 import salt.client
 import salt.fileserver
@@ -82,6 +76,20 @@ import salt.key
 import salt.loader
 import salt.minion
 import salt.utils.event
+
+if __name__.startswith("salt.loaded."):
+    # Salt starts an engine that ended again in a fork of the master, which may hold the package of before an update.
+    for _name in [name for name in sys.modules if name.partition(".")[0] == "_dynatrace"]:
+        del sys.modules[_name]
+    importlib.invalidate_caches()
+
+# Here and nowhere later: the directory of the package is on sys.path only while this module loads.
+from _dynatrace.config import config as configuration
+from _dynatrace.config import entries, validator
+from _dynatrace.core import errors
+from _dynatrace.engine import wiring
+from _dynatrace.master import grains as grains_
+from _dynatrace.master import job_cache
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +108,7 @@ def start(**config):
     """
     instance = _instance(config)
     try:
-        loop = assembly.build(instance, configuration.load(config), _master())
+        loop = wiring.build(instance, configuration.load(config), _master())
     except errors.ConfigError as err:
         log.error(
             "%s: the engine does not run: its configuration cannot be used:\n%s\n"
@@ -114,7 +122,7 @@ def start(**config):
             "%s: the engine does not run: %s. It runs as the user %s. Correct it and restart the salt-master.",
             instance,
             err,
-            checks.user(),
+            validator.user(),
         )
         _sleep()
     loop.run()
@@ -155,7 +163,7 @@ def _master():
     """
     Return all that the engine takes from Salt; nothing is asked yet.
     """
-    return assembly.Master(
+    return wiring.Master(
         directory=Path(__opts__["cachedir"]) / "dynatrace",
         firing_side=_firing_side,
         hearing_side=_hearing_side,

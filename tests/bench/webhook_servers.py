@@ -59,11 +59,11 @@ def ours(directory: str) -> None:
     """
     Record each notification on disk, then answer 202; at the end print how many the ledger holds.
     """
-    import _dynatrace_config as configuration
-    from _dynatrace_ledger import Ledger
-    from _dynatrace_listener import Listener
-    from _dynatrace_recorder import Recorder
-    from _dynatrace_web import Health
+    from _dynatrace.config import config as configuration
+    from _dynatrace.store.ledger import Ledger
+    from _dynatrace.webhook.listener import Listener
+    from _dynatrace.webhook.recorder import Recorder
+    from _dynatrace.webhook.web import Health
 
     port = free_ports(1)[0]
     webhook = {"port": port, "token": TOKEN}

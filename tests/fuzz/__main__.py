@@ -73,14 +73,14 @@ def run(name: str, for_seconds: int, findings: Path) -> None:
 
     with atheris.instrument_imports(
         include=[
-            "_dynatrace_answers",
-            "_dynatrace_client",
-            "_dynatrace_fields",
-            "_dynatrace_grail",
-            "_dynatrace_notifications",
-            "_dynatrace_parsing",
-            "_dynatrace_problems",
-            "_dynatrace_unpacking",
+            "_dynatrace.api.response",
+            "_dynatrace.api.client",
+            "_dynatrace.api.fields",
+            "_dynatrace.api.grail",
+            "_dynatrace.api.notification",
+            "_dynatrace.api.parsing",
+            "_dynatrace.core.problem",
+            "_dynatrace.webhook.unpacking",
         ]
     ):
         from tests.fuzz.targets import TARGETS

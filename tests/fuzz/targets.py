@@ -11,15 +11,13 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-import _dynatrace_client as client
-import _dynatrace_fields as fields
-import _dynatrace_notifications as notifications
-import _dynatrace_parsing as parsing
-import _dynatrace_problems as problems
-import _dynatrace_unpacking as unpacking
 import requests
-from _dynatrace_errors import ApiError, NotificationError, UnexpectedAnswer
-from _dynatrace_ledger_notices import _notice_from, _notice_text
+from _dynatrace.api import client, fields, parsing
+from _dynatrace.api import notification as notifications
+from _dynatrace.core import problem as problems
+from _dynatrace.core.errors import ApiError, NotificationError, UnexpectedAnswer
+from _dynatrace.store.notifications import _notice_from, _notice_text
+from _dynatrace.webhook import unpacking
 
 #: What a body may be, packed and unpacked.
 MIB = 2**20

@@ -9,14 +9,14 @@ import json
 import zlib
 from typing import Any
 
-import _dynatrace_parsing as parsing
 import pytest
-from _dynatrace_answers import _server_message
-from _dynatrace_client import Client
-from _dynatrace_errors import NotificationError, UnexpectedAnswer
-from _dynatrace_fields import MAX_KEYS, is_too_dense
-from _dynatrace_notifications import parse
-from _dynatrace_unpacking import unpacked
+from _dynatrace.api import parsing
+from _dynatrace.api.client import Client
+from _dynatrace.api.fields import MAX_KEYS, is_too_dense
+from _dynatrace.api.notification import parse
+from _dynatrace.api.response import _server_message
+from _dynatrace.core.errors import NotificationError, UnexpectedAnswer
+from _dynatrace.webhook.unpacking import unpacked
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -37,10 +37,14 @@ MINION = "web01"
 #: What is shortened in the copy, by module: an order's validity, how soon the bus is doubted and given up,
 #: and how often the job cache is read.
 SHORTER: Mapping[str, Mapping[str, float]] = {
-    "_dynatrace_orders": {"TAKE_S": 3.0, "TAKE_MARGIN_S": 0.5},
-    "_dynatrace_bus": {"FIRE_TIMEOUT_MS": 300, "RETRY_S": 0.3, "FAILURES_CRITICAL": 2},
-    "_dynatrace_echo": {"SILENCE_S": 1.0, "HANG_S": 3.0},
-    "_dynatrace_returns": {"RECONCILE_S": 3.0},
+    "_dynatrace.remediation.dispatch": {"TAKE_S": 3.0, "TAKE_MARGIN_S": 0.5},
+    "_dynatrace.master.outbox_relay": {
+        "FIRE_TIMEOUT_MS": 300,
+        "RETRY_S": 0.3,
+        "FAILURES_CRITICAL": 2,
+    },
+    "_dynatrace.master.delivery": {"SILENCE_S": 1.0, "HANG_S": 3.0},
+    "_dynatrace.remediation.job_tracker": {"RECONCILE_S": 3.0},
 }
 
 
@@ -58,7 +62,7 @@ def clone(directory: Path) -> Path:
         return REPO
     copy_shipped(directory)
     for module, constants in SHORTER.items():
-        path = directory / "_engines" / f"{module}.py"
+        path = directory / "_engines" / f"{module.replace('.', '/')}.py"
         text = path.read_text()
         for name, value in constants.items():
             text, count = re.subn(rf"^{name} = .*$", f"{name} = {value}", text, flags=re.MULTILINE)

@@ -47,7 +47,7 @@ print(json.dumps({
     "synced": synced,
     "served": served,
     "sources": found,
-    "siblings": {n: m.__file__ for n, m in sys.modules.items() if n.startswith("_dynatrace_")},
+    "package": {n: m.__file__ for n, m in sys.modules.items() if n.split(".")[0] == "_dynatrace"},
     "reaction": reactor.render_reaction(path, tag, event),
     "remedy": modules["cp.get_file_str"]("salt://dynatrace/remedy/apache2.sls"),
 }))
@@ -159,7 +159,7 @@ def expected(repository: Path) -> set[str]:
     return {MOUNTS[top] + rest for top, _, rest in split if rest and top in MOUNTS}
 
 
-def test_the_engine_loads_with_its_siblings_from_what_was_synced(
+def test_the_engine_loads_with_its_package_from_what_was_synced(
     installed: dict[str, Any], conf: Path
 ) -> None:
     """
@@ -168,9 +168,10 @@ def test_the_engine_loads_with_its_siblings_from_what_was_synced(
     extmods = conf.parents[1] / "var" / "cache" / "salt" / "master" / "extmods"
     assert installed["updated"] is True
     assert [kind for kind, path in installed["sources"].items() if not path] == []
-    siblings = {path.stem for path in (REPO / "_engines").glob("_dynatrace_*.py")}
-    assert siblings - set(installed["siblings"]) == set()
-    paths = [*installed["sources"].values(), *installed["siblings"].values()]
+    files = (REPO / "_engines").glob("_dynatrace/**/*.py")
+    names = {".".join(path.relative_to(REPO / "_engines").with_suffix("").parts) for path in files}
+    assert {name.removesuffix(".__init__") for name in names} == set(installed["package"])
+    paths = [*installed["sources"].values(), *installed["package"].values()]
     assert [path for path in paths if extmods not in Path(path).parents] == []
 
 

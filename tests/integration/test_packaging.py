@@ -200,10 +200,24 @@ def test_the_wheel_holds_every_shipped_file(wheel: Path, checkout: Path) -> None
     assert shipped - packed == set()
 
 
+def test_the_wheel_holds_every_module_of_the_engine(wheel: Path, checkout: Path) -> None:
+    """
+    A room that setup.cfg does not name is missing in it, and an editable installation would hide that.
+    """
+    packed = set(zipfile.ZipFile(wheel).namelist())
+    ours = {
+        f"salt_dynatrace/{path.relative_to(checkout / '_engines')}"
+        for path in (checkout / "_engines").rglob("*.py")
+    }
+
+    assert len(ours) > 50
+    assert ours - packed == set()
+
+
 def test_the_version_is_the_engines(wheel: Path, checkout: Path) -> None:
     """
     One line in the sources holds the version.
     """
-    line = (checkout / "_engines" / "_dynatrace_status.py").read_text()
+    line = (checkout / "_engines/_dynatrace/engine/health.py").read_text()
 
     assert f'VERSION = "{wheel.name.split("-")[1]}"' in line

@@ -11,7 +11,7 @@ import pytest
 from tests.unit.bounds import unbounded
 
 REPO = Path(__file__).parents[2]
-FILES = sorted([*REPO.glob("_engines/*.py"), *(REPO / "salt").rglob("*.py")])
+FILES = sorted([*(REPO / "_engines").rglob("*.py"), *(REPO / "salt").rglob("*.py")])
 
 _WORK = "a thread that waits for work"
 _MEMORY = "held only for a few steps in memory"
@@ -30,33 +30,37 @@ ALLOWED = {
     ("_engines/dynatrace.py", "_publish", "cmd_async"): (
         "bounded by the master's own `timeout`, in a thread that does nothing else"
     ),
-    ("_engines/_dynatrace_job_cache.py", "through.ask", "[full]"): (
+    ("_engines/_dynatrace/master/job_cache.py", "through.ask", "[full]"): (
         "the returner of the job cache, without which the master itself does nothing"
     ),
-    ("_engines/_dynatrace_assembly.py", "wait_for_ledger", "sleep"): (
+    ("_engines/_dynatrace/engine/wiring.py", "wait_for_ledger", "sleep"): (
         "until an earlier process of the engine is gone, which is said; two on one ledger act twice"
     ),
-    ("_engines/_dynatrace_budget.py", "", "with _lock"): _MEMORY,
-    ("_engines/_dynatrace_echo.py", "", "with _lock"): _MEMORY,
-    ("_engines/_dynatrace_hook.py", "", "with _changed"): _MEMORY,
-    ("_engines/_dynatrace_hook.py", "Hook.run", "wait"): _WORK,
-    ("_engines/_dynatrace_hook.py", "Hook.run", "sleep"): "the pause of that thread",
-    ("_engines/_dynatrace_intake.py", "", "with _lock"): _MEMORY,
-    ("_engines/_dynatrace_recorder.py", "", "with _changed"): _MEMORY,
-    ("_engines/_dynatrace_ledger_file.py", "", "with _lock"): (
+    ("_engines/_dynatrace/api/rate_limiter.py", "", "with _lock"): _MEMORY,
+    ("_engines/_dynatrace/master/delivery.py", "", "with _lock"): _MEMORY,
+    ("_engines/_dynatrace/webhook/salt_api_hook.py", "", "with _changed"): _MEMORY,
+    ("_engines/_dynatrace/webhook/salt_api_hook.py", "Hook.run", "wait"): _WORK,
+    (
+        "_engines/_dynatrace/webhook/salt_api_hook.py",
+        "Hook.run",
+        "sleep",
+    ): "the pause of that thread",
+    ("_engines/_dynatrace/remediation/problem_reader.py", "", "with _lock"): _MEMORY,
+    ("_engines/_dynatrace/webhook/recorder.py", "", "with _changed"): _MEMORY,
+    ("_engines/_dynatrace/store/database.py", "", "with _lock"): (
         "held over one transaction, which waits for no network and 10 s for another reader of the file"
     ),
-    ("_engines/_dynatrace_feedback.py", "Feedback.run", "wait"): _WORK,
-    ("_engines/_dynatrace_presence.py", "Presence.run", "get"): _WORK,
-    ("_engines/_dynatrace_presence.py", "Presence.run", "sleep"): "the pause of that thread",
-    ("_engines/_dynatrace_recall.py", "Recall.run", "get"): _WORK,
-    ("_engines/_dynatrace_recorder.py", "Recorder.run", "wait"): _WORK,
+    ("_engines/_dynatrace/remediation/feedback.py", "Feedback.run", "wait"): _WORK,
+    ("_engines/_dynatrace/master/ping.py", "Presence.run", "get"): _WORK,
+    ("_engines/_dynatrace/master/ping.py", "Presence.run", "sleep"): "the pause of that thread",
+    ("_engines/_dynatrace/master/recall.py", "Recall.run", "get"): _WORK,
+    ("_engines/_dynatrace/webhook/recorder.py", "Recorder.run", "wait"): _WORK,
     (
-        "_engines/_dynatrace_hearer.py",
+        "_engines/_dynatrace/master/subscriber.py",
         "Hearer.run",
         "sleep",
     ): "the pause of a thread that hears for ever",
-    ("_engines/_dynatrace_intake.py", "Intake._all", "map"): (
+    ("_engines/_dynatrace/remediation/problem_reader.py", "Intake._all", "map"): (
         "each read is a request with a deadline, and all together have the time of `Patience`"
     ),
     ("salt/_utils/_dynatrace_signature.py", "_verify_signature", "Popen"): (

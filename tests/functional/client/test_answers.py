@@ -16,12 +16,11 @@ from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
 
-import _dynatrace_answers
-import _dynatrace_transport
 import pytest
 import requests.adapters
-from _dynatrace_client import Client
-from _dynatrace_errors import ApiError, RateLimited, Unavailable, UnexpectedAnswer
+from _dynatrace.api import response, transport
+from _dynatrace.api.client import Client
+from _dynatrace.core.errors import ApiError, RateLimited, Unavailable, UnexpectedAnswer
 
 from tests.functional.client.servers import EMPTY_LIST, Authority, Behaviour, says, serving, tunnels
 
@@ -80,7 +79,7 @@ def test_the_whole_answer_has_a_time(
     """
     Each byte comes in time and the whole does not, in whatever part of the answer.
     """
-    monkeypatch.setattr(_dynatrace_transport, "ANSWER_DEADLINE_S", 0.4)
+    monkeypatch.setattr(transport, "ANSWER_DEADLINE_S", 0.4)
     with serving(TRICKLES[where], authority.server() if tls else None) as tenant:
         client = client_of(tenant.port, authority if tls else None)
         begin = time.monotonic()
@@ -96,7 +95,7 @@ def test_an_answer_of_a_proxy_has_a_time(
     """
     The tunnel is part of the request.
     """
-    monkeypatch.setattr(_dynatrace_transport, "ANSWER_DEADLINE_S", 0.4)
+    monkeypatch.setattr(transport, "ANSWER_DEADLINE_S", 0.4)
     with serving(trickles(b"HTTP/1.1 200 " + b"O" * 10_000)) as proxy:
         client = Client("https://t.example.com", TOKEN, proxy=f"http://127.0.0.1:{proxy.port}")
         begin = time.monotonic()
@@ -130,7 +129,7 @@ def test_an_answer_through_socks_has_a_time(socks: None, monkeypatch: pytest.Mon
     """
     Its connections are of other classes.
     """
-    monkeypatch.setattr(_dynatrace_transport, "ANSWER_DEADLINE_S", 0.4)
+    monkeypatch.setattr(transport, "ANSWER_DEADLINE_S", 0.4)
     with serving(TRICKLES["body"]) as proxy:
         client = Client("http://127.0.0.1:9", TOKEN, proxy=f"socks5://127.0.0.1:{proxy.port}")
         begin = time.monotonic()
@@ -145,7 +144,7 @@ def test_a_tenant_that_says_nothing_is_given_up(
     """
     The read timeout holds in every request on a connection, through a proxy too.
     """
-    monkeypatch.setattr(_dynatrace_transport, "READ_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(transport, "READ_TIMEOUT_S", 0.3)
     silence = serving(lambda *_: time.sleep(3), authority.server())
     with silence as tenant, serving(tunnels()) as proxy:
         url, address = f"https://127.0.0.1:{tenant.port}", f"http://127.0.0.1:{proxy.port}"
@@ -161,8 +160,8 @@ def test_a_handshake_that_does_not_come_is_given_up(
     """
     Who listens and says nothing has no connection with us.
     """
-    monkeypatch.setattr(_dynatrace_transport, "CONNECT_TIMEOUT_S", 0.3)
-    monkeypatch.setattr(_dynatrace_transport, "READ_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(transport, "CONNECT_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(transport, "READ_TIMEOUT_S", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         client = client_of(silent.getsockname()[1], authority)
         begin = time.monotonic()
@@ -219,8 +218,8 @@ def test_a_bomb_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
             return bool(self._real.eof)
 
     real = zlib.decompressobj
-    monkeypatch.setattr(_dynatrace_answers.zlib, "decompressobj", lambda bits: Counting(real(bits)))
-    monkeypatch.setattr(_dynatrace_answers, "MAX_ANSWER_BYTES", 2**20)
+    monkeypatch.setattr(response.zlib, "decompressobj", lambda bits: Counting(real(bits)))
+    monkeypatch.setattr(response, "MAX_ANSWER_BYTES", 2**20)
     packer = zlib.compressobj(9, zlib.DEFLATED, 31)
     zeros = b"\0" * 2**20
     bomb = b"".join(packer.compress(zeros) for _ in range(200)) + packer.flush()
@@ -268,7 +267,7 @@ def test_an_endless_answer_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     As fast as the wire is: the size ends it long before the time.
     """
-    monkeypatch.setattr(_dynatrace_answers, "MAX_ANSWER_BYTES", 2**20)
+    monkeypatch.setattr(response, "MAX_ANSWER_BYTES", 2**20)
 
     def endless(connection: socket.socket, _: str) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
@@ -371,7 +370,7 @@ def test_a_walk_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None
     """
     By the number of its pages; what came until then is no list.
     """
-    monkeypatch.setattr(_dynatrace_transport, "MAX_PAGES", 5)
+    monkeypatch.setattr(transport, "MAX_PAGES", 5)
     with (
         serving(endless_pages()) as tenant,
         pytest.raises(UnexpectedAnswer, match="more than 5 pages"),
@@ -384,7 +383,7 @@ def test_a_walk_has_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     Each page comes in time, and the whole does not: the loop has more to do.
     """
-    monkeypatch.setattr(_dynatrace_transport, "WALK_DEADLINE_S", 0.3)
+    monkeypatch.setattr(transport, "WALK_DEADLINE_S", 0.3)
     with (
         serving(endless_pages(0.1)) as tenant,
         pytest.raises(Unavailable, match=r"not all pages came within 0\.3 s"),

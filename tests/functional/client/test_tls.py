@@ -8,9 +8,9 @@ import ssl
 from pathlib import Path
 
 import pytest
-from _dynatrace_client import Client
-from _dynatrace_errors import Unavailable
-from _dynatrace_transport import NotSent
+from _dynatrace.api.client import Client
+from _dynatrace.api.transport import NotSent
+from _dynatrace.core.errors import Unavailable
 
 from tests.functional.client.servers import Authority, says, serving
 

@@ -9,11 +9,10 @@ import logging
 from pathlib import Path
 from typing import Any
 
-import _dynatrace_client
-import _dynatrace_transport
 import pytest
-from _dynatrace_client import Client, api_base
-from _dynatrace_errors import ApiError, AuthError, Unavailable, UnexpectedAnswer
+from _dynatrace.api import client, transport
+from _dynatrace.api.client import Client, api_base
+from _dynatrace.core.errors import ApiError, AuthError, Unavailable, UnexpectedAnswer
 
 from tests.functional.client.servers import Authority, says, serving, tunnels
 from tests.tenant import Tenant
@@ -388,6 +387,6 @@ def test_modules_of_the_client_do_not_log() -> None:
     """
     Who raises does not log: the loop says it once, and there is no other place to watch for secrets.
     """
-    for module in (_dynatrace_client, _dynatrace_transport):
+    for module in (client, transport):
         assert not hasattr(module, "log")
         assert not hasattr(module, "logging")

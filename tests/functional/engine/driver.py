@@ -20,25 +20,24 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import _dynatrace_attempts as attempts_
-import _dynatrace_bus as bus
-import _dynatrace_client as client_
-import _dynatrace_commands as commands_
-import _dynatrace_config as configuration
-import _dynatrace_episodes as episodes_
-import _dynatrace_feedback as feedback_
-import _dynatrace_intake as intake_
-import _dynatrace_jobs as jobs_
-import _dynatrace_ledger as ledger_
-import _dynatrace_listener as listener_
-import _dynatrace_loop as loop_
-import _dynatrace_minions as minions_
-import _dynatrace_orders as orders_
-import _dynatrace_policy as policy_
-import _dynatrace_recorder as recorder_
-import _dynatrace_status as status_
-import _dynatrace_web as web_
-from _dynatrace_parts import Parts
+from _dynatrace.api import client as client_
+from _dynatrace.config import config as configuration
+from _dynatrace.engine import commands as commands_
+from _dynatrace.engine import health as status_
+from _dynatrace.engine import reconciler as loop_
+from _dynatrace.engine.parts import Parts
+from _dynatrace.master import jobs as jobs_
+from _dynatrace.master import minions as minions_
+from _dynatrace.master import outbox_relay as bus
+from _dynatrace.remediation import dispatch as orders_
+from _dynatrace.remediation import episodes as episodes_
+from _dynatrace.remediation import feedback as feedback_
+from _dynatrace.remediation import problem_reader as intake_
+from _dynatrace.remediation import scheduler as attempts_
+from _dynatrace.store import ledger as ledger_
+from _dynatrace.webhook import listener as listener_
+from _dynatrace.webhook import recorder as recorder_
+from _dynatrace.webhook import web as web_
 
 KEY = b"0" * 64
 TICK_S = 0.03
@@ -134,7 +133,7 @@ class FileJobs:
 
 def build(given: Mapping[str, Any]) -> None:
     """
-    Put the engine together as `_dynatrace_assembly.py` does, start its threads, and run it for ever.
+    Put the engine together as `engine/wiring.py` does, start its threads, and run it for ever.
     """
     home, clock = Path(given["home"]), Clock(given["epoch"], given["scale"])
     for module in (bus, recorder_, status_):
@@ -143,7 +142,7 @@ def build(given: Mapping[str, Any]) -> None:
     ledger = ledger_.Ledger(home / "ledger.db")
     client = MortalClient(config.get("environment_url"), config.get("api_token"))
     client.home = home
-    policy = policy_.Policy.from_config(config)
+    policy = config.policy
     index = minions_.Minions(lambda: list(given["minions"]), given["minions"].get, clock.time)
     entities = intake_.Entities(client, clock.time)
     intake = intake_.Intake("test", ledger, client)

@@ -11,8 +11,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from _dynatrace_commands import pages
-from _dynatrace_envelope import MAX_EVENT_BYTES, sign
+from _dynatrace.engine.commands import pages
+from _dynatrace.master.envelope import MAX_EVENT_BYTES, sign
 
 from tests.functional.engine.conftest import Scene
 from tests.functional.engine.world import BAD, KEY, World

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from _dynatrace_commands import _seconds
-from _dynatrace_comments import marker
+from _dynatrace.engine.commands import _seconds
+from _dynatrace.remediation.comments import marker
 
 from tests.functional.engine.conftest import Scene
 from tests.functional.engine.driver import Clock

@@ -8,11 +8,11 @@ import logging
 import os
 import sqlite3
 
-import _dynatrace_assembly as assembly
 import pytest
-from _dynatrace_config import load
-from _dynatrace_errors import LedgerDamaged, LedgerError, LedgerInUse
-from _dynatrace_ledger import Ledger
+from _dynatrace.config.config import load
+from _dynatrace.core.errors import LedgerDamaged, LedgerError, LedgerInUse
+from _dynatrace.engine import wiring as assembly
+from _dynatrace.store.ledger import Ledger
 
 from tests.functional.engine.conftest import Scene
 from tests.functional.engine.world import GOOD, World

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from _dynatrace_hook import Hook
+from _dynatrace.webhook.salt_api_hook import Hook
 
 from tests.functional.engine.conftest import Scene
 from tests.functional.engine.world import BAD, GOOD, World, down

@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import _dynatrace_notifications as notifications
 import pytest
-from _dynatrace_config import load
-from _dynatrace_hook import Hook
+from _dynatrace.api import notification as notifications
+from _dynatrace.config.config import load
+from _dynatrace.webhook.salt_api_hook import Hook
 
 from tests.functional.engine.conftest import Scene
 from tests.functional.engine.world import World

@@ -15,8 +15,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from _dynatrace_commands import _seconds
-from _dynatrace_policy import Reason
+from _dynatrace.core.policy import Reason
+from _dynatrace.engine.commands import _seconds
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule

@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 import pytest
-from _dynatrace_errors import LedgerError
+from _dynatrace.core.errors import LedgerError
 
 from tests.functional.engine.conftest import Scene
 from tests.functional.engine.world import BAD, GOOD, World

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
-from _dynatrace_errors import LedgerError
-from _dynatrace_ledger import Ledger
-from _dynatrace_reports import Reports
+from _dynatrace.core.errors import LedgerError
+from _dynatrace.remediation.reports import Reports
+from _dynatrace.store.ledger import Ledger
 
 from tests.functional.engine.conftest import Scene
 from tests.functional.engine.world import BAD, GOOD, World

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from itertools import count, islice
 
 import pytest
-from _dynatrace_budget import Budget
-from _dynatrace_hook import WAITING, Hook
-from _dynatrace_notifications import Notice
+from _dynatrace.api.notification import Notice
+from _dynatrace.api.rate_limiter import Budget
+from _dynatrace.webhook.salt_api_hook import WAITING, Hook
 
 from tests.functional.engine.conftest import Scene
 from tests.functional.engine.world import BAD, World

@@ -11,7 +11,7 @@ import time
 from typing import Any
 
 import pytest
-from _dynatrace_commands import _seconds
+from _dynatrace.engine.commands import _seconds
 
 from tests.functional.engine.conftest import Scene
 from tests.functional.engine.world import GOOD, World

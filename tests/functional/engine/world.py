@@ -12,30 +12,29 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import _dynatrace_attempts as attempts_
-import _dynatrace_bus as bus
-import _dynatrace_client as client_
-import _dynatrace_commands as commands_
-import _dynatrace_config as configuration
-import _dynatrace_episodes as episodes_
-import _dynatrace_feedback as feedback_
-import _dynatrace_hearer as hearer_
-import _dynatrace_intake as intake_
-import _dynatrace_job_cache as job_cache
-import _dynatrace_jobs as jobs_
-import _dynatrace_ledger as ledger_
-import _dynatrace_loop as loop_
-import _dynatrace_minions as minions_
-import _dynatrace_notifications as notifications
-import _dynatrace_orders as orders_
-import _dynatrace_policy as policy_
-import _dynatrace_presence as presence_
-import _dynatrace_recall as recall_
-import _dynatrace_reports as reports_
-import _dynatrace_status as status_
-from _dynatrace_errors import JobCacheError
-from _dynatrace_ledger import Attempt, Memory
-from _dynatrace_parts import Parts
+from _dynatrace.api import client as client_
+from _dynatrace.api import notification as notifications
+from _dynatrace.config import config as configuration
+from _dynatrace.core.errors import JobCacheError
+from _dynatrace.engine import commands as commands_
+from _dynatrace.engine import health as status_
+from _dynatrace.engine import reconciler as loop_
+from _dynatrace.engine.parts import Parts
+from _dynatrace.master import job_cache
+from _dynatrace.master import jobs as jobs_
+from _dynatrace.master import minions as minions_
+from _dynatrace.master import outbox_relay as bus
+from _dynatrace.master import ping as presence_
+from _dynatrace.master import recall as recall_
+from _dynatrace.master import subscriber as hearer_
+from _dynatrace.remediation import dispatch as orders_
+from _dynatrace.remediation import episodes as episodes_
+from _dynatrace.remediation import feedback as feedback_
+from _dynatrace.remediation import problem_reader as intake_
+from _dynatrace.remediation import reports as reports_
+from _dynatrace.remediation import scheduler as attempts_
+from _dynatrace.store import ledger as ledger_
+from _dynatrace.store.ledger import Attempt, Memory
 
 from tests.tenant import Tenant
 
@@ -204,7 +203,7 @@ class World:
         config = configuration.load(self.given)
         self.ledger = ledger_.Ledger(self.directory / "ledger.db")
         client = self._client(config)
-        policy = policy_.Policy.from_config(config)
+        policy = config.policy
         self.index = minions_.Minions(
             lambda: list(self.minions), self.minions.get, lambda: self.now
         )

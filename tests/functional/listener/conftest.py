@@ -13,14 +13,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import _dynatrace_config as configuration
 import pytest
-from _dynatrace_ledger import Ledger
-from _dynatrace_listener import Listener
-from _dynatrace_notifications import Notice
-from _dynatrace_recorder import Recorder
-from _dynatrace_status import Probe, Status
-from _dynatrace_web import Health
+from _dynatrace.api.notification import Notice
+from _dynatrace.config import config as configuration
+from _dynatrace.engine.health import Probe, Status
+from _dynatrace.store.ledger import Ledger
+from _dynatrace.webhook.listener import Listener
+from _dynatrace.webhook.recorder import Recorder
+from _dynatrace.webhook.web import Health
 
 from tests.harness.ports import free_ports
 from tests.unit.engine.bodies import recommended

@@ -11,7 +11,7 @@ from typing import Any
 
 import dynatrace as engine
 import pytest
-from _dynatrace_config import load
+from _dynatrace.config.config import load
 
 from tests.functional.client.servers import Authority, says, serving
 from tests.functional.listener.conftest import PASSWORD, TOKEN, USER, Served, until

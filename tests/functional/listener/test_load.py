@@ -21,10 +21,10 @@ import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import _dynatrace_connections as connections_
-import _dynatrace_listener as listener_
 import psutil
 import pytest
+from _dynatrace.webhook import connections as connections_
+from _dynatrace.webhook import listener as listener_
 
 from tests.functional.client.servers import Authority
 from tests.functional.listener.conftest import (

@@ -8,10 +8,10 @@ import json
 import re
 from typing import Any
 
-import _dynatrace_checks as checks
-import _dynatrace_config as configuration
 import pytest
 import yaml
+from _dynatrace.config import config as configuration
+from _dynatrace.config import validator as checks
 
 from tests.unit.docs.pages import PAGES, REPO, blocks, rows
 

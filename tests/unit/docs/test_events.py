@@ -9,13 +9,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import _dynatrace_envelope as envelope
-import _dynatrace_events as events
-import _dynatrace_policy as policy
-import _dynatrace_status as status
-from _dynatrace_ledger import Ledger
-from _dynatrace_problems import Entity, Problem
-from _dynatrace_targets import Resolution, Target, Unmatched
+from _dynatrace.core import policy
+from _dynatrace.core.problem import Entity, Problem
+from _dynatrace.core.resolution import Resolution, Target, Unmatched
+from _dynatrace.engine import health as status
+from _dynatrace.master import envelope
+from _dynatrace.master import event as events
+from _dynatrace.store.ledger import Ledger
 
 from tests.unit.docs.pages import REPO, rows, section
 
@@ -99,8 +99,8 @@ def announced(tree: ast.AST) -> Iterator[str]:
 def test_every_kind_of_event_the_engine_announces_is_documented() -> None:
     """A new word in a tag needs a row that says when it comes, and a row needs the word."""
     modules = [
-        REPO / "_engines" / f"_dynatrace_{name}.py"
-        for name in ("attempts", "announcements", "episodes", "outcomes")
+        REPO / "_engines/_dynatrace/remediation" / f"{name}.py"
+        for name in ("scheduler", "announcements", "episodes", "outcomes")
     ]
     words = {word for module in modules for word in announced(ast.parse(module.read_text()))}
     table = section(PAGE, "Events")

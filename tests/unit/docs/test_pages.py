@@ -66,11 +66,12 @@ def test_a_sentence_is_a_line(page: Path) -> None:
     assert not re.findall(r"^.*[a-z)]\. [A-Z].*$", text, re.MULTILINE)
 
 
-def test_each_module_of_the_engine_has_a_line() -> None:
+def test_each_room_of_the_engine_has_a_line() -> None:
     """Who looks for where something is finds it in CONTRIBUTING.md."""
     listed = prose(REPO / "CONTRIBUTING.md")
-    for module in (REPO / "_engines").glob("*dynatrace*.py"):
-        assert f"| `_engines/{module.name}` |" in listed
+    rooms = {path.parent.name for path in (REPO / "_engines").glob("_dynatrace/*/__init__.py")}
+    assert "core" in rooms
+    assert [room for room in rooms if f"| `_engines/_dynatrace/{room}/` |" not in listed] == []
 
 
 def test_the_readme_begins_with_commands_that_exist() -> None:

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from _dynatrace_problems import Entity, Evidence, Problem
-from _dynatrace_targets import Target
+from _dynatrace.core.problem import Entity, Evidence, Problem
+from _dynatrace.core.resolution import Target
 
 PID = "7000000000000000001_1721545199999V2"
 MINUS_PID = "-7000000000000000002_1721545199999V2"

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from _dynatrace_client import Client
-from _dynatrace_ledger import Ledger
+from _dynatrace.api.client import Client
+from _dynatrace.store.ledger import Ledger
 
 from tests.tenant import Tenant
 

@@ -11,13 +11,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import _dynatrace_bus as bus
-import _dynatrace_echo as echo_
-import _dynatrace_hearer as hearer_
 import pytest
-from _dynatrace_errors import LedgerError
-from _dynatrace_events import PROBE_TAG
-from _dynatrace_ledger import Attempt, Ledger
+from _dynatrace.core.errors import LedgerError
+from _dynatrace.master import delivery as echo_
+from _dynatrace.master import outbox_relay as bus
+from _dynatrace.master import subscriber as hearer_
+from _dynatrace.master.event import PROBE_TAG
+from _dynatrace.store.ledger import Attempt, Ledger
 
 KEY = b"0" * 64
 

@@ -13,12 +13,11 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-import _dynatrace_answers
-import _dynatrace_transport
 import pytest
-from _dynatrace_answers import retry_after
-from _dynatrace_client import Client, api_base
-from _dynatrace_errors import (
+from _dynatrace.api import response, transport
+from _dynatrace.api.client import Client, api_base
+from _dynatrace.api.response import retry_after
+from _dynatrace.core.errors import (
     ApiError,
     AuthError,
     NotFound,
@@ -470,7 +469,7 @@ def test_a_slow_answer_times_out(
     """
     Nothing waits for ever.
     """
-    monkeypatch.setattr(_dynatrace_transport, "READ_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(transport, "READ_TIMEOUT_S", 0.1)
     tenant.fault("slow", delay=1.0)
     with pytest.raises(Unavailable, match=r"GET /problems: no answer within 0\.1 s"):
         client.list_open()
@@ -499,7 +498,7 @@ def test_an_answer_that_trickles_is_given_up(head: bytes, monkeypatch: pytest.Mo
     """
     Each byte comes in time, the whole does not.
     """
-    monkeypatch.setattr(_dynatrace_transport, "ANSWER_DEADLINE_S", 0.3)
+    monkeypatch.setattr(transport, "ANSWER_DEADLINE_S", 0.3)
     begin = time.monotonic()
     with (
         raw_server(trickles(head)) as url,
@@ -515,7 +514,7 @@ def test_an_endless_answer_is_given_up(
     """
     The simulated one trickles white space.
     """
-    monkeypatch.setattr(_dynatrace_transport, "ANSWER_DEADLINE_S", 0.2)
+    monkeypatch.setattr(transport, "ANSWER_DEADLINE_S", 0.2)
     tenant.fault("endless_body", seconds=30.0)
     with pytest.raises(Unavailable, match="not complete"):
         client.list_open()
@@ -525,7 +524,7 @@ def test_an_answer_that_is_too_large_is_given_up(monkeypatch: pytest.MonkeyPatch
     """
     The engine's memory is not the tenant's to fill.
     """
-    monkeypatch.setattr(_dynatrace_answers, "MAX_ANSWER_BYTES", 2**20)
+    monkeypatch.setattr(response, "MAX_ANSWER_BYTES", 2**20)
     with (
         raw_server(says(b"200 OK", b" " * 2**21)) as url,
         pytest.raises(UnexpectedAnswer, match="larger than 1 MiB"),

@@ -8,9 +8,9 @@ import threading
 from dataclasses import dataclass, field
 
 import pytest
-from _dynatrace_budget import PATIENCE_S, WINDOW_S, Budget, Kind
-from _dynatrace_client import Client
-from _dynatrace_errors import RateLimited
+from _dynatrace.api.client import Client
+from _dynatrace.api.rate_limiter import PATIENCE_S, WINDOW_S, Budget, Kind
+from _dynatrace.core.errors import RateLimited
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

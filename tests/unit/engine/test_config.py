@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from _dynatrace_checks import FILE, is_loopback
-from _dynatrace_config import Config, load, validate
-from _dynatrace_errors import ConfigError
-from _dynatrace_options import OPTIONS
+from _dynatrace.config.config import Config, load, validate
+from _dynatrace.config.options import OPTIONS
+from _dynatrace.config.validator import FILE, is_loopback
+from _dynatrace.core.errors import ConfigError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from _dynatrace_entries import entries, misplaced
+from _dynatrace.config.entries import entries, misplaced
 
 GOOD = {"environment_url": "https://abc12345.live.dynatrace.com", "api_token": "x"}
 BELOW = "in `engines` must stand below `- dynatrace:`"

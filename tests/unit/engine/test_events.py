@@ -15,11 +15,11 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from _dynatrace_envelope import MAX_EVENT_BYTES, canonical, clean, iso, shrink, sign
-from _dynatrace_events import attempt_id, carried, complete, describe, job_id, tag
-from _dynatrace_policy import Reason, Verdict
-from _dynatrace_problems import Entity, Process
-from _dynatrace_targets import Resolution, Target, Unmatched
+from _dynatrace.core.policy import Reason, Verdict
+from _dynatrace.core.problem import Entity, Process
+from _dynatrace.core.resolution import Resolution, Target, Unmatched
+from _dynatrace.master.envelope import MAX_EVENT_BYTES, canonical, clean, iso, shrink, sign
+from _dynatrace.master.event import attempt_id, carried, complete, describe, job_id, tag
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

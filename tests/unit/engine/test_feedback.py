@@ -7,21 +7,21 @@ from __future__ import annotations
 import logging
 import time
 
-import _dynatrace_problems as problems
 import pytest
-from _dynatrace_client import Client
-from _dynatrace_comments import (
+from _dynatrace.api.client import Client
+from _dynatrace.core import problem as problems
+from _dynatrace.core.errors import LedgerError
+from _dynatrace.core.policy import Policy
+from _dynatrace.core.resolution import Resolution, Target
+from _dynatrace.remediation.comments import (
     CONTEXT,
     attempt_comment,
     dispute,
     escalation_comment,
     marker,
 )
-from _dynatrace_errors import LedgerError
-from _dynatrace_feedback import DOUBT_WAIT_S, Feedback
-from _dynatrace_ledger import Action, Attempt, Episode, Ledger
-from _dynatrace_policy import Policy
-from _dynatrace_targets import Resolution, Target
+from _dynatrace.remediation.feedback import DOUBT_WAIT_S, Feedback
+from _dynatrace.store.ledger import Action, Attempt, Episode, Ledger
 
 from tests.tenant import Problem, Tenant
 from tests.unit.engine.bodies import PID, PROCESS, problem

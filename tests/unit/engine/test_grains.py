@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import _dynatrace_errors as errors
 import dynatrace as engine
 import pytest
 import salt.cache
 import salt.config
+from _dynatrace.core import errors
 
 GRAINS = {"dynatrace": {"host_id": "HOST-0000000000000001"}, "nodename": "web01"}
 NOBODY = 65534

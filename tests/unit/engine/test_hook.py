@@ -11,14 +11,14 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-import _dynatrace_assembly as assembly
-import _dynatrace_echo as echo_
-import _dynatrace_minions as minions_
 import pytest
-from _dynatrace_config import load
-from _dynatrace_hook import BODIES, NAMES, WAITING, Hook
-from _dynatrace_ledger import Ledger
-from _dynatrace_notifications import Notice
+from _dynatrace.api.notification import Notice
+from _dynatrace.config.config import load
+from _dynatrace.engine import wiring as assembly
+from _dynatrace.master import delivery as echo_
+from _dynatrace.master import minions as minions_
+from _dynatrace.store.ledger import Ledger
+from _dynatrace.webhook.salt_api_hook import BODIES, NAMES, WAITING, Hook
 
 from tests.unit.engine.bodies import PID, recommended
 
@@ -152,7 +152,7 @@ def test_so_many_bodies_are_read_in_a_while(heard: Heard, monkeypatch: pytest.Mo
         read.append(data)
         return Notice(problem_id=PID)
 
-    monkeypatch.setattr("_dynatrace_hook.parse_data", counted)
+    monkeypatch.setattr("_dynatrace.webhook.salt_api_hook.parse_data", counted)
     for _ in range(3):
         heard.hear(*range(1000))
         heard.hook.take_in()

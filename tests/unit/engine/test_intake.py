@@ -9,10 +9,15 @@ import threading
 from dataclasses import replace
 
 import pytest
-from _dynatrace_budget import Budget, Kind
-from _dynatrace_client import Client, Listing
-from _dynatrace_errors import AuthError, NotFound, RateLimited, Unavailable, UnexpectedAnswer
-from _dynatrace_intake import (
+from _dynatrace.api.client import Client, Listing
+from _dynatrace.api.notification import Notice
+from _dynatrace.api.rate_limiter import Budget, Kind
+from _dynatrace.api.read_budget import LOOK_S, Patience
+from _dynatrace.core.errors import AuthError, NotFound, RateLimited, Unavailable, UnexpectedAnswer
+from _dynatrace.core.problem import Problem as Known
+from _dynatrace.core.resolution import Resolution
+from _dynatrace.remediation.notified import ENDING_TRIES, NAMES_A_LOOK, NOTICE_TRIES, NOTIFIED_S
+from _dynatrace.remediation.problem_reader import (
     ENTITY_CACHE_S,
     PARALLEL_READS,
     Entities,
@@ -20,12 +25,7 @@ from _dynatrace_intake import (
     digest,
     problem_key,
 )
-from _dynatrace_ledger import Episode, Ledger
-from _dynatrace_notifications import Notice
-from _dynatrace_notified import ENDING_TRIES, NAMES_A_LOOK, NOTICE_TRIES, NOTIFIED_S
-from _dynatrace_patience import LOOK_S, Patience
-from _dynatrace_problems import Problem as Known
-from _dynatrace_targets import Resolution
+from _dynatrace.store.ledger import Episode, Ledger
 
 from tests.tenant import Problem, Tenant
 from tests.unit.engine.bodies import PID, PROCESS, evidence, problem

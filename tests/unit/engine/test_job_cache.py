@@ -8,10 +8,10 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-import _dynatrace_job_cache as job_cache
 import pytest
-from _dynatrace_errors import JobCacheError
-from _dynatrace_outage import Outage
+from _dynatrace.core.errors import JobCacheError
+from _dynatrace.core.log_once import Outage
+from _dynatrace.master import job_cache
 
 JID = "20240721065959123456"
 

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from _dynatrace_episodes import Episodes
-from _dynatrace_errors import LedgerError
-from _dynatrace_ledger import KEEP_S, SCHEMA_VERSION, Attempt, Episode, Ledger
-from _dynatrace_notifications import Notice
-from _dynatrace_policy import Past
-from _dynatrace_targets import Resolution, Unmatched
+from _dynatrace.api.notification import Notice
+from _dynatrace.core.errors import LedgerError
+from _dynatrace.core.policy import Past
+from _dynatrace.core.resolution import Resolution, Unmatched
+from _dynatrace.remediation.episodes import Episodes
+from _dynatrace.store.ledger import KEEP_S, SCHEMA_VERSION, Attempt, Episode, Ledger
 
 from tests.unit.engine.bodies import DISPLAY_ID, HOST, PID, PROCESS, problem, target
 
@@ -68,8 +68,10 @@ def run(code: str, *arguments: str, **options: Any) -> subprocess.Popen[str]:
     """
     Start a process of its own that knows the ledger.
     """
-    head = f"import sys; sys.path.insert(0, {str(ENGINES)!r}); from _dynatrace_ledger import *\n"
-    head += "from _dynatrace_errors import *\nfrom _dynatrace_notifications import Notice\n"
+    head = (
+        f"import sys; sys.path.insert(0, {str(ENGINES)!r}); from _dynatrace.store.ledger import *\n"
+    )
+    head += "from _dynatrace.core.errors import *\nfrom _dynatrace.api.notification import Notice\n"
     command = [sys.executable, "-c", head + code, *arguments]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **options)
 

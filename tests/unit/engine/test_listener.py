@@ -21,14 +21,14 @@ from typing import Any
 
 import pytest
 import tornado.web
-from _dynatrace_config import load
-from _dynatrace_errors import LedgerError
-from _dynatrace_ledger import Ledger
-from _dynatrace_listener import Listener
-from _dynatrace_notifications import Notice
-from _dynatrace_recorder import Recorder
-from _dynatrace_status import Probe, Status
-from _dynatrace_web import Credentials, Health
+from _dynatrace.api.notification import Notice
+from _dynatrace.config.config import load
+from _dynatrace.core.errors import LedgerError
+from _dynatrace.engine.health import Probe, Status
+from _dynatrace.store.ledger import Ledger
+from _dynatrace.webhook.listener import Listener
+from _dynatrace.webhook.recorder import Recorder
+from _dynatrace.webhook.web import Credentials, Health
 
 from tests.unit.engine.bodies import DISPLAY_ID, PID, probe, recommended
 

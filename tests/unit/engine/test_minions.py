@@ -7,9 +7,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from _dynatrace_minions import RESCAN_S, Match, Minions
-from _dynatrace_problems import EntityDetail
-from _dynatrace_roster import REREADS
+from _dynatrace.core.identity import Match
+from _dynatrace.core.problem import EntityDetail
+from _dynatrace.master.minion_index import REREADS
+from _dynatrace.master.minions import RESCAN_S, Minions
 
 from tests.unit.engine.bodies import HOST, OTHER_HOST
 

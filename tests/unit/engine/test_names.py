@@ -7,8 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from _dynatrace_identity import is_default
-from _dynatrace_minions import Match
+from _dynatrace.core.identity import Match, is_default
 
 from tests.unit.engine.test_minions import OPAQUE, detail, found
 

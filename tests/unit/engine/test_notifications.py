@@ -9,8 +9,8 @@ import time
 from typing import Any
 
 import pytest
-from _dynatrace_errors import NotificationError
-from _dynatrace_notifications import TEST_TITLE, Notice, parse, parse_data
+from _dynatrace.api.notification import TEST_TITLE, Notice, parse, parse_data
+from _dynatrace.core.errors import NotificationError
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import logging
 
 import pytest
-from _dynatrace_outage import Outage, Seldom
+from _dynatrace.core.log_once import Outage, Seldom
 
 log = logging.getLogger(__name__)
 

@@ -8,10 +8,10 @@ import math
 from typing import Any
 
 import pytest
-from _dynatrace_config import load
-from _dynatrace_ledger import END_STATES
-from _dynatrace_policy import BACKOFF_CAP_S, Past, Policy, Reason, Situation, Verdict, decide
-from _dynatrace_problems import Process
+from _dynatrace.config.config import load
+from _dynatrace.core.policy import BACKOFF_CAP_S, Past, Policy, Reason, Situation, Verdict, decide
+from _dynatrace.core.problem import Process
+from _dynatrace.store.ledger import END_STATES
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -369,9 +369,9 @@ def test_the_policy_follows_the_configuration() -> None:
         "max_minions": "5%",
         "hold_in_maintenance": False,
     }
-    policy = Policy.from_config(load({"webhook": {"token": "x"}, "policy": rules}))
+    policy = load({"webhook": {"token": "x"}, "policy": rules}).policy
     assert policy == Policy(True, ("name",), ("web*",), ("db*",), 1, 2, 3, 4, "5%", False)
-    assert Policy.from_config(load({"webhook": {"token": "x"}})) == Policy()
+    assert load({"webhook": {"token": "x"}}).policy == Policy()
 
 
 ATTEMPTS = st.lists(

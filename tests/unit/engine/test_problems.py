@@ -8,9 +8,9 @@ import json
 from typing import Any
 
 import pytest
-from _dynatrace_errors import UnexpectedAnswer
-from _dynatrace_parsing import parse_entity, parse_problem, parse_problem_v1
-from _dynatrace_problems import DISPLAY_ID, PROBLEM_ID, Entity, Problem, is_entity_id
+from _dynatrace.api.parsing import parse_entity, parse_problem, parse_problem_v1
+from _dynatrace.core.errors import UnexpectedAnswer
+from _dynatrace.core.problem import DISPLAY_ID, PROBLEM_ID, Entity, Problem, is_entity_id
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

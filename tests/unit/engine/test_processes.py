@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from _dynatrace_parsing import parse_entity, parse_problem
-from _dynatrace_problems import Process
-from _dynatrace_processes import MAX_PATH_CHARS, parse_units
+from _dynatrace.api.parsing import parse_entity, parse_problem
+from _dynatrace.api.processes import MAX_PATH_CHARS, parse_units
+from _dynatrace.core.problem import Process
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import _dynatrace_recall as recall_
 import pytest
-from _dynatrace_errors import JobCacheError
-from _dynatrace_jobs import Jobs, judge
-from _dynatrace_ledger import Attempt
+from _dynatrace.core.errors import JobCacheError
+from _dynatrace.master import recall as recall_
+from _dynatrace.master.jobs import Jobs, judge
+from _dynatrace.store.ledger import Attempt
 
 from tests.unit.minion.loading import load, utils
 

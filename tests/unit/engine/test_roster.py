@@ -8,8 +8,9 @@ import logging
 from typing import Any
 
 import pytest
-from _dynatrace_minions import RESCAN_S, Match
-from _dynatrace_roster import NO_GRAINS, PATIENCE_S, RELIST_S
+from _dynatrace.core.identity import Match
+from _dynatrace.master.minion_index import NO_GRAINS, PATIENCE_S, RELIST_S
+from _dynatrace.master.minions import RESCAN_S
 
 from tests.unit.engine.bodies import HOST, OTHER_HOST
 from tests.unit.engine.test_minions import Master, detail

@@ -13,12 +13,22 @@ import pytest
 
 ENGINES = Path(__file__).parents[3] / "_engines"
 ENGINE = ENGINES / "dynatrace.py"
-SIBLINGS = sorted(ENGINES.glob("_dynatrace_*.py"))
-NAMES = {path.stem for path in SIBLINGS}
+PACKAGE = ENGINES / "_dynatrace"
+FILES = sorted(PACKAGE.rglob("*.py"))
+MODULES = [path for path in FILES if path.name != "__init__.py"]
+#: The rooms, lower first: each imports only from itself and from those before it.
+ROOMS = ["core", "config", "api", "store", "master", "remediation", "webhook", "engine"]
 LONGEST = 300
 #: What Salt brings along, wherever it is installed.
 THIRD_PARTY = {"requests", "tornado", "urllib3"}
 BANNED = re.compile(r"(?i)(manager|handler|helpers?|utils?)$")
+
+
+def dotted(path: Path) -> str:
+    """
+    Return a file's name within the package, such as ``core.policy``.
+    """
+    return ".".join(path.relative_to(ENGINES).with_suffix("").parts).removeprefix("_dynatrace.")
 
 
 def tree(path: Path) -> ast.Module:
@@ -28,20 +38,36 @@ def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), str(path))
 
 
-def imports(path: Path, everywhere: bool = True) -> set[str]:
+def imports(path: Path) -> set[str]:
     """
-    Return the absolute names that a file imports.
+    Return the names that a file imports; those of the package as ``_dynatrace.core.policy``, however it says them.
     """
     found: set[str] = set()
-    for node in ast.walk(tree(path)) if everywhere else tree(path).body:
+    for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, (
-                f"{path.name} line {node.lineno}: a relative import does not load"
-            )
-            found.add(node.module or "")
+            found |= _named(path, node)
     return found
+
+
+def _named(path: Path, node: ast.ImportFrom) -> set[str]:
+    if not node.level:
+        base = node.module or ""
+    else:
+        parts = path.relative_to(ENGINES).parts[: -node.level]
+        base = ".".join([*parts, *([node.module] if node.module else [])])
+    if (ENGINES / base.replace(".", "/")).is_dir():
+        return {f"{base}.{alias.name}" for alias in node.names}
+    return {base}
+
+
+def needs(path: Path) -> set[str]:
+    """
+    Return the modules of the package that a file imports, as ``core.policy``.
+    """
+    ours = {name for name in imports(path) if name.partition(".")[0] == "_dynatrace"}
+    return {name.removeprefix("_dynatrace.") for name in ours}
 
 
 def test_there_are_modules() -> None:
@@ -49,36 +75,48 @@ def test_there_are_modules() -> None:
     The tests below have something to look at.
     """
     assert ENGINE.exists()
-    assert len(SIBLINGS) > 10
-    others = {path.name for path in ENGINES.glob("*.py")} - {path.name for path in SIBLINGS}
-    assert others == {"dynatrace.py", "__init__.py"}
+    assert len(MODULES) > 10
+    assert {path.name for path in ENGINES.glob("*.py")} == {"dynatrace.py", "__init__.py"}
+    assert {path.parent.name for path in MODULES} == set(ROOMS)
 
 
-@pytest.mark.parametrize("path", [ENGINE, *SIBLINGS], ids=lambda path: path.stem)
-def test_imports_are_absolute_and_at_module_level(path: Path) -> None:
+@pytest.mark.parametrize("path", [ENGINE, *MODULES], ids=dotted)
+def test_imports_are_at_module_level(path: Path) -> None:
     """
     The directory is on the path only while the engine loads: a later import would fail on a master.
     """
-    top = {id(node) for node in tree(path).body}
-    for node in ast.walk(tree(path)):
-        if isinstance(node, (ast.Import, ast.ImportFrom)):
-            assert not (isinstance(node, ast.ImportFrom) and node.level), (
-                f"line {node.lineno} is relative"
-            )
     late = [
         node.lineno
         for outer in tree(path).body
         for node in ast.walk(outer)
         if isinstance(node, (ast.Import, ast.ImportFrom)) and node is not outer
     ]
-    assert top
     assert late == []
 
 
-@pytest.mark.parametrize("path", SIBLINGS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", MODULES, ids=dotted)
+def test_the_package_names_itself_by_dots_alone(path: Path) -> None:
+    """
+    Under a name of its own, such as ``salt_dynatrace._dynatrace``, there would be two copies of it.
+    """
+    said = [node for node in ast.walk(tree(path)) if isinstance(node, ast.ImportFrom)]
+    assert [node.lineno for node in said if "_dynatrace" in (node.module or "")] == []
+    assert not [name for name in imports(path) if "salt_dynatrace" in name]
+
+
+def test_the_engine_names_the_package_absolutely() -> None:
+    """
+    The loader gives its modules a package that is none: a relative import does not load.
+    """
+    nodes = [node for node in ast.walk(tree(ENGINE)) if isinstance(node, ast.ImportFrom)]
+    assert [node.lineno for node in nodes if node.level] == []
+    assert needs(ENGINE)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=dotted)
 def test_only_the_engine_itself_knows_salt(path: Path) -> None:
     """
-    A sibling imports nothing of Salt and names nothing that Salt's loader would have to set.
+    The package imports nothing of Salt and names nothing that Salt's loader would have to set.
     """
     assert [name for name in imports(path) if name.partition(".")[0] == "salt"] == []
     used = {node.id for node in ast.walk(tree(path)) if isinstance(node, ast.Name)}
@@ -94,26 +132,44 @@ def test_the_engine_has_no_postponed_annotations() -> None:
     assert not [node for node in tree(ENGINE).body if isinstance(node, ast.ClassDef)]
 
 
-@pytest.mark.parametrize("path", [ENGINE, *SIBLINGS], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [ENGINE, *MODULES], ids=dotted)
 def test_only_what_salt_brings_is_imported(path: Path) -> None:
     """
     Salt is silent about an engine whose import fails.
     """
-    outside = (
-        {name.partition(".")[0] for name in imports(path)} - set(sys.stdlib_module_names) - NAMES
-    )
+    outside = {name.partition(".")[0] for name in imports(path)}
+    outside -= {"_dynatrace", *sys.stdlib_module_names}
     assert outside <= THIRD_PARTY | ({"salt"} if path == ENGINE else set())
 
 
-def test_the_dependencies_point_one_way() -> None:
+@pytest.mark.parametrize("path", MODULES, ids=dotted)
+def test_a_room_imports_only_from_those_before_it(path: Path) -> None:
     """
-    No circle, over any number of modules.
+    Each module belongs to a room, and no edge goes upwards.
     """
-    needs = {path.stem: imports(path) & NAMES for path in SIBLINGS}
-    while needs:
-        free = {name for name, others in needs.items() if not others}
-        assert free, f"these import each other in a circle: {sorted(needs)}"
-        needs = {name: others - free for name, others in needs.items() if name not in free}
+    allowed = ROOMS[: ROOMS.index(path.parent.name) + 1]
+    assert [name for name in needs(path) if name.partition(".")[0] not in allowed] == []
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """
+    Over any number of modules, also within a room.
+    """
+    waiting = {dotted(path): needs(path) for path in MODULES}
+    while waiting:
+        free = {name for name, others in waiting.items() if not others}
+        assert free, f"these import each other in a circle: {sorted(waiting)}"
+        waiting = {name: others - free for name, others in waiting.items() if name not in free}
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_says_what_it_is_for(room: str) -> None:
+    """
+    Its file holds a docstring and no imports: re-exports invite circles.
+    """
+    body = tree(PACKAGE / room / "__init__.py").body
+    assert ast.get_docstring(tree(PACKAGE / room / "__init__.py"))
+    assert len(body) == 1
 
 
 def test_decision_and_parsing_know_nothing_of_the_world() -> None:
@@ -133,22 +189,22 @@ def test_decision_and_parsing_know_nothing_of_the_world() -> None:
         "random",
     }
     for name in (
-        "problems",
-        "parsing",
-        "notifications",
-        "fields",
-        "grail",
-        "policy",
-        "targets",
-        "evidence",
-        "processes",
-        "unhealable",
-        "jobs",
+        "api.fields",
+        "api.grail",
+        "api.notification",
+        "api.parsing",
+        "api.processes",
+        "core.evidence",
+        "core.policy",
+        "core.problem",
+        "core.resolution",
+        "core.unhealable",
+        "master.jobs",
     ):
-        assert imports(ENGINES / f"_dynatrace_{name}.py") & world == set(), name
+        assert imports(PACKAGE / f"{name.replace('.', '/')}.py") & world == set(), name
 
 
-@pytest.mark.parametrize("path", [ENGINE, *SIBLINGS], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [ENGINE, *MODULES], ids=dotted)
 def test_modules_stay_small_enough_to_be_read(path: Path) -> None:
     """
     Above the limit a module has a second job.
@@ -157,7 +213,7 @@ def test_modules_stay_small_enough_to_be_read(path: Path) -> None:
     assert lines <= LONGEST
 
 
-@pytest.mark.parametrize("path", [ENGINE, *SIBLINGS], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [ENGINE, *MODULES], ids=dotted)
 def test_names_say_the_domain_and_not_the_pattern(path: Path) -> None:
     """
     No manager, handler, helper or utils.
@@ -170,10 +226,10 @@ def test_names_say_the_domain_and_not_the_pattern(path: Path) -> None:
     assert [name for name in named if BANNED.search(name)] == []
 
 
-@pytest.mark.parametrize("path", SIBLINGS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", MODULES, ids=dotted)
 def test_public_names_are_described(path: Path) -> None:
     """
-    A docstring on its own lines; annotations on every argument and return of a sibling.
+    A docstring on its own lines; annotations on every argument and return of the package.
     """
     assert ast.get_docstring(tree(path))
     bare = []
@@ -203,7 +259,7 @@ def test_functions_are_short() -> None:
     """
     lengths = sorted(
         (node.end_lineno or 0) - node.lineno + 1
-        for path in [ENGINE, *SIBLINGS]
+        for path in [ENGINE, *MODULES]
         for node in ast.walk(tree(path))
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from _dynatrace_takers import MAX_FILE_BYTES, Takers, asked_for
+from _dynatrace.master.reactors import MAX_FILE_BYTES, Takers, asked_for
 
 from tests.unit.docs.pages import REPO, blocks
 

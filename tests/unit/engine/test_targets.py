@@ -8,12 +8,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from _dynatrace_errors import Unavailable
-from _dynatrace_evidence import is_down, last_failure
-from _dynatrace_minions import Match
-from _dynatrace_parsing import parse_problem, parse_problem_v1
-from _dynatrace_problems import Entity, EntityDetail, Evidence, Problem, Process
-from _dynatrace_targets import Resolution, Target, Unmatched, resolve
+from _dynatrace.api.parsing import parse_problem, parse_problem_v1
+from _dynatrace.core.errors import Unavailable
+from _dynatrace.core.evidence import is_down, last_failure
+from _dynatrace.core.identity import Match
+from _dynatrace.core.problem import Entity, EntityDetail, Evidence, Problem, Process
+from _dynatrace.core.resolution import Resolution, Target, Unmatched, resolve
 
 from tests.unit.engine.bodies import (
     APACHE,

@@ -75,6 +75,6 @@ def test_no_private_name_is_used_twice() -> None:
     """Whichever of two is imported first, is everybody's in that process, and says nothing."""
     places = [REPO / "_engines", *(REPO / "salt").glob("_*")]
     found: dict[str, list[Path]] = {}
-    for path in [path for place in places for path in place.glob("_dynatrace_*.py")]:
+    for path in [path for place in places for path in place.glob("_dynatrace*")]:
         found.setdefault(path.stem, []).append(path)
     assert {name: paths for name, paths in found.items() if len(paths) > 1} == {}

@@ -9,8 +9,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import _dynatrace_options
 import pytest
+from _dynatrace.config import options
 
 from tests.unit.minion.loading import load
 from tests.unit.sls.test_reactor import HOSTILE
@@ -251,7 +251,7 @@ def test_the_defaults_are_the_engines(master: Master) -> None:
     """What the configuration leaves out counts as in the engine's table."""
     table = {
         option.name.removeprefix("policy."): option.default
-        for option in _dynatrace_options.OPTIONS
+        for option in options.OPTIONS
         if option.name.startswith("policy.")
     }
     assert master.runner.POLICY.items() <= table.items()

@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
-import _dynatrace_errors as errors
 import pytest
-from _dynatrace_job_cache import through
+from _dynatrace.core import errors
+from _dynatrace.master.job_cache import through
 from _dynatrace_runner import checkup, job_cache
 
 

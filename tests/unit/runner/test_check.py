@@ -8,9 +8,9 @@ import time
 from pathlib import Path
 from typing import Any, ClassVar
 
-import _dynatrace_config as configuration
 import pytest
 import salt.config
+from _dynatrace.config import config as configuration
 from _dynatrace_runner import checkup
 from _dynatrace_runner import minions as fleet
 from salt.exceptions import CommandExecutionError

@@ -7,8 +7,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import _dynatrace_envelope
 import pytest
+from _dynatrace.master import envelope
 
 from tests.unit.minion.loading import load
 from tests.unit.minion.signing import ACT_UNTIL, PROCESS, signed, write_key
@@ -122,7 +122,7 @@ def test_every_value_is_quoted(tmp_path: Path, text: str) -> None:
 
 def test_an_emoji_in_the_title_does_not_lose_the_reaction(tmp_path: Path) -> None:
     """YAML refuses the surrogates that tojson writes, so the engine replaces such characters."""
-    title = _dynatrace_envelope.clean("web \U0001f525")
+    title = envelope.clean("web \U0001f525")
     assert reaction(tmp_path, signed(title=title)) == expected(title="web \ufffd")
 
 

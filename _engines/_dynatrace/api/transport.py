@@ -1,0 +1,261 @@
+"""
+One request to the tenant: the session that carries it, its time limits, and the errors that it ends with.
+
+The token goes to the environment's URL and nowhere else: no redirect is followed, and nothing of the surroundings
+(proxy variables, ``~/.netrc``, ``REQUESTS_CA_BUNDLE``) changes what is sent or where. Nothing here logs.
+"""
+
+from __future__ import annotations
+
+import re
+import ssl
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
+
+import requests
+import urllib3
+from urllib3.util.ssl_match_hostname import CertificateError
+
+from ..core.errors import ApiError, RateLimited, Unavailable, UnexpectedAnswer
+from .deadline import Adapter, Deadline
+from .rate_limiter import Budget, Kind
+from .response import Cleaner, decode, read, refused
+
+CONNECT_TIMEOUT_S = 5.0
+READ_TIMEOUT_S = 20.0
+#: A whole answer, head and body, must be there by then, however steadily a server trickles.
+ANSWER_DEADLINE_S = 45.0
+MAX_PAGES = 1000
+#: All pages of a walk together: the loop waits for them. Ten thousand problems are twenty pages.
+WALK_DEADLINE_S = 180.0
+#: urllib3 compares names itself in its older line.
+_CERTIFICATE_ERRORS = (ssl.SSLCertVerificationError, CertificateError)
+
+
+class NotSent(Unavailable):
+    """
+    The request did not reach the tenant: it has surely done nothing.
+    """
+
+
+class _Dropped(Unavailable):
+    """
+    The connection broke; a GET may be repeated once.
+    """
+
+
+class _Unreached(NotSent, _Dropped):
+    """
+    No connection could be made.
+    """
+
+
+class Transport:
+    """
+    Sends requests below one base URL; may be used from several threads at once: each has a session of its own.
+    """
+
+    def __init__(
+        self,
+        base: str,
+        token: str,
+        ca_bundle: str | None = None,
+        proxy: str | None = None,
+        budget: Budget | None = None,
+    ) -> None:
+        self.base = base
+        self._token = token
+        self._verify: str | bool = ca_bundle or True
+        self._proxies = {"http": proxy, "https": proxy} if proxy else {}
+        self._budget = budget
+        self._clean = Cleaner(token, proxy)
+        self._local = threading.local()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.base})"
+
+    def _pages(
+        self, path: str, query: Mapping[str, str], name: str, kind: Kind | None = None
+    ) -> Iterator[Mapping[str, Any]]:
+        """
+        Yield the answers of a walk over all pages, each of which has the list ``name``.
+        """
+        seen: set[str] = set()
+        asked: Mapping[str, str] = query
+        until = time.monotonic() + WALK_DEADLINE_S
+        for _ in range(MAX_PAGES):
+            if time.monotonic() > until:
+                raise Unavailable(f"GET {path}: not all pages came within {WALK_DEADLINE_S:g} s")
+            body = self._get(path, asked, kind)
+            if not isinstance(body, Mapping) or not isinstance(body.get(name), list):
+                raise UnexpectedAnswer(f"GET {path}: the answer has no list `{name}`")
+            yield body
+            cursor = body.get("nextPageKey")  # The last page has none, or null.
+            if cursor is None:
+                return
+            if not isinstance(cursor, str) or not cursor or cursor in seen:
+                raise UnexpectedAnswer(
+                    f"GET {path}: the tenant sent a `nextPageKey` that leads nowhere"
+                )
+            seen.add(cursor)
+            asked = {"nextPageKey": cursor}  # Nothing else may accompany it.
+        raise UnexpectedAnswer(f"GET {path}: more than {MAX_PAGES} pages")
+
+    def _get(self, path: str, query: Mapping[str, str], kind: Kind | None = None) -> Any:
+        """
+        Ask once, or twice where the connection broke. ``kind`` None: by the path.
+        """
+        error: Unavailable | None = None
+        for _ in range(2):
+            try:
+                return decode(self._call("GET", path, query, kind=kind), f"GET {path}", self._clean)
+            except _Dropped as err:
+                error = err
+        raise Unavailable(str(error))
+
+    def _post(self, path: str, payload: Any) -> bytes:
+        """
+        Send a request that is not idempotent: never repeated, and only NotSent says that nothing came of it.
+        """
+        try:
+            return self._call("POST", path, payload=payload)
+        except NotSent as err:
+            raise NotSent(str(err)) from None
+        except _Dropped as err:
+            raise Unavailable(str(err)) from None
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        payload: Any = None,
+        kind: Kind | None = None,
+    ) -> bytes:
+        """
+        Send one request and return the body of a 2xx answer; the one place that maps failures to errors.
+        """
+        what, endpoint = f"{method} {path}", _endpoint(method, path)
+        if self._budget is not None:
+            self._budget.spend(endpoint, kind or _kind(method, path))
+        session, deadline = self._session()
+        deadline.begin(ANSWER_DEADLINE_S, READ_TIMEOUT_S)
+        try:
+            with session.request(
+                method,
+                self.base + path,
+                params=query,
+                json=payload,
+                timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S),
+                allow_redirects=False,
+                stream=True,
+            ) as answer:
+                return self._taken(what, endpoint, answer)
+        # What requests raises is an OSError, and so is some of what it lets through: an unreadable `ca_bundle`, for one.
+        except (OSError, ValueError, urllib3.exceptions.HTTPError) as err:
+            raise self._failed(what, err, deadline) from None
+
+    def _taken(self, what: str, endpoint: str, answer: requests.Response) -> bytes:
+        body = read(answer, what)
+        if self._budget is not None:
+            self._budget.told(endpoint, answer.headers)
+        if 200 <= answer.status_code < 300:
+            return body
+        error = self._refused(what, answer, body)
+        if self._budget is not None and isinstance(error, RateLimited):
+            self._budget.hold(endpoint, error.retry_after)
+        raise error
+
+    def _refused(self, what: str, answer: requests.Response, body: bytes) -> ApiError:
+        return refused(what, answer, body, self._clean, time.time())
+
+    def _failed(self, what: str, err: Exception, deadline: Deadline) -> Unavailable:
+        """
+        Return the error that a failure below HTTP stands for.
+        """
+        if deadline.passed:
+            return Unavailable(f"{what}: the answer was not complete after {ANSWER_DEADLINE_S:g} s")
+        causes = list(_causes(err))
+        for cause in causes:
+            if isinstance(cause, _CERTIFICATE_ERRORS):
+                said = self._clean(getattr(cause, "verify_message", cause))
+                return NotSent(
+                    f"{what}: the tenant's certificate cannot be verified: {said}; name its CA in `ca_bundle`"
+                )
+        if isinstance(err, requests.exceptions.ConnectTimeout):
+            return NotSent(f"{what}: no connection within {CONNECT_TIMEOUT_S:g} s")
+        if isinstance(err, requests.exceptions.Timeout):
+            return Unavailable(f"{what}: no answer within {READ_TIMEOUT_S:g} s")
+        said = self._clean(_innermost(causes[-1]))
+        if not isinstance(err, requests.exceptions.ConnectionError):
+            return Unavailable(f"{what}: {said}")
+        made = not any(isinstance(c, urllib3.exceptions.NewConnectionError) for c in causes)
+        error = _Dropped if made else _Unreached
+        return error(f"{what}: no connection to the tenant: {said}")
+
+    def _session(self) -> tuple[requests.Session, Deadline]:
+        """
+        Return this thread's session and its deadline.
+        """
+        kept: tuple[requests.Session, Deadline] | None = getattr(self._local, "kept", None)
+        if kept is None:
+            session, deadline = _Session(), Deadline()
+            for scheme in ("https://", "http://"):
+                session.mount(scheme, Adapter(deadline))
+            # A ~/.netrc would replace the token, and proxies from the environment would see it.
+            session.trust_env = False
+            session.verify = self._verify
+            session.proxies.update(self._proxies)
+            session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+            scheme = "Bearer" if self._token.startswith("dt0s16.") else "Api-Token"
+            session.headers["Authorization"] = f"{scheme} {self._token}"
+            session.headers["Accept"] = "application/json; charset=utf-8"
+            session.headers["Accept-Encoding"] = "gzip"
+            session.headers["User-Agent"] = "salt-dynatrace"
+            kept = self._local.kept = session, deadline
+        return kept
+
+
+class _Session(requests.Session):
+    """
+    A session that knows no redirects: requests would parse where one leads even if told not to follow it.
+    """
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        return None
+
+
+def _kind(method: str, path: str) -> Kind:
+    if method != "GET" or path.endswith("/comments"):
+        return Kind.TELLING
+    return Kind.LISTING if path == "/problems" else Kind.READING
+
+
+def _endpoint(method: str, path: str) -> str:
+    """
+    Return a path without the ids in it: limits are told for each endpoint.
+    """
+    return f"{method} " + re.sub(r"(?<=^/problems/|^/entities/)[^/]+", "{id}", path)
+
+
+def _causes(err: BaseException) -> Iterator[BaseException]:
+    """
+    Yield an error and what it was made of, outermost first: libraries keep it in several places.
+    """
+    for _ in range(16):
+        yield err
+        inner = err.args[0] if err.args and isinstance(err.args[0], BaseException) else None
+        found = inner or getattr(err, "reason", None) or err.__cause__
+        if not isinstance(found, BaseException):
+            return
+        err = found
+
+
+def _innermost(err: BaseException) -> str:
+    """
+    Return the text of an error without the names of Python objects that libraries put before it.
+    """
+    return str(err).rpartition("connection: ")[2].rpartition(">: ")[2] or type(err).__name__

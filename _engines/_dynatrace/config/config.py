@@ -1,0 +1,192 @@
+"""
+The engine's configuration: validation that follows from the table of options, and the values that came through it.
+
+Validation never raises and reports every problem at once.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from ..core.errors import ConfigError
+from ..core.policy import Policy
+from .options import OPTIONS
+from .validator import FILE, closed_to, is_loopback
+
+_BY_NAME = {option.name: option for option in OPTIONS}
+_SECTIONS = ("webhook", "feedback", "policy")
+_SHORT_FORMS = {"feedback": "true, false or "}
+#: Tokens, and in URLs the user, password and query.
+_SECRETS = re.compile(r"dt0[a-z]\d{2}\.[^\s'\"]*|(?<=//)[^/@\s]*@|\?[^\s'\"]*")
+
+
+@dataclass(frozen=True)
+class Config:
+    """
+    A validated configuration; ``get`` takes dotted names and knows every option's default.
+    """
+
+    values: Mapping[str, Any]
+    has_webhook: bool
+
+    def get(self, name: str) -> Any:
+        """
+        Return the value of an option by its dotted name, e.g. ``policy.cooldown``.
+
+        ``feedback`` alone tells whether anything is told to Dynatrace.
+        """
+        return self.values[name]
+
+    @property
+    def policy(self) -> Policy:
+        """
+        The policy that this configuration stands for.
+        """
+        values = {field.name: self.get(f"policy.{field.name}") for field in fields(Policy)}
+        lists = {name: tuple(values[name]) for name in ("act_on", "allow", "deny")}
+        return Policy(**{**values, **lists})
+
+    def secrets(self) -> tuple[str, ...]:
+        """
+        Return the values that must appear nowhere, for redaction.
+        """
+        found = (self.values[option.name] for option in OPTIONS if option.secret)
+        return tuple(str(value) for value in found if value)
+
+
+def load(given: Mapping[str, Any]) -> Config:
+    """
+    Return the configuration that ``given`` (the engine's keyword arguments) stands for.
+
+    Raises ConfigError with every problem that ``validate`` finds.
+    """
+    problems = validate(given)
+    if problems:
+        raise ConfigError(problems)
+    flat = dict(_flatten(given))
+    values = {option.name: flat.get(option.name, option.default) for option in OPTIONS}
+    values["feedback"] = any(values[f"feedback.{what}"] for what in ("comment", "event", "close"))
+    return Config(values, has_webhook=given.get("webhook") is not None)
+
+
+def validate(given: Mapping[str, Any]) -> list[str]:
+    """
+    Return one sentence for each thing that is wrong with ``given``; never raises.
+    """
+    problems = [
+        f"`{name}` must be {_SHORT_FORMS.get(name, '')}a mapping of options"
+        for name in _SECTIONS
+        if given.get(name) is not None and not isinstance(_section(name, given[name]), Mapping)
+    ]
+    values = dict(_flatten(given))
+    for name, value in values.items():
+        problems.extend(_one(name, value))
+    if not problems:
+        problems.extend(_together(given, values))
+    return problems
+
+
+def _section(name: str, value: Any) -> Any:
+    """
+    Return the options of a section: ``feedback: true`` and ``false`` are short for all of its usual ones, or none.
+    """
+    return {"comment": value} if name == "feedback" and isinstance(value, bool) else value
+
+
+def _flatten(given: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in given.items():
+        if name in _SECTIONS:
+            section = _section(name, value)
+            if isinstance(section, Mapping):
+                yield from ((f"{name}.{key}", item) for key, item in section.items())
+        else:
+            # A dot stands for nesting from here on: `webhook.port` written as one key is no known one.
+            yield str(name).replace(".", ":"), value
+
+
+def _one(name: str, value: Any) -> Iterator[str]:
+    option = _BY_NAME.get(name)
+    shown = name.replace(".", ":")
+    if option is None:
+        yield f"`{shown}` is not a known key{_nearest(name)}"
+        return
+    allowed = option.check(value)
+    if allowed is not None:
+        got = "" if option.secret else f", not {_short(value)}"
+        if allowed.startswith(FILE) and (user := closed_to(value)):
+            got += f", which {user} may not read"
+        yield f"`{shown}` must be {allowed}{got}"
+
+
+def _nearest(name: str) -> str:
+    section, _, key = name.partition(":")
+    if f"{section}.{key}" in _BY_NAME:
+        return f"; write `{key}` below `{section}`"
+    known = [option.name for option in OPTIONS]
+    close = difflib.get_close_matches(name, known, 1, 0.6)
+    if not close:  # A key at the wrong level: `cooldown` for `policy:cooldown`.
+        last = name.rpartition(".")[2]
+        close = [other for other in known if other.rpartition(".")[2] == last][:1]
+    return (
+        f"; did you mean `{close[0].replace('.', ':')}`?"
+        if close
+        else "; see docs/reference/configuration.md"
+    )
+
+
+def _short(value: Any) -> str:
+    """
+    Return a value for a message: short, and without what may be a secret in the wrong place.
+    """
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # Python prints no integer of thousands of digits.
+        return "a value that cannot be shown"
+    text = _SECRETS.sub("…", text)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _together(given: Mapping[str, Any], values: Mapping[str, Any]) -> Iterator[str]:
+    """
+    Yield what is wrong with options that are good one by one.
+    """
+    webhook = given.get("webhook") is not None
+    if values.get("api_token") and not values.get("environment_url"):
+        yield "`environment_url` is needed with `api_token`: the engine must know which environment to read"
+    if not values.get("api_token") and not webhook:
+        yield "`api_token` or `webhook` is needed: without both the engine cannot learn of any problem"
+    calls, interval = values.get("calls_per_minute"), values.get("poll_interval", 30)
+    if calls and interval and 60 / interval > calls / 2:
+        yield (
+            f"`poll_interval` {_short(interval)} takes {60 / interval:.0f} calls a minute, and the poll has half of "
+            f"`calls_per_minute`: set that to {math.ceil(120 / interval)} or more, or poll less often"
+        )
+    if webhook:
+        yield from _listener(values)
+
+
+def _listener(values: Mapping[str, Any]) -> Iterator[str]:
+    token, user, password = (
+        values.get(f"webhook.{key}") for key in ("token", "username", "password")
+    )
+    if bool(user) != bool(password):
+        yield "`webhook:username` and `webhook:password` go together: set both or neither"
+    elif not token and not user:
+        yield (
+            "`webhook` needs `token`, or `username` and `password` (an sdb:// URL must give a value): "
+            "anyone could send notifications otherwise"
+        )
+    crt, key = values.get("webhook.ssl_crt"), values.get("webhook.ssl_key")
+    if bool(crt) != bool(key):
+        yield "`webhook:ssl_crt` and `webhook:ssl_key` go together: set both or neither"
+    address = values.get("webhook.address", "127.0.0.1")
+    if not crt and not values.get("webhook.insecure") and not is_loopback(address):
+        yield (
+            f"`webhook:address` {_short(address)} is not a loopback address: "
+            "set `ssl_crt` and `ssl_key`, or say `insecure: true`"
+        )

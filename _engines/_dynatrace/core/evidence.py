@@ -1,0 +1,85 @@
+"""
+Reads from a problem and its evidence which entities are named, whether a process is down, and since when.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from .problem import DOWN_EVENTS, Entity, Problem
+
+PROCESS = "PROCESS_GROUP_INSTANCE"
+WIDE = ("SERVICE", "PROCESS_GROUP")
+
+
+def concerned(problem: Problem) -> Iterator[tuple[Entity, bool]]:
+    """
+    Yield the processes and hosts that are named, each once, with whether evidence calls it root cause relevant.
+    """
+    relevant = {item.entity.id: item.entity for item in problem.evidence if item.root_cause}
+    if problem.root_cause is not None:
+        relevant.setdefault(problem.root_cause.id, problem.root_cause)
+    named = dict(relevant)
+    for affected in problem.affected:
+        named.setdefault(affected.id, affected)
+    for subject in named.values():
+        if subject.type in (PROCESS, "HOST"):
+            yield subject, subject.id in relevant
+
+
+def wide(problem: Problem) -> list[Entity]:
+    """
+    Return the services and process groups that are named, but for those whose process the evidence names.
+    """
+    named = list(problem.affected)
+    if problem.root_cause is not None:
+        named.append(problem.root_cause)
+    known = {
+        item.grouping.id
+        for item in problem.evidence
+        if item.grouping and item.entity.type == PROCESS
+    }
+    return [
+        subject
+        for subject in dict.fromkeys(named)
+        if subject.type in WIDE and subject.id not in known
+    ]
+
+
+def others(problem: Problem) -> Iterator[Entity]:
+    """
+    Yield each entity that is named and leads to no process by its type.
+    """
+    named = [problem.root_cause, *problem.affected, *(item.entity for item in problem.evidence)]
+    for subject in {one.id: one for one in named if one is not None}.values():
+        if subject.type not in (PROCESS, "HOST", *WIDE):
+            yield subject
+
+
+def is_down(problem: Problem, entity_id: str) -> bool:
+    """
+    Tell whether the evidence says that this very process is down now, not merely slow, and not back already.
+    """
+    own = [item for item in problem.evidence if item.entity.id == entity_id]
+    events = [item for item in own if item.event_type]
+    if events:
+        return any(item.event_type in DOWN_EVENTS and item.is_open is not False for item in events)
+    # Without events an availability evidence, or no evidence at all in an availability problem, must do.
+    return problem.severity == "AVAILABILITY" and (bool(own) or not problem.evidence)
+
+
+def last_failure(problem: Problem, entity_id: str, still_open: bool = False) -> int | None:
+    """
+    Return when the latest event by which this process is down began, in UTC milliseconds; None: no event tells.
+
+    ``still_open``: of those only that the evidence expressly calls open.
+    """
+    starts = [
+        item.start
+        for item in problem.evidence
+        if item.entity.id == entity_id
+        and item.event_type in DOWN_EVENTS
+        and item.start is not None
+        and (item.is_open is True or not still_open)
+    ]
+    return max(starts, default=None)

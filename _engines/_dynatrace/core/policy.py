@@ -1,0 +1,237 @@
+"""
+Decides whether one minion and process may be acted on now: a pure function that returns a named reason.
+
+No clock, no I/O: everything it judges by is an argument, so that each rule can be tested as a table.
+"""
+
+from __future__ import annotations
+
+import enum
+import fnmatch
+import itertools
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from .resolution import Resolution, Target
+
+#: Ends of an attempt after which the service does not serve, as far as is known.
+FAILED = frozenset({"bad", "lost", "refused", "unproved"})
+#: No backoff grows beyond a day.
+BACKOFF_CAP_S = 86400.0
+_BACK_OR_SLOW = "no open event says that this process is down: it is slow, or back already"
+_ONLY_THE_HOST = "the host is meant, and no process on it is said to be down"
+
+
+class Reason(enum.Enum):
+    """
+    Why a minion is held; the value is the phrase for events, comments and logs.
+    """
+
+    COOLDOWN = "cooldown"
+    IN_PROGRESS = "in progress"
+    ATTEMPTS_SPENT = "attempts spent"
+    STORM = "storm"
+    MAINTENANCE = "maintenance"
+    PAUSED = "paused"
+    DRY_RUN = "dry run"
+    NOT_ALLOWED = "not allowed"
+    NOT_ACCEPTED = "not accepted"
+    NOT_CONNECTED = "not connected"
+    HEALED = "healed"
+    HEALTHY = "already healthy"
+    REFUSED = "refused"
+    UNPROVED = "not proved"
+    JOB_CACHE = "job cache unreadable"
+    ONE_OF_MANY = "one of many hosts"
+    MATCHED_BY_NAME = "matched by name only"
+    ANOTHER_PROCESS = "another process"
+    NO_REMEDY = "no remedy"
+    NOT_DOWN = "not down"
+
+
+#: Ends after which another attempt in the same episode would do nothing that the first did not.
+HOPELESS = {"refused": Reason.REFUSED, "unproved": Reason.UNPROVED}
+
+
+@dataclass(frozen=True)
+class Past:
+    """
+    An earlier attempt on the same minion and process: ``state`` is that of its action; times in epoch seconds.
+    """
+
+    state: str
+    started: float
+    ended: float | None = None
+
+
+@dataclass(frozen=True)
+class Situation:
+    """
+    What the decision must know beyond the target itself; ``room`` is how many more minions may be healed at once.
+
+    ``since`` is when this episode began: failures in a row from then on count, however far apart they are. ``serves`` is
+    as what the process is held if it is known to serve. ``untaken`` says why no reactor takes it.
+    """
+
+    now: float
+    paused: bool = False
+    accepted: bool = True
+    maintenance: bool = False
+    serves: Reason | None = None
+    busy: bool = False
+    room: int = 1
+    connected: bool = True
+    since: float = math.inf
+    untaken: str | None = None
+
+
+@dataclass(frozen=True)
+class Policy:
+    """
+    The rules, as the admin configured them; times in seconds.
+    """
+
+    dry_run: bool = False
+    act_on: tuple[str, ...] = ("host_id", "property")
+    allow: tuple[str, ...] = ("*",)
+    deny: tuple[str, ...] = ()
+    cooldown: float = 300
+    max_attempts: int = 3
+    attempt_window: float = 3600
+    outcome_timeout: float = 120
+    max_minions: int | str = 10
+    hold_in_maintenance: bool = True
+
+    def limit(self, accepted: int) -> int:
+        """
+        Return how many minions may be healed at once, given how many are accepted; never less than one.
+        """
+        if isinstance(self.max_minions, int):
+            return self.max_minions
+        return max(1, accepted * int(self.max_minions.rstrip("%")) // 100)
+
+    def forbids(self, targets: Iterable[Target]) -> bool:
+        """
+        Tell whether nothing may be ordered now for all of these targets, whatever was decided under another policy.
+        """
+        return self.dry_run or any(
+            one.matched_by not in self.act_on or not _allowed(one.minion, self) or unfit(one)
+            for one in targets
+        )
+
+    def awaits(self, found: Resolution) -> bool:
+        """
+        Tell whether a minion that is accepted, or a grain that appears, may change who is acted on.
+        """
+        return any(not one.final for one in found.unmatched) or any(
+            one.matched_by not in self.act_on for one in found.targets
+        )
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """
+    May act (``reason`` is None), or is held: why, until when if that is known, and what is known beyond the reason.
+    """
+
+    reason: Reason | None = None
+    until: float | None = None
+    detail: str | None = None
+
+
+def decide(target: Target, past: Sequence[Past], situation: Situation, policy: Policy) -> Verdict:
+    """
+    Return whether ``target`` may be acted on now; ``past`` holds its attempts, oldest first, over the window at least.
+
+    What no waiting changes comes first, then what a person decided, then what time or room will change.
+    """
+    if not target.actionable:
+        return Verdict(Reason.ONE_OF_MANY)
+    if target.matched_by not in policy.act_on:
+        return Verdict(Reason.MATCHED_BY_NAME)
+    if not _allowed(target.minion, policy):
+        return Verdict(Reason.NOT_ALLOWED)
+    if not situation.accepted:
+        return Verdict(Reason.NOT_ACCEPTED)
+    if any(attempt.state == "waiting" for attempt in past):
+        return Verdict(Reason.IN_PROGRESS)
+    if (held := unfit(target)) is not None:
+        return held
+    if situation.serves is not None:
+        # Healthy here, still open there: Dynatrace closes in its own time, and a second restart would harm.
+        return Verdict(situation.serves)
+    for attempt in reversed(past):
+        if attempt.state in HOPELESS and attempt.started >= situation.since:
+            return Verdict(HOPELESS[attempt.state])
+    if situation.untaken is not None and not policy.dry_run:
+        return Verdict(Reason.NO_REMEDY, detail=situation.untaken)
+    if situation.maintenance and policy.hold_in_maintenance:
+        return Verdict(Reason.MAINTENANCE)
+    if situation.paused:
+        return Verdict(Reason.PAUSED)
+    return _by_time(past, situation, policy)
+
+
+def unfit(target: Target) -> Verdict | None:
+    """
+    Return why nothing on the host is to be brought back for a target, whoever might take it; None: something may be.
+    """
+    if target.advice is not None:
+        return Verdict(Reason.NO_REMEDY, detail=target.advice)
+    if not target.down:
+        process = not target.entity.startswith("HOST-")
+        return Verdict(Reason.NOT_DOWN, detail=_BACK_OR_SLOW if process else _ONLY_THE_HOST)
+    if target.process.container is not None:
+        detail = f"it runs in a container ({target.process.container}), not on the host itself"
+        return Verdict(Reason.ANOTHER_PROCESS, detail=detail)
+    return None
+
+
+def _by_time(past: Sequence[Past], situation: Situation, policy: Policy) -> Verdict:
+    counted = [
+        attempt for attempt in past if attempt.started > situation.now - policy.attempt_window
+    ]
+    if len(counted) >= policy.max_attempts:
+        return Verdict(
+            Reason.ATTEMPTS_SPENT, counted[-policy.max_attempts].started + policy.attempt_window
+        )
+    # Doubled cooldowns may spread the attempts so that the window never has all of them.
+    if _failures([one for one in past if one.started >= situation.since]) >= policy.max_attempts:
+        return Verdict(Reason.ATTEMPTS_SPENT)
+    until = _cooldown_until(past, policy)
+    if until > situation.now:
+        return Verdict(Reason.COOLDOWN, until)
+    if not situation.busy and situation.room <= 0:
+        return Verdict(Reason.STORM)
+    if policy.dry_run:
+        return Verdict(Reason.DRY_RUN, detail=situation.untaken)
+    if not situation.connected:
+        # Last, since finding out costs a job: nobody is asked who would be held anyway.
+        return Verdict(Reason.NOT_CONNECTED)
+    return Verdict()
+
+
+def _allowed(minion: str, policy: Policy) -> bool:
+    if any(fnmatch.fnmatchcase(minion, glob) for glob in policy.deny):
+        return False
+    return any(fnmatch.fnmatchcase(minion, glob) for glob in policy.allow)
+
+
+def _cooldown_until(past: Sequence[Past], policy: Policy) -> float:
+    """
+    Return when the next attempt may start: the cooldown after the last, doubled for each failure in a row.
+    """
+    if not past:
+        return 0.0
+    last = past[-1]
+    wait = min(policy.cooldown * 2.0 ** min(_failures(past), 30), BACKOFF_CAP_S)
+    return (last.ended or last.started) + wait
+
+
+def _failures(past: Sequence[Past]) -> int:
+    """
+    Return how many of the latest attempts failed in a row.
+    """
+    failed = (attempt.state in FAILED for attempt in reversed(past))
+    return sum(1 for _ in itertools.takewhile(bool, failed))

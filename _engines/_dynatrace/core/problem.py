@@ -1,0 +1,187 @@
+"""
+Problems, entities and evidence as frozen values, whoever told of them, and the form of their ids.
+
+How they are read from what the API sends is ``api.parsing``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+#: ``[-]<int64>_<start ms>V2``; ids may begin with a minus.
+PROBLEM_ID = re.compile(r"-?[0-9]{1,20}_[0-9]{1,15}V2")
+DISPLAY_ID = re.compile(r"P-[0-9]{1,18}|[0-9]{1,18}")
+#: Generic types have a colon in their name; their ids as texts are not documented.
+ENTITY_ID = re.compile(r"[A-Z][A-Z0-9_:]{0,63}-[0-9A-F]{16}")
+
+#: Both vocabularies: settings and Problems v2, and the v1 names that older evidence and webhooks carry.
+DOWN_EVENTS = frozenset(
+    {
+        "PGI_UNAVAILABLE",
+        "PROCESS_UNAVAILABLE",
+        "PGI_OF_SERVICE_UNAVAILABLE",
+        "PG_LOW_INSTANCE_COUNT",
+        "PROCESS_GROUP_LOW_INSTANCE_COUNT",
+        "PROCESS_CRASHED",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Entity:
+    """
+    A reference to a monitored entity; ``name`` is text from outside and may be empty.
+    """
+
+    id: str
+    type: str
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """
+    One piece of evidence: ``is_open`` is None where the API does not say (2021 captures have no event data).
+
+    ``start`` is in UTC milliseconds, None where it is not told. ``source`` is what raised the event, and ``unit`` the OS
+    service that it is about, where its properties tell.
+    """
+
+    entity: Entity
+    kind: str
+    event_type: str = ""
+    root_cause: bool = False
+    is_open: bool | None = None
+    grouping: Entity | None = None
+    start: int | None = None
+    source: str = ""
+    unit: str | None = None
+
+
+@dataclass(frozen=True)
+class Problem:
+    """
+    One Dynatrace problem; ``start`` and ``end`` are UTC milliseconds, ``end`` is None while it is open.
+    """
+
+    problem_id: str | None
+    display_id: str | None
+    title: str = ""
+    severity: str = "UNKNOWN"
+    impact: str = "UNKNOWN"
+    status: str = "OPEN"
+    start: int | None = None
+    end: int | None = None
+    root_cause: Entity | None = None
+    affected: tuple[Entity, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    tags: tuple[str, ...] = ()
+    management_zones: tuple[str, ...] = ()
+    under_maintenance: bool = False
+    merged: bool = False
+    url: str | None = None
+    source: str = "api"
+
+    @property
+    def is_open(self) -> bool:
+        """
+        Tell whether the problem may still be acted on: anything but OPEN may not.
+        """
+        return self.status == "OPEN" and not self.merged
+
+    @property
+    def event_types(self) -> tuple[str, ...]:
+        """
+        Return the event types of the evidence, each once, in their order.
+        """
+        return tuple(dict.fromkeys(item.event_type for item in self.evidence if item.event_type))
+
+    def to_dict(self) -> dict[str, Any]:
+        """
+        Return plain data for the ledger; ``from_dict`` is its inverse.
+        """
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Problem:
+        """
+        Return the problem that ``to_dict`` wrote.
+        """
+        kept = dict(data)
+        kept["root_cause"] = _entity_from(kept.get("root_cause"))
+        kept["affected"] = tuple(Entity(**item) for item in kept.get("affected", ()))
+        kept["evidence"] = tuple(_evidence_from(item) for item in kept.get("evidence", ()))
+        kept["tags"] = tuple(kept.get("tags", ()))
+        kept["management_zones"] = tuple(kept.get("management_zones", ()))
+        return cls(**kept)
+
+
+@dataclass(frozen=True)
+class Process:
+    """
+    What Dynatrace tells of a process, by which it is known again; what it does not tell is None or empty.
+
+    ``unit`` is the OS service that it belongs to, as its host tells. ``container`` names the mark by which it runs in one.
+    """
+
+    executable: str | None = None
+    command_line: str | None = None
+    config: str | None = None
+    ports: tuple[int, ...] = ()
+    unit: str | None = None
+    container: str | None = None
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Process:
+        """
+        Return the process that ``dataclasses.asdict`` made plain.
+        """
+        return cls(**{**data, "ports": tuple(data["ports"])})
+
+
+@dataclass(frozen=True)
+class EntityDetail:
+    """
+    What is needed of an entity; ``relations`` maps a relationship to entity ids (from and to, one name each).
+
+    ``process`` describes a process, and ``units`` tells for a host which OS service each of its processes belongs to.
+    """
+
+    id: str
+    name: str = ""
+    technologies: tuple[str, ...] = ()
+    relations: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    detected_name: str = ""
+    dns_names: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
+    salt_minions: tuple[str, ...] = ()
+    process: Process = field(default_factory=Process)
+    units: Mapping[str, str] = field(default_factory=dict)
+
+
+def is_entity_id(value: Any) -> bool:
+    """
+    Tell whether a value has the form of an entity id, e.g. ``HOST-5FD609AD6757BE7D``.
+    """
+    return isinstance(value, str) and ENTITY_ID.fullmatch(value) is not None
+
+
+def entity_type(entity_id: str) -> str:
+    """
+    Return the type that an entity id carries: all before its last dash.
+    """
+    return entity_id.rpartition("-")[0]
+
+
+def _entity_from(data: Mapping[str, Any] | None) -> Entity | None:
+    return None if data is None else Entity(**data)
+
+
+def _evidence_from(data: Mapping[str, Any]) -> Evidence:
+    kept = dict(data)
+    kept["entity"] = Entity(**kept["entity"])
+    kept["grouping"] = _entity_from(kept.get("grouping"))
+    return Evidence(**kept)

@@ -1,0 +1,114 @@
+"""
+What the engine tells of itself: the facts of ``/healthz`` and the metrics. No secret, no text of a problem.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..core.errors import LedgerError
+from ..master.envelope import iso
+from ..store.ledger import Ledger
+
+#: Installed by pip, cloned or synced, the engine knows its version from here alone; setup.cfg reads it.
+VERSION = "0.1.0"
+
+
+@dataclass
+class Status:
+    """
+    The state of the loop, written by it and read by the listener's probes.
+    """
+
+    instance: str
+    poll_interval: float
+    started: float
+    last_poll: float | None = None
+    api_error: str | None = None
+    open_problems: int | None = None
+    cycles: int = 0
+    last_cycle: float | None = None
+
+    def polls_late(self, now: float) -> bool:
+        """
+        Tell whether the last successful poll is too long ago.
+        """
+        if not self.poll_interval:
+            return False
+        return now - (self.last_poll or self.started) > 3 * self.poll_interval + 60
+
+
+class Probe:
+    """
+    Answers health and metrics from the status, the ledger and the bus.
+    """
+
+    def __init__(
+        self,
+        status: Status,
+        ledger: Ledger,
+        bus_healthy: Callable[[], bool],
+        minions: Callable[[], int],
+    ) -> None:
+        self._status = status
+        self._ledger = ledger
+        self._bus_healthy = bus_healthy
+        self._minions = minions
+
+    def health(self) -> tuple[bool, Mapping[str, Any]]:
+        """
+        Return whether the engine does its work, and the facts by which to see why not.
+        """
+        now, status = time.time(), self._status
+        queue: int | None = None
+        ledger_good = True
+        try:
+            queue = self._ledger.queue_length()
+        except LedgerError:
+            ledger_good = False
+        facts = {
+            "instance": status.instance,
+            "version": VERSION,
+            "last_poll": iso(status.last_poll),
+            "api": "unavailable" if status.api_error else "ok",
+            "queue": queue,
+            "ledger": "ok" if ledger_good else "failing",
+            "bus": "ok" if self._bus_healthy() else "failing",
+            "paused": ledger_good and self._ledger.get("paused") is not None,
+            "uptime": round(now - status.started),
+        }
+        healthy = ledger_good and facts["bus"] == "ok" and not status.polls_late(now)
+        return healthy, facts
+
+    def metrics(self) -> str:
+        """
+        Return the metrics in Prometheus' text format.
+        """
+        status = self._status
+        lines: list[str] = []
+        gauges = {
+            "open_problems": status.open_problems,
+            "last_poll_timestamp_seconds": status.last_poll,
+            "queue_length": self._ledger.queue_length(),
+            "minions_healing": len(self._ledger.busy_minions()),
+            "minions_known": self._minions(),
+            "api_up": 0 if status.api_error else 1,
+            "bus_up": int(self._bus_healthy()),
+            "paused": int(self._ledger.get("paused") is not None),
+        }
+        label = f'{{instance="{status.instance}"}}'
+        for name, value in gauges.items():
+            if value is not None:
+                lines += [
+                    f"# TYPE salt_dynatrace_{name} gauge",
+                    f"salt_dynatrace_{name}{label} {value}",
+                ]
+        for name, value in self._ledger.counters().items():
+            lines += [
+                f"# TYPE salt_dynatrace_{name}_total counter",
+                f"salt_dynatrace_{name}_total{label} {value}",
+            ]
+        return "\n".join(lines) + "\n"

@@ -1,0 +1,300 @@
+"""
+One cycle, and the loop around it: fetch, resolve, decide, record, and let the announcer fire.
+
+A cycle takes no input: whatever woke it (the period, a notification, a job's return), it reads the world again. It
+returns one sentence, which is the log line. Nothing in it waits for the event bus, and no failure of the API ends it.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..core.errors import (
+    ApiError,
+    AuthError,
+    LedgerDamaged,
+    LedgerError,
+    RateLimited,
+    UnexpectedAnswer,
+)
+from ..core.log_once import Outage
+from ..remediation.job_tracker import Returns
+from ..remediation.problem_reader import Seen
+from .clock import LEAST_S, Jumps
+from .parts import Parts
+
+log = logging.getLogger(__name__)
+
+#: Waiting does not cure a wrong token; the next try comes after minutes unless an admin restarts the engine.
+AUTH_WAIT_S = 60.0
+LEDGER_WAIT_S = 5.0
+IDLE_S = 10.0
+PROOF_STEP_S = 0.05
+EXPIRE_S = 3600.0
+REMIND_S = 5.0
+
+
+class Loop:
+    """
+    Runs cycles for ever in the engine's main thread; ``look_now`` and ``job`` may be called from others.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        parts: Parts,
+        clock: Callable[[], float] = time.time,
+        steady: Callable[[], float] | None = None,
+    ) -> None:
+        """
+        ``steady`` is a clock that nobody sets; None: nothing is done about a clock that is set while the engine runs.
+        """
+        self._prefix = name
+        self._jumps: Jumps | None = None
+        self._steady = steady
+        self._parts = parts
+        self._trigger = threading.Event()
+        self._returns = Returns(name, parts.ledger, parts.attempts, parts.jobs)
+        self._commanded: queue.SimpleQueue[Mapping[str, Any]] = queue.SimpleQueue()
+        self._clock = clock
+        self._interval = float(parts.config.get("poll_interval")) if parts.intake.has_api else 0.0
+        self._next_poll = 0.0
+        self._next_expiry = 0.0
+        self._failing_since: float | None = None
+        # While a full disk still lets itself be read, a cycle without a poll works well, having nothing to write.
+        self._outage = Outage(
+            log,
+            name,
+            "nothing is done until the ledger works",
+            "the ledger works again",
+            self._interval + LEDGER_WAIT_S,
+            lambda: self._clock(),
+        )
+
+    # -- from other threads ----------------------------------------------------------------------------------------
+
+    def look_now(self) -> None:
+        """
+        Have a cycle run at once, or one more after the one that is running.
+        """
+        self._trigger.set()
+
+    def job(self, jid: str, what: str, minion: str | None, data: Mapping[str, Any]) -> None:
+        """
+        Take an event of one of our jobs.
+        """
+        if self._returns.hear(jid, what, minion, data):
+            self._trigger.set()
+
+    def command(self, data: Mapping[str, Any]) -> None:
+        """
+        Take a command of the runner.
+        """
+        if self._parts.commands.concerns(data):
+            self._commanded.put(data)
+            self._trigger.set()
+
+    def reconcile(self) -> None:
+        """
+        Have all open attempts looked up in the job cache at once: what passed on the bus may not have been heard.
+        """
+        self._returns.reconcile()
+        self._trigger.set()
+
+    # -- the loop --------------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """
+        Run cycles until the process ends; whatever fails, the loop goes on.
+
+        Returns only when the ledger is damaged: it must be opened anew by another process, which Salt starts.
+        """
+        while True:
+            # Cleared before the reading, so that what comes during a cycle causes another.
+            self._trigger.clear()
+            try:
+                wait = self.step()
+            except LedgerDamaged as err:
+                log.error(
+                    "%s: the ledger is damaged; the engine starts anew: %s", self._prefix, err
+                )
+                return
+            self._trigger.wait(wait)
+
+    def step(self) -> float:
+        """
+        Run one cycle, whatever fails in it; return the seconds to wait. Raises LedgerDamaged only.
+        """
+        try:
+            sentence, busy = self.cycle(self._clock())
+            log.log(logging.INFO if busy else logging.DEBUG, "%s: %s", self._prefix, sentence)
+            wait = self._wait(self._clock())
+        except LedgerDamaged:
+            raise
+        except LedgerError as err:
+            self._outage.fails(err)
+            return LEDGER_WAIT_S
+        except Exception:
+            log.exception(
+                "%s: a cycle failed; the next one starts in %s s", self._prefix, LEDGER_WAIT_S
+            )
+            return LEDGER_WAIT_S
+        self._outage.works()
+        return wait
+
+    def cycle(self, now: float) -> tuple[str, bool]:
+        """
+        Do all that is to be done now; return what was done in one sentence, and whether it was anything.
+        """
+        parts = self._parts
+        self._check_clock(now)
+        said = self._commands(now)
+        self._returns.take_in(now)
+        seen = self._look(now)
+        said += self._observe(seen, now)
+        self._note(seen, now)
+        parts.announcer.watch()
+        parts.intake.patience.begin()
+        said += parts.attempts.expire(
+            now, bus_works=not parts.announcer.broken, unread=self._returns.unread
+        )
+        said += parts.attempts.order(now)
+        self._hand_over()
+        self._housekeeping(now)
+        parts.status.cycles += 1
+        parts.status.last_cycle = now
+        if said:
+            return "; ".join(said), True
+        count = parts.status.open_problems
+        return f"nothing to do, {count if count is not None else 'no'} open problems known", False
+
+    def _check_clock(self, now: float) -> None:
+        """
+        Move the ledger's times when the clock was set, so that no cooldown ends early or never, and no job is lost.
+
+        What was done to it while the engine was down shows only where it was set back: then the future is known.
+        """
+        if self._jumps is None:
+            self._jumps = Jumps(self._steady)
+            by = min(now - self._parts.ledger.latest_time() + LEAST_S, 0.0)
+        else:
+            by = 0.0
+        by += self._jumps.since_last(now)
+        if not by:
+            return
+        self._parts.ledger.shift(by)
+        self._next_poll = self._next_expiry = 0.0
+        self._returns.clock_set(now)
+        status = self._parts.status
+        status.started += by
+        status.last_poll = None if status.last_poll is None else status.last_poll + by
+        log.warning(
+            "%s: the clock was set by %+.0f s; what waits, waits as long as it would have, and open problems are "
+            "read again",
+            self._prefix,
+            by,
+        )
+
+    def _commands(self, now: float) -> list[str]:
+        said: list[str] = []
+        while not self._commanded.empty():
+            done = self._parts.commands.handle(self._commanded.get_nowait(), now)
+            said += [done] if done else []
+        return said
+
+    def _look(self, now: float) -> Seen:
+        poll = bool(self._interval) and now >= self._next_poll
+        seen = self._parts.intake.look(now, poll)
+        self._next_poll = now + self._interval if poll else self._next_poll
+        return seen
+
+    def _note(self, seen: Seen, now: float) -> None:
+        """
+        Say once that the API fails, and once that it works again.
+        """
+        status = self._parts.status
+        if seen.listed:
+            status.last_poll, status.open_problems = now, seen.open_count
+        # Who polls knows by that whether the API works; what is notified may be anything.
+        error = seen.poll_error if self._interval else seen.error
+        if error is None:
+            works = seen.listed or (seen.problems and not self._interval)
+            if self._failing_since is not None and works:
+                took = now - self._failing_since
+                log.info("%s: Dynatrace answers again after %.0f s", self._prefix, took)
+                self._failing_since, status.api_error = None, None
+            return
+        if isinstance(error, RateLimited) and not seen.listed:
+            self._next_poll = max(self._next_poll, now + error.retry_after)
+        elif isinstance(error, AuthError):
+            self._next_poll = max(self._next_poll, now + AUTH_WAIT_S)
+        kind = type(error).__name__
+        if status.api_error != kind:
+            level = logging.ERROR if isinstance(error, AuthError) else logging.WARNING
+            log.log(level, "%s: problems cannot be read, said once: %s", self._prefix, error)
+        if self._failing_since is None:
+            self._failing_since = now
+        status.api_error = kind
+
+    def _observe(self, seen: Seen, now: float) -> list[str]:
+        said: list[str] = []
+        self._parts.intake.patience.begin()  # Else entities would find the time spent on problems.
+        for problem in seen.problems:
+            try:
+                happened = self._parts.episodes.observe(problem, now)
+            except LedgerError:
+                raise
+            except Exception as err:
+                # Its entities could not be read: nothing is concluded, and it is looked at again soon. What is no error of
+                # the API is a fault of the engine, which must not keep it from seeing the others.
+                error = err if isinstance(err, ApiError) else UnexpectedAnswer(repr(err))
+                seen.fail(error)
+                if error is not err:
+                    log.exception("%s: %s breaks the engine", self._prefix, problem.problem_id)
+                if problem.problem_id is not None:
+                    self._parts.ledger.remind(problem.problem_id, now + REMIND_S)
+            else:
+                said += [happened] if happened else []
+        # What could not be read at the first look may be old all the same; what begins later is not.
+        if seen.listed and self._parts.ledger.get("first_listed") is None:
+            self._parts.ledger.put("first_listed", str(now))
+        # Who never polls learns of nothing old: what is notified is new.
+        looked = seen.listed and seen.poll_error is None if self._interval else seen.error is None
+        if looked and self._parts.ledger.get("first_poll") is None:
+            self._parts.ledger.put("first_poll", str(now))
+        if seen.answered:
+            self._parts.ledger.settle_notices(seen.answered, now)
+        return said
+
+    def _hand_over(self) -> None:
+        """
+        Wake those who do what was recorded.
+        """
+        parts = self._parts
+        open_jobs = frozenset(attempt.jid for attempt in parts.ledger.open_attempts())
+        parts.hearer.jids = open_jobs | self._returns.doubted
+        parts.announcer.wake()
+        if parts.feedback is not None:
+            parts.feedback.wake()
+
+    def _housekeeping(self, now: float) -> None:
+        if now >= self._next_expiry:
+            self._next_expiry = now + EXPIRE_S
+            self._parts.ledger.expire(now)
+
+    def _wait(self, now: float) -> float:
+        """
+        Return the seconds until something is due.
+        """
+        ledger = self._parts.ledger
+        times = [now + IDLE_S, ledger.next_notice(), ledger.next_due()]
+        if self._interval:
+            times.append(self._next_poll)
+        if self._returns.waiting:
+            times.append(now + PROOF_STEP_S)
+        return max(min(at for at in times if at is not None) - now, 0.01)

@@ -1,0 +1,157 @@
+"""
+What the runner is told: the state of the engine, the open problems, one problem, and the latest attempts.
+
+The keys are an interface, described in ``docs/reference/runner.md``: scripts read them with ``--out=json``. Times are ISO texts,
+durations whole numbers with their unit in the name, since events carry no floats.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ..core.policy import FAILED, Policy
+from ..master.envelope import iso
+from ..store.ledger import Attempt, Episode, Ledger
+from .health import VERSION, Status
+
+MAX_ROWS = 1000
+_MINIONS = 20
+_LISTED = 50
+
+
+class Views:
+    """
+    Reads what is told from the ledger; all methods belong to the loop's thread.
+
+    A list of minions is cut, and its whole length told, so that a row fits into an event.
+    """
+
+    def __init__(self, ledger: Ledger, policy: Policy, status: Status) -> None:
+        self._ledger = ledger
+        self._policy = policy
+        self._status = status
+
+    def status(self, now: float) -> dict[str, Any]:
+        """
+        Return whether the engine works, and what it is doing.
+        """
+        status = self._status
+        paused = self._ledger.get("paused")
+        return {
+            "version": VERSION,
+            "uptime_s": round(now - status.started),
+            "paused": json.loads(paused) if paused else False,
+            "dry_run": self._policy.dry_run,
+            "last_poll": iso(status.last_poll),
+            "api": status.api_error or "ok",
+            "open_problems": len(self._ledger.open_keys()),
+            "healing": sorted(self._ledger.busy_minions())[:_LISTED],
+            "queue": self._ledger.queue_length(),
+            "counters": self._ledger.counters(),
+        }
+
+    def problems(self, now: float) -> list[dict[str, Any]]:
+        """
+        Return a row for each open problem.
+        """
+        return [self._row(episode, now) for episode in self._ledger.open_episodes(MAX_ROWS)]
+
+    def problem(self, episode: Episode, now: float) -> dict[str, Any]:
+        """
+        Return what is known of one problem.
+        """
+        found = episode.resolution
+        return {
+            **self._row(episode, now),
+            "title": episode.problem.title,
+            "episode": episode.episode,
+            "url": episode.problem.url,
+            "targets": [
+                {"minion": target.minion, "entity": target.entity, "matched_by": target.matched_by}
+                for target in found.targets[:_LISTED]
+            ],
+            "unmatched": [
+                {"entity": item.entity, "reason": item.reason} for item in found.unmatched[:_LISTED]
+            ],
+        }
+
+    def attempts(self, episode: Episode) -> list[dict[str, Any]]:
+        """
+        Return a row for each attempt on a problem, with the outcome on each minion.
+        """
+        return [self._attempt(attempt) for attempt in self._ledger.attempts_of(episode)]
+
+    def _attempt(self, attempt: Attempt) -> dict[str, Any]:
+        actions = self._ledger.actions(attempt.attempt_id)
+        return {
+            "attempt": attempt.number,
+            "state": attempt.state,
+            "jid": attempt.jid,
+            "created": iso(attempt.created),
+            "ended": iso(attempt.ended),
+            "minions": {
+                action.minion: f"{action.state} {action.comment[:200]}".strip()
+                for action in actions[:_LISTED]
+            },
+            "minion_count": len({action.minion for action in actions}),
+        }
+
+    def history(self) -> list[dict[str, Any]]:
+        """
+        Return a row for each of the latest attempts, newest first.
+        """
+        return [
+            {
+                "created": iso(attempt.created),
+                "problem": display_id,
+                "attempt": attempt.number,
+                "minions": minions[:_MINIONS],
+                "minion_count": len(minions),
+                "state": attempt.state,
+                "took_ms": _took_ms(attempt),
+                "jid": attempt.jid,
+            }
+            for attempt, display_id, minions in self._ledger.history(MAX_ROWS)
+        ]
+
+    def _row(self, episode: Episode, now: float) -> dict[str, Any]:
+        return {
+            "problem": episode.problem.display_id or episode.problem_key,
+            "problem_id": episode.problem.problem_id,
+            "severity": episode.problem.severity,
+            "opened": iso(episode.opened),
+            "age_s": round(max(now - episode.opened, 0)),
+            "minions": minions_of(episode)[:_MINIONS],
+            "minion_count": len(minions_of(episode)),
+            "attempts": episode.attempts,
+            "state": self._state(episode),
+            "title": episode.problem.title[:60],
+        }
+
+    def _state(self, episode: Episode) -> str:
+        if episode.state != "open":
+            return episode.state
+        if episode.escalated:
+            return f"escalated: {episode.escalated}"
+        states = {attempt.state for attempt in self._ledger.attempts_of(episode)}
+        if states & {"planned", "fired", "running", "idle"}:
+            return "healing"
+        if "good" in states:
+            return "healed, waits for Dynatrace"
+        if "healthy" in states:
+            return "already healthy, waits for Dynatrace"
+        if states & FAILED:
+            return "failed, waits"
+        return "held" if minions_of(episode) else "unmatched"
+
+
+def minions_of(episode: Episode) -> list[str]:
+    """
+    Return the minions that an episode concerns, each once.
+    """
+    return list(dict.fromkeys(target.minion for target in episode.resolution.targets))
+
+
+def _took_ms(attempt: Attempt) -> int | None:
+    return round((attempt.ended - attempt.created) * 1000) if attempt.ended else None

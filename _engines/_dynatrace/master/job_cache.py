@@ -1,0 +1,85 @@
+"""
+Reads the master's job cache through its returner, and tells a job that is not there from a cache that cannot be read.
+
+A cache that cannot be read proves nothing: not that a job was never executed, nor how it ended. So it is an error, and
+whoever asked waits; what the bus tells meanwhile is not believed instead, since any minion can fire it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from ..core.errors import JobCacheError
+from ..core.log_once import Outage
+from .jobs import Jobs
+
+log = logging.getLogger(__name__)
+
+#: One entry may be unreadable among others that are not: then it has not recovered.
+QUIET_S = 60.0
+Found = TypeVar("Found")
+
+
+def through(
+    name: str, option: str, functions: Mapping[str, Callable[[str], Any]], cached: bool
+) -> Jobs:
+    """
+    Return access through the returner of a name, which the ``option`` of the master's configuration names.
+
+    ``functions`` are those of all returners that can be loaded. Both functions of what is returned raise JobCacheError.
+    """
+
+    def ask(function: str, jid: str) -> Mapping[str, Any]:
+        full = f"{name}.{function}"
+        if full not in functions:
+            raise JobCacheError(
+                f"`{option}` names the returner {name}, which cannot be loaded here or has no {function}: install what "
+                "it needs, or name one that can be read"
+            )
+        try:
+            found = functions[full](jid)
+        except Exception as err:  # What a returner raises is its own.
+            why = f"{type(err).__name__}: {str(err)[:200]}"
+            raise JobCacheError(f"{full} of `{option}` failed, {why}") from err
+        if found and not isinstance(found, Mapping):
+            raise JobCacheError(f"{full} of `{option}` gave no mapping")
+        return found or {}
+
+    def sent_to(jid: str) -> list[str] | None:
+        load = ask("get_load", jid)
+        if not load:
+            return None if cached else []
+        found = load.get("Minions") or load.get("minions") or load.get("tgt") or []
+        return [found] if isinstance(found, str) else list(found)
+
+    return Jobs(sent_to, lambda jid: ask("get_jid", jid), cached)
+
+
+def watched(jobs: Jobs, name: str) -> Jobs:
+    """
+    Return the same access, which says once that the cache cannot be read, and once that it can again.
+    """
+    outage = Outage(
+        log,
+        name,
+        "the job cache cannot be read, and nothing is ordered, given again or given up until it can",
+        "the job cache can be read again",
+        QUIET_S,
+    )
+
+    def watch(ask: Callable[[str], Found]) -> Callable[[str], Found]:
+        def asked(jid: str) -> Found:
+            try:
+                found = ask(jid)
+            except JobCacheError as err:
+                outage.fails(err)
+                raise
+            outage.works()
+            return found
+
+        return asked
+
+    return replace(jobs, minions=watch(jobs.minions), returns=watch(jobs.returns))

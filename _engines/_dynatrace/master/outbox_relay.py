@@ -1,0 +1,285 @@
+"""
+The end of Salt's event bus that fires: one thread with an event object of its own, which it shares with nobody.
+
+Salt's event objects break when threads overlap on them, and ``fire_event`` may return False, raise, or block for ever
+when the publisher hangs. So the object is thrown away after any failure, what is to be fired waits in the ledger's
+outbox, and what was fired and never came back is fired again. The end that hears is ``master.subscriber``.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from ..core.log_once import Outage
+from ..store.ledger import Ledger, Outgoing
+from .delivery import HANG_S, SILENCE_S, Doubt, Echo
+from .envelope import sign
+from .event import PROBE_TAG
+
+log = logging.getLogger(__name__)
+
+FIRE_TIMEOUT_MS = 5000
+RETRY_S = 1.0
+#: So many failures in a row mean that the publisher will not come back by itself (Salt 3008 never restarts it).
+FAILURES_CRITICAL = 5
+IDLE_S = 30.0
+
+
+class EventSide(Protocol):
+    """
+    What is used of ``salt.utils.event.SaltEvent``.
+    """
+
+    def fire_event(self, data: dict[str, Any], tag: str, timeout: int) -> bool: ...
+
+    def get_event(self, **kwargs: Any) -> dict[str, Any] | None: ...
+
+    def destroy(self) -> None: ...
+
+
+class Announcer(threading.Thread):
+    """
+    Fires what stands in the outbox, in order, signed at the moment of firing.
+
+    With an ``echo`` an event counts as fired only as long as it may still come back; nothing more is fired on a bus that
+    gives nothing back. ``held`` tells that an order must not be fired now after all. This thread is never replaced when
+    a fire hangs: a second one would only put the same events into another socket of the same publisher.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        ledger: Ledger,
+        connect: Callable[[], EventSide],
+        key: bytes,
+        valid_for: float,
+        echo: Echo | None = None,
+        held: Callable[[Mapping[str, Any]], bool] = lambda _: False,
+        act_for: float = 0.0,
+    ) -> None:
+        super().__init__(name=f"{name}-announcer", daemon=True)
+        self._held = held
+        self._prefix = name
+        self._ledger = ledger
+        self._connect = connect
+        self._key = key
+        self._valid_for = valid_for
+        self._act_for = act_for
+        self._echo = echo or Echo()
+        self._bus: EventSide | None = None
+        self._wake = threading.Event()
+        self._firing_since: float | None = None
+        self._asides: queue.SimpleQueue[tuple[str, Mapping[str, Any]]] = queue.SimpleQueue()
+        #: Of the outbox: what was handed to a publisher that died before it was heard.
+        self._lost: list[int] = []
+        #: What was fired and could not be recorded as fired, with the time: nothing else is fired before it is.
+        self._unrecorded: list[tuple[Outgoing, float]] = []
+        self._outage = Outage(log, name, "events wait", "the ledger works again: events are fired")
+        self._doubt = Doubt()
+        self._watched = 0.0
+        self._works_again: Callable[[], None] = lambda: None
+        self.failures = 0
+        #: Whether it has been said that the bus fails and a person must look.
+        self.broken = False
+
+    def wire(self, works_again: Callable[[], None]) -> None:
+        """
+        Say what is called when the bus works again after it was said to fail.
+        """
+        self._works_again = works_again
+
+    def wake(self) -> None:
+        """
+        Have the outbox looked at; called after each commit that put something there.
+        """
+        self._wake.set()
+
+    def say(self, tag: str, data: Mapping[str, Any]) -> None:
+        """
+        Fire an answer that nobody misses when it is lost; it does not go through the ledger.
+        """
+        self._asides.put((tag, data))
+        self._wake.set()
+
+    def watch(self) -> None:
+        """
+        Say once if a fire hangs; called by the loop now and then, since this thread cannot say it then.
+        """
+        now = time.monotonic()
+        # After a long pause the engine itself was at a standstill, and the fire may just need a moment more.
+        awake, self._watched = now - self._watched < 2 * IDLE_S, now
+        if awake and self._is_blocked():
+            self._complain(f"its publisher takes nothing for more than {HANG_S:g} s")
+
+    def _is_blocked(self) -> bool:
+        since = self._firing_since
+        return since is not None and time.monotonic() - since > HANG_S
+
+    @property
+    def healthy(self) -> bool:
+        """
+        Tell whether events reach the bus.
+        """
+        return self.failures == 0 and not self._is_blocked() and self._echo.silent_for() <= HANG_S
+
+    def run(self) -> None:
+        """
+        Fire for ever; the thread ends with the process.
+        """
+        retry = False
+        while True:
+            self._wake.wait(RETRY_S if retry else IDLE_S)
+            self._wake.clear()
+            try:
+                retry = not self.drain()
+                self._outage.works()
+            except Exception as err:  # noqa: BLE001 - Without this thread nothing is ever fired again.
+                self._outage.fails(err)
+                retry = True
+
+    def drain(self) -> bool:
+        """
+        Fire all that may be fired now; False when it should be tried again soon.
+        """
+        if not self._is_trusted():
+            return False
+        while True:
+            waiting: set[str] = set()
+            fired = 0
+            self._say_all()
+            self._record()
+            self._take_back()
+            for listed in self._ledger.waiting_events():
+                # Its problem may have closed since: read again, an order is a mere report by now.
+                event = self._ledger.waiting_event(listed.seq)
+                if event is None:
+                    continue
+                # Events about one problem come in order: one that must be decided anew holds the later ones.
+                if event.problem_key in waiting or self._is_stale(event):
+                    waiting.add(event.problem_key)
+                    continue
+                if not self._fire(event):
+                    return False
+                fired += 1
+            if not fired:
+                break
+        # Nothing else would show that a bus that failed works again.
+        if self.failures and not self._probe():
+            return False
+        return self._echo.silent_for() == 0.0
+
+    def _is_trusted(self) -> bool:
+        """
+        Tell whether the bus gives back what it is given; else ask it, and in the end say so.
+        """
+        silent = self._echo.silent_for()
+        if silent <= SILENCE_S:
+            self._doubt.end()
+            if self.broken and not self.failures and not silent:
+                self._recovered()
+            return True
+        # Not by the silence alone: the engine itself may have been stopped, and hears what it missed in a moment.
+        if self._doubt.age() > HANG_S - SILENCE_S:
+            self._complain(f"it gives back nothing of what it takes since {silent:.0f} s")
+        if self._doubt.renews():
+            self._echo.renew()
+        if self._doubt.asks(self._echo.connections):
+            self._probe()
+        return False
+
+    def _probe(self) -> bool:
+        return self._put({"what": "probe", "instance": self._prefix}, PROBE_TAG)
+
+    def _take_back(self) -> None:
+        """
+        Let be fired again what was lost with a connection.
+        """
+        if self._lost:
+            self._ledger.unfire(self._lost)
+            self._lost = []
+
+    def _say_all(self) -> None:
+        while not self._asides.empty():
+            tag, data = self._asides.get_nowait()
+            self._put(data, tag)
+
+    def _is_stale(self, event: Outgoing) -> bool:
+        if event.fresh_until is None:
+            return False
+        return time.time() > event.fresh_until or self._held(event.data)
+
+    def _fire(self, event: Outgoing) -> bool:
+        if not self._put(event.data, event.tag, event.seq):
+            return False
+        log.info("%s: fired %s", self._prefix, event.tag)
+        self._unrecorded.append((event, time.time()))
+        self._record()
+        return True
+
+    def _record(self) -> None:
+        """
+        Note in the ledger what is on the bus; without it an event would be fired again at each try of a night.
+        """
+        while self._unrecorded:
+            self._ledger.event_fired(*self._unrecorded[0])
+            del self._unrecorded[0]
+
+    def _put(self, data: Mapping[str, Any], tag: str, seq: int | None = None) -> bool:
+        signed = sign(data, self._key, time.time(), self._valid_for, self._act_for)
+        # Noted before: it may be heard before the call returns.
+        self._echo.fired(signed["signature"], seq)
+        self._firing_since = time.monotonic()
+        try:
+            if self._bus is None:
+                self._bus = self._connect()
+            done = self._bus.fire_event(signed, tag, timeout=FIRE_TIMEOUT_MS)
+            why = "" if done else "the event publisher does not take it"
+        except Exception as err:  # noqa: BLE001 - Salt raises what its transport raises, differently in each version.
+            done, why = False, f"{type(err).__name__}: {err}"
+        finally:
+            self._firing_since = None
+        if not done:
+            self._echo.refused(signed["signature"])
+        self._note(done, why)
+        return done
+
+    def _note(self, done: bool, why: str) -> None:
+        if done:
+            self.failures = 0
+            return
+        self.failures += 1
+        self._drop()
+        log.debug("%s: an event could not be fired: %s", self._prefix, why)
+        if self.failures == FAILURES_CRITICAL:
+            self._complain(f"no event could be fired {self.failures} times in a row ({why})")
+
+    def _complain(self, why: str) -> None:
+        if self.broken:
+            return
+        self.broken = True
+        log.critical(
+            "%s: the event bus fails: %s. Notifications are still taken and nothing is lost, but nothing is healed "
+            "either: restart the salt-master, whose event publisher does not come back by itself (Salt 3007 and later)",
+            self._prefix,
+            why,
+        )
+
+    def _recovered(self) -> None:
+        self.broken = False
+        log.warning("%s: the event bus works again", self._prefix)
+        self._works_again()
+
+    def _drop(self) -> None:
+        # All that this connection carried and nobody heard may be lost with it.
+        self._lost += self._echo.lost()
+        bus, self._bus = self._bus, None
+        if bus is not None:
+            try:
+                bus.destroy()
+            except Exception:
+                log.debug("%s: closing the event object failed", self._prefix, exc_info=True)

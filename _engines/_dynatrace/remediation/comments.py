@@ -1,0 +1,142 @@
+"""
+What the comments on a problem say: what was found and done, what is disputed, and why a person must look.
+
+Each ends with a marker by which it is found again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..core.policy import FAILED, Policy
+from ..core.problem import DOWN_EVENTS, Problem
+from ..core.resolution import Target
+from ..master.envelope import iso
+from ..store.ledger import Action, Attempt, Episode
+from .recurrence import BESIDE, DISAGREE, NOTICES_S, STILL_OPEN
+
+CONTEXT = "salt-dynatrace"
+_SAID = {
+    "good": "Salt healed this: the service was brought back and proved to serve.",
+    "healthy": "Salt did nothing: it finds that the service serves.",
+    "bad": "Salt could not heal this.",
+    "refused": "Salt refused to touch this: nothing was done.",
+    "unproved": "Salt brought the service back and could not prove that it serves.",
+    "lost": "Salt does not know whether this is healed: the job did not return.",
+}
+#: What comes next, by how it ended on any minion; the first that fits.
+_NEXT = (
+    (
+        {"refused", "unproved"},
+        "It is not tried again while this problem is open: another attempt would not do more. A person must look.",
+    ),
+    (
+        {"bad", "lost"},
+        "The problem is tried again after a cooldown while attempts are left, else a person must look.",
+    ),
+    (
+        {"healthy"},
+        f"If Dynatrace still sees it down in {NOTICES_S / 60:.0f} minutes, a person must look; Salt waits for a later failure.",
+    ),
+)
+_ENDED = {
+    "good": "good",
+    "healthy": "nothing to do",
+    "bad": "failed",
+    "refused": "refused",
+    "unproved": "not proved",
+    "lost": "no return",
+}
+
+
+def marker(what: str, own_id: str) -> str:
+    """
+    Return the text by which a comment is found again.
+    """
+    return f"[{CONTEXT} {what} {own_id[:16]}]"
+
+
+def attempt_comment(
+    episode: Episode,
+    attempt: Attempt,
+    actions: Sequence[Action],
+    state: str,
+    policy: Policy,
+    held: Sequence[str],
+) -> str:
+    """
+    Return the comment on an attempt that ended: what was done where, what came of it, and how to find the job.
+    """
+    ends = {action.state for action in actions} - {"void"}
+    mixed = state in FAILED and len(ends) > 1
+    lines = [
+        "Salt could not heal all of this." if mixed else _SAID[state],
+        f"Attempt {attempt.number} of {policy.max_attempts}, job {attempt.jid}{_took(attempt)}.",
+    ]
+    lines += [
+        f"{action.minion}: {_ended(action)}" for action in actions[:20] if action.state != "void"
+    ]
+    if held:
+        lines.append("Not acted on: " + ", ".join(held[:20]) + ".")
+    lines += [said for names, said in _NEXT if ends & names][:1]
+    return "\n".join([*lines, marker("attempt", attempt.attempt_id)])
+
+
+def escalation_comment(
+    reason: str, episode: Episode, policy: Policy, disputed: Sequence[str] = ()
+) -> str:
+    """
+    Return the comment that asks a person to look; ``disputed`` are lines on what the two disagree about.
+    """
+    own = escalation_marker(episode, reason)
+    if reason == DISAGREE:
+        said = "Salt and Dynatrace disagree, and Salt does nothing before a later failure is seen."
+        return "\n".join([f"{said} A person must look.", *disputed[:20], own])
+    detail = {
+        "not connected": f"a minion does not answer, for more than {policy.attempt_window:g} s",
+        "job cache unreadable": "nothing is ordered until the master's job cache can be read, see salt-run dynatrace.check",
+        "contradictory returns": "one said that the service was healed, another in the same minion's name that it was not",
+        STILL_OPEN: "the service was proved to serve, and Dynatrace does not close the problem: it may mean another one",
+    }.get(reason, f"{policy.max_attempts} in {policy.attempt_window:g} s")
+    begun = "Salt healed this" if reason == STILL_OPEN else "Salt stops here"
+    return f"{begun}: {reason} ({detail}). A person must look. {own}"
+
+
+def dispute(problem: Problem, target: Target, found: Action) -> str:
+    """
+    Return what a minion found of a process, since when Dynatrace sees it down, and what it names.
+    """
+    own = [item for item in problem.evidence if item.entity.id == target.entity]
+    name = next((item.entity.name for item in own if item.entity.name), "")
+    down = [item for item in own if item.event_type in DOWN_EVENTS and item.is_open]
+    last = max(down, key=lambda item: item.start or 0, default=None)
+    seen = "Dynatrace does not close the problem."
+    if last is not None:
+        since = iso(last.start / 1000 if last.start else None)
+        seen = f"Dynatrace sees it down since {since or 'an unknown time'} ({last.event_type})."
+    named = [one for one in (target.process.executable, target.process.unit) if one]
+    named += [f"port {port}" for port in target.process.ports]
+    names = f" It names {', '.join(named)}." if named else ""
+    said = found.comment.rstrip(".") or "it serves"
+    return (
+        f"{target.minion}, {name or 'a process'} ({target.entity}): "
+        f"the minion found at {iso(found.ended)}: {said}. {seen}{names}"
+    )
+
+
+def escalation_marker(episode: Episode, reason: str) -> str:
+    """
+    Return the marker of an episode's escalation; after one beside whom the engine goes on there may be another.
+    """
+    what = reason if reason in BESIDE else "escalated"
+    return marker(f"{what} {episode.episode}", episode.problem_key)
+
+
+def _took(attempt: Attempt) -> str:
+    begun = attempt.first_fired
+    return f", {attempt.ended - begun:.1f} s" if attempt.ended and begun else ""
+
+
+def _ended(action: Action) -> str:
+    words = _ENDED.get(action.state, action.state)
+    return f"{words}: {action.comment}" if action.comment else words

@@ -1,0 +1,197 @@
+"""
+Reads the problems that notifications name: each once, however often it was notified.
+
+Names may be invented, or of another tenant, or of what cannot be read. So they have a share of the calls and of a
+cycle's time, and neither the list of open problems nor what it shows waits for them. A failed read decides nothing: the
+notification waits, and is given up only when the tenant does not know its problem for minutes.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from ..api.client import Client, Listing
+from ..api.notification import Notice
+from ..api.rate_limiter import Kind
+from ..api.read_budget import Patience
+from ..core.errors import ApiError, NotFound, RateLimited
+from ..core.log_once import Outage, Seldom
+from ..core.problem import Problem
+from ..store.ledger import Ledger
+
+log = logging.getLogger(__name__)
+
+#: Of one look, all requests together, and how many names; the others have the next cycle, which follows at once.
+NOTIFIED_S = 15.0
+NAMES_A_LOOK = 32
+#: A notified problem may reach the API later than its notification; after so many looks it is given up.
+NOTICE_TRIES = 12
+NOTICE_WAIT_CAP_S = 60.0
+#: An end may be notified before the API shows it; after so many looks the API is believed. It takes half a minute.
+ENDS = ("RESOLVED", "MERGED")
+ENDING_TRIES = 6
+#: A name this long is no problem number but a PID of an older tenant, without ``_<ms>V2``.
+OLD_PID_DIGITS = 15
+#: What fails once a minute and works in between has not recovered.
+QUIET_S = 600.0
+
+#: Reads several problems at once; an error stands in the place of what could not be read.
+Together = Callable[[Callable[[str], Problem], Iterable[str]], "list[Problem | ApiError]"]
+
+
+@dataclass
+class Named:
+    """
+    What is said of one problem by all notifications of it that wait.
+    """
+
+    ids: list[int] = field(default_factory=list)
+    states: set[str | None] = field(default_factory=set)
+    tries: int = 0
+
+
+@dataclass
+class Looked:
+    """
+    What one look brought: problems, the notifications that are answered by them, and the first error.
+    """
+
+    problems: list[Problem] = field(default_factory=list)
+    answered: list[int] = field(default_factory=list)
+    error: ApiError | None = None
+    #: For how long the tenant, or the budget, asked to wait.
+    wait_s: float = 0.0
+
+
+def name_of(notice: Notice) -> str:
+    """
+    Return what a notification calls its problem: its id, its number, or an old PID.
+    """
+    return notice.problem_id or notice.display_id or notice.old_pid or ""
+
+
+class Notified:
+    """
+    The notifications of one engine that has an API.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        ledger: Ledger,
+        patience: Patience,
+        read: Callable[[str, Kind], Problem],
+        together: Together,
+    ) -> None:
+        self._ledger = ledger
+        self._patience = patience
+        self._read = read
+        self._together = together
+        self._now = 0.0
+        meanwhile = "not all that is notified can be read; it is looked at again"
+        again = "all that is notified is read again"
+        self._outage = Outage(
+            log, name, meanwhile, again, QUIET_S, lambda: self._now, logging.WARNING
+        )
+        self._unknown = Seldom(log, name)
+
+    def look(self, client: Client, listing: Listing | None, now: float) -> Looked:
+        """
+        Read what is due, those first that were tried least; ``listing`` is what this cycle's poll brought.
+        """
+        self._now = now
+        self._patience.begin(NOTIFIED_S)
+        waiting = self._waiting(now)
+        names = sorted(waiting, key=lambda name: waiting[name].tries)[:NAMES_A_LOOK]
+        open_ids = self._open_ids(client, listing) if any(map(_is_old_pid, names)) else ()
+        looked = Looked()
+        later: list[tuple[Named, float]] = []
+        found = self._together(lambda name: self._find(client, name, open_ids), names)
+        for name, one in zip(names, found, strict=True):
+            wait = self._taken(name, waiting[name], one, looked)
+            if wait is not None:
+                later.append((waiting[name], now + wait))
+        self._postpone(later, looked.wait_s, now)
+        if looked.error is not None:
+            self._outage.fails(looked.error)
+        elif not later:
+            self._outage.works()
+        return looked
+
+    def _waiting(self, now: float) -> dict[str, Named]:
+        waiting: dict[str, Named] = {}
+        for notice_id, notice, tries, _ in self._ledger.waiting_notices(now):
+            named = waiting.setdefault(name_of(notice), Named())
+            named.ids.append(notice_id)
+            named.states.add(notice.state)
+            named.tries = max(named.tries, tries)
+        return waiting
+
+    def _taken(
+        self, name: str, named: Named, found: Problem | ApiError, looked: Looked
+    ) -> float | None:
+        """
+        Take in what became of a name; return after which time it is looked at again, None for never.
+        """
+        if isinstance(found, Problem):
+            # Over is what the API says is over; why, it does not say.
+            merged = "MERGED" in named.states and not found.is_open
+            looked.problems.append(replace(found, merged=merged))
+            if found.is_open and named.states & set(ENDS) and named.tries + 1 < ENDING_TRIES:
+                return 2.0**named.tries
+            looked.answered += named.ids
+            return None
+        if isinstance(found, RateLimited):
+            looked.error, looked.wait_s = looked.error or found, found.retry_after
+            return None
+        if not isinstance(found, NotFound):
+            looked.error = looked.error or found
+        elif named.tries + 1 >= NOTICE_TRIES:
+            self._unknown.say("the notified problem %.60s is given up: %s", name, found)
+            self._ledger.settle_notices(named.ids, self._now)
+            return None
+        return min(2.0 ** min(named.tries, 10), NOTICE_WAIT_CAP_S)
+
+    def _postpone(self, later: Sequence[tuple[Named, float]], wait_s: float, now: float) -> None:
+        if not later and not wait_s:
+            return
+        with self._ledger.transaction():
+            for named, due in later:
+                self._ledger.postpone_notices(named.ids, due)
+            if wait_s:
+                # Whoever is next would hear the same: all of them wait, and none of them was tried.
+                self._ledger.hold_notices(now, now + wait_s)
+
+    def _find(self, client: Client, name: str, open_ids: Sequence[str] | ApiError) -> Problem:
+        """
+        Return the problem that a notification means, by PID or by problem number.
+        """
+        found: str | None = name
+        if _is_old_pid(name):
+            if isinstance(open_ids, ApiError):
+                raise open_ids
+            found = next((one for one in open_ids if one.startswith(f"{name}_")), None)
+        elif "_" not in name:
+            self._patience.check()
+            listed = client.find_by_display_id(name, Kind.NOTIFIED) if name else None
+            found = listed.problem_id if listed is not None else None
+        if found is None:
+            raise NotFound(f"no problem is called {name[:40]!r}")
+        return self._read(found, Kind.NOTIFIED)
+
+    @staticmethod
+    def _open_ids(client: Client, listing: Listing | None) -> Sequence[str] | ApiError:
+        """
+        Return the ids of the open problems, read once for all that are named by an old PID.
+        """
+        try:
+            listing = listing or client.list_open(Kind.NOTIFIED)
+        except ApiError as err:
+            return err
+        return [problem.problem_id or "" for problem in listing.problems]
+
+
+def _is_old_pid(name: str) -> bool:
+    return "_" not in name and len(name.lstrip("-")) >= OLD_PID_DIGITS

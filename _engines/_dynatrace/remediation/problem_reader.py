@@ -1,0 +1,239 @@
+"""
+Reads what is to be known: the notified problems, the list of open ones, and those that vanished from it.
+
+A notification with an API behind it only names a problem to look at; the problem is read from the API like any other.
+A failed read decides nothing: the notification waits, and a problem that cannot be read is neither open nor closed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import threading
+from collections.abc import Callable, Container, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+
+from ..api.client import Client, Listing
+from ..api.notification import Notice
+from ..api.rate_limiter import Kind
+from ..api.read_budget import Patience
+from ..core.errors import ApiError, NotFound
+from ..core.problem import EntityDetail, Problem
+from ..store.ledger import Ledger
+from .notified import Notified
+
+log = logging.getLogger(__name__)
+
+#: Details read at the same time; more only fills the tenant's request queue.
+PARALLEL_READS = 4
+#: A process moves to another host only by being another process; names and tags of hosts change slowly.
+ENTITY_CACHE_S = 600.0
+ENTITY_CACHE_SIZE = 20_000
+
+
+@dataclass
+class Seen:
+    """
+    What one look brought: problems with their evidence, and the first error that kept some from being read.
+
+    ``poll_error`` is that of the list and of what it shows, whatever became of what was notified. ``answered`` are the notifications that are settled as soon as the problems are recorded, and no sooner.
+    """
+
+    problems: list[Problem] = field(default_factory=list)
+    error: ApiError | None = None
+    poll_error: ApiError | None = None
+    listed: bool = False
+    open_count: int | None = None
+    answered: list[int] = field(default_factory=list)
+
+    def fail(self, error: ApiError) -> None:
+        """
+        Note what keeps a problem from being seen whole.
+        """
+        self.error = self.error or error
+        if self.listed:
+            self.poll_error = self.poll_error or error
+
+
+def problem_key(problem_id: str | None, display_id: str | None) -> str:
+    """
+    Return the key of a problem in the ledger.
+    """
+    return problem_id or f"display:{display_id}"
+
+
+def digest(problem: Problem) -> str:
+    """
+    Return a short text that changes when anything changes that the list of problems shows.
+    """
+    kept = problem.to_dict()
+    for name in ("evidence", "under_maintenance", "url", "source"):
+        kept.pop(name)
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]
+
+
+class Entities:
+    """
+    Entities by id, read once in a while; None for those that the tenant does not know.
+    """
+
+    def __init__(
+        self, client: Client, now: Callable[[], float], patience: Patience | None = None
+    ) -> None:
+        self._patience = patience or Patience()
+        self._client = client
+        self._now = now
+        self._known: dict[str, tuple[float, EntityDetail | None]] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, entity_id: str) -> EntityDetail | None:
+        """
+        Return an entity; raises ApiError when the tenant cannot be asked.
+        """
+        with self._lock:
+            read, detail = self._known.get(entity_id, (0.0, None))
+        if read and self._now() - read < ENTITY_CACHE_S:
+            return detail
+        self._patience.check()
+        try:
+            detail = self._client.entity(entity_id)
+        except NotFound:
+            detail = None
+        with self._lock:
+            if len(self._known) >= ENTITY_CACHE_SIZE:
+                self._known.clear()
+            if detail is not None:  # An unknown one may be known in a minute.
+                self._known[entity_id] = (self._now(), detail)
+        return detail
+
+
+class Intake:
+    """
+    Brings problems in, from the API or, without one, from the notifications themselves.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        ledger: Ledger,
+        client: Client | None,
+        patience: Patience | None = None,
+    ) -> None:
+        self.patience = patience or Patience()
+        self._prefix = name
+        self._ledger = ledger
+        self._client = client
+        #: What the last poll did not find and did not take for closed either.
+        self._missed: set[str] = set()
+        self._notified = Notified(name, ledger, self.patience, self.read, self._all)
+        self._pool = ThreadPoolExecutor(PARALLEL_READS, thread_name_prefix=f"{name}-reader")
+
+    def look(self, now: float, poll: bool) -> Seen:
+        """
+        Read the notified problems, and on a poll the whole list; never raises ApiError, returns it.
+        """
+        seen = Seen()
+        if self._client is None:
+            self._take(self._ledger.waiting_notices(now), seen)
+            return seen
+        # The list first: it needs nothing of what is notified, however much of it cannot be read.
+        listing = self._list(self._client, seen) if poll else None
+        looked = self._notified.look(self._client, listing, now)
+        seen.problems += looked.problems
+        seen.answered += looked.answered
+        if listing is not None:
+            self._details(listing, {problem.problem_id for problem in looked.problems}, seen)
+        seen.error = seen.poll_error or looked.error
+        return seen
+
+    def read(self, problem_id: str, kind: Kind = Kind.READING) -> Problem:
+        """
+        Return a problem as it is now; raises ApiError, also when there is no API.
+        """
+        if self._client is None:
+            raise NotFound("there is no API to read from")
+        self.patience.check()
+        if kind is Kind.READING:
+            return self._with_url(self._client.problem(problem_id))
+        return self._with_url(self._client.problem(problem_id, kind))
+
+    @property
+    def has_api(self) -> bool:
+        """
+        Tell whether problems are read from an API; else notifications are all there is.
+        """
+        return self._client is not None
+
+    def _take(self, notices: list[tuple[int, Notice, int, float]], seen: Seen) -> None:
+        for notice_id, notice, _, _ in notices:
+            if notice.problem is not None:
+                seen.problems.append(notice.problem)
+            seen.answered.append(notice_id)
+
+    def _list(self, client: Client, seen: Seen) -> Listing | None:
+        try:
+            listing = client.list_open()
+        except ApiError as err:
+            seen.poll_error = err
+            return None
+        for why in dict.fromkeys(listing.unreadable):
+            log.warning("%s: an open problem could not be read: %s", self._prefix, why)
+        seen.listed, seen.open_count = True, len(listing.problems)
+        return listing
+
+    def _details(self, listing: Listing, done: set[str | None], seen: Seen) -> None:
+        """
+        Read what the list shows anew or changed, and what it no longer shows.
+        """
+        self.patience.begin()
+        known = self._ledger.open_keys()
+        listed = {problem.problem_id or "": problem for problem in listing.problems}
+        wanted = [key for key, problem in listed.items() if known.get(key) != digest(problem)]
+        # What is no longer listed may be closed, or have been missed by the walk: it is asked for one by one.
+        wanted += [key for key in known if key not in listed and not key.startswith("display:")]
+        wanted = [key for key in wanted if key not in done]
+        self._read_all(wanted, seen, None if listing.unreadable else listed)
+
+    def _read_all(self, keys: list[str], seen: Seen, listed: Container[str] | None) -> None:
+        """
+        Read problems one by one; ``listed`` are those that the list shows, None if it may show others too.
+        """
+        missed: set[str] = set()
+        for key, found in zip(keys, self._all(self.read, keys), strict=True):
+            if isinstance(found, Problem):
+                seen.problems.append(found)
+            elif not isinstance(found, NotFound):
+                seen.poll_error = seen.poll_error or found
+            elif listed is None or key in listed:
+                missed.add(key)  # One answer of two is wrong; the next poll asks again.
+            else:
+                log.warning("%s: the tenant no longer knows the problem %s", self._prefix, key)
+                seen.problems.append(Problem(key, None, status="CLOSED"))
+        for key in sorted(missed - self._missed):
+            log.warning(
+                "%s: %s may be open and is not found; it stays as it was", self._prefix, key
+            )
+        self._missed = missed
+
+    def _all(self, read: Callable[[str], Problem], keys: Iterable[str]) -> list[Problem | ApiError]:
+        """
+        Read several at once, bounded; an error stands in the place of what could not be read.
+        """
+
+        def one(key: str) -> Problem | ApiError:
+            try:
+                return read(key)
+            except ApiError as err:
+                return err
+
+        keys = list(keys)
+        if len(keys) == 1:  # The usual case; a thread would only add to the time to heal.
+            return [one(keys[0])]
+        return list(self._pool.map(one, keys))
+
+    def _with_url(self, problem: Problem) -> Problem:
+        if self._client is None or problem.problem_id is None:
+            return problem
+        return replace(problem, url=self._client.problem_url(problem.problem_id))

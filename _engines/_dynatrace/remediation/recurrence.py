@@ -1,0 +1,117 @@
+"""
+Tells one failure of a process from the next: what serves counts as serving until the evidence shows a later failure.
+
+A process serves since an attempt brought it back (``good``), or because the minion found it so (``healthy``). To find
+it so heals nothing: where Dynatrace goes on to see the failure, one of the two is wrong, and a person must say which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..core.evidence import last_failure
+from ..core.policy import Policy, Reason, Verdict
+from ..core.resolution import Target
+from ..store.ledger import Action, Episode, Ledger
+
+#: Why a person is called to what serves.
+STILL_OPEN = "still open"
+DISAGREE = "the two disagree"
+#: Why a person is called beside whom the engine goes on.
+BESIDE = (STILL_OPEN, DISAGREE, Reason.JOB_CACHE.value)
+#: Dynatrace closes a problem within minutes of the end of its last event.
+CLOSES_S = 3600.0
+#: By then its evidence shows that a process is back.
+NOTICES_S = 300.0
+
+
+def last_good(ledger: Ledger, episode: Episode, target: Target) -> Action | None:
+    """
+    Return the end by which the process serves; None: no attempt told so, or it has failed again since.
+
+    Healthy here and still open there is the usual state after a heal, and no reason to act. It failed again only where
+    an event of the evidence is open that began after the heal, and after every failure that was known before it: the
+    clocks of tenant and master may differ, and one failure must not be taken for two.
+
+    One dead process has several problems, which show the same event: what was healed for one is healed for all whose
+    evidence has no later failure, by the tenant's clock alone. A problem that was closed and opened again is none.
+    """
+    heal = ledger.last_heal(episode, target.minion, target.entity)
+    if heal is not None:
+        again = last_failure(episode.problem, target.entity, still_open=True)
+        if again is None or heal.seen is None or heal.ended is None:
+            return heal
+        return None if again > heal.seen and again > heal.ended * 1000 else heal
+    heal = ledger.last_heal_by_others(episode, target.minion, target.entity)
+    latest = last_failure(episode.problem, target.entity)
+    if heal is None or heal.seen is None or latest is None:
+        return None
+    return heal if episode.episode == 1 and latest <= heal.seen else None
+
+
+def is_healed(ledger: Ledger, episode: Episode, target: Target) -> bool:
+    """
+    Tell whether an attempt brought the process back, and it has not failed again since.
+    """
+    last = last_good(ledger, episode, target)
+    return last is not None and last.state == "good"
+
+
+def serves(ledger: Ledger, episode: Episode, target: Target) -> Reason | None:
+    """
+    Return as what a process is held that serves; None: it is not known to serve.
+    """
+    last = last_good(ledger, episode, target)
+    if last is None:
+        return None
+    return Reason.HEALED if last.state == "good" else Reason.HEALTHY
+
+
+def may_call(episode: Episode, why: str) -> bool:
+    """
+    Tell whether a person is called for a reason: they were not yet, or the engine went on, and now that goes wrong.
+    """
+    return episode.escalated is None if why in BESIDE else not person_called(episode)
+
+
+def person_called(episode: Episode) -> bool:
+    """
+    Tell whether a person was called for good: the engine does not go on beside them.
+    """
+    return episode.escalated not in (None, *BESIDE)
+
+
+def serves_for(ledger: Ledger, episode: Episode, target: Target, now: float) -> float:
+    """
+    Return for how many seconds of this episode a process counts as serving; 0.0: it does not.
+    """
+    place = (episode, target.minion, target.entity)
+    heal = ledger.last_heal(*place) or ledger.last_heal_by_others(*place)
+    if heal is None or heal.ended is None:
+        return 0.0
+    return now - max(heal.ended, episode.opened)
+
+
+def contradicted(
+    ledger: Ledger,
+    episode: Episode,
+    held: Sequence[tuple[Target, Verdict]],
+    policy: Policy,
+    now: float,
+) -> str | None:
+    """
+    Return why a person is called to what serves, or None.
+
+    Either the minion found it so, and the evidence goes on to show the failure; or Dynatrace had long enough to close
+    what was healed, and perhaps means another instance of the service than the one that the remedy looked at.
+    """
+    wait = max(policy.attempt_window, CLOSES_S)
+    why = None
+    for target, verdict in held:
+        since = serves_for(ledger, episode, target, now)
+        if verdict.reason is Reason.HEALED and since > wait:
+            why = why or STILL_OPEN
+        if verdict.reason is Reason.HEALTHY and since >= NOTICES_S:
+            down = last_failure(episode.problem, target.entity, still_open=True) is not None
+            why = DISAGREE if down or since > wait else why
+    return why

@@ -1,0 +1,157 @@
+"""
+The ledger's outbox: events that are recorded before they are fired, in their order.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+from ..core.records import Outgoing
+from .database import LedgerFile
+
+
+class Outbox(LedgerFile):
+    """
+    Events that wait for the bus, and with them the orders of attempts.
+    """
+
+    def add_event(
+        self,
+        problem_key: str,
+        tag: str,
+        data: dict[str, Any],
+        now: float,
+        fresh_until: float | None = None,
+    ) -> None:
+        """
+        Put an event at the end of the outbox; with ``fresh_until`` it orders an attempt and must not be fired later.
+        """
+        self._write(
+            "INSERT INTO outbox (problem_key, tag, data, attempt_id, fresh_until, created) VALUES (?, ?, ?, ?, ?, ?)",
+            problem_key,
+            tag,
+            json.dumps(data),
+            data.get("attempt_id") if fresh_until is not None else None,
+            fresh_until,
+            now,
+        )
+
+    def waiting_events(self, limit: int = 500) -> list[Outgoing]:
+        """
+        Return events that are not fired, in their order.
+        """
+        rows = self._rows("SELECT * FROM outbox WHERE fired IS NULL ORDER BY seq LIMIT ?", limit)
+        return [_outgoing(row) for row in rows]
+
+    def waiting_event(self, seq: int) -> Outgoing | None:
+        """
+        Return one event as it is now, or None if it has been fired: it may have been disarmed since it was listed.
+        """
+        rows = self._rows("SELECT * FROM outbox WHERE seq = ? AND fired IS NULL", seq)
+        return _outgoing(rows[0]) if rows else None
+
+    def event_fired(self, event: Outgoing, now: float) -> None:
+        """
+        Note that an event is on the bus, and with it the attempt that it orders, which counts from now: it may have waited
+        for the bus, or for an engine, since it was recorded.
+        """
+        with self.transaction():
+            self._write("UPDATE outbox SET fired = ? WHERE seq = ?", now, event.seq)
+            self.count(f"events_{event.data.get('what', 'other')}")
+            if event.attempt_id:
+                self._write(
+                    "UPDATE attempts SET fired = ?, first_fired = coalesce(first_fired, ?),"
+                    " state = CASE WHEN state IN ('planned', 'idle') THEN 'fired' ELSE state END WHERE attempt_id = ?",
+                    now,
+                    now,
+                    event.attempt_id,
+                )
+                self._write(
+                    "UPDATE actions SET started = ? WHERE attempt_id = ? AND state = 'waiting'",
+                    now,
+                    event.attempt_id,
+                )
+
+    def unfire(self, seqs: Sequence[int]) -> None:
+        """
+        Let events be fired again that may be lost with the bus that took them.
+
+        An attempt among them stays fired: a reactor may have it, so it is not void before its validity has passed.
+        """
+        with self.transaction():
+            for seq in seqs:
+                # An order that a job took was not lost, and nobody would give it again once it is too old.
+                self._write(
+                    "UPDATE outbox SET fired = NULL WHERE seq = ? AND (attempt_id IS NULL OR attempt_id IN"
+                    " (SELECT attempt_id FROM attempts WHERE state IN ('planned', 'fired', 'idle')))",
+                    seq,
+                )
+                self._write(
+                    "UPDATE attempts SET first_fired = NULL WHERE first_fired = fired AND attempt_id ="
+                    " (SELECT attempt_id FROM outbox WHERE seq = ?)",
+                    seq,
+                )
+
+    def order_taken(self, attempt_id: str, now: float) -> None:
+        """
+        Note that a job took an order: it was fired, even if the engine was killed before it could write that down.
+        """
+        with self.transaction():
+            self._write(
+                "UPDATE outbox SET fired = ? WHERE attempt_id = ? AND fired IS NULL",
+                now,
+                attempt_id,
+            )
+            self._write(
+                "UPDATE attempts SET state = 'running', started = ?, fired = coalesce(fired, ?),"
+                " first_fired = coalesce(first_fired, ?) WHERE attempt_id = ?",
+                now,
+                now,
+                now,
+                attempt_id,
+            )
+
+    def refire(self, attempt_id: str, fresh_until: float) -> None:
+        """
+        Let the event that orders an attempt be fired (again), under the same ids.
+        """
+        self._write(
+            "UPDATE outbox SET fired = NULL, fresh_until = ? WHERE attempt_id = ?",
+            fresh_until,
+            attempt_id,
+        )
+
+    def disarm(self, attempt_id: str, data: dict[str, Any]) -> None:
+        """
+        Make the event that ordered an attempt a mere report, where it waits to be fired; once fired it is not repeated.
+        """
+        self._write(
+            "UPDATE outbox SET data = ?, attempt_id = NULL, fresh_until = NULL,"
+            " fired = (SELECT first_fired FROM attempts WHERE attempts.attempt_id = outbox.attempt_id)"
+            " WHERE attempt_id = ? AND fired IS NULL",
+            json.dumps(data),
+            attempt_id,
+        )
+
+    def event_of(self, attempt_id: str) -> dict[str, Any] | None:
+        """
+        Return the data of the event that orders an attempt, or None.
+        """
+        rows = self._rows(
+            "SELECT data FROM outbox WHERE attempt_id = ? ORDER BY seq DESC LIMIT 1", attempt_id
+        )
+        return json.loads(rows[0]["data"]) if rows else None
+
+
+def _outgoing(row: sqlite3.Row) -> Outgoing:
+    return Outgoing(
+        row["seq"],
+        row["problem_key"],
+        row["tag"],
+        json.loads(row["data"]),
+        row["attempt_id"],
+        row["fresh_until"],
+    )

@@ -1,0 +1,117 @@
+"""
+The tables of the ledger, and how a ledger of an earlier version becomes one of this.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from ..core.errors import LedgerNewer
+
+SCHEMA_VERSION = 2
+
+_SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE notices (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    received REAL NOT NULL,
+    notice TEXT NOT NULL,
+    due REAL NOT NULL,
+    tries INTEGER NOT NULL DEFAULT 0,
+    settled REAL
+);
+CREATE INDEX notices_waiting ON notices (due) WHERE settled IS NULL;
+CREATE TABLE episodes (
+    problem_key TEXT NOT NULL,
+    episode INTEGER NOT NULL,
+    display_id TEXT,
+    state TEXT NOT NULL,
+    problem TEXT NOT NULL,
+    resolution TEXT NOT NULL,
+    summary TEXT NOT NULL,
+    rank INTEGER NOT NULL,
+    opened REAL NOT NULL,
+    read REAL NOT NULL,
+    due REAL,
+    waiting TEXT,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    announced INTEGER NOT NULL DEFAULT 0,
+    escalated TEXT,
+    counted_from REAL NOT NULL DEFAULT 0,
+    closed REAL,
+    PRIMARY KEY (problem_key, episode)
+) WITHOUT ROWID;
+CREATE INDEX episodes_open ON episodes (due, rank, opened) WHERE state = 'open';
+CREATE INDEX episodes_display ON episodes (display_id);
+CREATE TABLE attempts (
+    attempt_id TEXT PRIMARY KEY,
+    problem_key TEXT NOT NULL,
+    episode INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    jid TEXT NOT NULL,
+    state TEXT NOT NULL,
+    created REAL NOT NULL,
+    fired REAL,
+    first_fired REAL,
+    started REAL,
+    ended REAL
+) WITHOUT ROWID;
+CREATE INDEX attempts_jid ON attempts (jid);
+CREATE INDEX attempts_open ON attempts (state) WHERE state IN ('planned', 'fired', 'running', 'idle');
+CREATE TABLE actions (
+    attempt_id TEXT NOT NULL REFERENCES attempts,
+    minion TEXT NOT NULL,
+    process TEXT NOT NULL,
+    state TEXT NOT NULL,
+    comment TEXT NOT NULL DEFAULT '',
+    started REAL NOT NULL,
+    ended REAL,
+    seen INTEGER,
+    PRIMARY KEY (attempt_id, minion, process)
+) WITHOUT ROWID;
+CREATE INDEX actions_by_process ON actions (minion, process, started);
+CREATE INDEX actions_waiting ON actions (minion) WHERE state = 'waiting';
+CREATE TABLE outbox (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    problem_key TEXT NOT NULL,
+    tag TEXT NOT NULL,
+    data TEXT NOT NULL,
+    attempt_id TEXT,
+    fresh_until REAL,
+    created REAL NOT NULL,
+    fired REAL
+);
+CREATE INDEX outbox_waiting ON outbox (seq) WHERE fired IS NULL;
+CREATE TABLE comments (
+    marker TEXT PRIMARY KEY,
+    problem_id TEXT NOT NULL,
+    message TEXT NOT NULL,
+    created REAL NOT NULL,
+    due REAL NOT NULL,
+    tries INTEGER NOT NULL DEFAULT 0,
+    doubtful INTEGER NOT NULL DEFAULT 0,
+    sent REAL,
+    given_up TEXT
+) WITHOUT ROWID;
+CREATE INDEX comments_waiting ON comments (due) WHERE sent IS NULL AND given_up IS NULL;
+CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+"""
+
+#: By version: what makes of a ledger of the version before one of this.
+_STEPS = {2: "ALTER TABLE actions ADD COLUMN seen INTEGER;"}
+
+
+def migrate(db: sqlite3.Connection, path: object) -> None:
+    """
+    Bring a ledger, new or old, to this version in one transaction; raises LedgerNewer for one that is newer.
+    """
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if version == SCHEMA_VERSION:
+        return
+    if version > SCHEMA_VERSION:
+        raise LedgerNewer(
+            f"the ledger {path} was written by a newer version; move it aside or upgrade"
+        )
+    steps = [_STEPS[step] for step in range(version + 1, SCHEMA_VERSION + 1)] if version else []
+    script = "".join(steps) or _SCHEMA
+    db.executescript(f"BEGIN; {script} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
