@@ -1,12 +1,12 @@
 """
 Tells of the OneAgent of this minion; it changes nothing.
 
-What the states ``dynatrace_oneagent`` do is in private modules (``_utils/_dynatrace_oneagent*.py``),
+What the states ``dynatrace_oneagent`` do is in private modules (``_utils/_dynatrace_utils/oneagent``),
 which no job can name: who may call all that begins with ``dynatrace`` can install, set and remove
 nothing.
 """
 
-import _dynatrace_oneagent as oneagent
+from _dynatrace_utils.oneagent import agent as oneagent
 
 
 def installed():

@@ -1,14 +1,14 @@
 """
 Tells what the states ``dynatrace_tenant`` would do, and what the tenant knows; it changes nothing.
 
-What those states do is in private modules (``_utils/_dynatrace_tenant_*.py``), which no job can name:
+What those states do is in a private package (``_utils/_dynatrace_utils``), which no job can name:
 who may call all that begins with ``dynatrace`` can set nothing in the tenant.
 """
 
-import _dynatrace_tenant_api as tenant_api
-import _dynatrace_tenant_change as tenant_change
-import _dynatrace_tenant_options as tenant_options
-import _dynatrace_tenant_settings as tenant_settings
+from _dynatrace_utils.tenant import api as tenant_api
+from _dynatrace_utils.tenant import change as tenant_change
+from _dynatrace_utils.tenant import options as tenant_options
+from _dynatrace_utils.tenant import settings as tenant_settings
 from salt.exceptions import CommandExecutionError
 
 # They go into one URL.

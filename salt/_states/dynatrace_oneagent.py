@@ -20,9 +20,9 @@ set; it downloads no installer, and runs and changes nothing.
 from salt.exceptions import CommandExecutionError
 
 try:
-    import _dynatrace_oneagent as oneagent
-    import _dynatrace_oneagent_options as oneagent_options
-    import _dynatrace_oneagent_settings as oneagent_settings
+    from _dynatrace_utils.oneagent import agent as oneagent
+    from _dynatrace_utils.oneagent import options as oneagent_options
+    from _dynatrace_utils.oneagent import settings as oneagent_settings
 
     LACKING = []
 except ImportError as err:

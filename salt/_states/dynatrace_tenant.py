@@ -21,9 +21,9 @@ lets the environment validate what would be written.
 from salt.exceptions import CommandExecutionError
 
 try:
-    import _dynatrace_tenant_change as tenant_change
-    import _dynatrace_tenant_settings as tenant_settings
-    import _dynatrace_tenant_webhook as tenant_webhook
+    from _dynatrace_utils.tenant import change as tenant_change
+    from _dynatrace_utils.tenant import settings as tenant_settings
+    from _dynatrace_utils.tenant import webhook as tenant_webhook
 
     LACKING = []
 except ImportError as err:

@@ -6,12 +6,12 @@ names begin with ``_dynatrace_remedy_`` hold it. Nothing here starts, stops or s
 that takes too long.
 """
 
-import _dynatrace_remedy_identity as _identity
-import _dynatrace_remedy_order as _order
-import _dynatrace_remedy_outage as _outage
-import _dynatrace_remedy_probe as _probe
-import _dynatrace_remedy_settings as _settings
 import dynatrace_bounded as _bounded
+from _dynatrace_utils.remedy import identity as _identity
+from _dynatrace_utils.remedy import order as _order
+from _dynatrace_utils.remedy import outage as _outage
+from _dynatrace_utils.remedy import probe as _probe
+from _dynatrace_utils.remedy import settings as _settings
 
 settled, settled_chunk = _settings.settled, _settings.settled_chunk
 ordered, late = _order.ordered, _order.late

@@ -10,12 +10,8 @@ executable are. What is expected of a host in trouble is told and not raised.
 import contextlib
 import os
 
-import _dynatrace_service_processes as processes
-import _dynatrace_service_sight as sight
-import _dynatrace_service_systemd as systemd
-import _dynatrace_service_sysv as sysv
-import _dynatrace_service_unit as unit
-import _dynatrace_service_words as said
+from _dynatrace_utils.service import processes, sight, systemd, sysv, unit
+from _dynatrace_utils.service import words as said
 
 try:
     import psutil

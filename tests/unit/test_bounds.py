@@ -63,23 +63,27 @@ ALLOWED = {
     ("_engines/_dynatrace/remediation/problem_reader.py", "Intake._all", "map"): (
         "each read is a request with a deadline, and all together have the time of `Patience`"
     ),
-    ("salt/_utils/_dynatrace_signature.py", "_verify_signature", "Popen"): (
+    ("salt/_utils/_dynatrace_utils/oneagent/signature.py", "_verify_signature", "Popen"): (
         "a timer kills it, and with it ends what is written to it"
     ),
-    ("salt/_utils/_dynatrace_signature.py", "_verify_signature", "wait"): "the same timer",
-    ("salt/_utils/_dynatrace_service_unit.py", "client", "Popen"): (
+    (
+        "salt/_utils/_dynatrace_utils/oneagent/signature.py",
+        "_verify_signature",
+        "wait",
+    ): "the same timer",
+    ("salt/_utils/_dynatrace_utils/service/unit.py", "client", "Popen"): (
         "who gives the order looks at the clock, and it is killed in the end"
     ),
-    ("salt/_utils/_dynatrace_signature.py", "_text", "cp.get_file_str"): (
+    ("salt/_utils/_dynatrace_utils/oneagent/signature.py", "_text", "cp.get_file_str"): (
         "the minion's file client has timeouts and retries of its own"
     ),
-    ("salt/_utils/_dynatrace_tenant_change.py", "_host_ids", "saltutil.runner"): (
+    ("salt/_utils/_dynatrace_utils/tenant/change.py", "_host_ids", "saltutil.runner"): (
         "reads the master's cache of grains"
     ),
     ("salt/_states/dynatrace_oneagent.py", "_tell_master", "saltutil.refresh_grains"): (
         "only tells the minion's main process"
     ),
-    ("salt/_utils/_dynatrace_remedy_probe.py", "_pieces", "recv"): (
+    ("salt/_utils/_dynatrace_utils/remedy/probe.py", "_pieces", "recv"): (
         "the socket's timeout is set to what is left before each"
     ),
     ("salt/_states/_dynatrace_states/steps.py", "run", "saltutil.cmd"): _BY_HAND,

@@ -42,8 +42,8 @@ class Minion:
         self.http = load("_utils/dynatrace_http.py")
         utils = {"dynatrace_http.answers": self.http.answers}
         modules = private(salt=self.functions, utils=utils, grains={"cpuarch": "x86_64"})
-        self.tenant_http, self.tenant_api = modules.tenant_http, modules.tenant_api
-        self.installer = modules.installer
+        self.tenant_http, self.tenant_api = modules.tenant.http, modules.tenant.api
+        self.installer = modules.oneagent.installer
 
     def asks(self, port: int) -> None:
         """

@@ -376,12 +376,10 @@ def _loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     Load the minion's utilities once; what waits between two questions does not wait here.
     """
     _UTILS.update(utils(opts={}))
-    outage = __import__("_dynatrace_remedy_outage")
     clock = SimpleNamespace(
         **{name: getattr(time, name) for name in ("time", "monotonic", "strftime", "gmtime")},
         sleep=lambda _: None,
     )
-    monkeypatch.setattr(outage, "time", clock)
     for function in ("dynatrace_remedy.decided", "dynatrace_remedy.proved"):
         monkeypatch.setitem(_UTILS[function].__globals__, "time", clock)
 

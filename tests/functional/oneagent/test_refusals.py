@@ -70,8 +70,8 @@ class Place:
         }
         grains = {"cpuarch": "x86_64"}
         modules = private(opts=opts, salt=functions, utils=utils, grains=grains)
-        self.signature, self.http = modules.signature, modules.tenant_http
-        self.installer = modules.installer
+        self.signature, self.http = modules.oneagent.signature, modules.tenant.http
+        self.installer = modules.oneagent.installer
         self.script = tenant.offer_installer(NEW, root, mark=self.mark)
 
     def _run_all(self, command: list[str], **how: Any) -> dict[str, Any]:

@@ -46,7 +46,7 @@ def answering(door: socket.socket, answer: bytes | None, closed: contextlib.Exit
 
 
 def judged(listens: list[Any]) -> dict[str, str]:
-    probe = load("_utils/_dynatrace_remedy_probe.py")
+    probe = load("_utils/_dynatrace_utils/remedy/probe.py")
     found: dict[str, str] = probe.judged(probe.ask(listens, TIMEOUT_S))
     return found
 

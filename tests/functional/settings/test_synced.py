@@ -16,7 +16,7 @@ ONCE = [
     ("dynatrace_bounded.call", "5", "cmd.run", "touch {mark}"),
     ("dynatrace_tenant_http.call", "DELETE", "/api/v2/settings/objects/x", "settings.write"),
     ("dynatrace.claim", "9f0c2a41d7e85b36"),
-    ("_dynatrace_tenant_http.call", "GET", "/", "x"),
+    ("_dynatrace_utils.tenant.http.call", "GET", "/", "x"),
 ]
 
 
@@ -26,7 +26,7 @@ def minion(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Masterless]:
     A minion that has what the file server has.
     """
     minion = Masterless(tmp_path_factory.mktemp("minion") / "own")
-    assert "utils._dynatrace_tenant_http" in minion.sync()["utils"]
+    assert "utils._dynatrace_utils.tenant.http" in minion.sync()["utils"]
     yield minion
 
 

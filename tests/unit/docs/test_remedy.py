@@ -80,14 +80,16 @@ def test_the_state_of_the_page_is_the_one_that_we_ship(tmp_path: Path) -> None:
     assert list(body) == ["dynatrace.healed"]
     given = arguments(body)
     name = given.pop("name")
-    settled = load("_utils/_dynatrace_remedy_settings.py").settled(name, given, pillar, "Debian")
+    settled = load("_utils/_dynatrace_utils/remedy/settings.py").settled(
+        name, given, pillar, "Debian"
+    )
     assert (settled["url"], settled["ports"]) == ("https://127.0.0.1:8443/health", [8443])
     assert settled["executable"] == "/usr/sbin/nginx"
 
 
 def test_the_table_of_settings_is_the_one_of_the_state() -> None:
     """Each setting has its line, and its default is the one that is used."""
-    module = load("_utils/_dynatrace_remedy_settings.py")
+    module = load("_utils/_dynatrace_utils/remedy/settings.py")
     table = {key: cells[1] for key, cells in rows(PAGE) if len(cells) == 2}
     documented = {key: table[key] for key in (*module.REQUIRED, *module.OPTIONAL)}
     for key, default in module.OPTIONAL.items():

@@ -11,16 +11,19 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 REPO = Path(__file__).resolve().parents[3]
 UTILS = REPO / "salt" / "_utils"
 # Where the siblings of a module lie; Salt's loader does so while it loads one.
 sys.path.append(str(UTILS))
-#: Those that have Salt's dunders; what only looks at the machine is the same for everybody.
+#: What is shared and private, with its sub-packages.
+PACKAGE = "_dynatrace_utils"
 _PRIVATE = sorted(
-    path.stem for path in UTILS.glob("_dynatrace_*.py") if "_service_" not in path.stem
+    ".".join([PACKAGE, *path.relative_to(UTILS / PACKAGE).with_suffix("").parts])
+    for path in (UTILS / PACKAGE).rglob("*.py")
+    if path.stem != "__init__"
 )
 #: What `private` has loaded last, by name.
 _loaded: dict[str, ModuleType] = {}
@@ -32,31 +35,37 @@ def load(path: str, **dunders: Any) -> ModuleType:
 
     It imports the private modules that were loaded last.
     """
-    name = "salt_dynatrace_" + path.strip("_").removesuffix(".py").replace("/", "_")
-    spec = importlib.util.spec_from_file_location(name, REPO / "salt" / path)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    with _imported(_loaded):
-        spec.loader.exec_module(module)
+    module = _module(path)
     for key, value in dunders.items():
         setattr(module, f"__{key}__", value)
     return module
 
 
-def private(**dunders: Any) -> SimpleNamespace:
+def _module(path: str) -> ModuleType:
+    parts = path.removesuffix(".py").split("/")
+    # One of the package finds its siblings by its name.
+    is_private = parts[1] == PACKAGE
+    name = ".".join(parts[1:]) if is_private else "salt_dynatrace_" + "_".join(parts).strip("_")
+    spec = importlib.util.spec_from_file_location(name, REPO / "salt" / path)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    with _imported({} if is_private else _loaded):
+        spec.loader.exec_module(module)
+    return module
+
+
+def private(**dunders: Any) -> Any:
     """
-    Return the private modules, each loaded anew, by their names without `_dynatrace_`.
+    Return the package of what is private, each of its modules loaded anew: `private().tenant.http`.
     """
     with _imported({}):
         modules = {name: importlib.import_module(name) for name in _PRIVATE}
+        _loaded.update({name: sys.modules[name] for name in list(sys.modules) if _is_ours(name)})
     for module in modules.values():
         for key, value in dunders.items():
             if hasattr(module, f"__{key}__"):
                 setattr(module, f"__{key}__", value)
-    _loaded.update(modules)
-    return SimpleNamespace(
-        **{name.removeprefix("_dynatrace_"): module for name, module in modules.items()}
-    )
+    return _loaded[PACKAGE]
 
 
 @contextmanager
@@ -64,15 +73,19 @@ def _imported(modules: dict[str, ModuleType]) -> Iterator[None]:
     """
     Let these private modules be what is imported meanwhile, and those of before afterwards.
     """
-    own = set(_PRIVATE)
-    before = {name: sys.modules.pop(name) for name in own & set(sys.modules)}
+    before = {name: sys.modules.pop(name) for name in list(sys.modules) if _is_ours(name)}
     sys.modules.update(modules)
     try:
         yield
     finally:
-        for name in own & set(sys.modules):
-            del sys.modules[name]
+        for name in list(sys.modules):
+            if _is_ours(name):
+                del sys.modules[name]
         sys.modules.update(before)
+
+
+def _is_ours(name: str) -> bool:
+    return name.partition(".")[0] == PACKAGE
 
 
 def utils(opts: dict[str, Any]) -> dict[str, Any]:

@@ -69,14 +69,14 @@ class OneAgent:
         }
         opts = {"id": "web01", "cachedir": str(self.cachedir), "test": test}
         modules = private(opts=opts, salt=functions, utils=utils(opts))
-        modules.installer.lacking = lambda: (
+        modules.oneagent.installer.lacking = lambda: (
             None if self.configuration.get("installer_token") else "a token is not set"
         )
-        modules.installer.latest = lambda: NEW
-        modules.installer.run = self._install
+        modules.oneagent.installer.latest = lambda: NEW
+        modules.oneagent.installer.run = self._install
         # Nothing here happens later.
-        modules.oneagent.SETTLE_S = modules.oneagent.IDENTITY_S = 0
-        modules.oneagent_settings.SETTLE_S = 0
+        modules.oneagent.agent.SETTLE_S = modules.oneagent.agent.IDENTITY_S = 0
+        modules.oneagent.settings.SETTLE_S = 0
         return SimpleNamespace(
             **vars(modules), given={"opts": opts, "salt": functions, "utils": utils(opts)}
         )

@@ -37,7 +37,7 @@ ITSELF = {"executable": "/usr/sbin/apache2"}
 
 
 def contradiction(own: dict[str, Any], **named: Any) -> str | None:
-    module = load("_utils/_dynatrace_remedy_identity.py")
+    module = load("_utils/_dynatrace_utils/remedy/identity.py")
     found: str | None = module.contradiction({**NAMED, **named}, own)
     return found
 

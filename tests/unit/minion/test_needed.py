@@ -4,8 +4,10 @@ What the states say that they need of other modules: a minion that lacks one is 
 
 from __future__ import annotations
 
+import ast
 import re
 import sys
+from importlib.util import resolve_name
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,22 +15,27 @@ from typing import Any
 import pytest
 
 from tests.unit.minion import loading
-from tests.unit.minion.loading import REPO, load, private
+from tests.unit.minion.loading import PACKAGE, REPO, UTILS, load, private
 
-KINDS = ("_modules", "_utils")
-FILES = {path.stem: path for kind in KINDS for path in (REPO / "salt" / kind).glob("*.py")}
-TEXTS = {name: path.read_text() for name, path in FILES.items()}
+FILES = {path.stem: path for path in UTILS.glob("dynatrace_*.py")} | {
+    ".".join(path.relative_to(UTILS).with_suffix("").parts): path
+    for path in (UTILS / PACKAGE).rglob("*.py")
+}
 STATES = ["dynatrace", "dynatrace_oneagent", "dynatrace_tenant"]
 #: Asked only for a process that is to be spared, which no OneAgent has.
 SPARED = {"dynatrace_oneagent": {"dynatrace_service"}}
 
 
-def named(text: str) -> set[str]:
+def named(text: str, package: str = "") -> set[str]:
     """
     Return the modules of ours that a text calls, as in `"dynatrace_http.ask"`, or imports.
     """
-    called = re.findall(r'"(dynatrace\w*)\.', text)
-    return {*called, *re.findall(r"^ *(?:import|from) (_dynatrace\w+)", text, re.M)} & set(TEXTS)
+    found = set(re.findall(r'"(dynatrace\w*)\.', text))
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.ImportFrom) and (node.level or node.module.startswith(PACKAGE)):
+            base = resolve_name("." * node.level + (node.module or ""), package)
+            found |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
+    return found & set(FILES)
 
 
 def reached(text: str) -> set[str]:
@@ -39,7 +46,10 @@ def reached(text: str) -> set[str]:
     new = named(text)
     while new:
         found |= new
-        new = {one for module in new for one in named(TEXTS[module])} - found
+        texts = {module: FILES[module].read_text() for module in new}
+        new = {
+            one for m, text in texts.items() for one in named(text, m.rpartition(".")[0])
+        } - found
     return found
 
 

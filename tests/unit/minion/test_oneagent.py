@@ -334,12 +334,12 @@ def test_the_hosts_identity_goes_only_when_asked(tmp_path: Path, purge: bool) ->
     other.symlink_to(tmp_path)
     modules = host.modules()
     states = host.states(modules=modules)
-    modules.oneagent._dynatrace_places = lambda: [str(left)]
-    modules.oneagent_tools.default_home = lambda: str(link)
+    modules.oneagent.agent._dynatrace_places = lambda: [str(left)]
+    modules.oneagent.tools.default_home = lambda: str(link)
     told = states.absent("x")
     assert told["changes"]["removed"] == ([str(left)] if purge else []) + [str(link)]
     assert left.exists() is not purge
-    modules.oneagent_tools.default_home = lambda: str(other)
+    modules.oneagent.tools.default_home = lambda: str(other)
     assert states.absent("x")["changes"] == {}
     assert other.is_symlink()
 
@@ -356,8 +356,8 @@ def test_a_tenant_that_hands_out_an_older_one_is_not_believed(tmp_path: Path) ->
     """What runs afterwards is compared with what ran before."""
     host = OneAgent(tmp_path, NEW, upgrade=True)
     modules = host.modules()
-    modules.installer.latest = lambda: NEW.replace("1.303", "1.305")
-    modules.installer.run = lambda *_: setattr(host, "version", OLD)
+    modules.oneagent.installer.latest = lambda: NEW.replace("1.303", "1.305")
+    modules.oneagent.installer.run = lambda *_: setattr(host, "version", OLD)
     told = host.states(modules=modules).installed("x")
     assert told["result"] is False
     assert f"replaced OneAgent {NEW} by the older {OLD}" in told["comment"]
@@ -368,7 +368,7 @@ def test_a_pinned_version_is_not_gone_back_to_by_hand_either(tmp_path: Path, tes
     """The function refuses as the state does."""
     host = OneAgent(tmp_path, NEW, version=OLD)
     with pytest.raises(CommandExecutionError, match="newer than"):
-        host.modules(test).oneagent.install()
+        host.modules(test).oneagent.agent.install()
     assert host.installations == []
 
 

@@ -17,7 +17,7 @@ from tests.unit.minion.oneagent import NEW
 def wanted(given: Any, minion: str = "web01") -> Any:
     functions = {"config.get": lambda key, default: {"dynatrace:oneagent": given}[key]}
     opts = {"id": minion}
-    return private(opts=opts, salt=functions).oneagent_options.wanted()
+    return private(opts=opts, salt=functions).oneagent.options.wanted()
 
 
 def test_with_nothing_set_the_minion_is_still_named() -> None:
@@ -120,7 +120,7 @@ def example() -> Any:
 
 def test_the_example_pillar_names_every_key_with_its_default() -> None:
     """It is the reference, so it shows all there is; what a site must choose is shown as example."""
-    module = private().oneagent_options
+    module = private().oneagent.options
     shown = example()["oneagent"]
     assert shown.keys() == module.DEFAULTS.keys()
     own = {"host_group", "network_zone", "app_log_access", "properties", "tags"}

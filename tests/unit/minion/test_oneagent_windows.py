@@ -54,7 +54,7 @@ def test_the_authenticode_signature_decides(
     path = tmp_path / "installer.exe"
     path.write_bytes(content)
     ran: list[list[str]] = []
-    signature = private(**answering(stdout, ran)).signature
+    signature = private(**answering(stdout, ran)).oneagent.signature
     assert signature.authority() is None
     if words:
         with pytest.raises(CommandExecutionError, match=words):
@@ -68,7 +68,7 @@ def test_the_authenticode_signature_decides(
 def test_the_installer_runs_quietly_with_its_options(tmp_path: Path) -> None:
     """The EXE takes the options as the Linux installer does."""
     ran: list[list[str]] = []
-    installer = private(**answering("", ran)).installer
+    installer = private(**answering("", ran)).oneagent.installer
     installer._run("C:\\x\\installer.exe", ["--set-host-group=web"])
     assert ran == [["C:\\x\\installer.exe", "--quiet", "--set-host-group=web"]]
 
@@ -77,7 +77,7 @@ def test_the_installer_runs_quietly_with_its_options(tmp_path: Path) -> None:
 def test_the_product_code_is_checked_before_it_is_used(product: str) -> None:
     """msiexec is given what Windows names, if it looks like one."""
     ran: list[list[str]] = []
-    oneagent = private(**answering(product, ran)).oneagent_tools
+    oneagent = private(**answering(product, ran)).oneagent.tools
     if product == PRODUCT:
         assert oneagent._uninstaller() == ["msiexec.exe", "/x", PRODUCT, "/quiet", "/norestart"]
     else:

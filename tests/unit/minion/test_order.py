@@ -34,7 +34,7 @@ UNTIL = 1795712040
 
 
 def module() -> Any:
-    return load("_utils/_dynatrace_remedy_order.py")
+    return load("_utils/_dynatrace_utils/remedy/order.py")
 
 
 def test_an_order_names_the_process_of_this_minion() -> None:

@@ -37,7 +37,7 @@ class World:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, looks: list[Any], answers: list[Any]):
         self.now, self.asked = NOW, 0
         self.looks, self.answers = list(looks), list(answers)
-        self.module: Any = load("_utils/_dynatrace_remedy_outage.py")
+        self.module: Any = load("_utils/_dynatrace_utils/remedy/outage.py")
         monkeypatch.setattr(self.module, "time", self)
 
     def time(self) -> float:

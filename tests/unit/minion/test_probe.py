@@ -26,7 +26,7 @@ def proof(answer: Any, url: str = URL, **settings: Any) -> Any:
         asked.append(question)
         return answer
 
-    module: Any = load("_utils/_dynatrace_remedy_probe.py")
+    module: Any = load("_utils/_dynatrace_utils/remedy/probe.py")
     module.dynatrace_http = SimpleNamespace(ask=ask, port=load("_utils/dynatrace_http.py").port)
     found = module.proof({**service, **settings}, SEEN)
     assert asked == [(url, 10, None, False)]
@@ -48,7 +48,7 @@ def test_any_answer_is_one_and_only_silence_everywhere_is_stuck(
     findings: list[Any], verdict: str
 ) -> None:
     """A 503 of a dead backend is an answer; a refusal, or what is no HTTP, proves nothing."""
-    told = load("_utils/_dynatrace_remedy_probe.py").judged(findings)
+    told = load("_utils/_dynatrace_utils/remedy/probe.py").judged(findings)
     assert told["verdict"] == verdict and told["said"]
 
 

@@ -24,7 +24,7 @@ GIVEN = {
 
 
 def settled(pillar: Any = None, family: str = "Debian", **given: Any) -> dict[str, Any]:
-    module = load("_utils/_dynatrace_remedy_settings.py")
+    module = load("_utils/_dynatrace_utils/remedy/settings.py")
     found: dict[str, Any] = module.settled("apache2", {**GIVEN, **given}, pillar or {}, family)
     return found
 

@@ -23,7 +23,7 @@ class Host:
     """
 
     def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.module: Any = load("_utils/_dynatrace_service_sysv.py")
+        self.module: Any = load("_utils/_dynatrace_utils/service/sysv.py")
         monkeypatch.setattr(self.module, "SCRIPTS", str(root))
         self.executable, self.pid_file = root / "served", root / "served.pid"
         shutil.copy(shutil.which("sleep") or "/bin/sleep", self.executable)

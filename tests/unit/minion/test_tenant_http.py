@@ -27,7 +27,7 @@ def http(**given: Any) -> Any:
         **{f"dynatrace:{key}": value for key, value in given.items()},
     }
     salt: dict[str, Any] = {"config.get": lambda key, default=None: settings.get(key, default)}
-    return private(salt=salt).tenant_http
+    return private(salt=salt).tenant.http
 
 
 def answering(*answers: tuple[int, dict[str, str], Any], **given: Any) -> Any:

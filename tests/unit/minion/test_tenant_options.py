@@ -29,7 +29,7 @@ WEEKLY = {
 
 
 def asked(given: Any, kind: str = "webhook") -> Any:
-    return modules({"dynatrace:tenant": given}).tenant_options.asked(kind)
+    return modules({"dynatrace:tenant": given}).tenant.options.asked(kind)
 
 
 def test_a_webhook_needs_no_more_than_its_url() -> None:
@@ -221,7 +221,7 @@ def example() -> Any:
 def test_the_example_explains_every_key_and_is_valid(key: str, kind: str) -> None:
     """What is copied from it works, and nothing that may be set is missing in it."""
     [entry] = asked(example(), key)["entries"]
-    defaults = modules({}).tenant_options.DEFAULTS[kind]
+    defaults = modules({}).tenant.options.DEFAULTS[kind]
     assert set(entry) == set(defaults)
     assert checked(kind, **entry)["name"] == entry["name"]
 

@@ -16,7 +16,7 @@ from tests.unit.minion.loading import private
 from tests.unit.minion.tenant import checked
 
 modules = private()
-values, window = modules.tenant_values, modules.tenant_window
+values, window = modules.tenant.values, modules.tenant.window
 URL = "https://master.example.com:8765/dynatrace"
 MASK = "(masked)"
 OURS = {"name": "Authorization", "secret": True, "secretValue": MASK}

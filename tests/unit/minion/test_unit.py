@@ -53,7 +53,7 @@ def unit() -> Any:
     """
     The module, as another module of ours imports it.
     """
-    return load("_utils/_dynatrace_service_unit.py")
+    return load("_utils/_dynatrace_utils/service/unit.py")
 
 
 @pytest.fixture
@@ -196,7 +196,7 @@ class TestWords:
 
     @pytest.fixture
     def words(self) -> Any:
-        return load("_utils/_dynatrace_service_words.py")
+        return load("_utils/_dynatrace_utils/service/words.py")
 
     def test_they_are_bounded_and_clean(self, words: Any) -> None:
         """The last lines, without what controls a terminal or turns the text round."""
@@ -264,7 +264,7 @@ class TestCgroups:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, paths: list[str]
     ) -> None:
         """Unified, that of v1, both, or none."""
-        module: Any = load("_utils/_dynatrace_service_cgroups.py")
+        module: Any = load("_utils/_dynatrace_utils/service/cgroups.py")
         (tmp_path / "7").mkdir()
         (tmp_path / "7" / "cgroup").write_text(text)
         monkeypatch.setattr(module, "PROC", str(tmp_path))
@@ -276,7 +276,7 @@ class TestCgroups:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Nor that of a container, which has an apache2.service of its own."""
-        module: Any = load("_utils/_dynatrace_service_cgroups.py")
+        module: Any = load("_utils/_dynatrace_utils/service/cgroups.py")
         places = {
             1: "/system.slice/apache2.service",
             2: "/system.slice/apache2.service/control",

@@ -47,7 +47,7 @@ def settled(tmp_path: Path, family: str, pillar: Any = None) -> dict[str, Any]:
     """
     given = arguments(remedy(tmp_path))
     name = given.pop("name")
-    module = load("_utils/_dynatrace_remedy_settings.py")
+    module = load("_utils/_dynatrace_utils/remedy/settings.py")
     found: dict[str, Any] = module.settled(name, given, pillar or {}, family)
     return found
 

@@ -28,7 +28,7 @@ SLS = {
 
 def rendered(tmp_path: Path, sls: str, tenant: Any = None, remembered: Any = ()) -> Any:
     given = {"dynatrace:tenant": tenant, "dynatrace:settings_token": "t0p-s3cret"}
-    record = modules(given, tmp_path).tenant_record
+    record = modules(given, tmp_path).tenant.record
     for number, label in enumerate(remembered):
         kind = SLS[sls][0].rstrip("s")
         record.remember(str(number), {"kind": kind, "label": label})

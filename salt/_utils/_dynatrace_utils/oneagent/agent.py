@@ -11,14 +11,15 @@ import re
 import shutil
 import time
 
-import _dynatrace_installer as installer
-import _dynatrace_oneagent_options as oneagent_options
-import _dynatrace_oneagent_record as oneagent_record
-import _dynatrace_oneagent_settings as oneagent_settings
-import _dynatrace_oneagent_tools as oneagent_tools
 import salt.utils.platform
-from _dynatrace_dunders import __opts__
 from salt.exceptions import CommandExecutionError
+
+from ..dunders import __opts__
+from . import installer
+from . import options as oneagent_options
+from . import record as oneagent_record
+from . import settings as oneagent_settings
+from . import tools as oneagent_tools
 
 # Until a new agent knows its own id, and until a removed one is gone.
 IDENTITY_S = 30

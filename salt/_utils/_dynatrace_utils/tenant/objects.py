@@ -10,10 +10,11 @@ person's own and stays.
 
 import time
 
-import _dynatrace_tenant_api as tenant_api
-import _dynatrace_tenant_record as tenant_record
-import _dynatrace_tenant_values as tenant_values
 from salt.exceptions import CommandExecutionError
+
+from . import api as tenant_api
+from . import record as tenant_record
+from . import values as tenant_values
 
 MARK = "salt-dynatrace"
 # Until what was written is shown.

@@ -25,8 +25,9 @@ import threading
 
 import salt.utils.files
 import salt.utils.platform
-from _dynatrace_dunders import __salt__, __utils__
 from salt.exceptions import CommandExecutionError
+
+from ..dunders import __salt__, __utils__
 
 VERIFY_TIMEOUT_S = 300
 CHUNK_BYTES = 1024 * 1024

@@ -11,8 +11,9 @@ import time
 
 import requests
 import requests.adapters
-from _dynatrace_dunders import __salt__, __utils__
 from salt.exceptions import CommandExecutionError
+
+from .dunders import __salt__, __utils__
 
 
 def to_tenant(seconds):

@@ -4,10 +4,7 @@ Why a unit does not come up: what systemd says, who holds its ports, and its own
 
 from __future__ import annotations
 
-import _dynatrace_service_cgroups as cgroups
-import _dynatrace_service_processes as processes
-import _dynatrace_service_unit as unit
-import _dynatrace_service_words as words
+from . import cgroups, processes, unit, words
 
 CAUSES = {
     "exit-code": "its command failed",

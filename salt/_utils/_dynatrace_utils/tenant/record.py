@@ -16,8 +16,8 @@ import hashlib
 import hmac
 import secrets
 
-import _dynatrace_record as disk
-import _dynatrace_tenant_http as tenant_http
+from .. import record as disk
+from . import http as tenant_http
 
 RECORD = "tenant"
 RECORD_LIMIT = 16 * 1024 * 1024

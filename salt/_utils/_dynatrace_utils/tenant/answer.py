@@ -9,7 +9,7 @@ import json
 import re
 import time
 
-from _dynatrace_dunders import __salt__
+from ..dunders import __salt__
 
 MAX_TEXT = 256
 

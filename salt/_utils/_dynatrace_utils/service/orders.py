@@ -12,11 +12,9 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-import _dynatrace_service_processes as processes
-import _dynatrace_service_sight as sight
-import _dynatrace_service_unit as unit
-import _dynatrace_service_words as words
 from salt.exceptions import CommandExecutionError
+
+from . import processes, sight, unit, words
 
 PAUSE_S = 0.05
 # To bring to an end what was begun, and before that to make a stop that hangs go on: at most.

@@ -7,8 +7,9 @@ from __future__ import annotations
 import contextlib
 import os
 
-import _dynatrace_service_unit as unit
 from salt.exceptions import CommandExecutionError
+
+from . import unit
 
 LINES = 10
 LINE = 300

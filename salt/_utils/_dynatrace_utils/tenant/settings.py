@@ -10,13 +10,14 @@ differs, and proves it. It returns ``{"result": …, "comment": …, "changes": 
 went wrong. With ``test`` nothing is written: validation (``validateOnly``) is all that is sent.
 """
 
-import _dynatrace_tenant_api as tenant_api
-import _dynatrace_tenant_objects as tenant_objects
-import _dynatrace_tenant_options as tenant_options
-import _dynatrace_tenant_record as tenant_record
-import _dynatrace_tenant_values as tenant_values
-import _dynatrace_tenant_window as tenant_window
 from salt.exceptions import CommandExecutionError
+
+from . import api as tenant_api
+from . import objects as tenant_objects
+from . import options as tenant_options
+from . import record as tenant_record
+from . import values as tenant_values
+from . import window as tenant_window
 
 ALERTING = "builtin:availability.process-group-alerting"
 WINDOW = "builtin:alerting.maintenance-window"

@@ -14,9 +14,9 @@ import os
 import signal
 import time
 
-import _dynatrace_service_cgroups as cgroups
-import _dynatrace_service_sockets as sockets
 from salt.exceptions import CommandExecutionError
+
+from . import cgroups, sockets
 
 try:
     import psutil

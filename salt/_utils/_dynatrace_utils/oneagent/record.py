@@ -5,7 +5,7 @@ The record is ``<cachedir>/dynatrace/oneagent/record.json``. Losing it is no har
 set before stays, since nobody knows any more whose it is.
 """
 
-import _dynatrace_record as disk
+from .. import record as disk
 
 LISTS = ("properties", "tags")
 RECORD = "oneagent"

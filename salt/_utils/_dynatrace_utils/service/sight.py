@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import os
 
-import _dynatrace_service_cgroups as cgroups
-import _dynatrace_service_processes as processes
-import _dynatrace_service_sockets as sockets
-import _dynatrace_service_unit as unit
+from . import cgroups, processes, sockets, unit
 
 NOTHING = {
     "manager": "sysv",

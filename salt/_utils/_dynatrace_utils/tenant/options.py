@@ -8,9 +8,10 @@ is told before anything is asked or changed. ``pillar.example`` explains every k
 import difflib
 import re
 
-import _dynatrace_tenant_window as tenant_window
-from _dynatrace_dunders import __salt__
 from salt.exceptions import CommandExecutionError
+
+from ..dunders import __salt__
+from . import window as tenant_window
 
 KINDS = ("webhook", "process_alerting", "maintenance_windows")
 SEVERITIES = {

@@ -6,13 +6,7 @@ from __future__ import annotations
 
 import time
 
-import _dynatrace_service_causes as causes
-import _dynatrace_service_cgroups as cgroups
-import _dynatrace_service_orders as orders
-import _dynatrace_service_processes as processes
-import _dynatrace_service_sight as sight
-import _dynatrace_service_unit as unit
-import _dynatrace_service_words as words
+from . import causes, cgroups, orders, processes, sight, unit, words
 
 PAUSE_S = 0.05
 STARTS_WITHIN_S = 30

@@ -15,12 +15,13 @@ import shutil
 import tempfile
 import time
 
-import _dynatrace_signature as signature
-import _dynatrace_tenant_answer as tenant_answer
-import _dynatrace_tenant_http as tenant_http
 import salt.utils.platform
-from _dynatrace_dunders import __grains__, __opts__, __salt__, __utils__
 from salt.exceptions import CommandExecutionError
+
+from ..dunders import __grains__, __opts__, __salt__, __utils__
+from ..tenant import answer as tenant_answer
+from ..tenant import http as tenant_http
+from . import signature
 
 MAX_INSTALLER_BYTES = 1024 * 1024 * 1024
 # What a killed run left behind is removed when it is older than any run.

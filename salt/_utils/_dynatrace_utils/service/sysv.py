@@ -12,10 +12,9 @@ import subprocess
 import tempfile
 import time
 
-import _dynatrace_service_processes as processes
-import _dynatrace_service_unit as unit
-import _dynatrace_service_words as words
 import dynatrace_bounded
+
+from . import processes, unit, words
 
 SCRIPTS = "/etc/init.d"
 # Of Salt's modules for services, those that run such a script.

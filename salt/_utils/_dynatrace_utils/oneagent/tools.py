@@ -8,8 +8,9 @@ import os
 import re
 
 import salt.utils.platform
-from _dynatrace_dunders import __salt__, __utils__
 from salt.exceptions import CommandExecutionError
+
+from ..dunders import __salt__, __utils__
 
 TIMEOUT_S = 30
 UNINSTALL_TIMEOUT_S = 600

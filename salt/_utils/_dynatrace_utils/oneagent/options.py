@@ -10,8 +10,9 @@ import os
 import re
 
 import salt.utils.platform
-from _dynatrace_dunders import __opts__, __salt__
 from salt.exceptions import CommandExecutionError
+
+from ..dunders import __opts__, __salt__
 
 LONGEST_ENTRY = 256
 # The property by which the engine finds the minion.

@@ -16,13 +16,14 @@ import logging
 import re
 import secrets
 
-import _dynatrace_tenant_api as tenant_api
-import _dynatrace_tenant_objects as tenant_objects
-import _dynatrace_tenant_options as tenant_options
-import _dynatrace_tenant_record as tenant_record
-import _dynatrace_tenant_window as tenant_window
-from _dynatrace_dunders import __salt__
 from salt.exceptions import CommandExecutionError
+
+from ..dunders import __salt__
+from . import api as tenant_api
+from . import objects as tenant_objects
+from . import options as tenant_options
+from . import record as tenant_record
+from . import window as tenant_window
 
 log = logging.getLogger(__name__)
 

@@ -15,11 +15,12 @@ import ssl
 import time
 from urllib.parse import urlsplit
 
-import _dynatrace_session as sessions
-import _dynatrace_tenant_answer as tenant_answer
 import requests
-from _dynatrace_dunders import __salt__
 from salt.exceptions import CommandExecutionError
+
+from .. import session as sessions
+from ..dunders import __salt__
+from . import answer as tenant_answer
 
 log = logging.getLogger(__name__)
 

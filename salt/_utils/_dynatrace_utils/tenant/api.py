@@ -11,9 +11,10 @@ import re
 import time
 from urllib.parse import quote
 
-import _dynatrace_tenant_answer as tenant_answer
-import _dynatrace_tenant_http as tenant_http
 from salt.exceptions import CommandExecutionError
+
+from . import answer as tenant_answer
+from . import http as tenant_http
 
 MAX_PAGES = 100
 # All pages together; a state waits for them.

@@ -16,10 +16,11 @@ Everything else is a person's own and stays.
 import os
 import time
 
-import _dynatrace_oneagent_options as oneagent_options
-import _dynatrace_oneagent_record as oneagent_record
-import _dynatrace_oneagent_tools as oneagent_tools
 from salt.exceptions import CommandExecutionError
+
+from . import options as oneagent_options
+from . import record as oneagent_record
+from . import tools as oneagent_tools
 
 # A restart of the agent included.
 CHANGE_TIMEOUT_S = 180

@@ -9,12 +9,13 @@ The tenant validates what is about to be written before anything is. With ``test
 (``validateOnly``) is all that is sent.
 """
 
-import _dynatrace_tenant_api as tenant_api
-import _dynatrace_tenant_objects as tenant_objects
-import _dynatrace_tenant_options as tenant_options
-import _dynatrace_tenant_values as tenant_values
-from _dynatrace_dunders import __salt__
 from salt.exceptions import CommandExecutionError
+
+from ..dunders import __salt__
+from . import api as tenant_api
+from . import objects as tenant_objects
+from . import options as tenant_options
+from . import values as tenant_values
 
 PROFILE = "builtin:alerting.profile"
 NOTIFICATION = "builtin:problem.notifications"

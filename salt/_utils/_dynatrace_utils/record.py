@@ -14,8 +14,9 @@ import os
 import re
 
 import salt.utils.files
-from _dynatrace_dunders import __opts__
 from salt.exceptions import CommandExecutionError
+
+from .dunders import __opts__
 
 log = logging.getLogger(__name__)
 
