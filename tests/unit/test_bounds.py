@@ -57,10 +57,10 @@ ALLOWED = {
     ("_engines/_dynatrace/webhook/recorder.py", "Recorder.run", "wait"): _WORK,
     (
         "_engines/_dynatrace/master/subscriber.py",
-        "Hearer.run",
+        "Subscriber.run",
         "sleep",
     ): "the pause of a thread that hears for ever",
-    ("_engines/_dynatrace/remediation/problem_reader.py", "Intake._all", "map"): (
+    ("_engines/_dynatrace/remediation/problem_reader.py", "ProblemReader._all", "map"): (
         "each read is a request with a deadline, and all together have the time of `Patience`"
     ),
     ("salt/_utils/_dynatrace_utils/oneagent/signature.py", "_verify_signature", "Popen"): (

@@ -20,7 +20,7 @@ import requests
 from ..core.errors import ApiError, AuthError, NotFound, UnexpectedAnswer
 from ..core.problem import PROBLEM_ID, EntityDetail, Problem, is_entity_id
 from .parsing import parse_entity, parse_problem
-from .rate_limiter import Budget, Kind
+from .rate_limiter import Kind, RateLimiter
 from .response import decode
 from .transport import Transport
 
@@ -56,7 +56,7 @@ class Client(Transport):
         ca_bundle: str | None = None,
         proxy: str | None = None,
         problem_selector: str | None = None,
-        budget: Budget | None = None,
+        budget: RateLimiter | None = None,
     ) -> None:
         super().__init__(api_base(environment_url), token, ca_bundle, proxy, budget)
         self._environment = environment_url.rstrip("/")

@@ -52,7 +52,7 @@ _SHARES = (
 )
 
 
-class Budget:
+class RateLimiter:
     """
     The calls of one engine to one tenant; may be used from several threads at once.
 

@@ -17,7 +17,7 @@ from ..core.errors import Unavailable
 LOOK_S = 60.0
 
 
-class Patience:
+class ReadBudget:
     """
     The time that is left; without a limit until it is given for the first time. Used by all threads that read.
     """

@@ -21,7 +21,7 @@ from urllib3.util.ssl_match_hostname import CertificateError
 
 from ..core.errors import ApiError, RateLimited, Unavailable, UnexpectedAnswer
 from .deadline import Adapter, Deadline
-from .rate_limiter import Budget, Kind
+from .rate_limiter import Kind, RateLimiter
 from .response import Cleaner, decode, read, refused
 
 CONNECT_TIMEOUT_S = 5.0
@@ -64,7 +64,7 @@ class Transport:
         token: str,
         ca_bundle: str | None = None,
         proxy: str | None = None,
-        budget: Budget | None = None,
+        budget: RateLimiter | None = None,
     ) -> None:
         self.base = base
         self._token = token

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from .errors import DynatraceError
 
 
-class Outage:
+class LogOnce:
     """
     One thing that may fail for a night, as one thread sees it; what it logs goes to that thread's own logger.
 

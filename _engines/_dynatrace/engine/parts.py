@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from ..config.config import Config
 from ..master.jobs import Jobs
-from ..master.outbox_relay import Announcer
-from ..master.subscriber import Hearer
+from ..master.outbox_relay import OutboxRelay
+from ..master.subscriber import Subscriber
 from ..remediation.episodes import Episodes
 from ..remediation.feedback import Feedback
-from ..remediation.problem_reader import Intake
-from ..remediation.scheduler import Attempts
+from ..remediation.problem_reader import ProblemReader
+from ..remediation.scheduler import Scheduler
 from ..store.ledger import Ledger
 from .commands import Commands
 from .health import Status
@@ -27,12 +27,12 @@ class Parts:
 
     config: Config
     ledger: Ledger
-    intake: Intake
+    intake: ProblemReader
     episodes: Episodes
-    attempts: Attempts
+    attempts: Scheduler
     jobs: Jobs
-    announcer: Announcer
-    hearer: Hearer
+    relay: OutboxRelay
+    subscriber: Subscriber
     feedback: Feedback | None
     status: Status
     commands: Commands

@@ -22,8 +22,8 @@ from ..core.errors import (
     RateLimited,
     UnexpectedAnswer,
 )
-from ..core.log_once import Outage
-from ..remediation.job_tracker import Returns
+from ..core.log_once import LogOnce
+from ..remediation.job_tracker import JobTracker
 from ..remediation.problem_reader import Seen
 from .clock import LEAST_S, Jumps
 from .parts import Parts
@@ -39,7 +39,7 @@ EXPIRE_S = 3600.0
 REMIND_S = 5.0
 
 
-class Loop:
+class Reconciler:
     """
     Runs cycles for ever in the engine's main thread; ``look_now`` and ``job`` may be called from others.
     """
@@ -59,7 +59,7 @@ class Loop:
         self._steady = steady
         self._parts = parts
         self._trigger = threading.Event()
-        self._returns = Returns(name, parts.ledger, parts.attempts, parts.jobs)
+        self._returns = JobTracker(name, parts.ledger, parts.attempts, parts.jobs)
         self._commanded: queue.SimpleQueue[Mapping[str, Any]] = queue.SimpleQueue()
         self._clock = clock
         self._interval = float(parts.config.get("poll_interval")) if parts.intake.has_api else 0.0
@@ -67,7 +67,7 @@ class Loop:
         self._next_expiry = 0.0
         self._failing_since: float | None = None
         # While a full disk still lets itself be read, a cycle without a poll works well, having nothing to write.
-        self._outage = Outage(
+        self._outage = LogOnce(
             log,
             name,
             "nothing is done until the ledger works",
@@ -158,10 +158,10 @@ class Loop:
         seen = self._look(now)
         said += self._observe(seen, now)
         self._note(seen, now)
-        parts.announcer.watch()
-        parts.intake.patience.begin()
+        parts.relay.watch()
+        parts.intake.read_budget.begin()
         said += parts.attempts.expire(
-            now, bus_works=not parts.announcer.broken, unread=self._returns.unread
+            now, bus_works=not parts.relay.broken, unread=self._returns.unread
         )
         said += parts.attempts.order(now)
         self._hand_over()
@@ -243,7 +243,7 @@ class Loop:
 
     def _observe(self, seen: Seen, now: float) -> list[str]:
         said: list[str] = []
-        self._parts.intake.patience.begin()  # Else entities would find the time spent on problems.
+        self._parts.intake.read_budget.begin()  # Else entities would find the time spent on problems.
         for problem in seen.problems:
             try:
                 happened = self._parts.episodes.observe(problem, now)
@@ -277,8 +277,8 @@ class Loop:
         """
         parts = self._parts
         open_jobs = frozenset(attempt.jid for attempt in parts.ledger.open_attempts())
-        parts.hearer.jids = open_jobs | self._returns.doubted
-        parts.announcer.wake()
+        parts.subscriber.jids = open_jobs | self._returns.doubted
+        parts.relay.wake()
         if parts.feedback is not None:
             parts.feedback.wake()
 

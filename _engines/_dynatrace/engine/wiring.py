@@ -63,7 +63,7 @@ class Master:
     jobs: Callable[[], Jobs]
 
 
-def build(instance: str, config: Config, master: Master) -> loop_.Loop:
+def build(instance: str, config: Config, master: Master) -> loop_.Reconciler:
     """
     Put the parts together, start the threads, and return the loop.
 
@@ -74,8 +74,8 @@ def build(instance: str, config: Config, master: Master) -> loop_.Loop:
     client = client_for(config)
     policy = config.policy
     minions = minions_.Minions(master.accepted, master.grains(), time.monotonic, instance)
-    intake = intake_.Intake(instance, ledger, client)
-    entities = intake_.Entities(client, time.monotonic, intake.patience) if client else None
+    intake = intake_.ProblemReader(instance, ledger, client)
+    entities = intake_.Entities(client, time.monotonic, intake.read_budget) if client else None
     episodes = episodes_.Episodes(
         instance,
         ledger,
@@ -90,7 +90,7 @@ def build(instance: str, config: Config, master: Master) -> loop_.Loop:
     # Without a job cache nothing proves who answered; then nobody is asked.
     presence = presence_.Presence(instance, master.ping, jobs.returns) if jobs.cached else None
     recall = recall_.Recall(instance, master.recall, jobs) if jobs.cached else None
-    attempts = attempts_.Attempts(
+    attempts = attempts_.Scheduler(
         instance,
         ledger,
         policy,
@@ -98,30 +98,30 @@ def build(instance: str, config: Config, master: Master) -> loop_.Loop:
         is_accepted=minions.__contains__,
         reread=episodes_.rereader(intake, episodes, ledger),
         rematch=episodes.rematch,
-        untaken=takers_.Takers(master.reactors, master.served).why_untaken,
+        untaken=takers_.Reactors(master.reactors, master.served).why_untaken,
         comments=feedback is not None and config.get("feedback.comment"),
         reports=_reports(config, ledger) if feedback is not None else None,
         sent_to=jobs.minions if jobs.cached else None,
         presence=presence,
         recall=recall,
     )
-    echo = echo_.Echo()
+    delivery = echo_.DeliveryConfirmation()
     held = orders_.holder(ledger, policy)
-    announcer = bus.Announcer(
+    relay = bus.OutboxRelay(
         instance,
         ledger,
         master.firing_side,
         key,
         attempts_.TAKE_S,
-        echo,
+        delivery,
         held,
         policy.outcome_timeout,
     )
     status = status_.Status(
         instance, float(config.get("poll_interval")) if client else 0.0, time.time()
     )
-    hearer = _hearer(instance, config, master.hearing_side, minions, presence, echo)
-    commands = commands_.Commands(instance, ledger, policy, status, key, announcer.say)
+    subscriber = _subscriber(instance, config, master.hearing_side, minions, presence, delivery)
+    commands = commands_.Commands(instance, ledger, policy, status, key, relay.say)
     parts = Parts(
         config=config,
         ledger=ledger,
@@ -129,25 +129,25 @@ def build(instance: str, config: Config, master: Master) -> loop_.Loop:
         episodes=episodes,
         attempts=attempts,
         jobs=jobs,
-        announcer=announcer,
-        hearer=hearer,
+        relay=relay,
+        subscriber=subscriber,
         feedback=feedback,
         status=status,
         commands=commands,
     )
-    loop = loop_.Loop(instance, parts, steady=clock_.steady)
+    loop = loop_.Reconciler(instance, parts, steady=clock_.steady)
     hook = ways.hook(instance, config, ledger, loop.look_now)
     on_hook = hook.hear if hook is not None else lambda _: None
-    hearer.wire(loop.job, on_hook, loop.command, loop.reconcile)
-    announcer.wire(loop.look_now)
-    probe = status_.Probe(status, ledger, lambda: announcer.healthy, lambda: len(minions))
+    subscriber.wire(loop.job, on_hook, loop.command, loop.reconcile)
+    relay.wire(loop.look_now)
+    probe = status_.Probe(status, ledger, lambda: relay.healthy, lambda: len(minions))
     if presence is not None:
         presence.on_answer = loop.look_now
     if recall is not None:
         recall.on_answer = loop.look_now
     threads = [
-        announcer,
-        hearer,
+        relay,
+        subscriber,
         feedback,
         presence,
         recall,
@@ -205,7 +205,7 @@ def client_for(config: Config) -> client_.Client | None:
         config.get("ca_bundle"),
         config.get("proxy"),
         config.get("problem_selector"),
-        budget_.Budget(config.get("calls_per_minute")),
+        budget_.RateLimiter(config.get("calls_per_minute")),
     )
 
 
@@ -214,14 +214,14 @@ def _reports(config: Config, ledger: ledger_.Ledger) -> reports_.Reports:
     return reports_.Reports(ledger, config.get("feedback.event"), close_after)
 
 
-def _hearer(
+def _subscriber(
     instance: str,
     config: Config,
     connect: Callable[[], bus.EventSide],
     minions: minions_.Minions,
     presence: presence_.Presence | None,
-    echo: echo_.Echo,
-) -> hearer_.Hearer:
+    delivery: echo_.DeliveryConfirmation,
+) -> hearer_.Subscriber:
     def touched(minion: str | None) -> None:
         if minion is not None and presence is not None:
             presence.heard(minion)
@@ -230,7 +230,7 @@ def _hearer(
         else:
             minions.touch(minion)
 
-    return hearer_.Hearer(instance, connect, touched, ways.hook_tag(config), echo)
+    return hearer_.Subscriber(instance, connect, touched, ways.hook_tag(config), delivery)
 
 
 def _say(instance: str, config: Config, ledger: ledger_.Ledger, minions: int) -> None:

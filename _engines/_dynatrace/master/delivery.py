@@ -22,7 +22,7 @@ FIRST_PAUSE_S = 1.0
 PAUSE_CAP_S = 15.0
 
 
-class Echo:
+class DeliveryConfirmation:
     """
     What was fired on the present connection and is not proved; written by the announcer, answered by the hearer.
     """

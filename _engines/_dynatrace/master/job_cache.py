@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from ..core.errors import JobCacheError
-from ..core.log_once import Outage
+from ..core.log_once import LogOnce
 from .jobs import Jobs
 
 log = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ def watched(jobs: Jobs, name: str) -> Jobs:
     """
     Return the same access, which says once that the cache cannot be read, and once that it can again.
     """
-    outage = Outage(
+    outage = LogOnce(
         log,
         name,
         "the job cache cannot be read, and nothing is ordered, given again or given up until it can",

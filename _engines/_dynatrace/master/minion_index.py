@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from ..core.errors import DynatraceError
 from ..core.identity import Grains, Keys, keys, unknown
-from ..core.log_once import Outage
+from ..core.log_once import LogOnce
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ class Index:
         yield from ((self.addresses, address) for address in found.addresses)
 
 
-class Roster:
+class MinionIndex:
     """
     The accepted minions and what they can be found by.
 
@@ -97,7 +97,7 @@ class Roster:
         #: Whose grains cannot be read, and why; that has been said.
         self._failing: dict[str, str] = {}
         self._unlisted: str | None = None
-        self._listing = Outage(
+        self._listing = LogOnce(
             log,
             name,
             "the accepted minions cannot be listed, and those that are known stay",

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from ..core.identity import Grains as Grains
 from ..core.identity import Match, against, host_names, usable
 from ..core.problem import EntityDetail
-from .minion_index import Roster, named
+from .minion_index import MinionIndex, named
 
 #: A scan of 10,000 minions takes about 2 s: a miss may cause one, but not each miss.
 RESCAN_S = 30.0
@@ -20,7 +20,7 @@ RESCAN_S = 30.0
 ReadHost = Callable[[], "EntityDetail | None"]
 
 
-class Minions(Roster):
+class Minions(MinionIndex):
     """
     The accepted minions, among which hosts are looked for.
     """

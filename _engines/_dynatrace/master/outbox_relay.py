@@ -15,9 +15,9 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from ..core.log_once import Outage
+from ..core.log_once import LogOnce
 from ..store.ledger import Ledger, Outgoing
-from .delivery import HANG_S, SILENCE_S, Doubt, Echo
+from .delivery import HANG_S, SILENCE_S, DeliveryConfirmation, Doubt
 from .envelope import sign
 from .event import PROBE_TAG
 
@@ -42,7 +42,7 @@ class EventSide(Protocol):
     def destroy(self) -> None: ...
 
 
-class Announcer(threading.Thread):
+class OutboxRelay(threading.Thread):
     """
     Fires what stands in the outbox, in order, signed at the moment of firing.
 
@@ -58,7 +58,7 @@ class Announcer(threading.Thread):
         connect: Callable[[], EventSide],
         key: bytes,
         valid_for: float,
-        echo: Echo | None = None,
+        delivery: DeliveryConfirmation | None = None,
         held: Callable[[Mapping[str, Any]], bool] = lambda _: False,
         act_for: float = 0.0,
     ) -> None:
@@ -70,7 +70,7 @@ class Announcer(threading.Thread):
         self._key = key
         self._valid_for = valid_for
         self._act_for = act_for
-        self._echo = echo or Echo()
+        self._delivery = delivery or DeliveryConfirmation()
         self._bus: EventSide | None = None
         self._wake = threading.Event()
         self._firing_since: float | None = None
@@ -79,7 +79,7 @@ class Announcer(threading.Thread):
         self._lost: list[int] = []
         #: What was fired and could not be recorded as fired, with the time: nothing else is fired before it is.
         self._unrecorded: list[tuple[Outgoing, float]] = []
-        self._outage = Outage(log, name, "events wait", "the ledger works again: events are fired")
+        self._outage = LogOnce(log, name, "events wait", "the ledger works again: events are fired")
         self._doubt = Doubt()
         self._watched = 0.0
         self._works_again: Callable[[], None] = lambda: None
@@ -125,7 +125,9 @@ class Announcer(threading.Thread):
         """
         Tell whether events reach the bus.
         """
-        return self.failures == 0 and not self._is_blocked() and self._echo.silent_for() <= HANG_S
+        return (
+            self.failures == 0 and not self._is_blocked() and self._delivery.silent_for() <= HANG_S
+        )
 
     def run(self) -> None:
         """
@@ -171,13 +173,13 @@ class Announcer(threading.Thread):
         # Nothing else would show that a bus that failed works again.
         if self.failures and not self._probe():
             return False
-        return self._echo.silent_for() == 0.0
+        return self._delivery.silent_for() == 0.0
 
     def _is_trusted(self) -> bool:
         """
         Tell whether the bus gives back what it is given; else ask it, and in the end say so.
         """
-        silent = self._echo.silent_for()
+        silent = self._delivery.silent_for()
         if silent <= SILENCE_S:
             self._doubt.end()
             if self.broken and not self.failures and not silent:
@@ -187,8 +189,8 @@ class Announcer(threading.Thread):
         if self._doubt.age() > HANG_S - SILENCE_S:
             self._complain(f"it gives back nothing of what it takes since {silent:.0f} s")
         if self._doubt.renews():
-            self._echo.renew()
-        if self._doubt.asks(self._echo.connections):
+            self._delivery.renew()
+        if self._doubt.asks(self._delivery.connections):
             self._probe()
         return False
 
@@ -232,7 +234,7 @@ class Announcer(threading.Thread):
     def _put(self, data: Mapping[str, Any], tag: str, seq: int | None = None) -> bool:
         signed = sign(data, self._key, time.time(), self._valid_for, self._act_for)
         # Noted before: it may be heard before the call returns.
-        self._echo.fired(signed["signature"], seq)
+        self._delivery.fired(signed["signature"], seq)
         self._firing_since = time.monotonic()
         try:
             if self._bus is None:
@@ -244,7 +246,7 @@ class Announcer(threading.Thread):
         finally:
             self._firing_since = None
         if not done:
-            self._echo.refused(signed["signature"])
+            self._delivery.refused(signed["signature"])
         self._note(done, why)
         return done
 
@@ -276,7 +278,7 @@ class Announcer(threading.Thread):
 
     def _drop(self) -> None:
         # All that this connection carried and nobody heard may be lost with it.
-        self._lost += self._echo.lost()
+        self._lost += self._delivery.lost()
         bus, self._bus = self._bus, None
         if bus is not None:
             try:

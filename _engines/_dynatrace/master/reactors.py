@@ -47,7 +47,7 @@ _DATA = re.compile(r"\bdata\b(?:\[['\"](\w+)['\"]\]|\.(\w+))?")
 _ELSEWHERE = re.compile(r"\b(import|include|extends|macro)\b|^#!(?!\s*jinja\s*\|\s*yaml\s*$)", re.M)
 
 
-class Takers:
+class Reactors:
     """
     The reactors of this master. ``configured`` returns its ``reactor``, and ``served`` where a file of ``salt://`` lies.
     """

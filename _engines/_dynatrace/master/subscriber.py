@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .delivery import Echo
+from .delivery import DeliveryConfirmation
 from .event import COMMAND_PREFIX
 from .outbox_relay import RETRY_S, EventSide
 
@@ -26,7 +26,7 @@ _JOB = re.compile(r"salt/(job|run)/(\d{20})/(new|ret)(?:/(.+))?")
 _START = re.compile(r"salt/minion/([^/]+)/start")
 
 
-class Hearer(threading.Thread):
+class Subscriber(threading.Thread):
     """
     Reads the bus all the time and hands on what concerns the engine: jobs of its attempts, minions, keys, the hook.
 
@@ -39,14 +39,14 @@ class Hearer(threading.Thread):
         connect: Callable[[], EventSide],
         on_minion: Callable[[str | None], None],
         hook_tag: str | None,
-        echo: Echo | None = None,
+        delivery: DeliveryConfirmation | None = None,
     ) -> None:
         super().__init__(name=f"{name}-hearer", daemon=True)
         self._prefix = name
         self._connect = connect
         self._on_minion = on_minion
         self._hook_tag = hook_tag
-        self._echo = echo or Echo()
+        self._delivery = delivery or DeliveryConfirmation()
         self._on_job: Callable[[str, str, str | None, Mapping[str, Any]], None] = lambda *_: None
         self._on_hook: Callable[[Mapping[str, Any]], None] = lambda _: None
         self._on_command: Callable[[Mapping[str, Any]], None] = lambda _: None
@@ -82,10 +82,10 @@ class Hearer(threading.Thread):
     def _listen(self) -> None:
         bus = self._connect()
         try:
-            self._echo.opened()
+            self._delivery.opened()
             self._on_minion(None)
             self._on_open()
-            while not self._echo.renewal:
+            while not self._delivery.renewal:
                 # All tags: get_event throws away what does not match, and a prefix would need several objects.
                 event = bus.get_event(wait=HEAR_WAIT_S, tag="", full=True, auto_reconnect=True)
                 if event is not None:
@@ -99,7 +99,7 @@ class Hearer(threading.Thread):
         """
         if not isinstance(data, Mapping):
             return
-        self._echo.heard(data)
+        self._delivery.heard(data)
         try:
             self._hear(tag, data)
         except Exception:

@@ -51,7 +51,7 @@ def _is_forbidden(ledger: Ledger, policy: Policy, attempt: Attempt | None) -> bo
     return len(targets) < len(ordered) or policy.forbids(targets)
 
 
-class Orders:
+class Dispatch:
     """
     The orders of one engine that are out. All methods belong to the loop's thread and write through the ledger only.
     """

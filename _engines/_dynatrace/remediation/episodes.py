@@ -14,7 +14,7 @@ from ..core.problem import Problem
 from ..core.resolution import Resolution, resolve
 from ..master.event import complete, describe, tag
 from ..store.ledger import Episode, Ledger
-from .problem_reader import Intake, digest, problem_key
+from .problem_reader import ProblemReader, digest, problem_key
 
 log = logging.getLogger(__name__)
 
@@ -270,7 +270,7 @@ def matcher(
 
 
 def rereader(
-    intake: Intake, episodes: Episodes, ledger: Ledger
+    intake: ProblemReader, episodes: Episodes, ledger: Ledger
 ) -> Callable[[Episode, float], Episode | None]:
     """
     Return the function that reads an episode's problem again before it is acted on; None when it is over.

@@ -22,7 +22,7 @@ from ..core.errors import (
     RateLimited,
     UnexpectedAnswer,
 )
-from ..core.log_once import Outage
+from ..core.log_once import LogOnce
 from ..store.ledger import Comment, Ledger
 from .comments import CONTEXT
 from .reports import AGAIN_S, GivenUp, NotYet, kind, send_close, send_event
@@ -56,7 +56,7 @@ class Feedback(threading.Thread):
         self._client = client
         self._clock = clock
         self._wake = threading.Event()
-        self._outage = Outage(
+        self._outage = LogOnce(
             log, name, "comments wait", "the ledger works again: comments are sent"
         )
         #: Of which kinds the failing was said.

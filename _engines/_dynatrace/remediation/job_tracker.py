@@ -14,7 +14,7 @@ from ..core.log_once import Seldom
 from ..core.policy import FAILED
 from ..master.jobs import Jobs, judge, judge_orchestration
 from ..store.ledger import Attempt, Ledger, Memory
-from .scheduler import Attempts
+from .scheduler import Scheduler
 
 log = logging.getLogger(__name__)
 
@@ -31,12 +31,12 @@ DOUBT_S = 300.0
 RUNNER = "the runner"
 
 
-class Returns:
+class JobTracker:
     """
     The jobs of one engine's attempts. All but ``hear`` belongs to the loop's thread.
     """
 
-    def __init__(self, name: str, ledger: Ledger, attempts: Attempts, jobs: Jobs) -> None:
+    def __init__(self, name: str, ledger: Ledger, attempts: Scheduler, jobs: Jobs) -> None:
         self._prefix = name
         self._ledger = ledger
         self._attempts = attempts

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field, replace
 from ..api.client import Client, Listing
 from ..api.notification import Notice
 from ..api.rate_limiter import Kind
-from ..api.read_budget import Patience
+from ..api.read_budget import ReadBudget
 from ..core.errors import ApiError, NotFound, RateLimited
-from ..core.log_once import Outage, Seldom
+from ..core.log_once import LogOnce, Seldom
 from ..core.problem import Problem
 from ..store.ledger import Ledger
 
@@ -81,18 +81,18 @@ class Notified:
         self,
         name: str,
         ledger: Ledger,
-        patience: Patience,
+        read_budget: ReadBudget,
         read: Callable[[str, Kind], Problem],
         together: Together,
     ) -> None:
         self._ledger = ledger
-        self._patience = patience
+        self._read_budget = read_budget
         self._read = read
         self._together = together
         self._now = 0.0
         meanwhile = "not all that is notified can be read; it is looked at again"
         again = "all that is notified is read again"
-        self._outage = Outage(
+        self._outage = LogOnce(
             log, name, meanwhile, again, QUIET_S, lambda: self._now, logging.WARNING
         )
         self._unknown = Seldom(log, name)
@@ -102,7 +102,7 @@ class Notified:
         Read what is due, those first that were tried least; ``listing`` is what this cycle's poll brought.
         """
         self._now = now
-        self._patience.begin(NOTIFIED_S)
+        self._read_budget.begin(NOTIFIED_S)
         waiting = self._waiting(now)
         names = sorted(waiting, key=lambda name: waiting[name].tries)[:NAMES_A_LOOK]
         open_ids = self._open_ids(client, listing) if any(map(_is_old_pid, names)) else ()
@@ -174,7 +174,7 @@ class Notified:
                 raise open_ids
             found = next((one for one in open_ids if one.startswith(f"{name}_")), None)
         elif "_" not in name:
-            self._patience.check()
+            self._read_budget.check()
             listed = client.find_by_display_id(name, Kind.NOTIFIED) if name else None
             found = listed.problem_id if listed is not None else None
         if found is None:

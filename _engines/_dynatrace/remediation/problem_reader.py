@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from ..api.client import Client, Listing
 from ..api.notification import Notice
 from ..api.rate_limiter import Kind
-from ..api.read_budget import Patience
+from ..api.read_budget import ReadBudget
 from ..core.errors import ApiError, NotFound
 from ..core.problem import EntityDetail, Problem
 from ..store.ledger import Ledger
@@ -80,9 +80,9 @@ class Entities:
     """
 
     def __init__(
-        self, client: Client, now: Callable[[], float], patience: Patience | None = None
+        self, client: Client, now: Callable[[], float], read_budget: ReadBudget | None = None
     ) -> None:
-        self._patience = patience or Patience()
+        self._read_budget = read_budget or ReadBudget()
         self._client = client
         self._now = now
         self._known: dict[str, tuple[float, EntityDetail | None]] = {}
@@ -96,7 +96,7 @@ class Entities:
             read, detail = self._known.get(entity_id, (0.0, None))
         if read and self._now() - read < ENTITY_CACHE_S:
             return detail
-        self._patience.check()
+        self._read_budget.check()
         try:
             detail = self._client.entity(entity_id)
         except NotFound:
@@ -109,7 +109,7 @@ class Entities:
         return detail
 
 
-class Intake:
+class ProblemReader:
     """
     Brings problems in, from the API or, without one, from the notifications themselves.
     """
@@ -119,15 +119,15 @@ class Intake:
         name: str,
         ledger: Ledger,
         client: Client | None,
-        patience: Patience | None = None,
+        read_budget: ReadBudget | None = None,
     ) -> None:
-        self.patience = patience or Patience()
+        self.read_budget = read_budget or ReadBudget()
         self._prefix = name
         self._ledger = ledger
         self._client = client
         #: What the last poll did not find and did not take for closed either.
         self._missed: set[str] = set()
-        self._notified = Notified(name, ledger, self.patience, self.read, self._all)
+        self._notified = Notified(name, ledger, self.read_budget, self.read, self._all)
         self._pool = ThreadPoolExecutor(PARALLEL_READS, thread_name_prefix=f"{name}-reader")
 
     def look(self, now: float, poll: bool) -> Seen:
@@ -154,7 +154,7 @@ class Intake:
         """
         if self._client is None:
             raise NotFound("there is no API to read from")
-        self.patience.check()
+        self.read_budget.check()
         if kind is Kind.READING:
             return self._with_url(self._client.problem(problem_id))
         return self._with_url(self._client.problem(problem_id, kind))
@@ -187,7 +187,7 @@ class Intake:
         """
         Read what the list shows anew or changed, and what it no longer shows.
         """
-        self.patience.begin()
+        self.read_budget.begin()
         known = self._ledger.open_keys()
         listed = {problem.problem_id or "": problem for problem in listing.problems}
         wanted = [key for key, problem in listed.items() if known.get(key) != digest(problem)]

@@ -19,7 +19,7 @@ from ..master.ping import Presence
 from ..master.recall import Recall
 from ..store.ledger import Episode, Ledger
 from .announcements import Announcements, name_of, why_nobody
-from .dispatch import FRESH_S, Orders
+from .dispatch import FRESH_S, Dispatch
 from .dispatch import TAKE_S as TAKE_S
 from .outcomes import Outcomes
 from .recovery import Recovery, next_attempt, record, together
@@ -42,7 +42,7 @@ _SPENT = (Reason.ATTEMPTS_SPENT, Reason.REFUSED, Reason.UNPROVED)
 _AWAY = (Reason.NOT_CONNECTED, Reason.JOB_CACHE)
 
 
-class Attempts:
+class Scheduler:
     """
     The attempts of one engine. All methods belong to the loop's thread and write through the ledger only.
     """
@@ -84,7 +84,7 @@ class Attempts:
         self._told = Announcements(instance, ledger, policy, comments, reports)
         #: How attempts end; who learns of it tells them.
         self.outcomes = Outcomes(instance, ledger, policy, self._told)
-        self._orders = Orders(ledger, policy, accepted, reread, untaken, self.outcomes, recall)
+        self._orders = Dispatch(ledger, policy, accepted, reread, untaken, self.outcomes, recall)
         #: What was in progress when the last decisions were made; None: nothing is known yet.
         self._in_progress: frozenset[tuple[str, str, str, bool]] | None = None
         self._room_checked = 0.0

@@ -17,7 +17,7 @@ import tornado.ioloop
 
 from ..api.notification import Notice
 from ..core.errors import LedgerError
-from ..core.log_once import Outage
+from ..core.log_once import LogOnce
 from ..store.ledger import Ledger
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ class Recorder(threading.Thread):
         self.loop: tornado.ioloop.IOLoop | None = None
         self._changed = threading.Condition()
         again = "the ledger works again: notifications are taken"
-        self._outage = Outage(log, name, "notifications are refused with 503", again)
+        self._outage = LogOnce(log, name, "notifications are refused with 503", again)
 
     def record(self, notice: Notice) -> Future[Any]:
         """

@@ -15,7 +15,7 @@ from typing import Any
 
 from ..api.notification import Notice, parse_data
 from ..core.errors import NotificationError
-from ..core.log_once import Outage, Seldom
+from ..core.log_once import LogOnce, Seldom
 from ..remediation.notified import name_of
 from ..store.ledger import Ledger
 
@@ -53,7 +53,7 @@ class Hook(threading.Thread):
         self._refused: NotificationError | None = None
         #: By name, what stands in the ledger and may still be looked at; the oldest first.
         self._recorded: dict[str, int] = {}
-        self._outage = Outage(
+        self._outage = LogOnce(
             log,
             name,
             "what salt-api's hook names is not recorded",

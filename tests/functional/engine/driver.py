@@ -145,12 +145,12 @@ def build(given: Mapping[str, Any]) -> None:
     policy = config.policy
     index = minions_.Minions(lambda: list(given["minions"]), given["minions"].get, clock.time)
     entities = intake_.Entities(client, clock.time)
-    intake = intake_.Intake("test", ledger, client)
+    intake = intake_.ProblemReader("test", ledger, client)
     match = episodes_.matcher(entities, index.find)
     episodes = episodes_.Episodes("test", ledger, match, config.get("lookback"), policy.dry_run)
     feedback = feedback_.Feedback("test", ledger, client, clock.time)
     jobs = FileJobs(home / "jobs")
-    attempts = attempts_.Attempts(
+    attempts = attempts_.Scheduler(
         "test",
         ledger,
         policy,
@@ -163,13 +163,13 @@ def build(given: Mapping[str, Any]) -> None:
         sent_to=jobs.minions,
     )
     held = orders_.holder(ledger, policy)
-    announcer = bus.Announcer(
+    announcer = bus.OutboxRelay(
         "test", ledger, lambda: FileBus(home), KEY, attempts_.TAKE_S, held=held
     )
     hearer = SimpleNamespace(jids=frozenset())
     status = status_.Status("test", config.get("poll_interval"), clock.time())
     commands = commands_.Commands("test", ledger, policy, status, KEY, announcer.say)
-    loop = loop_.Loop(
+    loop = loop_.Reconciler(
         "test",
         Parts(
             config,
@@ -195,7 +195,7 @@ def build(given: Mapping[str, Any]) -> None:
     loop.run()
 
 
-def tick(loop: loop_.Loop, feedback: feedback_.Feedback, hearer: Any, jobs: FileJobs) -> None:
+def tick(loop: loop_.Reconciler, feedback: feedback_.Feedback, hearer: Any, jobs: FileJobs) -> None:
     """
     Stand in for the bus, which tells of jobs, and for waits, which know nothing of the fast clock.
     """

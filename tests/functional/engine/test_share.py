@@ -11,7 +11,7 @@ from itertools import count, islice
 
 import pytest
 from _dynatrace.api.notification import Notice
-from _dynatrace.api.rate_limiter import Budget
+from _dynatrace.api.rate_limiter import RateLimiter
 from _dynatrace.webhook.salt_api_hook import WAITING, Hook
 
 from tests.functional.engine.conftest import Scene
@@ -39,7 +39,7 @@ def limit(world: World, calls: int = CALLS) -> None:
     def sleep(seconds: float) -> None:
         world.now += seconds
 
-    client._budget = Budget(calls, lambda: world.now, sleep)
+    client._budget = RateLimiter(calls, lambda: world.now, sleep)
 
 
 def run(world: World, seconds: float, meanwhile: Callable[[], None] = lambda: None) -> None:

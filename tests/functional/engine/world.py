@@ -207,7 +207,7 @@ class World:
         self.index = minions_.Minions(
             lambda: list(self.minions), self.minions.get, lambda: self.now
         )
-        intake = intake_.Intake("test", self.ledger, client)
+        intake = intake_.ProblemReader("test", self.ledger, client)
         entities = intake_.Entities(client, lambda: self.now, intake.patience) if client else None
         match = episodes_.matcher(entities, self.index.find)
         episodes = episodes_.Episodes(
@@ -222,7 +222,7 @@ class World:
             if jobs.cached
             else None
         )
-        attempts = attempts_.Attempts(
+        attempts = attempts_.Scheduler(
             "test",
             self.ledger,
             policy,
@@ -243,7 +243,7 @@ class World:
             if jobs.cached
             else None,
         )
-        self.announcer = bus.Announcer(
+        self.announcer = bus.OutboxRelay(
             "test",
             self.ledger,
             lambda: self.bus,
@@ -252,7 +252,7 @@ class World:
             held=orders_.holder(self.ledger, policy),
             act_for=policy.outcome_timeout,
         )
-        self.hearer = hearer_.Hearer("test", lambda: self.bus, lambda _: None, None)
+        self.hearer = hearer_.Subscriber("test", lambda: self.bus, lambda _: None, None)
         self.status = status_.Status("test", config.get("poll_interval"), self.now)
         self.answers: list[tuple[str, Mapping[str, Any]]] = []
         self.commands = commands_.Commands(
@@ -263,7 +263,7 @@ class World:
             KEY,
             lambda tag, data: self.answers.append((tag, data)),
         )
-        self.loop = loop_.Loop(
+        self.loop = loop_.Reconciler(
             "test",
             Parts(
                 config,

@@ -31,7 +31,7 @@ class Publisher:
         self.stopped = self.dead = False
         self.taken: list[tuple[str, dict[str, Any]]] = []
         self.given: list[tuple[str, dict[str, Any]]] = []
-        self.ears: list[echo_.Echo] = []
+        self.ears: list[echo_.DeliveryConfirmation] = []
 
     def connect(self) -> Publisher:
         return self
@@ -72,10 +72,10 @@ class Scene:
         self.now = 1000.0
         self.ledger = Ledger(directory / "ledger.db")
         self.publisher = Publisher()
-        self.echo = echo_.Echo()
+        self.echo = echo_.DeliveryConfirmation()
         self.publisher.ears.append(self.echo)
         self.echo.opened()
-        self.announcer = bus.Announcer(
+        self.announcer = bus.OutboxRelay(
             "test", self.ledger, lambda: self.publisher, KEY, 30.0, self.echo
         )
         self.told = 0
@@ -414,7 +414,7 @@ def test_the_ear_opens_anew_when_it_is_asked_to() -> None:
     With another event object, and what it may have missed is read elsewhere.
     """
     opened: list[str] = []
-    echo = echo_.Echo()
+    echo = echo_.DeliveryConfirmation()
     made: list[Publisher] = []
 
     def connect() -> Publisher:
@@ -424,7 +424,7 @@ def test_the_ear_opens_anew_when_it_is_asked_to() -> None:
         made[-1].get_event = lambda **_: echo.renew()  # type: ignore[assignment]
         return made[-1]
 
-    hearer = hearer_.Hearer("test", connect, lambda _: None, None, echo)
+    hearer = hearer_.Subscriber("test", connect, lambda _: None, None, echo)
     hearer.wire(lambda *_: None, lambda _: None, lambda _: None, lambda: opened.append("open"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(hearer_, "RETRY_S", 0.0)

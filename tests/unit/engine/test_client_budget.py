@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from _dynatrace.api.client import Client
-from _dynatrace.api.rate_limiter import PATIENCE_S, WINDOW_S, Budget, Kind
+from _dynatrace.api.rate_limiter import PATIENCE_S, WINDOW_S, Kind, RateLimiter
 from _dynatrace.core.errors import RateLimited
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -37,15 +37,15 @@ class Time:
         self.now += seconds
 
 
-def budget(per_minute: int | None) -> tuple[Budget, Time]:
+def budget(per_minute: int | None) -> tuple[RateLimiter, Time]:
     """
     Return a budget at a time of the test's own.
     """
     time = Time()
-    return Budget(per_minute, time.clock, time.sleep), time
+    return RateLimiter(per_minute, time.clock, time.sleep), time
 
 
-def spend(one: Budget, kind: Kind, times: int = 1) -> int:
+def spend(one: RateLimiter, kind: Kind, times: int = 1) -> int:
     """
     Return how many of so many calls got a token.
     """
@@ -227,7 +227,7 @@ def test_threads_together_keep_the_budget() -> None:
     """
     Sixteen at once, with the real clock.
     """
-    one = Budget(40)
+    one = RateLimiter(40)
     got: list[int] = []
     threads = [
         threading.Thread(target=lambda: got.append(spend(one, Kind.READING, 20))) for _ in range(16)
@@ -247,7 +247,7 @@ def test_each_call_of_the_client_is_spent(tenant: Tenant) -> None:
     Pages, details, entities and comments; what is not allowed is not sent.
     """
     time = Time()
-    client = Client(tenant.url, tenant.add_token(), budget=Budget(40, time.clock, time.sleep))
+    client = Client(tenant.url, tenant.add_token(), budget=RateLimiter(40, time.clock, time.sleep))
     process = tenant.add_process(tenant.add_host())
     opened = tenant.open_problem(process)
     for _ in range(10):
@@ -272,7 +272,7 @@ def test_the_tenants_limit_is_learned_and_never_met() -> None:
     with Tenant(calls_per_minute=20) as tenant:
         process = tenant.add_process(tenant.add_host())
         opened = tenant.open_problem(process)
-        client = Client(tenant.url, tenant.add_token(), budget=Budget())
+        client = Client(tenant.url, tenant.add_token(), budget=RateLimiter())
         refused = 0
         for _ in range(30):
             for call in (client.list_open, lambda: client.problem(opened.problem_id)):
@@ -291,7 +291,7 @@ def test_a_429_is_waited_for_by_every_thread(tenant: Tenant) -> None:
     The second who asks does not add to the tenant's queue.
     """
     opened = tenant.open_problem(tenant.add_process(tenant.add_host()))
-    client = Client(tenant.url, tenant.add_token(), budget=Budget())
+    client = Client(tenant.url, tenant.add_token(), budget=RateLimiter())
     tenant.fault("rate_limited", wait=30.0)
     for said in ("the tenant limits requests", "not asked: the tenant asked to wait"):
         with pytest.raises(RateLimited, match=said):

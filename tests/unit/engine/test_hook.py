@@ -42,7 +42,9 @@ def test_the_hook_is_not_heard_unless_it_is_asked_for(
     And never without an API, when it would be believed.
     """
     minions = minions_.Minions(lambda: [], lambda _: None, lambda: 0.0)
-    hearer = assembly._hearer("test", load(config), _no_bus, minions, None, echo_.Echo())
+    hearer = assembly._subscriber(
+        "test", load(config), _no_bus, minions, None, echo_.DeliveryConfirmation()
+    )
     heard: list[Mapping[str, Any]] = []
     hearer.wire(lambda *_: None, heard.append, lambda _: None, lambda: None)
     hearer.hear(TAG, {"post": {"PID": PID}})

@@ -11,8 +11,8 @@ from dataclasses import replace
 import pytest
 from _dynatrace.api.client import Client, Listing
 from _dynatrace.api.notification import Notice
-from _dynatrace.api.rate_limiter import Budget, Kind
-from _dynatrace.api.read_budget import LOOK_S, Patience
+from _dynatrace.api.rate_limiter import Kind, RateLimiter
+from _dynatrace.api.read_budget import LOOK_S, ReadBudget
 from _dynatrace.core.errors import AuthError, NotFound, RateLimited, Unavailable, UnexpectedAnswer
 from _dynatrace.core.problem import Problem as Known
 from _dynatrace.core.resolution import Resolution
@@ -21,7 +21,7 @@ from _dynatrace.remediation.problem_reader import (
     ENTITY_CACHE_S,
     PARALLEL_READS,
     Entities,
-    Intake,
+    ProblemReader,
     digest,
     problem_key,
 )
@@ -34,11 +34,11 @@ NOW = 1721545260.0
 
 
 @pytest.fixture
-def intake(ledger: Ledger, client: Client) -> Intake:
+def intake(ledger: Ledger, client: Client) -> ProblemReader:
     """
     An intake with an API behind it.
     """
-    return Intake("dynatrace", ledger, client)
+    return ProblemReader("dynatrace", ledger, client)
 
 
 def opened(tenant: Tenant, count: int = 1) -> list[Problem]:
@@ -66,7 +66,7 @@ def detail_reads(tenant: Tenant) -> list[str]:
 
 
 def test_a_poll_reads_each_open_problem_with_evidence(
-    tenant: Tenant, ledger: Ledger, intake: Intake
+    tenant: Tenant, ledger: Ledger, intake: ProblemReader
 ) -> None:
     """
     120 of them over three pages, each once.
@@ -81,7 +81,7 @@ def test_a_poll_reads_each_open_problem_with_evidence(
 
 
 def test_what_did_not_change_is_not_read_again(
-    tenant: Tenant, ledger: Ledger, intake: Intake
+    tenant: Tenant, ledger: Ledger, intake: ProblemReader
 ) -> None:
     """
     The list shows whether it changed.
@@ -96,7 +96,7 @@ def test_what_did_not_change_is_not_read_again(
 
 
 def test_what_vanished_from_the_list_is_asked_for(
-    tenant: Tenant, ledger: Ledger, intake: Intake
+    tenant: Tenant, ledger: Ledger, intake: ProblemReader
 ) -> None:
     """
     Closed is concluded from its own answer only; also for those that are left alone.
@@ -113,7 +113,7 @@ def test_what_vanished_from_the_list_is_asked_for(
 
 
 def test_a_problem_that_only_the_walk_missed_stays_open(
-    tenant: Tenant, ledger: Ledger, intake: Intake
+    tenant: Tenant, ledger: Ledger, intake: ProblemReader
 ) -> None:
     """
     A list can miss what changes during the walk.
@@ -126,7 +126,9 @@ def test_a_problem_that_only_the_walk_missed_stays_open(
     assert [one.is_open for one in seen.problems] == [True]
 
 
-def test_a_failed_list_closes_nothing(tenant: Tenant, ledger: Ledger, intake: Intake) -> None:
+def test_a_failed_list_closes_nothing(
+    tenant: Tenant, ledger: Ledger, intake: ProblemReader
+) -> None:
     """
     Unknown is not resolved.
     """
@@ -139,7 +141,9 @@ def test_a_failed_list_closes_nothing(tenant: Tenant, ledger: Ledger, intake: In
     assert isinstance(seen.error, Unavailable)
 
 
-def test_a_detail_that_cannot_be_read_leaves_the_others(tenant: Tenant, intake: Intake) -> None:
+def test_a_detail_that_cannot_be_read_leaves_the_others(
+    tenant: Tenant, intake: ProblemReader
+) -> None:
     """
     The error is told, and the rest is worked on.
     """
@@ -159,7 +163,7 @@ def test_a_detail_that_cannot_be_read_leaves_the_others(tenant: Tenant, intake: 
     ],
 )
 def test_no_error_is_raised_by_a_look(
-    tenant: Tenant, intake: Intake, fault: str, expected: type[Exception]
+    tenant: Tenant, intake: ProblemReader, fault: str, expected: type[Exception]
 ) -> None:
     """
     It comes with what was seen.
@@ -169,7 +173,7 @@ def test_no_error_is_raised_by_a_look(
 
 
 def test_a_hundred_notifications_of_one_problem_are_one_read(
-    tenant: Tenant, ledger: Ledger, intake: Intake
+    tenant: Tenant, ledger: Ledger, intake: ProblemReader
 ) -> None:
     """
     And all of them are answered by it, to be settled when it is recorded; the poll does not read it again.
@@ -183,7 +187,9 @@ def test_a_hundred_notifications_of_one_problem_are_one_read(
     assert len(seen.answered) == 100
 
 
-def test_a_notification_is_never_believed(tenant: Tenant, ledger: Ledger, intake: Intake) -> None:
+def test_a_notification_is_never_believed(
+    tenant: Tenant, ledger: Ledger, intake: ProblemReader
+) -> None:
     """
     What it says of the problem is not used; only which one it is.
     """
@@ -194,7 +200,9 @@ def test_a_notification_is_never_believed(tenant: Tenant, ledger: Ledger, intake
     assert (read.title, read.is_open, read.source) == ("Process unavailable", True, "api")
 
 
-def test_a_number_leads_to_the_problem(tenant: Tenant, ledger: Ledger, intake: Intake) -> None:
+def test_a_number_leads_to_the_problem(
+    tenant: Tenant, ledger: Ledger, intake: ProblemReader
+) -> None:
     """
     The default template has no PID.
     """
@@ -203,7 +211,9 @@ def test_a_number_leads_to_the_problem(tenant: Tenant, ledger: Ledger, intake: I
     assert [item.problem_id for item in intake.look(NOW, poll=False).problems] == [one.problem_id]
 
 
-def test_an_old_pid_leads_to_the_problem(tenant: Tenant, ledger: Ledger, intake: Intake) -> None:
+def test_an_old_pid_leads_to_the_problem(
+    tenant: Tenant, ledger: Ledger, intake: ProblemReader
+) -> None:
     """
     Older tenants send it without its suffix; the list of open ones tells which it is.
     """
@@ -218,7 +228,7 @@ def test_an_old_pid_leads_to_the_problem(tenant: Tenant, ledger: Ledger, intake:
 
 @pytest.mark.parametrize("is_over", [True, False])
 def test_merged_is_only_said_of_what_the_api_says_is_over(
-    tenant: Tenant, ledger: Ledger, intake: Intake, is_over: bool
+    tenant: Tenant, ledger: Ledger, intake: ProblemReader, is_over: bool
 ) -> None:
     """
     The API has no word for it; the notification has, and ends nothing.
@@ -233,7 +243,7 @@ def test_merged_is_only_said_of_what_the_api_says_is_over(
 
 
 def test_an_end_that_the_api_does_not_confirm_is_looked_at_again_for_a_while(
-    tenant: Tenant, ledger: Ledger, intake: Intake
+    tenant: Tenant, ledger: Ledger, intake: ProblemReader
 ) -> None:
     """
     Its notification may be quicker than the API, or wrong; then it is settled.
@@ -249,7 +259,7 @@ def test_an_end_that_the_api_does_not_confirm_is_looked_at_again_for_a_while(
 
 
 def test_a_problem_that_comes_late_is_waited_for(
-    tenant: Tenant, ledger: Ledger, intake: Intake, caplog: pytest.LogCaptureFixture
+    tenant: Tenant, ledger: Ledger, intake: ProblemReader, caplog: pytest.LogCaptureFixture
 ) -> None:
     """
     Its notification may be quicker than the API; after so many looks it is given up and said.
@@ -267,7 +277,9 @@ def test_a_problem_that_comes_late_is_waited_for(
     assert caplog.text.count("is given up") == 1
 
 
-def test_a_notification_outlasts_an_outage(tenant: Tenant, ledger: Ledger, intake: Intake) -> None:
+def test_a_notification_outlasts_an_outage(
+    tenant: Tenant, ledger: Ledger, intake: ProblemReader
+) -> None:
     """
     However long it takes, it is not given up.
     """
@@ -289,7 +301,7 @@ def test_a_wrong_token_keeps_the_notifications(tenant: Tenant, ledger: Ledger) -
     """
     They wait for the right one.
     """
-    intake = Intake("dynatrace", ledger, Client(tenant.url, tenant.add_token(expired=True)))
+    intake = ProblemReader("dynatrace", ledger, Client(tenant.url, tenant.add_token(expired=True)))
     ledger.add_notices([(NOW, Notice(PID, state="OPEN"))])
     assert isinstance(intake.look(NOW, poll=True).error, AuthError)
     assert ledger.queue_length() == 1
@@ -299,7 +311,7 @@ def test_without_an_api_the_notification_is_all_there_is(ledger: Ledger) -> None
     """
     What it tells is taken, and what tells nothing is answered all the same.
     """
-    intake = Intake("dynatrace", ledger, None)
+    intake = ProblemReader("dynatrace", ledger, None)
     told = problem(source="notification")
     ledger.add_notices(
         [(NOW, Notice(PID, state="OPEN", problem=told)), (NOW, Notice(old_pid="1" * 18))]
@@ -392,7 +404,7 @@ def test_details_are_read_several_at_once_and_never_more(ledger: Ledger) -> None
     A storm must not be a storm at the tenant.
     """
     crowded = Crowded(5 * PARALLEL_READS)
-    seen = Intake("dynatrace", ledger, crowded).look(NOW, poll=True)  # type: ignore[arg-type]
+    seen = ProblemReader("dynatrace", ledger, crowded).look(NOW, poll=True)  # type: ignore[arg-type]
     assert len(seen.problems) == 5 * PARALLEL_READS
     assert crowded.most == PARALLEL_READS
 
@@ -405,7 +417,7 @@ def test_a_slow_tenant_keeps_a_look_only_for_a_while(
     """
     ids = {one.problem_id for one in opened(tenant, 12)}
     now = [0.0]
-    intake = Intake("dynatrace", ledger, client, Patience(lambda: now[0]))
+    intake = ProblemReader("dynatrace", ledger, client, ReadBudget(lambda: now[0]))
     real = client.problem
 
     def slowly(problem_id: str) -> Known:
@@ -433,7 +445,7 @@ def test_notified_problems_of_a_slow_tenant_leave_the_time_of_a_poll(
     """
     (one,) = opened(tenant)
     now = [0.0]
-    intake = Intake("dynatrace", ledger, client, Patience(lambda: now[0]))
+    intake = ProblemReader("dynatrace", ledger, client, ReadBudget(lambda: now[0]))
     real = client.problem
 
     def slowly(problem_id: str, kind: Kind = Kind.READING) -> Known:
@@ -449,7 +461,7 @@ def test_notified_problems_of_a_slow_tenant_leave_the_time_of_a_poll(
 
 
 def test_one_look_reads_so_many_names_and_the_next_the_others(
-    tenant: Tenant, ledger: Ledger, intake: Intake
+    tenant: Tenant, ledger: Ledger, intake: ProblemReader
 ) -> None:
     """
     Those first that were never tried: what fails again and again keeps nobody waiting.
@@ -470,8 +482,8 @@ def test_what_is_notified_waits_untried_when_the_calls_are_spent(
     """
     A hundred of them are one line of the log and no hundred tries.
     """
-    client = Client(tenant.url, tenant.add_token(), budget=Budget(10, lambda: 0.0))
-    intake = Intake("dynatrace", ledger, client)
+    client = Client(tenant.url, tenant.add_token(), budget=RateLimiter(10, lambda: 0.0))
+    intake = ProblemReader("dynatrace", ledger, client)
     ledger.add_notices([(NOW, Notice(f"{number}_1V2")) for number in range(100)])
     seen = intake.look(NOW, poll=False)
     assert isinstance(seen.error, RateLimited)
@@ -483,7 +495,7 @@ def test_what_is_notified_waits_untried_when_the_calls_are_spent(
 
 
 def test_old_pids_share_one_walk_over_the_list(
-    tenant: Tenant, ledger: Ledger, intake: Intake
+    tenant: Tenant, ledger: Ledger, intake: ProblemReader
 ) -> None:
     """
     And none where the poll has just made one.
@@ -506,7 +518,7 @@ def test_entities_of_a_slow_tenant_are_not_asked_for_when_the_time_is_over(
     """
     host, other = tenant.add_host(), tenant.add_host()
     now = [NOW]
-    patience = Patience(lambda: now[0])
+    patience = ReadBudget(lambda: now[0])
     entities = Entities(client, lambda: now[0], patience)
     patience.begin()
     assert entities(host) is not None

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from _dynatrace.core.errors import JobCacheError
-from _dynatrace.core.log_once import Outage
+from _dynatrace.core.log_once import LogOnce
 from _dynatrace.master import job_cache
 
 JID = "20240721065959123456"
@@ -84,12 +84,12 @@ def test_it_is_said_once_until_it_has_worked_for_a_while(
     One entry among others that can be read does not make it come and go.
     """
     now = [0.0]
-    real = Outage.__init__
+    real = LogOnce.__init__
 
-    def init(self: Outage, *arguments: Any) -> None:
+    def init(self: LogOnce, *arguments: Any) -> None:
         real(self, *arguments, clock=lambda: now[0])
 
-    monkeypatch.setattr(Outage, "__init__", init)
+    monkeypatch.setattr(LogOnce, "__init__", init)
     fails = {JID}
     jobs = cache(get_load=lambda jid: raises() if jid in fails else {})
     jobs = job_cache.watched(jobs, "dynatrace")

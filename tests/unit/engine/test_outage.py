@@ -7,7 +7,7 @@ from __future__ import annotations
 import logging
 
 import pytest
-from _dynatrace.core.log_once import Outage, Seldom
+from _dynatrace.core.log_once import LogOnce, Seldom
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +21,7 @@ class Scene:
         caplog.set_level(logging.INFO)
         self.now = 1000.0
         self._caplog = caplog
-        self.outage = Outage(log, "test", "events wait", "events go on", quiet_s, lambda: self.now)
+        self.outage = LogOnce(log, "test", "events wait", "events go on", quiet_s, lambda: self.now)
 
     def said(self) -> list[tuple[str, str]]:
         return [(one.levelname, one.getMessage()) for one in self._caplog.records]

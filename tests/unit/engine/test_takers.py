@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from _dynatrace.master.reactors import MAX_FILE_BYTES, Takers, asked_for
+from _dynatrace.master.reactors import MAX_FILE_BYTES, Reactors, asked_for
 
 from tests.unit.docs.pages import REPO, blocks
 
@@ -33,7 +33,7 @@ class Scene:
         self.reactor: Any = []
         self.now = 0.0
         self.served: dict[str, str] = {}
-        self.takers = Takers(lambda: self.reactor, self.served.get, lambda: self.now)
+        self.takers = Reactors(lambda: self.reactor, self.served.get, lambda: self.now)
 
     def file(self, text: str, name: str = "a.sls") -> str:
         path = self.directory / name
