@@ -21,6 +21,10 @@ N ?= 10
 export PYTHON APACHE KEEP KILL POLL N
 
 BIN = $(VENV)/bin
+# With workers; `-n 0` in ARGS is without.
+PYTEST = $(BIN)/python -m pytest -n auto
+# What pytest and Salt have compiled once is kept.
+unexport PYTHONDONTWRITEBYTECODE
 SLS = $(shell find reactor salt tests -name '*.sls' -o -name '*.jinja')
 YAML = $(shell find master.d salt -name '*.yaml' -o -name '*.conf' -o -name '*.yml') .pre-commit-config.yaml
 
@@ -42,11 +46,23 @@ lint: venv  ## ruff, mypy, salt-lint, yamllint.
 
 .PHONY: test
 test: tools lint  ## All checks and tests with the newest Salt; ARGS='-k name' chooses.
-	@$(BIN)/python -m pytest $(ARGS) </dev/null
+	@$(PYTEST) $(ARGS) </dev/null
 
-.PHONY: test-all
-test-all: tools lint  ## The tests with Salt 3006, 3007 and 3008, each.
-	@.ci/test-all $(ARGS)
+.PHONY: unit
+unit: venv  ## The tests that need nothing but Python; ARGS='-k name' chooses.
+	@APART=0 $(PYTEST) tests/unit $(ARGS) </dev/null
+
+.PHONY: functional
+functional: tools venv  ## The tests with a simulated tenant, an apache2, a systemd.
+	@$(PYTEST) tests/functional tests/fuzz tests/harness $(ARGS) </dev/null
+
+.PHONY: integration
+integration: tools venv  ## The tests with Salt's own daemons.
+	@$(PYTEST) tests/integration $(ARGS) </dev/null
+
+.PHONY: test-full
+test-full: tools lint  ## All tests at full length, with Salt 3006, 3007 and 3008 each.
+	@.ci/test-full $(ARGS)
 
 .PHONY: demo
 demo: root tools venv  ## Watch a real apache2 fail and be healed. POLL=1, KILL=1, KEEP=1, APACHE=mine.
@@ -66,14 +82,14 @@ bench-heal: root tools venv  ## Time from notification to serving, against the b
 bench-webhook: venv  ## Notifications a second, and that none is lost.
 	@$(BIN)/python -m tests.bench.bench_webhook $(ARGS)
 
-# Programs that tests and demo call; Salt's grains and services need them too.
+# What tests and demo call; Salt's grains and services need it too. What cannot be had is named, and left out.
 TOOLS = procps iproute2
 # A repository for gitfs; what the tests break, and the machines with systemd that they break it in.
-test test-all: TOOLS += git apache2 systemd dbus util-linux openssl
+test functional integration test-full: TOOLS += git apache2 systemd dbus util-linux openssl
 
 .PHONY: tools
 tools:
-	@.ci/packages $(TOOLS)
+	@.ci/packages --wanted $(TOOLS)
 
 # Said before anything is set up.
 .PHONY: root

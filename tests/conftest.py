@@ -7,13 +7,14 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import pytest
 
 # First of all: Salt 3006 gives `import tornado` a meaning of its own, and two tornados in one process do not mix.
 import salt  # noqa: F401
-from tests.harness import apart
+from tests.harness import apart, spread
 
 #: What may be skipped in CI, by the beginning of the reason: there it is asked for by a switch.
 OPTIONAL = "only with FULL=1"
@@ -24,10 +25,42 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     """
     Run all tests apart from this machine, where that can be done: they start, stop and break an apache2.
     """
-    if apart.inside() or os.environ.get("APART") == "0" or apart.why_not():
+    # With workers they are what runs apart, and this process only hands out the tests.
+    if getattr(config.option, "numprocesses", None) or apart.stays():
         return None
     given = config.invocation_params
     return apart.run([sys.executable, "-m", "pytest", *map(str, given.args)], given.dir)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """
+    `-n auto`.
+    """
+    return spread.workers()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(specs: Sequence[Any]) -> None:
+    """
+    Each worker apart.
+    """
+    spread.run_apart(specs)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """
+    Whole files, or what `spread` says.
+    """
+    return spread.scheduler(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """
+    The longest first.
+    """
+    items.sort(key=lambda item: spread.rank(item.nodeid))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -50,13 +83,38 @@ def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[None]:
     return report
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """
+    Say in the last lines what was left out, and why.
+    """
+    for line in _left_out(terminalreporter.stats.get("skipped", [])):
+        terminalreporter.write_line(line)
+
+
+def _left_out(reports: Iterable[pytest.TestReport | pytest.CollectReport]) -> list[str]:
+    by_reason: dict[str, list[str]] = {}
+    for report in reports:
+        by_reason.setdefault(_reason(report), []).append(report.nodeid.partition("::")[0])
+    lines = []
+    for reason, files in sorted(by_reason.items()):
+        places = sorted({os.path.dirname(file) for file in files})
+        lines.append(f"Left out: {len(files)} in {', '.join(places)}: {reason}")
+    return lines
+
+
 def _must_run(report: pytest.TestReport | pytest.CollectReport) -> None:
     if not report.skipped or hasattr(report, "wasxfail") or not os.environ.get("CI"):
         return
-    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
-    if not reason.removeprefix("Skipped: ").startswith(OPTIONAL):
+    reason = _reason(report)
+    if not reason.startswith(OPTIONAL):
         report.outcome = "failed"
         report.longrepr = f"It must not be skipped where CI is set. {reason}"
+
+
+def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
+    told = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    return told.removeprefix("Skipped: ")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -79,18 +79,30 @@ def why_not() -> str | None:
     return None
 
 
+def stays() -> bool:
+    """
+    Tell whether this process stays where it is: apart already, or wanted here, or unable to be anywhere else.
+    """
+    return bool(inside() or os.environ.get("APART") == "0" or why_not())
+
+
+def keeper() -> list[str]:
+    """
+    Return what a command is given to, so that it runs apart.
+    """
+    # In a mount namespace of its own: cgroup2 may be mounted nowhere on this machine, or read-only.
+    own = ["setpriv", "--pdeathsig", "TERM", "unshare", "--mount", "--propagation", "private"]
+    return [*own, sys.executable, __file__]
+
+
 def run(command: Sequence[str], cwd: Path) -> int:
     """
     Run a command apart and return its exit status.
     """
-    # In a mount namespace of its own: cgroup2 may be mounted nowhere on this machine, or read-only.
-    keeper = ["setpriv", "--pdeathsig", "TERM", "unshare", "--mount", "--propagation", "private"]
     # A Ctrl-C reaches the command by itself, and what it says by then is worth waiting for.
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        return subprocess.run(
-            [*keeper, sys.executable, __file__, *command], cwd=cwd, check=False
-        ).returncode
+        return subprocess.run([*keeper(), *command], cwd=cwd, check=False).returncode
     finally:
         signal.signal(signal.SIGINT, before)
 

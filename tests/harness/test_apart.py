@@ -164,3 +164,19 @@ def test_what_is_optional_says_so_in_the_words_that_ci_knows() -> None:
     ]
     assert len(given) >= 3
     assert [reason for reason in given if not reason.startswith(conftest.OPTIONAL)] == []
+
+
+def test_what_is_left_out_is_said_by_its_reason() -> None:
+    """In the last lines, where it is read: how many, where, and what is lacking."""
+    reports: Any = [
+        SimpleNamespace(nodeid=f"tests/{place}", longrepr=("file", 1, f"Skipped: {reason}"))
+        for place, reason in [
+            ("b/test_one.py::test[x/y]", "it needs root"),
+            ("a/test_two.py::test", "it needs root"),
+            ("a/test_two.py", "only with FULL=1"),
+        ]
+    ]
+    assert conftest._left_out(reports) == [
+        "Left out: 2 in tests/a, tests/b: it needs root",
+        "Left out: 1 in tests/a: only with FULL=1",
+    ]
