@@ -132,7 +132,7 @@ def test_a_second_return_that_tells_of_a_failure_calls_a_person(
     world, order = healed_by_whom_knows(scene, feedback={"close": True, "close_after": 60})
     if first:
         world.cycle(1)
-        assert order["jid"] in world.hearer.jids
+        assert order["jid"] in world.subscriber.jids
     world.loop.job(order["jid"], "ret", "web01", BAD)
     for _ in range(3):
         world.cycle(1)
@@ -157,7 +157,7 @@ def test_the_same_return_again_calls_nobody(scene: Scene) -> None:
     world.cycle(1)
     assert world.whats() == ["open", "healed"]
     world.cycle(400)
-    assert order["jid"] not in world.hearer.jids
+    assert order["jid"] not in world.subscriber.jids
 
 
 def test_a_failure_that_was_said_of_others_calls_nobody(scene: Scene) -> None:

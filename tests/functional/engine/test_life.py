@@ -315,7 +315,7 @@ def test_the_engine_killed_right_after_firing_repeats_at_most_the_same_order(sce
     world.loop._next_poll = 0.0
     world.cycle(fire=False)
     for event in world.ledger.waiting_events():
-        world.announcer._put({**event.data, "signature": ""}, event.tag)
+        world.relay._put({**event.data, "signature": ""}, event.tag)
     world.restart()
     world.poll(1)
     first, second = world.events("open")

@@ -208,7 +208,9 @@ class World:
             lambda: list(self.minions), self.minions.get, lambda: self.now
         )
         intake = intake_.ProblemReader("test", self.ledger, client)
-        entities = intake_.Entities(client, lambda: self.now, intake.patience) if client else None
+        entities = (
+            intake_.Entities(client, lambda: self.now, intake.read_budget) if client else None
+        )
         match = episodes_.matcher(entities, self.index.find)
         episodes = episodes_.Episodes(
             "test", self.ledger, match, config.get("lookback"), policy.dry_run
@@ -243,7 +245,7 @@ class World:
             if jobs.cached
             else None,
         )
-        self.announcer = bus.OutboxRelay(
+        self.relay = bus.OutboxRelay(
             "test",
             self.ledger,
             lambda: self.bus,
@@ -252,7 +254,7 @@ class World:
             held=orders_.holder(self.ledger, policy),
             act_for=policy.outcome_timeout,
         )
-        self.hearer = hearer_.Subscriber("test", lambda: self.bus, lambda _: None, None)
+        self.subscriber = hearer_.Subscriber("test", lambda: self.bus, lambda _: None, None)
         self.status = status_.Status("test", config.get("poll_interval"), self.now)
         self.answers: list[tuple[str, Mapping[str, Any]]] = []
         self.commands = commands_.Commands(
@@ -272,8 +274,8 @@ class World:
                 episodes,
                 attempts,
                 jobs,
-                self.announcer,
-                self.hearer,
+                self.relay,
+                self.subscriber,
                 None,
                 self.status,
                 self.commands,
@@ -350,7 +352,7 @@ class World:
         """
         real, bus.time = bus.time, _Clock(self)  # type: ignore[assignment]
         try:
-            self.announcer.drain()
+            self.relay.drain()
         finally:
             bus.time = real
 
