@@ -1,5 +1,5 @@
 """
-A master that README's gitfs configuration is given to gets all of the extension, and nothing else.
+A master that the documentation's gitfs configuration is given to gets all of the extension, and nothing else.
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ from tests.unit.minion.signing import signed, write_key
 
 URL = "https://git.example.com/salt-dynatrace.git"
 REACTOR = "salt://dynatrace/reactor/apache2.sls"
+PAGE = REPO / "docs" / "how-to" / "install-with-gitfs.md"
 TAG = "dynatrace/problem/open/availability/P-2407114"
-#: Where README mounts what the repository has.
+#: Where the page mounts what the repository has.
 MOUNTS = {"_engines": "_engines/", "salt": "", "reactor": "dynatrace/reactor/"}
 
-# Does what README says, with the loader and the runners of a master, in a Python of its own.
+# Does what the page says, with the loader and the runners of a master, in a Python of its own.
 MASTER = """
 import json, sys
 import salt.config, salt.loader, salt.utils.reactor
@@ -92,16 +93,16 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def documented() -> str:
     """
-    Return the file that README shows for gitfs.
+    Return the file that the page shows for gitfs.
     """
-    [text] = [block for block in blocks(REPO / "README.md", "yaml") if "gitfs_remotes:" in block]
+    [text] = [block for block in blocks(PAGE, "yaml") if "gitfs_remotes:" in block]
     return text
 
 
 @pytest.fixture(scope="module")
 def conf(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """
-    The configuration of a master as README leaves it, in a scratch root.
+    The configuration of a master as the page leaves it, in a scratch root.
     """
     root = tmp_path_factory.mktemp("master")
     conf = root / "conf"
@@ -124,7 +125,7 @@ def conf(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def install(conf: Path) -> dict[str, Any]:
     """
-    Follow README's steps on this master, and return what it has then.
+    Follow the page's steps on this master, and return what it has then.
     """
     cachedir = conf.parents[1] / "var" / "cache" / "salt" / "master"
     cachedir.mkdir(parents=True, exist_ok=True)
@@ -145,7 +146,7 @@ def install(conf: Path) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def installed(conf: Path) -> dict[str, Any]:
     """
-    What a master has after README's steps.
+    What a master has after the page's steps.
     """
     return install(conf)
 
@@ -189,9 +190,9 @@ def test_minions_are_served_what_they_need_and_nothing_else_of_the_repository(
 
 def test_the_reactor_is_read_from_the_file_server(installed: dict[str, Any]) -> None:
     """
-    A signed event gives the remedy's order, by the path that README names.
+    A signed event gives the remedy's order, by the path that the page names.
     """
-    assert f"`{REACTOR}`" in prose(REPO / "README.md")
+    assert f"`{REACTOR}`" in prose(PAGE)
     [order] = installed["reaction"].values()
     assert "state.apply" in order["local"]
     assert {"tgt": ["web01"]} in order["local"]

@@ -24,8 +24,10 @@ from tests.unit.docs.pages import REPO, blocks, commands
 pytestmark = pytest.mark.apache
 
 TUTORIAL = REPO / "docs" / "tutorial.md"
-[README_HEAL] = [
-    text for text in blocks(REPO / "README.md", "bash") if "dynatrace.orch.heal" in text
+HEAL_BY_HAND = [
+    one
+    for text in blocks(REPO / "docs" / "how-to" / "heal-by-hand.md", "bash")
+    for one in commands(text)
 ]
 TARGET = {"minion": MINION, "service": "apache2"}
 #: The stage's pillar for the master allows the minion; a call may say otherwise.
@@ -91,7 +93,7 @@ def test_the_calls_of_the_tutorial_stop_apache2_and_heal_it_by_hand(serving: Sta
     assert ":80 answered 200 by /usr/sbin/apache2" in healed["comment"]
     assert healed["changes"][MINION]["apache2"] == "started"
     assert apache.answers()
-    [command] = [one for one in commands(README_HEAL) if '"minion"' in one]
+    [command] = [one for one in HEAL_BY_HAND if '"minion"' in one]
     [again] = serving.shell.states(command)
     assert (again["result"], again["changes"]) == (True, {})
 

@@ -1,5 +1,5 @@
 """
-A newcomer's first hour: what the tutorial and the README say is done as it stands there, on a master that has nothing.
+A newcomer's first hour: what the tutorial and the how-to pages say is done as it stands there, on a master that has nothing.
 
 The commands and files are read from the pages. What lies elsewhere here is in `PLACES`; tokens, the tenant and ports are
 this test's. Breaking and healing apache2 is done in `test_orchestrations.py`, with the commands of the same pages, and
@@ -26,7 +26,9 @@ from tests.integration.test_gitfs import git
 from tests.tenant import Tenant
 from tests.unit.docs.pages import REPO, blocks, commands, session
 
-README, TUTORIAL = REPO / "README.md", REPO / "docs" / "tutorial.md"
+HOW_TO, TUTORIAL = REPO / "docs" / "how-to", REPO / "docs" / "tutorial.md"
+INSTALL, CHECK = HOW_TO / "install.md", HOW_TO / "check-an-installation.md"
+RUNBOOK = REPO / "docs" / "runbook.md"
 URL = "https://abc12345.live.dynatrace.com"
 FULL = os.environ.get("FULL") == "1"
 SECRETS, KEY = (
@@ -185,18 +187,18 @@ def test_the_files_of_the_tutorial_are_where_a_master_and_its_pillar_look(
     assert "host_group: web" in pillar.read_text()
 
 
-def test_the_first_commands_show_what_the_readme_says(newcomer: Newcomer) -> None:
+def test_the_first_commands_show_what_the_pages_say(newcomer: Newcomer) -> None:
     """The engine has a process of its own; what the master uses names the clone; the minion gets the modules."""
     pid = engine(newcomer)
-    [look] = [text for text in blocks(README, "console") if "ps ax" in text]
+    [look] = [text for text in blocks(CHECK, "console") if "ps ax" in text]
     [shown] = [one for one in session(look) if one.startswith("ps ax")]
     assert str(pid) in [line.split()[0] for line in newcomer.shell.run(shown).splitlines()]
-    *used, grep = commands(block(README, "salt-run config.get reactor"))
+    *used, grep = commands(block(INSTALL, "salt-run config.get reactor"))
     clone = newcomer.shell.here("/srv/salt-dynatrace")
     for command in used:
         assert clone in newcomer.shell.run(command)
     assert newcomer.shell.run(grep).split(":")[0].endswith("/master.d/dynatrace.conf")
-    restart, sync, grain = commands(block(README, "systemctl restart salt-master\nsalt '*'"))
+    restart, sync, grain = commands(block(INSTALL, "systemctl restart salt-master\nsalt '*'"))
     assert restart == "systemctl restart salt-master"
     synced = newcomer.shell.json(sync)[MINION]
     assert "modules.dynatrace" in synced["modules"]
@@ -204,9 +206,9 @@ def test_the_first_commands_show_what_the_readme_says(newcomer: Newcomer) -> Non
 
 
 def test_the_master_checks_itself_and_finds_nothing_wrong(newcomer: Newcomer) -> None:
-    """The lines are those that the README shows; without a OneAgent the minion has no grain yet."""
+    """The lines are those that the page shows; without a OneAgent the minion has no grain yet."""
     engine(newcomer)
-    shown = block(README, "# salt-run dynatrace.check", "console")
+    shown = block(CHECK, "# salt-run dynatrace.check", "console")
     # A line that is long is broken, where depends on the paths.
     printed = " ".join(newcomer.shell.run(session(shown)[0]).split())
     assert "fail" not in printed
@@ -225,7 +227,7 @@ def test_the_master_checks_itself_and_finds_nothing_wrong(newcomer: Newcomer) ->
 def test_a_test_notification_is_seen_on_the_bus(newcomer: Newcomer) -> None:
     """Watched in one terminal, sent from another one; the health is asked without credentials."""
     engine(newcomer)
-    watch, send, health = session(block(README, "# salt-run state.event", "console"))
+    watch, send, health = session(block(CHECK, "# salt-run state.event", "console"))
     assert watch + "\n" == block(TUTORIAL, "salt-run state.event")
     watching = newcomer.shell.start(f"exec {watch}")
     try:
@@ -254,7 +256,8 @@ def heard_by(newcomer: Newcomer, watching: subprocess.Popen[str], send: str) -> 
 def test_the_engine_is_paused_and_goes_on(newcomer: Newcomer) -> None:
     """Both commands tell what came of them."""
     engine(newcomer)
-    pause, resume = commands(block(README, "salt-run dynatrace.pause"))
+    [pause] = commands(block(RUNBOOK, "salt-run dynatrace.pause"))
+    [resume] = commands(block(RUNBOOK, "salt-run dynatrace.resume"))
     assert newcomer.shell.json(pause)["dynatrace"]["paused"]["reason"] == "change CH-1234"
     assert newcomer.shell.json(resume)["dynatrace"]["paused"] is False
 
@@ -262,7 +265,7 @@ def test_the_engine_is_paused_and_goes_on(newcomer: Newcomer) -> None:
 def test_what_is_removed_leaves_nothing(newcomer: Newcomer) -> None:
     """Files, clone, cache and the minion's modules. The last test here; with `FULL=1` the master is restarted between."""
     own = commands(block(TUTORIAL, "rm /etc/salt/master.d/dynatrace-tenant.conf"))
-    first, restart, *rest = commands(block(README, "rm /etc/salt/master.d/{dynatrace"))
+    first, restart, *rest = commands(block(HOW_TO / "uninstall.md", "rm /etc/salt/master.d/{dynatrace"))
     assert restart == "systemctl restart salt-master"
     newcomer.shell.run("\n".join([*own, first]))
     opts = salt.config.master_config(str(newcomer.conf / "master"))

@@ -31,7 +31,7 @@ def notification(secret: str = "s3cret", **options: Any) -> dict[str, Any]:
 
 
 def test_the_payload_is_the_recommended_one() -> None:
-    """What the README tells admins to paste is what the state sets."""
+    """What the documentation tells admins to paste is what the state sets."""
     assert notification()["webHookNotification"]["payload"] == RECOMMENDED_TEMPLATE
 
 
