@@ -262,10 +262,21 @@ def test_the_engine_is_paused_and_goes_on(newcomer: Newcomer) -> None:
     assert newcomer.shell.json(resume)["dynatrace"]["paused"] is False
 
 
+def test_the_engine_says_what_it_did(newcomer: Newcomer) -> None:
+    """What the runbook asks it at night; so far it did nothing."""
+    engine(newcomer)
+    _, problems, history, status, _ = commands(block(RUNBOOK, "salt-run dynatrace.show"))
+    assert newcomer.shell.json(problems) == {"dynatrace": []}
+    assert newcomer.shell.json(history) == {"dynatrace": []}
+    assert newcomer.shell.json(status)["dynatrace"]["api"] == "ok"
+
+
 def test_what_is_removed_leaves_nothing(newcomer: Newcomer) -> None:
     """Files, clone, cache and the minion's modules. The last test here; with `FULL=1` the master is restarted between."""
     own = commands(block(TUTORIAL, "rm /etc/salt/master.d/dynatrace-tenant.conf"))
-    first, restart, *rest = commands(block(HOW_TO / "uninstall.md", "rm /etc/salt/master.d/{dynatrace"))
+    first, restart, *rest = commands(
+        block(HOW_TO / "uninstall.md", "rm /etc/salt/master.d/{dynatrace")
+    )
     assert restart == "systemctl restart salt-master"
     newcomer.shell.run("\n".join([*own, first]))
     opts = salt.config.master_config(str(newcomer.conf / "master"))

@@ -85,6 +85,17 @@ def section(page: Path, heading: str) -> str:
     return dict(zip(parts[1::2], parts[2::2], strict=True))[heading]
 
 
+def chapter(page: Path, heading: str) -> dict[str, str]:
+    """
+    Return the sections below a heading of the second level, by their headings.
+    """
+    text = page.read_text(encoding="utf-8").partition(f"\n## {heading}\n")[2]
+    parts = re.split(
+        r"^### (.+)$", re.split(r"^## ", text, flags=re.MULTILINE)[0], flags=re.MULTILINE
+    )
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
 def anchors(page: Path) -> set[str]:
     """
     Return the anchors that the headings of a page get.

@@ -1,5 +1,5 @@
 """
-Which command of the tutorial and the README is run where, and which is not, and why.
+Which command of the README, the tutorial, the tasks and the runbook is run where, and which is not, and why.
 """
 
 from __future__ import annotations
@@ -8,7 +8,11 @@ import pytest
 
 from tests.unit.docs.pages import REPO, blocks, commands, session
 
-PAGES = (REPO / "README.md", REPO / "docs" / "tutorial.md")
+PAGES = (
+    REPO / "README.md",
+    *(REPO / "docs" / page for page in ("tutorial.md", "runbook.md")),
+    *sorted((REPO / "docs" / "how-to").glob("*.md")),
+)
 WALK = "tests/integration/test_walk.py"
 ORCHESTRATIONS = "tests/integration/test_orchestrations.py"
 #: Where each is taken from its page and run. The tests choose it by its beginning, so here stands no more of it.
@@ -29,6 +33,9 @@ RUN = {
     "curl https://master.example.com:8765/healthz": WALK,
     "salt-run dynatrace.pause ": WALK,
     "salt-run dynatrace.resume": WALK,
+    "salt-run dynatrace.status": WALK,
+    "salt-run dynatrace.problems": WALK,
+    "salt-run dynatrace.history": WALK,
     "rm ": WALK,
     'salt-run state.orchestrate dynatrace.orch.setup pillar=\'{"minions": ["web01"]}\'': ORCHESTRATIONS,
     "salt-run state.orchestrate dynatrace.orch.teardown ": ORCHESTRATIONS,
@@ -69,8 +76,50 @@ NOT_RUN = {
     'salt-run state.orchestrate dynatrace.orch.heal pillar=\'{"display_id": "P-2407114"}\'': (
         "tests/integration/test_orchestrations.py runs it for a problem that is there"
     ),
-    'salt-run state.orchestrate dynatrace.orch.chaos pillar=\'{"minion": "web01", "service": "apache2", "how": "stop"}\'': (
+    'salt-run state.orchestrate dynatrace.orch.chaos pillar=\'{"minion": "web01", "service": "apache2", "how": "stop", "dynatrace": {"chaos": {"allow": ["web01"]}}}\'': (
         "the tutorial's is run; without its last key it is refused, which is tested too"
+    ),
+    'salt-run state.orchestrate dynatrace.orch.planned_change pillar=\'{"dynatrace": {"planned_change": {"targets": ["web01", "web02"], "minutes": 20, "via": "master01"}}}\'': (
+        "tests/functional/settings/test_planned_change.py runs its steps, on both sides"
+    ),
+    "salt web01 state.apply dynatrace.remedy.apache2": (
+        "tests/integration/test_orchestrations.py applies it by dynatrace.orch.heal"
+    ),
+    **dict.fromkeys(
+        (
+            "salt web01 saltutil.sync_all",
+            "salt web01 state.apply dynatrace.oneagent test=True",
+            "salt web01 state.apply dynatrace.oneagent",
+            "salt web01 grains.get dynatrace",
+            "salt master01 saltutil.sync_all",
+            "salt master01 state.apply dynatrace.tenant test=True",
+            "salt master01 state.apply dynatrace.tenant",
+        ),
+        "dynatrace.orch.setup does the same, and is run",
+    ),
+    **dict.fromkeys(
+        (
+            "salt web01 state.apply remedy.nginx test=True",
+            "salt web01 state.apply remedy.nginx",
+        ),
+        "no nginx here: tests/unit/docs/test_remedy.py checks the state of the page",
+    ),
+    **dict.fromkeys(
+        ("salt-run dynatrace.show P-2407114", "salt-run dynatrace.retry P-2407114"),
+        "tests/integration runs both for problems that are there",
+    ),
+    **dict.fromkeys(
+        (
+            "curl -fsS https://ca.dynatrace.com/dt-root.cert.pem -o dt-root.cert.pem",
+            "openssl x509 -in dt-root.cert.pem -noout -subject -dates -fingerprint -sha256",
+            "install -D -m 0644 dt-root.cert.pem /srv/salt/dynatrace/oneagent/dt-root.cert.pem",
+        ),
+        "the tests are not connected to the Internet, and sign installers themselves",
+    ),
+    "cp master.d/reactor.conf /etc/salt/master.d/": "the tutorial copies it with two others",
+    "mv /etc/salt/master.d/reactor.conf /root/": "the next test removes it, and looks what is left",
+    'sqlite3 /var/cache/salt/master/dynatrace/dynatrace/ledger.db ".backup /root/ledger.db"': (
+        "it is sqlite's own, and that program need not be here"
     ),
     "salt web01 service.stop apache2": "the tutorial's, by salt-api, is run",
     "export API=https://master.example.com:8000 EAUTH=pam": (

@@ -1,5 +1,5 @@
 """
-What holds for every page: links lead somewhere, examples can be read, each module has its line.
+What holds for every page: links lead somewhere, examples can be read, no page is too long.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from tests.tenant import RECOMMENDED_TEMPLATE
-from tests.unit.docs.pages import PAGES, REPO, anchors, blocks, name, prose
+from tests.unit.docs.pages import PAGES, REPO, anchors, blocks, name, prose, rows, section
 
 CODE = re.compile(r"`[^`\n]*`")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
@@ -22,6 +22,10 @@ LINKS = [
     for link in LINK.findall(CODE.sub("", prose(page)))
     if not link.startswith(("https://", "http://"))
 ]
+ARCHITECTURE = REPO / "docs" / "architecture.md"
+ROOMS = section(ARCHITECTURE, "Rooms of the engine")
+HOW_TO = sorted((REPO / "docs" / "how-to").glob("*.md"))
+QUAINT = ("said once", "is to hear", "who had no", "anew", "of whom", "be told of")
 EXAMPLES = [
     pytest.param(text, id=f"{name(page)}:{number}")
     for page in PAGES
@@ -67,22 +71,64 @@ def test_a_sentence_is_a_line(page: Path) -> None:
 
 
 def test_each_room_of_the_engine_has_a_line() -> None:
-    """Who looks for where something is finds it in CONTRIBUTING.md."""
-    listed = prose(REPO / "CONTRIBUTING.md")
+    """A maintainer finds each room in docs/architecture.md, and no room that is gone."""
+    listed = [key for key, cells in rows(ARCHITECTURE) if f"| `{key}` | {cells[1]} |" in ROOMS]
     rooms = {path.parent.name for path in (REPO / "_engines").glob("_dynatrace/*/__init__.py")}
     assert "core" in rooms
-    assert [room for room in rooms if f"| `_engines/_dynatrace/{room}/` |" not in listed] == []
+    assert sorted(listed) == sorted(rooms)
+
+
+@pytest.mark.parametrize("page", [REPO / "CONTRIBUTING.md", ARCHITECTURE], ids=name)
+def test_a_path_that_a_maintainer_is_sent_to_exists(page: Path) -> None:
+    """A renamed file takes its mention with it."""
+    named = [text for text in re.findall(r"`([^` ]+/[^` ]*)`", prose(page)) if "<" not in text]
+    assert named
+    assert [path for path in named if not (REPO / path).exists()] == []
 
 
 def test_the_readme_begins_with_commands_that_exist() -> None:
-    """The first commands that a reader sees are targets of the Makefile."""
-    first = blocks(REPO / "README.md", "bash")[0].split("\n")
+    """The first commands that a reader sees get the repository, and are targets of its Makefile."""
+    first = blocks(REPO / "README.md", "bash")[0].splitlines()
     targets = re.findall(r"^([a-z-]+):", (REPO / "Makefile").read_text(), re.MULTILINE)
-    assert first[:2] == ["make demo", "make test"]
+    assert first[0].startswith("git clone ")
+    assert first[1:] == ["make demo", "make test"]
     assert {"demo", "test"} <= set(targets)
 
 
+@pytest.mark.parametrize(
+    ("page", "lines"),
+    [
+        pytest.param(REPO / "README.md", 90, id="README.md"),
+        pytest.param(ARCHITECTURE, 150, id="docs/architecture.md"),
+        *(pytest.param(page, 120, id=name(page)) for page in HOW_TO),
+    ],
+)
+def test_a_page_is_read_in_one_sitting(page: Path, lines: int) -> None:
+    """The README is one screen, a task one or two."""
+    assert len(page.read_text(encoding="utf-8").splitlines()) <= lines
+
+
+@pytest.mark.parametrize("page", HOW_TO, ids=name)
+def test_a_task_is_listed(page: Path) -> None:
+    """Who looks for a task finds its page in docs/README.md."""
+    assert f"(how-to/{page.name})" in prose(REPO / "docs" / "README.md")
+
+
+@pytest.mark.parametrize("page", sorted((REPO / "docs" / "reference").iterdir()), ids=name)
+def test_a_page_of_the_reference_is_listed(page: Path) -> None:
+    """Who looks for a fact finds its page in docs/README.md."""
+    assert f"(reference/{page.name})" in prose(REPO / "docs" / "README.md")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_a_page_is_plain_english(page: Path) -> None:
+    """No phrase that a reader has to read twice."""
+    text = prose(page).lower()
+    assert [phrase for phrase in QUAINT if phrase in text] == []
+
+
 def test_the_recommended_payload_is_the_one_that_is_tested() -> None:
-    """What the README tells admins to paste is what the simulated tenant sends."""
-    shown = [text for text in blocks(REPO / "README.md", "") if text.startswith("{\n")]
+    """What the documentation tells admins to paste is what the simulated tenant sends."""
+    page = REPO / "docs" / "how-to" / "receive-notifications.md"
+    shown = [text for text in blocks(page, "") if text.startswith("{\n")]
     assert [re.sub(r"\s", "", text) for text in shown] == [re.sub(r"\s", "", RECOMMENDED_TEMPLATE)]

@@ -16,6 +16,8 @@ from tests.unit.minion.signing import signed, write_key
 from tests.unit.sls.rendering import render
 
 PAGE = REPO / "docs" / "how-to" / "heal-another-service.md"
+OWN_STATES = REPO / "docs" / "how-to" / "write-a-remedy.md"
+REFERENCE = REPO / "docs" / "reference" / "remedy.md"
 [REACTOR] = blocks(PAGE, "jinja")
 [STATE] = [text for text in blocks(PAGE, "yaml") if text.startswith("#!yaml\n")]
 HOSTILE = "x\"\n    - tgt: '*'\n{{ 1 }}"
@@ -87,10 +89,26 @@ def test_the_state_of_the_page_is_the_one_that_we_ship(tmp_path: Path) -> None:
     assert settled["executable"] == "/usr/sbin/nginx"
 
 
+def test_the_remedy_of_own_states_keeps_its_promises(tmp_path: Path) -> None:
+    """It claims the attempt, tests, brings back, proves, finishes the attempt, and each needs the step before."""
+    [text] = [text for text in blocks(OWN_STATES, "yaml") if text.startswith("#!yaml\n")]
+    high = rendered(text, tmp_path, {}, sls="remedy.orders")
+    assert [next(iter(body)) for body in high.values()] == [
+        "dynatrace.attempt_taken",
+        "cmd.run",
+        "service.running",
+        "http.wait_for_successful_query",
+        "dynatrace.attempt_finished",
+    ]
+    before = [(next(iter(body)).partition(".")[0], name) for name, body in high.items()]
+    for needed, body in zip(before, list(high.values())[1:], strict=False):
+        assert arguments(body)["require"] == [dict([needed])]
+
+
 def test_the_table_of_settings_is_the_one_of_the_state() -> None:
     """Each setting has its line, and its default is the one that is used."""
     module = load("_utils/_dynatrace_utils/remedy/settings.py")
-    table = {key: cells[1] for key, cells in rows(PAGE) if len(cells) == 2}
+    table = {key: cells[1] for key, cells in rows(REFERENCE) if len(cells) == 2}
     documented = {key: table[key] for key in (*module.REQUIRED, *module.OPTIONAL)}
     for key, default in module.OPTIONAL.items():
         told = documented[key].rpartition("(")[2].removesuffix(")")
@@ -100,7 +118,7 @@ def test_the_table_of_settings_is_the_one_of_the_state() -> None:
 
 def test_the_table_of_outcomes_is_the_one_of_the_state() -> None:
     """Each word that the engine reads has its line, and says whether it is good."""
-    table = {key: cells[1] for key, cells in rows(PAGE) if len(cells) == 3}
+    table = {key: cells[1] for key, cells in rows(REFERENCE) if len(cells) == 3}
     states, records = load("_states/dynatrace.py"), load("_utils/dynatrace_attempts.py")
     for outcome in (*records.GOOD, *records.BAD, "repeated"):
         told = states._Story("a").told(states._End(outcome, "said"))
