@@ -14,5 +14,5 @@ def loader_dirs():
     tree = next(
         (path for path in [here.parent / "salt", *shared] if (path / "_modules").is_dir()), here
     )
-    kinds = {kind: [str(tree / f"_{kind}")] for kind in ("modules", "runners", "states", "grains")}
-    return {"engines": [str(here)], **kinds}
+    kinds = ("modules", "runners", "states", "grains", "output")
+    return {"engines": [str(here)], **{kind: [str(tree / f"_{kind}")] for kind in kinds}}

@@ -19,7 +19,7 @@ What each returns is an interface, and described in ``docs/reference/runner.md``
 """
 
 # Siblings are imported here and nowhere later: their directory is on sys.path only while this module loads.
-from _dynatrace_runner import bus, checkup, table
+from _dynatrace_runner import bus, checkup
 from salt.exceptions import CommandExecutionError
 
 TIMEOUT_S = 5
@@ -36,7 +36,7 @@ def status(instance=None, timeout=TIMEOUT_S):
 
         salt-run dynatrace.status
     """
-    return _facts("status", instance, timeout)
+    return _asked("status", instance, timeout)
 
 
 def problems(instance=None, timeout=TIMEOUT_S):
@@ -50,8 +50,7 @@ def problems(instance=None, timeout=TIMEOUT_S):
         salt-run dynatrace.problems
         salt-run dynatrace.problems --out=json
     """
-    columns = ("problem", "severity", "age_s", "minions", "attempts", "state")
-    return _rows("problems", columns, instance, timeout)
+    return _asked("problems", instance, timeout)
 
 
 def show(display_id, instance=None, timeout=TIMEOUT_S):
@@ -64,7 +63,7 @@ def show(display_id, instance=None, timeout=TIMEOUT_S):
 
         salt-run dynatrace.show P-2407114
     """
-    return _facts("show", instance, timeout, rows="attempts", display_id=str(display_id))
+    return _asked("show", instance, timeout, display_id=str(display_id))
 
 
 def history(instance=None, timeout=TIMEOUT_S):
@@ -77,8 +76,7 @@ def history(instance=None, timeout=TIMEOUT_S):
 
         salt-run dynatrace.history
     """
-    columns = ("created", "problem", "minions", "attempt", "state", "took_ms")
-    return _rows("history", columns, instance, timeout)
+    return _asked("history", instance, timeout)
 
 
 def pause(reason, instance=None, timeout=TIMEOUT_S):
@@ -93,7 +91,7 @@ def pause(reason, instance=None, timeout=TIMEOUT_S):
 
         salt-run dynatrace.pause reason='change CH-1234'
     """
-    return _facts("pause", instance, timeout, reason=str(reason))
+    return _asked("pause", instance, timeout, reason=str(reason))
 
 
 def resume(instance=None, timeout=TIMEOUT_S):
@@ -106,7 +104,7 @@ def resume(instance=None, timeout=TIMEOUT_S):
 
         salt-run dynatrace.resume
     """
-    return _facts("resume", instance, timeout)
+    return _asked("resume", instance, timeout)
 
 
 def retry(display_id, instance=None, timeout=TIMEOUT_S):
@@ -119,7 +117,7 @@ def retry(display_id, instance=None, timeout=TIMEOUT_S):
 
         salt-run dynatrace.retry P-2407114
     """
-    return _facts("retry", instance, timeout, display_id=str(display_id))
+    return _asked("retry", instance, timeout, display_id=str(display_id))
 
 
 def check(timeout=CHECK_TIMEOUT_S):
@@ -139,51 +137,35 @@ def check(timeout=CHECK_TIMEOUT_S):
     """
     rows = checkup.rows(__opts__, float(timeout))
     worst = max((row["result"] for row in rows), key=("ok", "warn", "fail").index)
-    checks = table.report(rows) if _is_read_by_people() else rows
-    found = {"result": worst, "checks": checks}
-    return {**found, "retcode": 1} if worst == "fail" else found
+    return _told({"result": worst, "checks": rows}, worst == "fail")
 
 
-def _facts(command, instance, timeout, rows=None, **args):
-    found = {}
+def _asked(command, instance, timeout, **args):
     try:
         answers = bus.ask(__opts__, command, instance, timeout, args)
     except CommandExecutionError as err:
-        return _checked(str(err))  # Raised, it would reach the admin as a traceback.
-    for name, answer in answers.items():
-        facts = answer.get("facts") or {"error": answer.get("error", "an empty answer")}
-        found[name] = {**facts, **({rows: answer["rows"]} if rows and "facts" in answer else {})}
-    return _checked(table.harmless(found) if _is_read_by_people() else found)
+        # Raised, it would reach the admin as a traceback.
+        return _told({"error": str(err)}, True)
+    found = {name: _content(command, answer) for name, answer in answers.items()}
+    return _told(found, any("error" in one for one in found.values()))
 
 
-def _rows(command, columns, instance, timeout):
+def _content(command, answer):
+    if "error" in answer:
+        return {"error": answer["error"]}
+    if "facts" not in answer:
+        return answer["rows"]
+    return {**answer["facts"], **({"attempts": answer["rows"]} if command == "show" else {})}
+
+
+def _told(found, failed):
     """
-    Return the rows of each engine; on a terminal as a table of at most 100 columns.
+    Return what was found as data; ``salt-run`` gets its outputter's name and its exit code with it.
+
+    Nothing lies under a key ``data``: Salt would judge it as the states of a run, and rows as failed ones.
     """
-    try:
-        answers = bus.ask(__opts__, command, instance, timeout, {})
-    except CommandExecutionError as err:
-        return _checked(str(err))
-    found = {
-        name: answer["rows"] if "error" not in answer else {"error": answer["error"]}
-        for name, answer in answers.items()
-    }
-    if _is_read_by_people():
-        # Salt's own table outputter cannot leave columns out; other outputters get the rows whole.
-        return _checked({name: table.table(rows, columns) for name, rows in found.items()})
-    return _checked(found)
-
-
-def _is_read_by_people():
-    return __opts__.get("output") in (None, "nested", "highstate")
-
-
-def _checked(found):
-    """
-    Return what is shown, with the code that ``salt-run`` exits with if it is, or holds, an error.
-    """
-    if isinstance(found, str):
-        return {"error": found, "retcode": 1}
-    if any(isinstance(it, dict) and "error" in it for it in found.values()):
-        return {**found, "retcode": 1}
-    return found
+    __context__["retcode"] = int(failed)
+    told = {**found, "retcode": 1} if failed else found
+    if __opts__.get("output") or not str(__opts__.get("fun")).startswith("dynatrace."):
+        return told
+    return {**told, "outputter": "dynatrace"}

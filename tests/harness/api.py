@@ -52,6 +52,13 @@ class Api:
         answer = self.post("/", low, {"X-Auth-Token": self.token})
         return answer["return"][0]
 
+    def runner(self, fun: str, **kwarg: Any) -> Any:
+        """
+        Run a function of the master and return what it gave: the `runner` client of salt-api.
+        """
+        low = {"client": "runner", "fun": fun, "kwarg": kwarg}
+        return self.post("/", low, {"X-Auth-Token": self.token})["return"][0]
+
     def post(
         self, path: str, body: Any, headers: dict[str, str] | None = None, timeout: float = 120
     ) -> Any:

@@ -17,6 +17,7 @@ NEEDED = {
     "modules": "dynatrace.genuine",
     "runners": "dynatrace.status",
     "states": "dynatrace_setup.synced",
+    "output": "dynatrace",
 }
 
 #: Python for a master of its own: `sources(opts, modules, wanted)` gives the file of each of them.
@@ -28,6 +29,7 @@ def sources(opts, modules, wanted):
         "modules": modules,
         "runners": salt.loader.runner(opts),
         "states": salt.loader.states(opts, modules, {}, None),
+        "output": salt.loader.outputters(opts),
     }
     def source(function):
         return getattr(function, "func", function).__code__.co_filename

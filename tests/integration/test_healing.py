@@ -262,6 +262,32 @@ def test_the_runner_tells_what_the_engine_does_and_pauses_it(serving: Stage) -> 
     assert run("dynatrace.show", problem.display_id)["dynatrace"]["attempts"][0]["state"] == "good"
 
 
+def test_whoever_asks_the_runner_gets_data_and_is_told_whether_it_went_well(
+    serving: Stage,
+) -> None:
+    """
+    salt-api and an orchestration get what `--out=json` prints; only a terminal gets a table.
+    """
+    problem, since = fail(serving)
+    outcome(serving, problem, since)
+    api, salt = serving.salt.api, serving.salt
+    [latest, *_] = api.runner("dynatrace.history")["dynatrace"]
+    assert latest["problem"] == problem.display_id
+    assert "no problem" in api.runner("dynatrace.show", display_id="P-0")["dynatrace"]["error"]
+    ended = [event.data for event in salt.events.events("salt/run/*/ret", since)]
+    assert {one["fun"]: one["success"] for one in ended} == {
+        "runner.dynatrace.history": True,
+        "runner.dynatrace.show": False,
+    }
+    for name, arguments, well in (("history", [], True), ("show", ["P-0"], False)):
+        step = ["salt.runner", f"name=dynatrace.{name}", f"arg={json.dumps(arguments)}"]
+        [state] = salt.run("salt.cmd", "state.single", *step).values()
+        assert (state["result"], next(iter(state["changes"]["return"]))) == (well, "dynatrace")
+    printed = salt.command("salt-run", "dynatrace.history").stdout
+    assert f"{problem.display_id} web01 1 {latest['state']}" in " ".join(printed.split())
+    assert "outputter" not in printed
+
+
 def test_no_secret_is_in_any_log_event_ledger_process_title_or_answer(serving: Stage) -> None:
     """
     After all of the above, neither the token nor the webhook's secret is to be found anywhere.

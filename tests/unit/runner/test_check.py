@@ -226,14 +226,13 @@ def runner(tmp_path: Path) -> Any:
     places = ("cachedir", "sock_dir", "pki_dir", "extension_modules")
     opts.update({name: str(tmp_path / name) for name in places}, id="m", file_client="local")
     opts.update(module_dirs=[str(REPO), str(REPO / "salt")], conf_file=str(tmp_path / "master"))
-    return load("_runners/dynatrace.py", opts=opts)
+    return load("_runners/dynatrace.py", opts=opts, context={})
 
 
 def test_a_master_without_anything_is_told_everything(runner: Any) -> None:
     """Nothing is raised, and each line that is bad says what to do."""
-    runner.__opts__["output"] = "json"
     found = runner.check(timeout=2)
-    assert (found["result"], found["retcode"]) == ("fail", 1)
+    assert (found["result"], found["retcode"], runner.__context__) == ("fail", 1, {"retcode": 1})
     results = {row["check"]: row["result"] for row in found["checks"]}
     assert results["engine code"] == "ok"
     assert results["reactor"] == "warn"
@@ -260,8 +259,20 @@ def test_an_engine_of_another_name_is_shown(runner: Any, engines: Any, there: st
     assert rows.rows[0]["detail"].endswith(there)
 
 
-def test_a_terminal_gets_text(runner: Any) -> None:
-    """The same lines."""
-    runner.__opts__["output"] = "nested"
+@pytest.mark.parametrize(
+    ("opts", "outputter"),
+    [
+        ({"fun": "dynatrace.check"}, "dynatrace"),
+        ({"fun": "dynatrace.check", "output": "json"}, None),
+        ({"fun": "state.orchestrate"}, None),
+        ({}, None),
+    ],
+)
+def test_a_terminal_gets_text(runner: Any, opts: dict[str, Any], outputter: str | None) -> None:
+    """By the outputter, which salt-run is told of and nobody else; what is returned is data."""
+    runner.__opts__.update(opts)
     found = runner.check(timeout=2)
-    assert "fail  signing key: " in found["checks"]
+    assert found.get("outputter") == outputter
+    assert "signing key" in [row["check"] for row in found["checks"]]
+    outputter = load("_output/dynatrace.py", salt={"nested": lambda shown: shown})
+    assert "fail  signing key: " in outputter.output(found)["checks"]
