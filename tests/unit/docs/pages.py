@@ -5,6 +5,7 @@ Reads the documentation: pages, tables, code blocks, headings.
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import shlex
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ def name(page: Path) -> str:
     return str(page.relative_to(REPO))
 
 
+@functools.cache
 def prose(page: Path) -> str:
     """
     Return a page without its code blocks.
@@ -96,6 +98,7 @@ def chapter(page: Path, heading: str) -> dict[str, str]:
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
+@functools.cache
 def anchors(page: Path) -> set[str]:
     """
     Return the anchors that the headings of a page get.
@@ -125,6 +128,7 @@ def named_tests(text: str) -> list[tuple[Path, str]]:
     return found
 
 
+@functools.cache
 def functions(path: Path) -> set[str]:
     """
     Return the names of the tests in a file.

@@ -4,6 +4,8 @@ Which command of the README, the tutorial, the tasks and the runbook is run wher
 
 from __future__ import annotations
 
+import functools
+
 import pytest
 
 from tests.unit.docs.pages import REPO, blocks, commands, session
@@ -129,6 +131,7 @@ NOT_RUN = {
 }
 
 
+@functools.cache
 def said() -> set[str]:
     """
     Return every command of the pages.
