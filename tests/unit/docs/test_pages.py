@@ -25,6 +25,7 @@ LINKS = [
 ARCHITECTURE = REPO / "docs" / "architecture.md"
 ROOMS = section(ARCHITECTURE, "Rooms of the engine")
 HOW_TO = sorted((REPO / "docs" / "how-to").glob("*.md"))
+SENT_TO = re.compile(r"(docs/[\w/.-]+\.(?:md|yaml))(?:, ([A-Z][a-z ]+[a-z]))?")
 QUAINT = ("said once", "is to hear", "who had no", "anew", "of whom", "be told of")
 EXAMPLES = [
     pytest.param(text, id=f"{name(page)}:{number}")
@@ -40,6 +41,21 @@ def test_a_link_leads_to_a_file_and_a_heading(page: Path, link: str) -> None:
     target = (page.parent / path).resolve() if path else page
     assert target.exists()
     assert not anchor or anchor in anchors(target)
+
+
+def test_a_page_that_the_code_sends_to_exists() -> None:
+    """A message of the engine, a comment to copy or a docstring leads to a page, and to its heading if it names one."""
+    roots = [REPO / root for root in ("_engines", "salt", "reactor", "master.d")]
+    files = [one for root in roots for one in root.rglob("*.*") if one.suffix != ".pyc"]
+    named = [
+        found
+        for file in (*files, REPO / "pillar.example")
+        for found in SENT_TO.findall(file.read_text(encoding="utf-8"))
+    ]
+    assert len(named) > 10
+    headings = {page: prose(REPO / page) for page, _ in named if page.endswith(".md")}
+    assert [page for page, _ in named if not (REPO / page).is_file()] == []
+    assert [(p, h) for p, h in named if h and not re.search(f"^#+ {h}$", headings[p], re.M)] == []
 
 
 @pytest.mark.parametrize("text", EXAMPLES)
