@@ -1,7 +1,5 @@
 """
-The engine's configuration: validation that follows from the table of options, and the values that came through it.
-
-Validation never raises and reports every problem at once.
+The engine's configuration: validation by the table of options, and the values that passed it.
 """
 
 from __future__ import annotations
@@ -28,7 +26,7 @@ _SECRETS = re.compile(r"dt0[a-z]\d{2}\.[^\s'\"]*|(?<=//)[^/@\s]*@|\?[^\s'\"]*")
 @dataclass(frozen=True)
 class Config:
     """
-    A validated configuration; ``get`` takes dotted names and knows every option's default.
+    A validated configuration.
     """
 
     values: Mapping[str, Any]
@@ -36,34 +34,22 @@ class Config:
 
     def get(self, name: str) -> Any:
         """
-        Return the value of an option by its dotted name, e.g. ``policy.cooldown``.
+        Return the value, or the default, of an option by its dotted name, e.g. ``policy.cooldown``.
 
-        ``feedback`` alone tells whether anything is told to Dynatrace.
+        ``feedback`` alone tells whether anything is sent to Dynatrace.
         """
         return self.values[name]
 
     @property
     def policy(self) -> Policy:
-        """
-        The policy that this configuration stands for.
-        """
         values = {field.name: self.get(f"policy.{field.name}") for field in fields(Policy)}
         lists = {name: tuple(values[name]) for name in ("act_on", "allow", "deny")}
         return Policy(**{**values, **lists})
 
-    def secrets(self) -> tuple[str, ...]:
-        """
-        Return the values that must appear nowhere, for redaction.
-        """
-        found = (self.values[option.name] for option in OPTIONS if option.secret)
-        return tuple(str(value) for value in found if value)
-
 
 def load(given: Mapping[str, Any]) -> Config:
     """
-    Return the configuration that ``given`` (the engine's keyword arguments) stands for.
-
-    Raises ConfigError with every problem that ``validate`` finds.
+    Return the configuration of the engine's keyword arguments; raises ConfigError with all that ``validate`` finds.
     """
     problems = validate(given)
     if problems:
@@ -85,15 +71,15 @@ def validate(given: Mapping[str, Any]) -> list[str]:
     ]
     values = dict(_flatten(given))
     for name, value in values.items():
-        problems.extend(_one(name, value))
+        problems.extend(_check_one(name, value))
     if not problems:
-        problems.extend(_together(given, values))
+        problems.extend(_check_together(given, values))
     return problems
 
 
 def _section(name: str, value: Any) -> Any:
     """
-    Return the options of a section: ``feedback: true`` and ``false`` are short for all of its usual ones, or none.
+    Return the options of a section; ``feedback: true`` or ``false`` stands for comments or nothing.
     """
     return {"comment": value} if name == "feedback" and isinstance(value, bool) else value
 
@@ -109,7 +95,7 @@ def _flatten(given: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield str(name).replace(".", ":"), value
 
 
-def _one(name: str, value: Any) -> Iterator[str]:
+def _check_one(name: str, value: Any) -> Iterator[str]:
     option = _BY_NAME.get(name)
     shown = name.replace(".", ":")
     if option is None:
@@ -118,7 +104,7 @@ def _one(name: str, value: Any) -> Iterator[str]:
     allowed = option.check(value)
     if allowed is not None:
         got = "" if option.secret else f", not {_short(value)}"
-        if allowed.startswith(FILE) and (user := closed_to(value)):
+        if option.rule is FILE and (user := closed_to(value)):
             got += f", which {user} may not read"
         yield f"`{shown}` must be {allowed}{got}"
 
@@ -127,16 +113,13 @@ def _nearest(name: str) -> str:
     section, _, key = name.partition(":")
     if f"{section}.{key}" in _BY_NAME:
         return f"; write `{key}` below `{section}`"
-    known = [option.name for option in OPTIONS]
-    close = difflib.get_close_matches(name, known, 1, 0.6)
+    close = difflib.get_close_matches(name, _BY_NAME, 1, 0.6)
     if not close:  # A key at the wrong level: `cooldown` for `policy:cooldown`.
         last = name.rpartition(".")[2]
-        close = [other for other in known if other.rpartition(".")[2] == last][:1]
-    return (
-        f"; did you mean `{close[0].replace('.', ':')}`?"
-        if close
-        else "; see docs/reference/configuration.md"
-    )
+        close = [other for other in _BY_NAME if other.rpartition(".")[2] == last]
+    if not close:
+        return "; see docs/reference/configuration.md"
+    return f"; did you mean `{close[0].replace('.', ':')}`?"
 
 
 def _short(value: Any) -> str:
@@ -151,7 +134,7 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _together(given: Mapping[str, Any], values: Mapping[str, Any]) -> Iterator[str]:
+def _check_together(given: Mapping[str, Any], values: Mapping[str, Any]) -> Iterator[str]:
     """
     Yield what is wrong with options that are good one by one.
     """
@@ -167,25 +150,22 @@ def _together(given: Mapping[str, Any], values: Mapping[str, Any]) -> Iterator[s
             f"`calls_per_minute`: set that to {math.ceil(120 / interval)} or more, or poll less often"
         )
     if webhook:
-        yield from _listener(values)
+        yield from _check_webhook(values)
 
 
-def _listener(values: Mapping[str, Any]) -> Iterator[str]:
-    token, user, password = (
-        values.get(f"webhook.{key}") for key in ("token", "username", "password")
-    )
-    if bool(user) != bool(password):
-        yield "`webhook:username` and `webhook:password` go together: set both or neither"
-    elif not token and not user:
+def _check_webhook(values: Mapping[str, Any]) -> Iterator[str]:
+    for one, other in (("username", "password"), ("ssl_crt", "ssl_key")):
+        if bool(values.get(f"webhook.{one}")) != bool(values.get(f"webhook.{other}")):
+            yield f"`webhook:{one}` and `webhook:{other}` go together: set both or neither"
+    if not any(values.get(f"webhook.{key}") for key in ("token", "username", "password")):
         yield (
             "`webhook` needs `token`, or `username` and `password` (an sdb:// URL must give a value): "
             "anyone could send notifications otherwise"
         )
-    crt, key = values.get("webhook.ssl_crt"), values.get("webhook.ssl_key")
-    if bool(crt) != bool(key):
-        yield "`webhook:ssl_crt` and `webhook:ssl_key` go together: set both or neither"
     address = values.get("webhook.address", "127.0.0.1")
-    if not crt and not values.get("webhook.insecure") and not is_loopback(address):
+    if not (
+        values.get("webhook.ssl_crt") or values.get("webhook.insecure") or is_loopback(address)
+    ):
         yield (
             f"`webhook:address` {_short(address)} is not a loopback address: "
             "set `ssl_crt` and `ssl_key`, or say `insecure: true`"

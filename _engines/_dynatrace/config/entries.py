@@ -1,12 +1,12 @@
 """
-The form of ``engines`` in a master's configuration: which entries are ours, and what is indented wrongly there.
+The form of ``engines`` in a master's configuration: which entries are ours, and which options are misplaced there.
 
-Salt itself says nothing of options that do not stand below an engine's name: it starts the engine without them.
+Salt starts an engine without the options that do not stand below its name, and logs nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from .options import OPTIONS
@@ -24,7 +24,7 @@ def entries(engines: Any) -> Iterator[tuple[Any, Any]]:
         return
     for entry in engines if isinstance(engines, list) else ():
         if isinstance(entry, Mapping):
-            # Salt takes the first key of an entry, and passes over the others.
+            # Salt takes the first key of an entry, and ignores the others.
             yield from list(entry.items())[:1]
         else:
             yield entry, None
@@ -32,21 +32,20 @@ def entries(engines: Any) -> Iterator[tuple[Any, Any]]:
 
 def misplaced(engines: Any) -> list[str]:
     """
-    Return one sentence for each entry of ``engines`` that is formed in a way that loses options of ours; never raises.
+    Return one sentence for each entry of ``engines`` whose form loses options of ours; never raises.
     """
-    found = []
-    for entry in engines if isinstance(engines, list) else [engines]:
-        if isinstance(entry, Mapping) and (told := _wrong(entry, isinstance(engines, list))):
-            found.append(told)
-    found += [
+    is_list = isinstance(engines, list)
+    wrong = (_wrong(entry, is_list) for entry in (engines if is_list else [engines]))
+    return [sentence for sentence in wrong if sentence] + [
         f"the options of `{NAME}` are no mapping: write each as `key: value`, without a dash"
         for name, options in entries(engines)
         if name == NAME and not isinstance(options, (Mapping, type(None)))
     ]
-    return found
 
 
-def _wrong(entry: Mapping[Any, Any], is_one: bool) -> str | None:
+def _wrong(entry: Any, is_one: bool) -> str | None:
+    if not isinstance(entry, Mapping):
+        return None
     beside = [str(key) for key in entry if key in _KEYS]
     if beside:
         return (
@@ -58,5 +57,5 @@ def _wrong(entry: Mapping[Any, Any], is_one: bool) -> str | None:
     return None
 
 
-def _quoted(names: Any) -> str:
+def _quoted(names: Iterable[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)

@@ -1,5 +1,5 @@
 """
-What an option's value may be: each check returns what is allowed when a value is not, else None.
+The rules for values of options: which values are allowed, and the words that a message has for them.
 """
 
 from __future__ import annotations
@@ -9,96 +9,69 @@ import os
 import pwd
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
-
-#: A check takes the value and returns what is allowed when the value is not, else None.
-Check = Callable[[Any], "str | None"]
+from urllib.parse import SplitResult, urlsplit
 
 #: What a custom payload may name otherwise, by ``webhook:keys``.
 NOTIFICATION_FIELDS = ("pid", "problem_id", "state", "title", "details")
-
 #: The steps by which a host's minion is found, in the order of trust; the first two prove that it is the host.
 STEPS = ("host_id", "property", "name", "address")
-
-#: What is allowed for a file.
-FILE = "the absolute path of a file that the master's user can read"
-
 LOOPBACK_NAMES = ("localhost", "localhost.localdomain")
 
 
-def text(value: Any) -> str | None:
+@dataclass(frozen=True)
+class Rule:
     """
-    Accept a text that says something.
-    """
-    return None if isinstance(value, str) and value.strip() else "a text that is not empty"
-
-
-def optional(check: Check) -> Check:
-    """
-    Return the check that accepts null beside what another one accepts.
-    """
-    return lambda value: None if value is None else _or_null(check(value))
-
-
-def _or_null(allowed: str | None) -> str | None:
-    return None if allowed is None else f"{allowed}, or null"
-
-
-def flag(value: Any) -> str | None:
-    """
-    Accept true and false, and no number in their place.
-    """
-    return None if isinstance(value, bool) else "true or false"
-
-
-def number(low: float, high: float, zero: str | None = None) -> Check:
-    """
-    Return the check for seconds in a range, and for 0 where that has a meaning.
-    """
-    allowed = f"a number of seconds from {low} to {high}" + (f", or 0 ({zero})" if zero else "")
-
-    def check(value: Any) -> str | None:
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            return allowed
-        # Not a number lies in no range.
-        good = low <= value <= high or (zero is not None and value == 0)
-        return None if good else allowed
-
-    return check
-
-
-def whole(low: int, high: int) -> Check:
-    """
-    Return the check for a whole number in a range.
+    What is allowed, in words that follow "must be", and whether a value is allowed; ``accepts`` never raises.
     """
 
-    def check(value: Any) -> str | None:
-        good = isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
-        return None if good else f"a whole number from {low} to {high}"
-
-    return check
+    allowed: str
+    accepts: Callable[[Any], bool]
 
 
-def globs(value: Any) -> str | None:
+def seconds(low: float, high: float, zero: str | None = None) -> Rule:
     """
-    Accept a list of globs.
+    Return the rule for seconds in a range, and for 0 where that has a meaning.
     """
-    good = isinstance(value, list) and all(isinstance(item, str) and item for item in value)
-    return None if good else "a list of globs of minion ids"
+    # Not a number lies in no range.
+    return Rule(
+        f"a number of seconds from {low} to {high}" + (f", or 0 ({zero})" if zero else ""),
+        lambda value: (
+            isinstance(value, (int, float))
+            and not isinstance(value, bool)
+            and (low <= value <= high or (zero is not None and value == 0))
+        ),
+    )
 
 
-def steps(value: Any) -> str | None:
+def whole(low: int, high: int) -> Rule:
     """
-    Accept a list of the steps by which a minion is found.
+    Return the rule for a whole number in a range.
     """
-    good = isinstance(value, list) and value and all(item in STEPS for item in value)
-    return None if good else "a list of one or more of " + ", ".join(STEPS)
+    return Rule(
+        f"a whole number from {low} to {high}",
+        lambda value: (
+            isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+        ),
+    )
+
+
+def _matches(pattern: str) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, str) and re.fullmatch(pattern, value) is not None
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and value.strip() != ""
+
+
+def _list_of(accepts: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, list) and all(accepts(item) for item in value)
 
 
 def is_loopback(host: str | None) -> bool:
     """
-    Tell whether a host name or address can only be this machine.
+    Return whether a host name or address can only be this machine.
     """
     if host in LOOPBACK_NAMES:
         return True
@@ -108,63 +81,48 @@ def is_loopback(host: str | None) -> bool:
         return False
 
 
-def url(value: Any) -> str | None:
+def _url_parts(value: Any) -> SplitResult:
     """
-    Accept the URL of an environment.
+    Return the parts of a URL, empty ones for a value that is none.
     """
-    allowed = (
-        "an https:// URL of the environment without query or user name, such as "
-        "https://abc12345.live.dynatrace.com (http:// only to a loopback address)"
-    )
     try:
         parts = urlsplit(value if isinstance(value, str) else "")
         _ = parts.port
     except ValueError:
-        return allowed
+        return urlsplit("")
+    return parts
+
+
+def _is_environment(value: Any) -> bool:
+    parts = _url_parts(value)
     if not parts.hostname or parts.query or parts.fragment or parts.username or parts.password:
-        return allowed
-    good = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname))
-    return None if good else allowed
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname))
 
 
-def proxy(value: Any) -> str | None:
-    """
-    Accept the URL of a proxy.
-    """
-    allowed = "a proxy URL such as http://proxy.example.com:3128"
+def _is_proxy(value: Any) -> bool:
+    parts = _url_parts(value)
+    return parts.scheme in ("http", "https", "socks5", "socks5h") and bool(parts.hostname)
+
+
+def _is_path(value: Any) -> bool:
+    if not isinstance(value, str) or not os.path.isabs(value):
+        return False
     try:
-        parts = urlsplit(value if isinstance(value, str) else "")
-        _ = parts.port
-    except ValueError:
-        return allowed
-    good = parts.scheme in ("http", "https", "socks5", "socks5h") and parts.hostname
-    return None if good else allowed
+        return b"\0" not in os.fsencode(value)
+    except UnicodeEncodeError:
+        return False
 
 
-def secret(value: Any) -> str | None:
-    """
-    Accept what can stand in a header; no message shows it.
-    """
-    # Salt hands an sdb:// URL on as it is when its profile gives nothing.
-    good = (
-        isinstance(value, str) and re.fullmatch(r"[!-~]+", value) and not value.startswith("sdb://")
-    )
-    return None if good else "printable ASCII without spaces (an sdb:// URL must give a value)"
-
-
-def file(value: Any) -> str | None:
-    """
-    Accept the path of a file that is there.
-    """
-    good = path(value) is None and os.access(value, os.R_OK)
-    return None if good else FILE
+def _is_readable(value: Any) -> bool:
+    return _is_path(value) and os.access(value, os.R_OK)
 
 
 def closed_to(value: Any) -> str | None:
     """
     Return the user that this process runs as, if the path is that of a file which this user may not read.
     """
-    if path(value) is not None or os.access(value, os.R_OK):
+    if not _is_path(value) or os.access(value, os.R_OK):
         return None
     try:
         os.stat(value)
@@ -185,58 +143,43 @@ def user() -> str:
         return f"uid {os.geteuid()}"
 
 
-def path(value: Any) -> str | None:
-    """
-    Accept an absolute path.
-    """
-    good = isinstance(value, str) and os.path.isabs(value) and _is_file_name(value)
-    return None if good else "an absolute path"
+def _is_share(value: Any) -> bool:
+    return _matches("[1-9][0-9]?%|100%")(value) or whole(1, 100_000).accepts(value)
 
 
-def _is_file_name(value: str) -> bool:
-    try:
-        return b"\0" not in os.fsencode(value)
-    except UnicodeEncodeError:
-        return False
-
-
-def url_path(value: Any) -> str | None:
-    """
-    Accept a path of the listener that is not taken.
-    """
-    taken = value in ("/healthz", "/metrics")
-    good = isinstance(value, str) and not taken and re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", value)
-    return None if good else "a path such as /dynatrace (not /healthz, not /metrics)"
-
-
-def tag(value: Any) -> str | None:
-    """
-    Accept an event tag.
-    """
-    good = isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9/_.-]{1,200}", value)
-    return None if good else "an event tag such as salt/netapi/hook/dynatrace"
-
-
-def share(value: Any) -> str | None:
-    """
-    Accept a number, or a share of all.
-    """
-    if isinstance(value, str):
-        good = re.fullmatch(r"[1-9][0-9]?%|100%", value) is not None
-    else:
-        good = whole(1, 100_000)(value) is None
-    return None if good else 'a whole number from 1 to 100000, or a share from "1%" to "100%"'
-
-
-def names(value: Any) -> str | None:
-    """
-    Accept a mapping of key names.
-    """
-    good = isinstance(value, dict) and all(
+def _are_key_names(value: Any) -> bool:
+    return isinstance(value, dict) and all(
         key in NOTIFICATION_FIELDS and isinstance(name, str) and name for key, name in value.items()
     )
-    return (
-        None
-        if good
-        else "a mapping from " + ", ".join(NOTIFICATION_FIELDS) + " to key names of your payload"
-    )
+
+
+FLAG = Rule("true or false", lambda value: isinstance(value, bool))
+TEXT = Rule("a text that is not empty", _is_text)
+# Salt hands an sdb:// URL on as it is when its profile gives nothing.
+SECRET = Rule(
+    "printable ASCII without spaces (an sdb:// URL must give a value)",
+    _matches("(?!sdb://)[!-~]+"),
+)
+ENVIRONMENT_URL = Rule(
+    "an https:// URL of the environment without query or user name, such as "
+    "https://abc12345.live.dynatrace.com (http:// only to a loopback address)",
+    _is_environment,
+)
+PROXY = Rule("a proxy URL such as http://proxy.example.com:3128", _is_proxy)
+PATH = Rule("an absolute path", _is_path)
+FILE = Rule("the absolute path of a file that the master's user can read", _is_readable)
+URL_PATH = Rule(
+    "a path such as /dynatrace (not /healthz, not /metrics)",
+    _matches("(?!/healthz$|/metrics$)(/[A-Za-z0-9._~-]+)+"),
+)
+TAG = Rule("an event tag such as salt/netapi/hook/dynatrace", _matches("[A-Za-z0-9/_.-]{1,200}"))
+GLOBS = Rule("a list of globs of minion ids", _list_of(_matches("(?s).+")))
+MATCH_STEPS = Rule(
+    "a list of one or more of " + ", ".join(STEPS),
+    lambda value: value != [] and _list_of(lambda item: item in STEPS)(value),
+)
+SHARE = Rule('a whole number from 1 to 100000, or a share from "1%" to "100%"', _is_share)
+KEY_NAMES = Rule(
+    f"a mapping from {', '.join(NOTIFICATION_FIELDS)} to key names of your payload",
+    _are_key_names,
+)
