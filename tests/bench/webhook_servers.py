@@ -61,9 +61,9 @@ def ours(directory: str) -> None:
     """
     from _dynatrace.config import config as configuration
     from _dynatrace.store.ledger import Ledger
+    from _dynatrace.webhook.endpoints import Health
     from _dynatrace.webhook.listener import Listener
     from _dynatrace.webhook.recorder import Recorder
-    from _dynatrace.webhook.web import Health
 
     port = free_ports(1)[0]
     webhook = {"port": port, "token": TOKEN}

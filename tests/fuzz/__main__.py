@@ -75,12 +75,14 @@ def run(name: str, for_seconds: int, findings: Path) -> None:
         include=[
             "_dynatrace.api.response",
             "_dynatrace.api.client",
-            "_dynatrace.api.fields",
-            "_dynatrace.api.grail",
-            "_dynatrace.api.notification",
-            "_dynatrace.api.parsing",
+            "_dynatrace.api.decompression",
+            "_dynatrace.api.entities",
+            "_dynatrace.api.json_values",
+            "_dynatrace.api.problems",
             "_dynatrace.core.problem",
-            "_dynatrace.webhook.unpacking",
+            "_dynatrace.webhook.fields",
+            "_dynatrace.webhook.grail",
+            "_dynatrace.webhook.payload",
         ]
     ):
         from tests.fuzz.targets import TARGETS

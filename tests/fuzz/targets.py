@@ -12,12 +12,13 @@ from collections.abc import Callable
 from typing import Any
 
 import requests
-from _dynatrace.api import client, fields, parsing
-from _dynatrace.api import notification as notifications
+from _dynatrace.api import client, entities, json_values
+from _dynatrace.api import problems as api_problems
+from _dynatrace.api.decompression import CODINGS
 from _dynatrace.core import problem as problems
 from _dynatrace.core.errors import ApiError, NotificationError, UnexpectedAnswer
 from _dynatrace.store.notifications import _notice_from, _notice_text
-from _dynatrace.webhook import unpacking
+from _dynatrace.webhook import payload as notifications
 
 #: What a body may be, packed and unpacked.
 MIB = 2**20
@@ -46,9 +47,9 @@ def packed(data: bytes) -> None:
     """
     Unpack a body as if it were either coding, and parse what comes of it.
     """
-    for name in unpacking.UNDERSTOOD.split(", "):
+    for name in CODINGS:
         with contextlib.suppress(NotificationError):
-            body = unpacking.unpacked(data, name, MIB)
+            body = notifications.decompressed(data, name, MIB)
             assert len(body) <= MIB
             notification(body)
 
@@ -57,18 +58,18 @@ def api(data: bytes) -> None:
     """
     Parse any JSON as what the API answers.
     """
-    if fields.is_too_dense(data):
+    if json_values.is_too_dense(data):
         return
     try:
         body = json.loads(data)
     except (ValueError, RecursionError):
         return
-    for parse in (parsing.parse_problem, parsing.parse_problem_v1):
+    for parse in (api_problems.parse_problem, api_problems.parse_problem_v1):
         with contextlib.suppress(UnexpectedAnswer):
             problem = parse(body)
             assert problems.Problem.from_dict(json.loads(json.dumps(problem.to_dict()))) == problem
     with contextlib.suppress(UnexpectedAnswer):
-        parsing.parse_entity(body)
+        entities.parse_entity(body)
 
 
 def answer(data: bytes) -> None:
@@ -128,9 +129,9 @@ def _packed_call(data: bytes) -> None:
     """
     A body that claims to be packed and is none, or is all that unpacks to much of the same.
     """
-    for name in unpacking.UNDERSTOOD.split(", "):
+    for name in CODINGS:
         with contextlib.suppress(NotificationError):
-            unpacking.unpacked(data, name, MIB)
+            notifications.decompressed(data, name, MIB)
 
 
 def _listing(data: bytes) -> None:
@@ -153,7 +154,11 @@ TIMED: dict[str, tuple[Callable[[bytes], None], ...]] = {
     "packed": (_packed_call,),
     "api": tuple(
         _api_call(parse)
-        for parse in (parsing.parse_problem, parsing.parse_problem_v1, parsing.parse_entity)
+        for parse in (
+            api_problems.parse_problem,
+            api_problems.parse_problem_v1,
+            entities.parse_entity,
+        )
     ),
     "answer": (_listing, _comments, _refusal),
 }

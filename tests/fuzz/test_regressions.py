@@ -10,13 +10,13 @@ import zlib
 from typing import Any
 
 import pytest
-from _dynatrace.api import parsing
+from _dynatrace.api import problems
 from _dynatrace.api.client import Client
-from _dynatrace.api.fields import MAX_KEYS, is_too_dense
-from _dynatrace.api.notification import parse
-from _dynatrace.api.response import _server_message
+from _dynatrace.api.json_values import is_too_dense
+from _dynatrace.api.response import _error_object, _server_message
 from _dynatrace.core.errors import NotificationError, UnexpectedAnswer
-from _dynatrace.webhook.unpacking import unpacked
+from _dynatrace.webhook.fields import MAX_KEYS
+from _dynatrace.webhook.payload import decompressed, parse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -128,8 +128,8 @@ def test_every_seed_is_the_same_when_it_is_packed(body: bytes) -> None:
     """
     What is unpacked is what was packed, and is parsed as that.
     """
-    assert unpacked(gzip.compress(body), "gzip", MIB) == body
-    assert unpacked(zlib.compress(body), "deflate", MIB) == body
+    assert decompressed(gzip.compress(body), "gzip", MIB) == body
+    assert decompressed(zlib.compress(body), "deflate", MIB) == body
     TARGETS["packed"](gzip.compress(body))
 
 
@@ -146,7 +146,7 @@ def test_a_mebibyte_that_unpacks_to_nothing_or_to_very_much_is_refused_at_once(n
 
         def call(data: bytes) -> None:
             with pytest.raises(NotificationError):
-                unpacked(data, name, MIB)
+                decompressed(data, name, MIB)
 
         assert seconds(call, body) < SLOW_S
 
@@ -203,21 +203,21 @@ def test_evidence_is_never_cut() -> None:
     """
     What would be left out may be the maintenance window: such a problem is not read at all.
     """
-    details = {"details": [{}] * (parsing.MAX_EVIDENCE + 1)}
+    details = {"details": [{}] * (problems.MAX_EVIDENCE + 1)}
     with pytest.raises(UnexpectedAnswer, match="pieces of evidence"):
-        parsing.parse_problem(problem_v2(evidenceDetails=details))
+        problems.parse_problem(problem_v2(evidenceDetails=details))
     with pytest.raises(UnexpectedAnswer, match="pieces of evidence"):
-        parsing.parse_problem_v1(problem_v1(rankedEvents=details["details"]))
+        problems.parse_problem_v1(problem_v1(rankedEvents=details["details"]))
 
 
 def test_affected_entities_beyond_the_limit_are_left_out() -> None:
     """
     The problem itself is still read.
     """
-    entities = [stub(f"HOST-{number:016X}") for number in range(parsing.MAX_ENTITIES + 5)]
+    entities = [stub(f"HOST-{number:016X}") for number in range(problems.MAX_ENTITIES + 5)]
     assert (
-        len(parsing.parse_problem(problem_v2(affectedEntities=entities)).affected)
-        == parsing.MAX_ENTITIES
+        len(problems.parse_problem(problem_v2(affectedEntities=entities)).affected)
+        == problems.MAX_ENTITIES
     )
 
 
@@ -238,7 +238,8 @@ def test_the_message_of_a_dense_refusal_is_its_beginning() -> None:
     """
     It is not decoded either.
     """
-    assert _server_message(b"[" + b"[]," * 200_000 + b"0]").startswith("'[[],[],")
+    body = b"[" + b"[]," * 200_000 + b"0]"
+    assert _server_message(_error_object(body), body).startswith("'[[],[],")
 
 
 @given(body=BODIES)

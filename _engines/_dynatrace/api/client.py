@@ -1,10 +1,8 @@
 """
 The client of the Dynatrace environment API v2: problems, entities, comments, events.
 
-It returns values and raises the errors of ``core.errors``; it does not log and does not decide, and the next
-cycle is the retry. One dropped connection of a GET is repeated at once, since keep-alive connections die.
-No request is conditional: an ETag is documented for the deployment API's downloads, not for problems or entities, and
-a list whose open problems change by the minute would seldom match one. What saves calls is the list without details.
+It returns values and raises the errors of ``core.errors``; it does not log or decide, and the next cycle is the retry.
+No request is conditional, since Dynatrace documents no ETag for problems or entities. The list without details saves calls.
 Sources of the wire facts: the documentation of Problems API v2, Entities API v2, Events API v2 and access limits.
 """
 
@@ -15,11 +13,12 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
-import requests
-
-from ..core.errors import ApiError, AuthError, NotFound, UnexpectedAnswer
+from ..core.errors import NotFound, UnexpectedAnswer
 from ..core.problem import PROBLEM_ID, EntityDetail, Problem, is_entity_id
-from .parsing import parse_entity, parse_problem
+from .credentials import Credentials
+from .entities import parse_entity
+from .json_values import as_list, as_object, objects_of
+from .problems import parse_problem
 from .rate_limiter import Kind, RateLimiter
 from .response import decode
 from .transport import Transport
@@ -56,18 +55,12 @@ class Client(Transport):
         ca_bundle: str | None = None,
         proxy: str | None = None,
         problem_selector: str | None = None,
-        budget: RateLimiter | None = None,
+        rate_limiter: RateLimiter | None = None,
     ) -> None:
-        super().__init__(api_base(environment_url), token, ca_bundle, proxy, budget)
+        credentials = Credentials(environment_url, token, proxy)
+        super().__init__(api_base(environment_url), credentials, ca_bundle, proxy, rate_limiter)
         self._environment = environment_url.rstrip("/")
-        self._belongs = belongs(environment_url, token)
         self._selector = 'status("open")' + (f",{problem_selector}" if problem_selector else "")
-
-    def _refused(self, what: str, answer: requests.Response, body: bytes) -> ApiError:
-        error = super()._refused(what, answer, body)
-        if self._belongs and isinstance(error, AuthError):
-            return AuthError(f"{error}; {self._belongs}: correct `environment_url`")
-        return error
 
     def list_open(self, kind: Kind = Kind.LISTING) -> Listing:
         """
@@ -117,17 +110,15 @@ class Client(Transport):
             "sort": "-startTime",
         }
         body = self._get("/problems", query, kind)
-        found = body.get("problems") if isinstance(body, Mapping) else None
-        return parse_problem(found[0]) if isinstance(found, list) and found else None
+        found = as_list(as_object(body).get("problems"))
+        return parse_problem(found[0]) if found else None
 
     def entity(self, entity_id: str) -> EntityDetail:
         """
         Return one entity with properties, tags and outgoing relationships; raises NotFound.
         """
-        if not is_entity_id(entity_id):
-            raise NotFound(f"{entity_id[:80]!r} is no entity id")
+        path = f"/entities/{_checked(entity_id)}"
         fields = "+properties,+tags,+fromRelationships"
-        path = f"/entities/{entity_id}"
         detail = parse_entity(self._get(path, {"fields": fields, "from": ENTITY_WINDOW}))
         return _same(detail, path, entity_id, detail.id)
 
@@ -136,21 +127,22 @@ class Client(Transport):
         Yield the text of each comment of a problem: it is sent as ``message`` and comes back as ``content``.
         """
         for body in self._pages(_path(problem_id, "/comments"), {"pageSize": "500"}, "comments"):
-            for item in body["comments"]:
-                if isinstance(item, Mapping) and isinstance(item.get("content"), str):
+            for item in objects_of(body["comments"]):
+                if isinstance(item.get("content"), str):
                     yield item["content"]
 
     def comment(self, problem_id: str, message: str, context: str) -> None:
         """
         Add a comment. It is not idempotent: after Unavailable (other than NotSent) it may have been stored all the same.
         """
-        self._post(_path(problem_id, "/comments"), {"message": message, "context": context})
+        payload = {"message": message, "context": context}
+        self._call("POST", _path(problem_id, "/comments"), payload=payload)
 
     def close_problem(self, problem_id: str, message: str) -> None:
         """
         Close a problem by hand, with a comment; one that is closed already stays as it is (204).
         """
-        self._post(_path(problem_id, "/close"), {"message": message})
+        self._call("POST", _path(problem_id, "/close"), payload={"message": message})
 
     def ingest_event(
         self,
@@ -165,26 +157,22 @@ class Client(Transport):
 
         Raises UnexpectedAnswer also for a 201 that says that the entity did not take it.
         """
-        if not is_entity_id(
-            entity_id
-        ):  # Without a selector the event would be the whole environment's.
-            raise NotFound(f"{entity_id[:80]!r} is no entity id")
         payload: dict[str, Any] = {
             "eventType": EVENT_TYPE,
             "title": title,
-            "entitySelector": f'entityId("{entity_id}")',
+            # Without a selector the event would be the whole environment's.
+            "entitySelector": f'entityId("{_checked(entity_id)}")',
             "properties": dict(properties),
         }
         times = {"startTime": start_ms, "endTime": end_ms}
         payload.update({name: at for name, at in times.items() if at is not None})
-        path = "/events/ingest"
-        body = decode(self._post(path, payload), f"POST {path}", self._clean)
-        results = body.get("eventIngestResults") if isinstance(body, Mapping) else None
-        kept = [item.get("status") for item in results or () if isinstance(item, Mapping)]
-        if "OK" not in kept:
-            raise UnexpectedAnswer(
-                f"POST {path}: no entity took the event: {self._clean(kept[:5] or 'no result')}"
-            )
+        what = "POST /events/ingest"
+        body = decode(self._call("POST", "/events/ingest", payload=payload), what, self._redact)
+        results = objects_of(as_object(body).get("eventIngestResults"))
+        states = [result.get("status") for result in results]
+        if "OK" not in states:
+            reason = self._redact(states[:5] or "no result")
+            raise UnexpectedAnswer(f"{what}: no entity took the event: {reason}")
 
     def problem_url(self, problem_id: str) -> str:
         """
@@ -194,18 +182,6 @@ class Client(Transport):
         if host.endswith(".apps.dynatrace.com"):
             return f"{self._environment}/ui/apps/dynatrace.davis.problems/problem/{problem_id}"
         return f"{self._environment}/#problems/problemdetails;pid={problem_id}"
-
-
-def belongs(environment_url: str, token: str) -> str:
-    """
-    Return where a token belongs that is of a kind which this URL does not take, else an empty text.
-    """
-    host = urlsplit(environment_url).hostname or ""
-    for kind, wrong, right in (("dt0c01", "apps", "live"), ("dt0s16", "live", "apps")):
-        if token.startswith(f"{kind}.") and host.endswith(f".{wrong}.dynatrace.com"):
-            name = host.partition(".")[0]
-            return f"a {kind} token belongs to https://{name}.{right}.dynatrace.com"
-    return ""
 
 
 def api_base(environment_url: str) -> str:
@@ -218,25 +194,28 @@ def api_base(environment_url: str) -> str:
     return url + "/api/v2"
 
 
-def _same(found: Found, path: str, asked: str, told: str | None) -> Found:
+def _same(found: Found, path: str, asked: str, received: str | None) -> Found:
     """
-    Return what was found if it is what was asked for: a cache between us may mix up its answers, and with them the hosts.
+    Return what was found if it was asked for: a proxy's cache may return the response of another request.
     """
-    if told != asked:
+    if received != asked:
         raise UnexpectedAnswer(f"GET {path}: the answer is about another one")
     return found
 
 
 def _has_evidence(problem: Mapping[str, Any]) -> bool:
     """
-    Tell whether all evidence that was asked for is there: what is not seen may be a maintenance window.
+    Return whether all evidence that was asked for is there: missing evidence may hide a maintenance window.
     """
-    evidence = problem.get("evidenceDetails")
-    details = evidence.get("details") if isinstance(evidence, Mapping) else None
-    if not isinstance(details, list):
-        return False
-    total = evidence.get("totalCount") if isinstance(evidence, Mapping) else None
-    return not isinstance(total, int) or total <= len(details)
+    evidence = as_object(problem.get("evidenceDetails"))
+    details, total = evidence.get("details"), evidence.get("totalCount")
+    return isinstance(details, list) and (not isinstance(total, int) or total <= len(details))
+
+
+def _checked(entity_id: str) -> str:
+    if not is_entity_id(entity_id):
+        raise NotFound(f"{entity_id[:80]!r} is no entity id")
+    return entity_id
 
 
 def _path(problem_id: str, below: str = "") -> str:

@@ -1,8 +1,8 @@
 """
-HTTP connections whose answers must be complete by a time, however steadily a server trickles.
+HTTP connections whose responses must be complete by a time, however steadily a server trickles.
 
 A read timeout bounds the wait for the next byte only. So each read from the socket, of the status line as of the last
-piece of the body or of a proxy's answer to CONNECT, gets what is left until the deadline as its timeout.
+piece of the body or of a proxy's response to CONNECT, gets the time until the deadline as its timeout.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ import requests.adapters
 
 class Deadline:
     """
-    When the request that one session is busy with must be over.
+    When the request of one session must be over.
     """
 
     def __init__(self) -> None:
         self._end = math.inf
-        self._read_s: float | None = None
+        self._read_s = math.inf
 
     def begin(self, whole_s: float, read_s: float) -> None:
         """
@@ -33,19 +33,16 @@ class Deadline:
 
     @property
     def passed(self) -> bool:
-        """
-        Tell whether the time is over.
-        """
         return time.monotonic() >= self._end
 
-    def timeout(self) -> float | None:
+    def timeout(self) -> float:
         """
         Return the timeout of the next read; raises TimeoutError when the time is over.
         """
         left = self._end - time.monotonic()
         if left <= 0:
-            raise TimeoutError("the time for the whole answer is over")
-        return left if self._read_s is None else min(left, self._read_s)
+            raise TimeoutError("the time for the whole response is over")
+        return min(left, self._read_s)
 
 
 class _Reader(io.RawIOBase):
@@ -78,31 +75,20 @@ class Adapter(requests.adapters.HTTPAdapter):
     def __init__(self, deadline: Deadline) -> None:
         super().__init__()
         self._deadline = deadline
-        _limit(self.poolmanager, deadline)
 
-    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        is_new = proxy not in self.proxy_manager
-        found = super().proxy_manager_for(proxy, **kwargs)
-        if is_new:
-            _limit(found, self._deadline)
-        return found
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        """
+        Let a pool make connections that keep the deadline.
 
+        All versions of requests call this before each request, with the pool of the way that it takes.
+        """
+        super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]
+        if "ConnectionCls" not in vars(conn):
+            kind = conn.ConnectionCls
+            limited = {"response_class": staticmethod(self._response)}
+            conn.ConnectionCls = type(kind.__name__, (kind,), limited)
 
-def _limit(manager: Any, deadline: Deadline) -> None:
-    """
-    Let a manager make connections whose answers are read through a ``_Reader``; those by SOCKS have classes of their own.
-    """
-
-    def answer(sock: Any, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:
-        made = http.client.HTTPResponse(sock, *args, **kwargs)
-        made.fp = io.BufferedReader(_Reader(made.fp.detach(), sock, deadline))
-        return made
-
-    def limited(pool: Any) -> Any:
-        kind = pool.ConnectionCls
-        connection = type(kind.__name__, (kind,), {"response_class": staticmethod(answer)})
-        return type(pool.__name__, (pool,), {"ConnectionCls": connection})
-
-    manager.pool_classes_by_scheme = {
-        scheme: limited(pool) for scheme, pool in manager.pool_classes_by_scheme.items()
-    }
+    def _response(self, sock: Any, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:
+        response = http.client.HTTPResponse(sock, *args, **kwargs)
+        response.fp = io.BufferedReader(_Reader(response.fp.detach(), sock, self._deadline))
+        return response

@@ -1,13 +1,12 @@
 """
-A budget of calls a minute: a bucket of tokens, each of which comes back a minute after it was spent.
+A limit of calls in any minute: each token returns a minute after its use.
 
-So no minute has more calls than the budget, wherever it begins. Each kind of call has a share: comments and details
-never take what the poll needs, a poll every second never takes what the details need, and notifications, whose
-problems may be invented, take neither from the poll nor from an order that waits to be read again. A call whose token comes
-back soon waits for it; else it is refused with the time to wait, since the loop has more to do than to wait.
+Each kind of call has a share. Comments and details never take what the poll needs, and a poll every second never takes
+what the details need. Notifications may name invented problems, so they take neither from the poll nor from an order that
+waits to be read again. A call waits for a token that returns soon, else it is refused with the time to wait.
 
-Dynatrace documents no number: it tells the limit of an endpoint in each answer (``X-RateLimit-Limit``), and the budget
-keeps below that, whatever the configuration says.
+Dynatrace documents no number: each response reports the limit of its endpoint (``X-RateLimit-Limit``), and the limiter
+stays below that, whatever the configuration says.
 """
 
 from __future__ import annotations
@@ -22,32 +21,32 @@ from enum import Enum
 from ..core.errors import RateLimited
 
 WINDOW_S = 60.0
-#: Of the limit that the tenant tells: others use its API too.
+#: Of the limit that the tenant reports: others use its API too.
 TENANT_SHARE = 0.75
 LEAST, MOST = 4, 6000
 
 
 class Kind(Enum):
     """
-    What a call is for: the list of problems, a detail, what only a notification names, or what is told to the tenant.
+    What a call is for: the list of problems, a detail, a problem that only a notification names, or feedback.
     """
 
     LISTING = "listing"
     READING = "reading"
     NOTIFIED = "notified"
-    TELLING = "telling"
+    FEEDBACK = "feedback"
 
 
-#: How long a call waits for its token; telling has a thread of its own, which has nothing else to do.
-PATIENCE_S = {Kind.LISTING: 1.0, Kind.READING: 1.0, Kind.NOTIFIED: 1.0, Kind.TELLING: 30.0}
-#: What some kinds may spend together. Listing always finds a quarter, and reading a quarter.
+#: How long a call waits for its token; feedback has a thread of its own, which has nothing else to do.
+MAX_WAIT_S = {Kind.LISTING: 1.0, Kind.READING: 1.0, Kind.NOTIFIED: 1.0, Kind.FEEDBACK: 30.0}
+#: What some kinds may use together. Listing always finds a quarter, and reading a quarter.
 _SHARES = (
     (frozenset({Kind.LISTING}), 0.5),
-    (frozenset({Kind.READING, Kind.NOTIFIED, Kind.TELLING}), 0.75),
-    (frozenset({Kind.LISTING, Kind.NOTIFIED, Kind.TELLING}), 0.75),
-    (frozenset({Kind.NOTIFIED, Kind.TELLING}), 0.5),
+    (frozenset({Kind.READING, Kind.NOTIFIED, Kind.FEEDBACK}), 0.75),
+    (frozenset({Kind.LISTING, Kind.NOTIFIED, Kind.FEEDBACK}), 0.75),
+    (frozenset({Kind.NOTIFIED, Kind.FEEDBACK}), 0.5),
     (frozenset({Kind.NOTIFIED}), 0.375),
-    (frozenset({Kind.TELLING}), 0.25),
+    (frozenset({Kind.FEEDBACK}), 0.25),
     (frozenset(Kind), 1.0),
 )
 
@@ -56,7 +55,7 @@ class RateLimiter:
     """
     The calls of one engine to one tenant; may be used from several threads at once.
 
-    ``per_minute`` None: only the limit that the tenant tells counts, and until it tells one there is none.
+    ``per_minute`` None: only the limit that the tenant reports counts, and until it reports one there is none.
     """
 
     def __init__(
@@ -65,25 +64,25 @@ class RateLimiter:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._own = per_minute
+        self._configured = per_minute
         self._clock = clock
         self._sleep = sleep
         self._lock = threading.Lock()
-        self._told: dict[str, int] = {}
-        self._held: dict[str, float] = {}
-        self._spent: dict[Kind, deque[float]] = {kind: deque(maxlen=MOST) for kind in Kind}
+        self._reported: dict[str, int] = {}
+        self._held_until: dict[str, float] = {}
+        self._calls: dict[Kind, deque[float]] = {kind: deque(maxlen=MOST) for kind in Kind}
 
     @property
     def limit(self) -> int | None:
         """
         Return the calls of one minute as they are now, or None.
         """
-        limits = [int(told * TENANT_SHARE) for told in self._told.values()]
-        if self._own is not None:
-            limits.append(self._own)
+        limits = [int(reported * TENANT_SHARE) for reported in self._reported.values()]
+        if self._configured is not None:
+            limits.append(self._configured)
         return min(max(min(limits), LEAST), MOST) if limits else None
 
-    def spend(self, endpoint: str, kind: Kind) -> None:
+    def acquire(self, endpoint: str, kind: Kind) -> None:
         """
         Take a token for one call, after a short wait if need be; raises RateLimited where that is not enough.
         """
@@ -91,51 +90,49 @@ class RateLimiter:
         while True:
             with self._lock:
                 now = self._clock()
-                wait = max(self._held.get(endpoint, now) - now, self._wait(kind, now))
+                held = self._held_until.get(endpoint, now) - now
+                wait = max(held, self._wait(kind, now))
                 if wait <= 0:
-                    self._spent[kind].append(now)
+                    self._calls[kind].append(now)
                     return
-                held = self._held.get(endpoint, now) > now
-            if now + wait - begun > PATIENCE_S[kind]:
-                why = (
-                    "the tenant asked to wait" if held else f"{self.limit} calls a minute are spent"
-                )
-                raise RateLimited(
-                    f"{endpoint}: not asked: {why}; waiting {max(wait, 1.0):.0f} s", max(wait, 1.0)
-                )
+            if now + wait - begun > MAX_WAIT_S[kind]:
+                why = f"{self.limit} calls a minute are spent"
+                if held > 0:
+                    why = "the tenant asked to wait"
+                wait = max(wait, 1.0)
+                raise RateLimited(f"{endpoint}: not asked: {why}; waiting {wait:.0f} s", wait)
             self._sleep(wait)
 
-    def told(self, endpoint: str, headers: Mapping[str, str]) -> None:
+    def observe(self, endpoint: str, headers: Mapping[str, str]) -> None:
         """
-        Take in the limit that an answer tells; it is documented as the calls of one minute to this endpoint.
+        Take over the limit that a response reports; it is documented as the calls of one minute to this endpoint.
         """
         value = headers.get("X-RateLimit-Limit", "")
         if re.fullmatch(r"[0-9]{1,9}", value):
             with self._lock:
-                self._told[endpoint] = int(value)
+                self._reported[endpoint] = int(value)
 
     def hold(self, endpoint: str, seconds: float) -> None:
         """
         Let no call to an endpoint out before the time that the tenant asked for.
         """
         with self._lock:
-            self._held[endpoint] = self._clock() + seconds
+            self._held_until[endpoint] = self._clock() + seconds
 
     def _wait(self, kind: Kind, now: float) -> float:
         """
         Return the seconds until this kind of call has a token, 0 for now.
         """
+        for calls in self._calls.values():
+            while calls and calls[0] <= now - WINDOW_S:
+                calls.popleft()
         limit = self.limit
-        for spent in self._spent.values():
-            while spent and spent[0] <= now - WINDOW_S:
-                spent.popleft()
         if limit is None:
             return 0.0
         waits = [0.0]
         for kinds, share in _SHARES:
             most = max(int(limit * share), 1)
-            count = sum(len(self._spent[one]) for one in kinds)
-            if kind in kinds and count >= most:
-                times = sorted(at for one in kinds for at in self._spent[one])
-                waits.append(times[count - most] + WINDOW_S - now)
+            if kind in kinds and sum(len(self._calls[one]) for one in kinds) >= most:
+                times = sorted(at for one in kinds for at in self._calls[one])
+                waits.append(times[-most] + WINDOW_S - now)
         return max(waits)

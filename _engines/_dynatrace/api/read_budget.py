@@ -1,9 +1,8 @@
 """
 How long one part of a cycle may read from the tenant, all requests together.
 
-Each request has a deadline of its own, but a tenant that answers each in half a minute would keep the loop from
-everything else for hours when a thousand problems are open. What is not read in time is read in the next cycle, which
-begins with what is still to be read.
+Each request has its own deadline, but a tenant that takes half a minute for each would keep the loop from everything
+else for hours when a thousand problems are open. The next cycle begins with what was not read in time.
 """
 
 from __future__ import annotations

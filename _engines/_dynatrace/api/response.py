@@ -1,19 +1,17 @@
 """
-What an answer of the tenant means: its body within bounds, the time to wait that it tells, and its refusals as errors.
+A response of the tenant: its body within bounds, and the error that a refusal stands for.
 
-Nothing of an answer gets into a message before the secrets are taken out of it, since servers and proxies echo.
+No text of a response gets into a message before the secrets are taken out of it, since servers and proxies echo.
 """
 
 from __future__ import annotations
 
-import base64
 import email.utils
 import json
 import re
-import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
@@ -26,103 +24,107 @@ from ..core.errors import (
     Unavailable,
     UnexpectedAnswer,
 )
-from .fields import is_too_dense
+from .decompression import DecompressionError, Incomplete, TooLarge, decompress
+from .json_values import decoded, is_too_dense
 
-MAX_ANSWER_BYTES = 32 * 1024 * 1024
+MAX_RESPONSE_BYTES = 32 * 1024 * 1024
 RETRY_AFTER_DEFAULT_S = 5.0
 RETRY_AFTER_CAP_S = 60.0
-_MESSAGE_CHARS = 256
 _PIECE_BYTES = 65536
-_TOKENS = re.compile(r"dt0[a-z]\d{2}\.[A-Za-z0-9]+(\.[A-Za-z0-9]+)?")
-#: Of a token, a proxy's password and the like; what is shorter is found in any text.
-_SECRET_CHARS = 3
+
+Redact = Callable[[object], str]
 
 
-class Cleaner:
+def read(response: requests.Response, what: str) -> bytes:
     """
-    Makes texts of servers and libraries fit for a log: one line, short, without secrets or query strings.
+    Return the body of a response, decompressed within the same bound.
     """
-
-    def __init__(self, token: str, proxy: str | None) -> None:
-        secrets = {token: "<token>", token.rpartition(".")[2]: "<token>"}
-        for part in _parts(proxy) if proxy else ():
-            secrets[part] = "<proxy>"
-        # The longest first: a part of a secret must not be replaced before the whole is.
-        self._secrets = sorted(
-            ((text, name) for text, name in secrets.items() if len(text) >= _SECRET_CHARS),
-            key=lambda pair: -len(pair[0]),
-        )
-
-    def __call__(self, text: object) -> str:
-        flat = " ".join(str(text).split())
-        for secret, name in self._secrets:
-            flat = flat.replace(secret, name)
-        return re.sub(r"\?[^\s)'\"]*", "", _TOKENS.sub("<token>", flat))[:_MESSAGE_CHARS]
+    encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding not in ("identity", "", "gzip", "x-gzip"):
+        raise UnexpectedAnswer(f"{what}: the answer has an encoding that was not asked for")
+    coding = "gzip" if encoding.endswith("gzip") else ""
+    try:
+        return decompress(_pieces(response), coding, MAX_RESPONSE_BYTES)
+    except TooLarge:
+        wrong = f"is larger than {MAX_RESPONSE_BYTES // 2**20} MiB"
+    except Incomplete:
+        wrong = "ends in the middle of its gzip"
+    except DecompressionError:
+        wrong = "is broken gzip"
+    raise UnexpectedAnswer(f"{what}: the answer {wrong}")
 
 
-def _parts(proxy: str) -> Iterator[str]:
+def _pieces(response: requests.Response) -> Iterator[bytes]:
+    try:
+        yield from response.raw.stream(_PIECE_BYTES, decode_content=False)
+    except urllib3.exceptions.ReadTimeoutError as err:
+        raise requests.exceptions.ReadTimeout(err) from err
+    except urllib3.exceptions.HTTPError as err:
+        raise requests.exceptions.ChunkedEncodingError(err) from err
+
+
+def decode(body: bytes, what: str, redact: Redact) -> Any:
     """
-    Yield the forms in which a proxy's credentials travel: the URL, user and password, and what CONNECT sends.
+    Return the JSON of a 2xx response; raises UnexpectedAnswer, also for what would take too long to decode.
     """
-    yield proxy
-    user, _, password = urlsplit(proxy).netloc.rpartition("@")[0].partition(":")
-    if password:
-        yield from (f"{user}:{password}", password, unquote(password))
-        plain = f"{unquote(user)}:{unquote(password)}"
-        yield from (plain, base64.b64encode(plain.encode()).decode())
+    if is_too_dense(body):
+        raise UnexpectedAnswer(f"{what}: the answer has too many values for its size")
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as err:
+        raise UnexpectedAnswer(
+            f"{what}: the answer is not JSON but {redact(_start(body))}"
+        ) from err
 
 
 def refused(
-    what: str, answer: requests.Response, body: bytes, clean: Cleaner, now: float
+    what: str, response: requests.Response, body: bytes, redact: Redact, now: float
 ) -> ApiError:
     """
-    Return the error that an answer other than 2xx stands for.
+    Return the error that a response other than 2xx stands for.
     """
-    status, headers = answer.status_code, answer.headers
-    said = clean(_server_message(body))
-    if status == 401:
-        return AuthError(
-            f"Dynatrace rejected the API token (401) on {what}: {said}; set a valid `api_token`"
-        )
-    if status == 403:
-        return AuthError(
-            f"the API token may not {what} (403): {said}; give the token that scope{_scope(what)}"
-        )
-    if status == 404 and not _is_envelope(body):
+    status, headers = response.status_code, response.headers
+    error = _error_object(body)
+    message = redact(_server_message(error, body))
+    if status in (401, 403):
+        return _not_allowed(what, status, message)
+    if status == 404 and error is None:
         return UnexpectedAnswer(
-            f"{what}: the answer is 404, and not the tenant's own: {said}; see `environment_url`, and what lies between"
+            f"{what}: the answer is 404, and not the tenant's own: {message}; "
+            "see `environment_url`, and what lies between"
         )
     if status == 404 or (status == 400 and b'"problemId"' in body):
-        return NotFound(f"{what}: unknown to the tenant ({status}): {said}{_place(what)}")
+        # The list is there in every environment.
+        hint = "; correct `environment_url`" if what == "GET /problems" else ""
+        return NotFound(f"{what}: unknown to the tenant ({status}): {message}{hint}")
     if status == 429 or (status == 503 and _asks_to_wait(headers)):
         wait = retry_after(headers, now)
         return RateLimited(
             f"{what}: the tenant limits requests ({status}); waiting {wait:.0f} s", wait
         )
-    if status >= 500:
-        return Unavailable(f"{what}: the tenant answered {status}: {said}")
     if 300 <= status < 400:
-        return UnexpectedAnswer(
-            f"{what}: the tenant answered {status}, a redirect, which is not followed"
-            f"{clean(_led_to(headers))}; correct `environment_url`"
+        message = f"a redirect, which is not followed{redact(_destination(headers))}; correct `environment_url`"
+        return UnexpectedAnswer(f"{what}: the tenant answered {status}, {message}")
+    kind = Unavailable if status >= 500 else UnexpectedAnswer
+    return kind(f"{what}: the tenant answered {status}: {message}")
+
+
+def _not_allowed(what: str, status: int, message: str) -> AuthError:
+    if status == 401:
+        return AuthError(
+            f"Dynatrace rejected the API token (401) on {what}: {message}; set a valid `api_token`"
         )
-    return UnexpectedAnswer(f"{what}: the tenant answered {status}: {said}")
-
-
-def _place(what: str) -> str:
-    # The list is there in every environment.
-    return "; correct `environment_url`" if what == "GET /problems" else ""
-
-
-def _scope(what: str) -> str:
-    return " (events.ingest)" if what.endswith("/events/ingest") else ""
+    scope = " (events.ingest)" if what.endswith("/events/ingest") else ""
+    return AuthError(
+        f"the API token may not {what} (403): {message}; give the token that scope{scope}"
+    )
 
 
 def _asks_to_wait(headers: Mapping[str, str]) -> bool:
     return "Retry-After" in headers or headers.get("X-RateLimit-Remaining") == "0"
 
 
-def _led_to(headers: Mapping[str, str]) -> str:
+def _destination(headers: Mapping[str, str]) -> str:
     """
     Return where a redirect leads, as far as it can be no secret: scheme and host.
     """
@@ -162,80 +164,30 @@ def _date(text: str) -> float | None:
         return None
 
 
-def read(answer: requests.Response, what: str) -> bytes:
+def _error_object(body: bytes) -> dict[str, Any] | None:
     """
-    Return the body of an answer, decoded within the same bound: a small gzip may hold gigabytes.
+    Return the error of the API's own envelope; None for a body of something else on the way.
     """
-    encoding = answer.headers.get("Content-Encoding", "identity").strip().lower()
-    if encoding not in ("identity", "", "gzip", "x-gzip"):
-        raise UnexpectedAnswer(f"{what}: the answer has an encoding that was not asked for")
-    gzip = zlib.decompressobj(31) if encoding.endswith("gzip") else None
-    body, taken = bytearray(), 0
-    for piece in _pieces(answer):
-        taken += len(piece)
-        try:
-            body += gzip.decompress(piece, MAX_ANSWER_BYTES + 1 - len(body)) if gzip else piece
-        except zlib.error:
-            raise UnexpectedAnswer(f"{what}: the answer is broken gzip") from None
-        if max(len(body), taken) > MAX_ANSWER_BYTES:
-            raise UnexpectedAnswer(
-                f"{what}: the answer is larger than {MAX_ANSWER_BYTES // 2**20} MiB"
-            )
-    if gzip is not None and taken and not gzip.eof:
-        raise UnexpectedAnswer(f"{what}: the answer ends in the middle of its gzip")
-    return bytes(body)
+    envelope = None if is_too_dense(body) else decoded(body)
+    error = envelope.get("error") if isinstance(envelope, dict) else None
+    return error if isinstance(error, dict) else None
 
 
-def _pieces(answer: requests.Response) -> Iterator[bytes]:
+def _server_message(error: Mapping[str, Any] | None, body: bytes) -> str:
     """
-    Yield a body as it comes, not decoded: the library decodes without a bound in some of its versions.
+    Return the message of an error, or the beginning of what came instead.
     """
-    try:
-        yield from answer.raw.stream(_PIECE_BYTES, decode_content=False)
-    except urllib3.exceptions.ReadTimeoutError as err:
-        raise requests.exceptions.ReadTimeout(err) from err
-    except urllib3.exceptions.HTTPError as err:
-        raise requests.exceptions.ChunkedEncodingError(err) from err
-
-
-def decode(body: bytes, what: str, clean: Cleaner) -> Any:
-    """
-    Return the JSON of a 2xx answer; raises UnexpectedAnswer, also for what would take too long to decode.
-    """
-    if is_too_dense(body):
-        raise UnexpectedAnswer(f"{what}: the answer has too many values for its size")
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError) as err:
-        raise UnexpectedAnswer(f"{what}: the answer is not JSON but {clean(_start(body))}") from err
-
-
-def _server_message(body: bytes) -> str:
-    """
-    Return the message of an error envelope, or the beginning of what came instead.
-    """
-    if is_too_dense(body):
+    if error is None:
         return _start(body)
     try:
-        error = json.loads(body)["error"]
         violations = error.get("constraintViolations") or ()
         parts = [error["message"], *(f"{item['path']}: {item['message']}" for item in violations)]
         return " ".join(str(part) for part in parts)
-    except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
+    except (ValueError, RecursionError, LookupError, TypeError):
         return _start(body)
 
 
-def _is_envelope(body: bytes) -> bool:
-    """
-    Tell whether a refusal has the form of the API's own: what something else does not know may be there all the same.
-    """
-    try:
-        return not is_too_dense(body) and isinstance(json.loads(body)["error"], dict)
-    except (ValueError, RecursionError, LookupError, TypeError):
-        return False
-
-
 def _start(body: bytes) -> str:
-    # The cleaner shortens it: a token that is cut in two could not be recognised and taken out.
+    # Redaction shortens it: a token that is cut in two could not be recognised and taken out.
     text = " ".join(body[:4096].decode("utf-8", "replace").split())
     return repr(text) if text else "an empty body"

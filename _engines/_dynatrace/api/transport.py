@@ -19,15 +19,16 @@ import requests
 import urllib3
 from urllib3.util.ssl_match_hostname import CertificateError
 
-from ..core.errors import ApiError, RateLimited, Unavailable, UnexpectedAnswer
+from ..core.errors import ApiError, AuthError, RateLimited, Unavailable, UnexpectedAnswer
+from .credentials import Credentials
 from .deadline import Adapter, Deadline
 from .rate_limiter import Kind, RateLimiter
-from .response import Cleaner, decode, read, refused
+from .response import decode, read, refused
 
 CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 20.0
-#: A whole answer, head and body, must be there by then, however steadily a server trickles.
-ANSWER_DEADLINE_S = 45.0
+#: A whole response, head and body, must be there by then, however steadily a server trickles.
+RESPONSE_DEADLINE_S = 45.0
 MAX_PAGES = 1000
 #: All pages of a walk together: the loop waits for them. Ten thousand problems are twenty pages.
 WALK_DEADLINE_S = 180.0
@@ -55,23 +56,23 @@ class _Unreached(NotSent, _Dropped):
 
 class Transport:
     """
-    Sends requests below one base URL; may be used from several threads at once: each has a session of its own.
+    Sends requests below one base URL; may be used from several threads at once: each has its own session.
     """
 
     def __init__(
         self,
         base: str,
-        token: str,
-        ca_bundle: str | None = None,
-        proxy: str | None = None,
-        budget: RateLimiter | None = None,
+        credentials: Credentials,
+        ca_bundle: str | None,
+        proxy: str | None,
+        rate_limiter: RateLimiter | None,
     ) -> None:
         self.base = base
-        self._token = token
+        self._credentials = credentials
+        self._redact = credentials.redact
         self._verify: str | bool = ca_bundle or True
         self._proxies = {"http": proxy, "https": proxy} if proxy else {}
-        self._budget = budget
-        self._clean = Cleaner(token, proxy)
+        self._rate_limiter = rate_limiter or RateLimiter()
         self._local = threading.local()
 
     def __repr__(self) -> str:
@@ -81,7 +82,7 @@ class Transport:
         self, path: str, query: Mapping[str, str], name: str, kind: Kind | None = None
     ) -> Iterator[Mapping[str, Any]]:
         """
-        Yield the answers of a walk over all pages, each of which has the list ``name``.
+        Yield the bodies of a walk over all pages, each of which has the list ``name``.
         """
         seen: set[str] = set()
         asked: Mapping[str, str] = query
@@ -106,26 +107,13 @@ class Transport:
 
     def _get(self, path: str, query: Mapping[str, str], kind: Kind | None = None) -> Any:
         """
-        Ask once, or twice where the connection broke. ``kind`` None: by the path.
-        """
-        error: Unavailable | None = None
-        for _ in range(2):
-            try:
-                return decode(self._call("GET", path, query, kind=kind), f"GET {path}", self._clean)
-            except _Dropped as err:
-                error = err
-        raise Unavailable(str(error))
-
-    def _post(self, path: str, payload: Any) -> bytes:
-        """
-        Send a request that is not idempotent: never repeated, and only NotSent says that nothing came of it.
+        Return the JSON of a GET, which is repeated once if the connection broke. ``kind`` None: by the path.
         """
         try:
-            return self._call("POST", path, payload=payload)
-        except NotSent as err:
-            raise NotSent(str(err)) from None
-        except _Dropped as err:
-            raise Unavailable(str(err)) from None
+            body = self._call("GET", path, query, kind=kind)
+        except _Dropped:  # Connections that are kept alive die.
+            body = self._call("GET", path, query, kind=kind)
+        return decode(body, f"GET {path}", self._redact)
 
     def _call(
         self,
@@ -136,13 +124,12 @@ class Transport:
         kind: Kind | None = None,
     ) -> bytes:
         """
-        Send one request and return the body of a 2xx answer; the one place that maps failures to errors.
+        Send one request and return the body of a 2xx response; the one place that maps failures to errors.
         """
         what, endpoint = f"{method} {path}", _endpoint(method, path)
-        if self._budget is not None:
-            self._budget.spend(endpoint, kind or _kind(method, path))
+        self._rate_limiter.acquire(endpoint, kind or _kind(method, path))
         session, deadline = self._session()
-        deadline.begin(ANSWER_DEADLINE_S, READ_TIMEOUT_S)
+        deadline.begin(RESPONSE_DEADLINE_S, READ_TIMEOUT_S)
         try:
             with session.request(
                 method,
@@ -152,49 +139,54 @@ class Transport:
                 timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S),
                 allow_redirects=False,
                 stream=True,
-            ) as answer:
-                return self._taken(what, endpoint, answer)
+            ) as response:
+                return self._body(what, endpoint, response)
         # What requests raises is an OSError, and so is some of what it lets through: an unreadable `ca_bundle`, for one.
         except (OSError, ValueError, urllib3.exceptions.HTTPError) as err:
             raise self._failed(what, err, deadline) from None
 
-    def _taken(self, what: str, endpoint: str, answer: requests.Response) -> bytes:
-        body = read(answer, what)
-        if self._budget is not None:
-            self._budget.told(endpoint, answer.headers)
-        if 200 <= answer.status_code < 300:
+    def _body(self, what: str, endpoint: str, response: requests.Response) -> bytes:
+        body = read(response, what)
+        self._rate_limiter.observe(endpoint, response.headers)
+        if 200 <= response.status_code < 300:
             return body
-        error = self._refused(what, answer, body)
-        if self._budget is not None and isinstance(error, RateLimited):
-            self._budget.hold(endpoint, error.retry_after)
+        error = self._refused(what, response, body)
+        if isinstance(error, RateLimited):
+            self._rate_limiter.hold(endpoint, error.retry_after)
         raise error
 
-    def _refused(self, what: str, answer: requests.Response, body: bytes) -> ApiError:
-        return refused(what, answer, body, self._clean, time.time())
+    def _refused(self, what: str, response: requests.Response, body: bytes) -> ApiError:
+        error = refused(what, response, body, self._redact, time.time())
+        hint = self._credentials.hint
+        if hint and isinstance(error, AuthError):
+            return AuthError(f"{error}; {hint}: correct `environment_url`")
+        return error
 
     def _failed(self, what: str, err: Exception, deadline: Deadline) -> Unavailable:
         """
         Return the error that a failure below HTTP stands for.
         """
         if deadline.passed:
-            return Unavailable(f"{what}: the answer was not complete after {ANSWER_DEADLINE_S:g} s")
+            return Unavailable(
+                f"{what}: the answer was not complete after {RESPONSE_DEADLINE_S:g} s"
+            )
         causes = list(_causes(err))
         for cause in causes:
             if isinstance(cause, _CERTIFICATE_ERRORS):
-                said = self._clean(getattr(cause, "verify_message", cause))
+                reason = self._redact(getattr(cause, "verify_message", cause))
                 return NotSent(
-                    f"{what}: the tenant's certificate cannot be verified: {said}; name its CA in `ca_bundle`"
+                    f"{what}: the tenant's certificate cannot be verified: {reason}; name its CA in `ca_bundle`"
                 )
         if isinstance(err, requests.exceptions.ConnectTimeout):
             return NotSent(f"{what}: no connection within {CONNECT_TIMEOUT_S:g} s")
         if isinstance(err, requests.exceptions.Timeout):
             return Unavailable(f"{what}: no answer within {READ_TIMEOUT_S:g} s")
-        said = self._clean(_innermost(causes[-1]))
+        reason = self._redact(_innermost(causes[-1]))
         if not isinstance(err, requests.exceptions.ConnectionError):
-            return Unavailable(f"{what}: {said}")
+            return Unavailable(f"{what}: {reason}")
         made = not any(isinstance(c, urllib3.exceptions.NewConnectionError) for c in causes)
         error = _Dropped if made else _Unreached
-        return error(f"{what}: no connection to the tenant: {said}")
+        return error(f"{what}: no connection to the tenant: {reason}")
 
     def _session(self) -> tuple[requests.Session, Deadline]:
         """
@@ -210,8 +202,7 @@ class Transport:
             session.verify = self._verify
             session.proxies.update(self._proxies)
             session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-            scheme = "Bearer" if self._token.startswith("dt0s16.") else "Api-Token"
-            session.headers["Authorization"] = f"{scheme} {self._token}"
+            session.headers["Authorization"] = self._credentials.authorization
             session.headers["Accept"] = "application/json; charset=utf-8"
             session.headers["Accept-Encoding"] = "gzip"
             session.headers["User-Agent"] = "salt-dynatrace"
@@ -230,13 +221,13 @@ class _Session(requests.Session):
 
 def _kind(method: str, path: str) -> Kind:
     if method != "GET" or path.endswith("/comments"):
-        return Kind.TELLING
+        return Kind.FEEDBACK
     return Kind.LISTING if path == "/problems" else Kind.READING
 
 
 def _endpoint(method: str, path: str) -> str:
     """
-    Return a path without the ids in it: limits are told for each endpoint.
+    Return a path without the ids in it: limits are reported for each endpoint.
     """
     return f"{method} " + re.sub(r"(?<=^/problems/|^/entities/)[^/]+", "{id}", path)
 

@@ -9,14 +9,14 @@ import threading
 import time
 from collections.abc import Callable
 
-from ..api.notification import Notice
 from ..config.config import Config
+from ..core.notification import Notification
 from ..master.event import TEST_TAG
 from ..store.ledger import Ledger
+from ..webhook.endpoints import Health
 from ..webhook.listener import Listener
 from ..webhook.recorder import Recorder
 from ..webhook.salt_api_hook import Hook
-from ..webhook.web import Health
 from .health import Probe
 
 log = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ def listening(
     if not config.has_webhook:
         return []
 
-    def on_test(_notice: Notice) -> None:
+    def on_test(_notice: Notification) -> None:
         log.info("%s: a test notification arrived", instance)
         ledger.add_event("test", TEST_TAG, {"what": "test", "instance": instance}, time.time())
         look_now()

@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..api.client import Client, Listing
-from ..api.notification import Notice
 from ..api.rate_limiter import Kind
 from ..api.read_budget import ReadBudget
 from ..core.errors import ApiError, NotFound, RateLimited
 from ..core.log_once import LogOnce, Seldom
+from ..core.notification import Notification as Notice
 from ..core.problem import Problem
 from ..store.ledger import Ledger
 

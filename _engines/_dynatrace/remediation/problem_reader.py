@@ -16,10 +16,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from ..api.client import Client, Listing
-from ..api.notification import Notice
 from ..api.rate_limiter import Kind
 from ..api.read_budget import ReadBudget
 from ..core.errors import ApiError, NotFound
+from ..core.notification import Notification as Notice
 from ..core.problem import EntityDetail, Problem
 from ..store.ledger import Ledger
 from .notified import Notified

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Sequence
 from itertools import chain
 
-from ..api.notification import Notice
+from ..core.notification import Notification as Notice
 from ..core.problem import Problem
 from .database import LedgerFile
 

@@ -1,27 +1,28 @@
 """
 The listener's open connections, of which there are never too many.
 
-Each costs a file descriptor and some memory of the process that holds the ledger and asks the tenant: senders that open
-thousands and say nothing must not take those away. Beyond the limit the oldest is closed whose sender has not shown the
-right credentials, and only without such a one the oldest of the others; so a good sender always gets in.
+Each costs a file descriptor and memory of the process that holds the ledger and reads the tenant: senders that open
+thousands and send nothing must not take those away. Beyond the limit the oldest unauthenticated connection is closed, and
+only without such a one the oldest of the others; so an authenticated sender always gets in.
 """
 
 from __future__ import annotations
 
 import logging
 import resource
-import time
 from collections import OrderedDict
 from typing import Any
 
 import tornado.httpserver
 import tornado.iostream
 
+from ..core.log_once import Seldom
+
 log = logging.getLogger(__name__)
 
 #: Dynatrace keeps a handful open.
 MAX_CONNECTIONS = 1000
-SAY_AGAIN_S = 600.0
+WARN_EVERY_S = 600.0
 
 Stream = tornado.iostream.IOStream
 
@@ -39,74 +40,62 @@ class Connections:
     The open connections by age; all methods belong to the listener's thread.
     """
 
-    def __init__(self, name: str, most: int) -> None:
-        self._prefix = name
-        self._most = most
-        self._strangers: OrderedDict[Stream, None] = OrderedDict()
-        self._known: OrderedDict[Stream, None] = OrderedDict()
-        self._said: float | None = None
+    def __init__(self, name: str, capacity: int) -> None:
+        self._capacity = capacity
+        self._unauthenticated: OrderedDict[Stream, None] = OrderedDict()
+        self._authenticated: OrderedDict[Stream, None] = OrderedDict()
+        self._warning = Seldom(log, name, WARN_EVERY_S)
 
     def __len__(self) -> int:
-        return len(self._strangers) + len(self._known)
+        return len(self._unauthenticated) + len(self._authenticated)
 
     def add(self, stream: Stream) -> None:
         """
         Count a new connection, and close another for it if there are too many.
         """
-        while len(self) >= self._most:
-            oldest, _ = (self._strangers or self._known).popitem(last=False)
+        while len(self) >= self._capacity:
+            oldest, _ = (self._unauthenticated or self._authenticated).popitem(last=False)
             oldest.close()
-            self._say()
-        self._strangers[stream] = None
+            self._warning.say(
+                "more than %s connections are open on the webhook port; the oldest unauthenticated ones are closed, "
+                "and authenticated senders still get through. Allow only Dynatrace to reach the port",
+                self._capacity,
+            )
+        self._unauthenticated[stream] = None
 
-    def trust(self, stream: Stream | None) -> None:
+    def prefer(self, stream: Stream | None) -> None:
         """
-        Prefer a connection whose sender has shown the right credentials; it is young again.
+        Prefer a connection whose sender is authenticated; it is young again.
         """
-        if stream is not None and (stream in self._strangers or stream in self._known):
+        if stream is not None and (
+            stream in self._unauthenticated or stream in self._authenticated
+        ):
             self.remove(stream)
-            self._known[stream] = None
+            self._authenticated[stream] = None
 
     def remove(self, stream: Stream) -> None:
         """
         Forget a connection that is closed.
         """
-        self._strangers.pop(stream, None)
-        self._known.pop(stream, None)
-
-    def _say(self) -> None:
-        now = time.monotonic()
-        if self._said is None or now - self._said > SAY_AGAIN_S:
-            self._said = now
-            log.warning(
-                "%s: more than %s connections are open to the webhook's port; the oldest that showed no credentials are "
-                "closed, good senders still get in. Let only Dynatrace reach the port",
-                self._prefix,
-                self._most,
-            )
+        self._unauthenticated.pop(stream, None)
+        self._authenticated.pop(stream, None)
 
 
 class Server(tornado.httpserver.HTTPServer):
     """
-    An HTTP server that counts its connections; ``watch`` comes before the first of them.
+    An HTTP server that counts its connections.
     """
 
-    def watch(self, connections: Connections) -> None:
-        """
-        Say where connections are counted.
-        """
-        self._watched = connections
+    def initialize(  # type: ignore[override]
+        self, *arguments: Any, connections: Connections, **options: Any
+    ) -> None:
+        self._connections_open = connections
+        super().initialize(*arguments, **options)
 
     def handle_stream(self, stream: Stream, address: Any) -> None:
-        """
-        Take a new connection.
-        """
-        self._watched.add(stream)
+        self._connections_open.add(stream)
         super().handle_stream(stream, address)
 
     def on_close(self, server_conn: Any) -> None:
-        """
-        Hear of one that is closed, by either side.
-        """
-        self._watched.remove(server_conn.stream)
+        self._connections_open.remove(server_conn.stream)
         super().on_close(server_conn)

@@ -1,146 +1,262 @@
 """
-What the listener serves: notifications, ``/healthz`` and ``/metrics``; ``docs/reference/openapi.yaml`` describes them.
+The HTTP endpoints of the listener: notifications, ``/healthz`` and ``/metrics``; ``docs/reference/openapi.yaml`` describes them.
+
+No response quotes a request or tells anything of the server.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+import concurrent.futures
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import tornado.concurrent
+import tornado.web
 
-from ..api.notification import parse
+from ..api.decompression import CODINGS
+from ..config.config import Config
 from ..core.errors import LedgerError, NotificationError
-from .unpacking import UNDERSTOOD, TooLarge, coding, unpacked
-from .web import Answer
+from ..core.notification import Notification
+from .authentication import Authentication
+from .connections import Connections
+from .payload import BodyTooLarge, coding, decompressed, parse
+from .recorder import Recorder
+
+#: So much of a refused body is read and thrown away before the connection is closed on its sender.
+MAX_DISCARD = 32 * 1024 * 1024
 
 Future = tornado.concurrent.Future
 
+_PROBES = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="dynatrace-probe")
 
-class Unknown(Answer):
+
+@dataclass
+class Health:
     """
-    Any other path.
+    What the probes call: ``check`` returns whether the engine works, and plain facts without secrets or texts of problems.
+    """
+
+    check: Callable[[], tuple[bool, Mapping[str, Any]]] = field(default=lambda: (True, {}))
+    metrics: Callable[[], str] = field(default=lambda: "")
+
+
+@dataclass(frozen=True)
+class Context:
+    """
+    What all endpoints of a listener share.
+    """
+
+    config: Config
+    recorder: Recorder
+    on_test: Callable[[Notification], None]
+    health: Health
+    authentication: Authentication
+    connections: Connections
+
+
+@tornado.web.stream_request_body
+class Endpoint(tornado.web.RequestHandler):
+    """
+    What all endpoints have in common: JSON, and refusals before the body is read.
+    """
+
+    METHODS: tuple[str, ...] = ()
+
+    def initialize(self, context: Context) -> None:
+        self.context = context
+        self.body = bytearray()
+        self.limit = 0
+        self._discarded = 0
+        self._responded = False
+        self._received = False
+
+    def set_default_headers(self) -> None:
+        self.clear_header("Server")
+        self.set_header("Cache-Control", "no-store")
+        self.set_header("X-Content-Type-Options", "nosniff")
+
+    def compute_etag(self) -> None:
+        """
+        Disable ETags: no response is cached.
+        """
+
+    def prepare(self) -> None:
+        if self.request.method not in self.METHODS:
+            self.set_header("Allow", ", ".join(self.METHODS))
+            self.reject(405, f"method not allowed: use {' or '.join(self.METHODS)}")
+        else:
+            self.check_headers()
+
+    def check_headers(self) -> None:
+        """
+        Reject here what can be rejected before the body is read.
+        """
+
+    async def serve(self) -> None:
+        """
+        Respond to the request; the whole body is in ``self.body``.
+        """
+        raise NotImplementedError
+
+    def reject(self, status: int, reason: str) -> None:
+        self.respond(status, accepted=False, reason=reason)
+
+    def respond(self, status: int, **facts: Any) -> None:
+        self.send(status, "application/json", json.dumps(facts) + "\n")
+
+    def send(self, status: int, content_type: str, text: str) -> None:
+        """
+        Send the response at once; the rest of a refused body is still taken off the wire and thrown away.
+
+        Closing with unread data would reset the connection, and the sender would see that instead of the response.
+        """
+        body = text.encode()
+        self.set_status(status)
+        self.set_header("Content-Type", content_type)
+        self.set_header("Content-Length", str(len(body)))
+        self.write(body)
+        if not self._received:
+            self.flush()
+        self._responded = True
+        self.body.clear()
+
+    def data_received(self, chunk: bytes) -> None:
+        if not self._responded and len(self.body) + len(chunk) <= self.limit:
+            self.body += chunk
+            return
+        if not self._responded:
+            self.reject(413, f"the body is larger than {self.limit} bytes")
+        self._discarded += len(chunk)
+        if self._discarded > MAX_DISCARD and not self._finished:
+            self.finish()
+
+    async def _complete(self) -> None:
+        self._received = True
+        if not self._responded:
+            await self.serve()
+        if not self._finished:
+            self.finish()
+
+    get = head = post = put = delete = patch = options = _complete
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        if not self._responded:
+            self.reject(status_code, "the request was not understood")
+
+    def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
+        # Faults of ours, not the refusals.
+        if not isinstance(value, tornado.web.HTTPError):
+            super().log_exception(typ, value, tb)
+
+    def authenticate(self) -> bool:
+        """
+        Reject the request unless its credentials are right.
+        """
+        if self.context.authentication.accepts(self.request.headers.get("Authorization", "")):
+            self.context.connections.prefer(getattr(self.request.connection, "stream", None))
+            return True
+        self.set_header("WWW-Authenticate", 'Bearer realm="dynatrace", Basic realm="dynatrace"')
+        self.reject(401, "no or wrong credentials")
+        return False
+
+
+class Unknown(Endpoint):
+    """
+    Any other path, whatever the method.
     """
 
     def prepare(self) -> None:
-        """
-        Answer 404, whatever the method.
-        """
-        self.answer(404, accepted=False, reason="no such path")
+        self.reject(404, "no such path")
 
 
-class Notifications(Answer):
+class Notifications(Endpoint):
     """
-    ``POST <path>``: a problem notification.
+    ``POST <path>``: a problem notification; 202 means that it is on disk.
     """
 
     METHODS = ("POST",)
 
-    def refuse(self) -> None:
-        """
-        Refuse wrong credentials, a coding that is not understood, and a body announced as too large.
-        """
-        if not self.authorized():
+    def check_headers(self) -> None:
+        if not self.authenticate():
             return
-        self.coding = coding(self.request.headers.get("Content-Encoding", ""))
+        headers = self.request.headers
+        self.limit = self.context.config.get("webhook.max_body")
+        self.coding = coding(headers.get("Content-Encoding", ""))
+        length = headers.get("Content-Length", "0")
         if self.coding is None:
-            self.set_header("Accept-Encoding", UNDERSTOOD)
-            self.answer(
+            understood = ", ".join(CODINGS)
+            self.set_header("Accept-Encoding", understood)
+            self.reject(
                 415,
-                accepted=False,
-                reason="the Content-Encoding is not understood: send the body as it is, or in one of "
-                + UNDERSTOOD,
+                "the Content-Encoding is not understood: send the body as it is, or in one of "
+                + understood,
             )
-            return
-        self.largest = self.served.config.get("webhook.max_body")
-        length = self.request.headers.get("Content-Length", "0")
-        if length.isascii() and length.isdigit() and int(length[:20]) > self.largest:
-            self.answer(
-                413,
-                accepted=False,
-                reason=f"the body is larger than {self.largest} bytes (max_body)",
-            )
+        elif length.isascii() and length.isdigit() and int(length[:20]) > self.limit:
+            self.reject(413, f"the body is larger than {self.limit} bytes (max_body)")
 
     async def serve(self) -> None:
-        """
-        Answer 202 when the notification is on disk.
-        """
         try:
-            # What an API will be asked for need not be read here.
-            whole = not self.served.config.get("api_token")
-            body = bytes(self.body)
-            if self.coding:
-                body = unpacked(body, self.coding, self.largest)
-            notice = parse(body, self.served.config.get("webhook.keys"), whole)
-        except NotificationError as err:
-            self.answer(413 if isinstance(err, TooLarge) else 400, accepted=False, reason=str(err))
-            return
-        try:
-            if notice.test:
-                self.served.on_test(notice)
+            notification = self._notification()
+            if notification.test:
+                self.context.on_test(notification)
             else:
-                await self.served.recorder.record(notice)
+                await _awaitable(self.context.recorder.record(notification))
+        except NotificationError as err:
+            self.reject(413 if isinstance(err, BodyTooLarge) else 400, str(err))
         except LedgerError:
-            self.answer(
-                503,
-                accepted=False,
-                reason="the notification could not be recorded; send it again later",
-            )
-            return
-        self.answer(202, accepted=True, **({"test": True} if notice.test else {}))
+            self.reject(503, "the notification could not be recorded; send it again later")
+        else:
+            self.respond(202, accepted=True, **({"test": True} if notification.test else {}))
+
+    def _notification(self) -> Notification:
+        config, body = self.context.config, bytes(self.body)
+        if self.coding:
+            body = decompressed(body, self.coding, self.limit)
+        # What an API will be asked for need not be read here.
+        return parse(body, config.get("webhook.keys"), whole=not config.get("api_token"))
 
 
-_PROBES = ThreadPoolExecutor(1, thread_name_prefix="dynatrace-probe")
-
-
-def _aside(function: Callable[[], Any]) -> Future[Any]:
+def _awaitable(work: concurrent.futures.Future[Any]) -> Future[Any]:
     """
-    Return a future of what ``function`` returns, run in a thread: notifications must not wait for a slow ledger.
+    Return a future of the listener's loop for what another thread does.
     """
     future: Future[Any] = Future()
-    tornado.concurrent.chain_future(_PROBES.submit(function), future)
+    tornado.concurrent.chain_future(work, future)
     return future
 
 
-class Healthz(Answer):
+class Healthz(Endpoint):
     """
-    ``GET /healthz``: whether the engine does its work; without credentials, without secrets.
+    ``GET /healthz``: whether the engine does its work, without credentials.
     """
 
     METHODS = ("GET", "HEAD")
 
     async def serve(self) -> None:
-        """
-        Answer 200 or 503 with plain facts.
-        """
         try:
-            healthy, facts = await _aside(self.served.health.check)
+            # In a thread: notifications must not wait for a slow ledger.
+            healthy, facts = await _awaitable(_PROBES.submit(self.context.health.check))
         except LedgerError:
             healthy, facts = False, {"ledger": "failing"}
-        self.answer(200 if healthy else 503, healthy=healthy, **facts)
+        self.respond(200 if healthy else 503, healthy=healthy, **facts)
 
 
-class Metrics(Answer):
+class Metrics(Endpoint):
     """
     ``GET /metrics``: Prometheus text format, with the credentials of the webhook.
     """
 
     METHODS = ("GET",)
 
-    def refuse(self) -> None:
-        """
-        Refuse wrong credentials.
-        """
-        self.authorized()
+    def check_headers(self) -> None:
+        self.authenticate()
 
     async def serve(self) -> None:
-        """
-        Answer with the counters and gauges.
-        """
         try:
-            text = await _aside(self.served.health.metrics)
+            text = await _awaitable(_PROBES.submit(self.context.health.metrics))
         except LedgerError:
-            self.answer(503, accepted=False, reason="the ledger cannot be read")
-            return
-        self.send(200, "text/plain; version=0.0.4; charset=utf-8", text)
+            self.reject(503, "the ledger cannot be read")
+        else:
+            self.send(200, "text/plain; version=0.0.4; charset=utf-8", text)

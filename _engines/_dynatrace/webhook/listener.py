@@ -1,7 +1,5 @@
 """
-The webhook listener: authenticate, recognise the problem, write it to the ledger, answer 202, and say "look now".
-
-It runs in a thread of its own on tornado, never touches the event bus, and answers 202 only for what is on disk.
+The webhook listener: an HTTP server in its own thread, which never touches the event bus.
 
 Inside Salt 3006 ``import tornado`` gives the 4.5 that it brings along, elsewhere tornado 6: only what both have is used
 here, so no asyncio, and tornado's own futures and loop.
@@ -19,16 +17,16 @@ import tornado.ioloop
 import tornado.netutil
 import tornado.web
 
-from ..api.notification import Notice
 from ..config.config import Config
+from ..core.notification import Notification
+from .authentication import Authentication
 from .connections import Connections, Server, limit
-from .endpoints import Healthz, Metrics, Notifications, Unknown
+from .endpoints import Context, Health, Healthz, Metrics, Notifications, Unknown
 from .recorder import Recorder
-from .web import Credentials, Health, Served
 
 log = logging.getLogger(__name__)
 
-#: A sender that trickles is let go; Dynatrace sends at once.
+#: The connection of a sender that trickles is closed; Dynatrace sends at once.
 BODY_TIMEOUT_S = 10.0
 IDLE_TIMEOUT_S = 30.0
 MAX_HEADERS = 16384
@@ -45,7 +43,7 @@ class Listener(threading.Thread):
         name: str,
         config: Config,
         recorder: Recorder,
-        on_test: Callable[[Notice], None],
+        on_test: Callable[[Notification], None],
         health: Health,
     ) -> None:
         super().__init__(name=f"{name}-listener", daemon=True)
@@ -55,26 +53,22 @@ class Listener(threading.Thread):
         self._sockets = tornado.netutil.bind_sockets(
             config.get("webhook.port"), config.get("webhook.address"), backlog=BACKLOG
         )
-        self._served = Served(
-            config=config,
-            recorder=recorder,
-            on_test=on_test,
-            health=health,
-            credentials=Credentials(config),
-            connections=Connections(name, limit()),
+        connections = Connections(name, limit())
+        self._context = Context(
+            config, recorder, on_test, health, Authentication(config), connections
         )
+        self.loop: tornado.ioloop.IOLoop | None = None
 
     def run(self) -> None:
         """
         Serve for ever; the thread ends with the process.
         """
-        loop = tornado.ioloop.IOLoop(make_current=True)
-        self._served.recorder.loop = loop
+        self.loop = tornado.ioloop.IOLoop(make_current=True)
         self._server().add_sockets(self._sockets)
-        loop.start()
+        self.loop.start()
 
     def _server(self) -> Server:
-        arguments = {"served": self._served}
+        arguments = {"context": self._context}
         application = tornado.web.Application(
             [
                 (re.escape(self._config.get("webhook.path")), Notifications, arguments),
@@ -85,18 +79,17 @@ class Listener(threading.Thread):
             default_handler_args=arguments,
             log_function=_log_request,
         )
-        server = Server(
+        return Server(
             application,
+            connections=self._context.connections,
             ssl_options=self._tls,
-            # The handler has the limit and answers 413; tornado would just hang up.
+            # The endpoint has the limit and responds with 413; tornado would just hang up.
             max_body_size=2**60,
             max_header_size=MAX_HEADERS,
             body_timeout=BODY_TIMEOUT_S,
             idle_connection_timeout=IDLE_TIMEOUT_S,
             decompress_request=False,
         )
-        server.watch(self._served.connections)
-        return server
 
 
 def _tls(config: Config) -> ssl.SSLContext | None:

@@ -1,7 +1,5 @@
 """
-Writes notifications to the ledger, and tells the listener when they are on disk.
-
-Commits are grouped: all notifications that arrive while one commit runs share the next.
+Writes notifications to the ledger in groups: one commit, and one sync of the disk, for all that came during the last.
 """
 
 from __future__ import annotations
@@ -10,24 +8,21 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from concurrent.futures import Future
 
-import tornado.concurrent
-import tornado.ioloop
-
-from ..api.notification import Notice
 from ..core.errors import LedgerError
 from ..core.log_once import LogOnce
+from ..core.notification import Notification
 from ..store.ledger import Ledger
 
 log = logging.getLogger(__name__)
 
-Future = tornado.concurrent.Future
+_Waiting = tuple[float, Notification, "Future[None]"]
 
 
 class Recorder(threading.Thread):
     """
-    Writes notifications to the ledger in groups: one commit, and one sync of the disk, for all that came meanwhile.
+    Commits group after group; the thread ends with the process.
     """
 
     def __init__(self, name: str, ledger: Ledger, look_now: Callable[[], None]) -> None:
@@ -35,56 +30,43 @@ class Recorder(threading.Thread):
         self._prefix = name
         self._ledger = ledger
         self._look_now = look_now
-        self._waiting: list[tuple[float, Notice, Future[Any]]] = []
-        self.loop: tornado.ioloop.IOLoop | None = None
+        self._waiting: list[_Waiting] = []
         self._changed = threading.Condition()
         again = "the ledger works again: notifications are taken"
         self._outage = LogOnce(log, name, "notifications are refused with 503", again)
 
-    def record(self, notice: Notice) -> Future[Any]:
+    def record(self, notification: Notification) -> Future[None]:
         """
         Return a future that is done when the notification is on disk, or fails with LedgerError.
-
-        Called in the listener's thread only, whose loop the future belongs to.
         """
-        future: Future[Any] = Future()
+        future: Future[None] = Future()
         with self._changed:
-            self._waiting.append((time.time(), notice, future))
+            self._waiting.append((time.time(), notification, future))
             self._changed.notify()
         return future
 
     def run(self) -> None:
-        """
-        Commit group after group; the thread ends with the process.
-        """
         while True:
             with self._changed:
-                while not self._waiting:
-                    self._changed.wait()
+                self._changed.wait_for(lambda: self._waiting)
                 group, self._waiting = self._waiting, []
-            self._commit(group)
-
-    def _commit(self, group: list[tuple[float, Notice, Future[Any]]]) -> None:
-        error: Exception | None = None
-        try:
-            self._ledger.add_notices([(at, notice) for at, notice, _ in group])
-            self._outage.works()
-        except LedgerError as err:
-            error = err
-            self._outage.fails(err)
-        except Exception as err:
-            error = LedgerError(str(err))
-            log.exception("%s: notifications could not be recorded", self._prefix)
-        if self.loop is not None:
-            self.loop.add_callback(_settle, [future for *_, future in group], error)
-        if error is None:
-            self._look_now()
-
-
-def _settle(futures: list[Future[Any]], error: Exception | None) -> None:
-    for future in futures:
-        if not future.done():  # The sender may have gone.
+            error = self._commit(group)
+            for *_, future in group:
+                if error is None:
+                    future.set_result(None)
+                else:
+                    future.set_exception(error)
             if error is None:
-                future.set_result(None)
-            else:
-                future.set_exception(error)
+                self._look_now()
+
+    def _commit(self, group: list[_Waiting]) -> LedgerError | None:
+        try:
+            self._ledger.add_notices([(at, notification) for at, notification, _ in group])
+        except LedgerError as err:
+            self._outage.fails(err)
+            return err
+        except Exception as err:
+            log.exception("%s: notifications could not be recorded", self._prefix)
+            return LedgerError(str(err))
+        self._outage.works()
+        return None

@@ -13,11 +13,12 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..api.notification import Notice, parse_data
 from ..core.errors import NotificationError
 from ..core.log_once import LogOnce, Seldom
+from ..core.notification import Notification
 from ..remediation.notified import name_of
 from ..store.ledger import Ledger
+from .payload import parse_data
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +49,7 @@ class Hook(threading.Thread):
         self._look_now = look_now
         self._clock = clock
         self._changed = threading.Condition()
-        self._names: dict[str, Notice] = {}
+        self._names: dict[str, Notification] = {}
         self._bodies = self._left_out = 0
         self._refused: NotificationError | None = None
         #: By name, what stands in the ledger and may still be looked at; the oldest first.
@@ -77,7 +78,7 @@ class Hook(threading.Thread):
         else:
             self._take(None if notice.test else notice, None)
 
-    def _take(self, notice: Notice | None, refused: NotificationError | None) -> None:
+    def _take(self, notice: Notification | None, refused: NotificationError | None) -> None:
         with self._changed:
             self._refused = refused or self._refused
             if notice is not None:
@@ -120,7 +121,7 @@ class Hook(threading.Thread):
                 "can fire its tag"
             )
 
-    def _record(self, taken: Mapping[str, Notice]) -> int:
+    def _record(self, taken: Mapping[str, Notification]) -> int:
         """
         Record names, each once; return how many others they took the place of.
         """
@@ -137,10 +138,10 @@ class Hook(threading.Thread):
         return len(gone)
 
 
-def _bare(notice: Notice) -> Notice:
+def _bare(notice: Notification) -> Notification:
     """
     Return what only names the problem: what else the body says of it is anybody's.
     """
     if notice.problem_id:
-        return Notice(problem_id=notice.problem_id)
-    return Notice(display_id=notice.display_id, old_pid=notice.old_pid)
+        return Notification(problem_id=notice.problem_id)
+    return Notification(display_id=notice.display_id, old_pid=notice.old_pid)

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 import requests.adapters
-from _dynatrace.api import response, transport
+from _dynatrace.api import decompression, response, transport
 from _dynatrace.api.client import Client
 from _dynatrace.core.errors import ApiError, RateLimited, Unavailable, UnexpectedAnswer
 
@@ -79,7 +79,7 @@ def test_the_whole_answer_has_a_time(
     """
     Each byte comes in time and the whole does not, in whatever part of the answer.
     """
-    monkeypatch.setattr(transport, "ANSWER_DEADLINE_S", 0.4)
+    monkeypatch.setattr(transport, "RESPONSE_DEADLINE_S", 0.4)
     with serving(TRICKLES[where], authority.server() if tls else None) as tenant:
         client = client_of(tenant.port, authority if tls else None)
         begin = time.monotonic()
@@ -95,7 +95,7 @@ def test_an_answer_of_a_proxy_has_a_time(
     """
     The tunnel is part of the request.
     """
-    monkeypatch.setattr(transport, "ANSWER_DEADLINE_S", 0.4)
+    monkeypatch.setattr(transport, "RESPONSE_DEADLINE_S", 0.4)
     with serving(trickles(b"HTTP/1.1 200 " + b"O" * 10_000)) as proxy:
         client = Client("https://t.example.com", TOKEN, proxy=f"http://127.0.0.1:{proxy.port}")
         begin = time.monotonic()
@@ -129,7 +129,7 @@ def test_an_answer_through_socks_has_a_time(socks: None, monkeypatch: pytest.Mon
     """
     Its connections are of other classes.
     """
-    monkeypatch.setattr(transport, "ANSWER_DEADLINE_S", 0.4)
+    monkeypatch.setattr(transport, "RESPONSE_DEADLINE_S", 0.4)
     with serving(TRICKLES["body"]) as proxy:
         client = Client("http://127.0.0.1:9", TOKEN, proxy=f"socks5://127.0.0.1:{proxy.port}")
         begin = time.monotonic()
@@ -217,9 +217,13 @@ def test_a_bomb_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
         def eof(self) -> bool:
             return bool(self._real.eof)
 
+        @property
+        def unused_data(self) -> bytes:
+            return bytes(self._real.unused_data)
+
     real = zlib.decompressobj
-    monkeypatch.setattr(response.zlib, "decompressobj", lambda bits: Counting(real(bits)))
-    monkeypatch.setattr(response, "MAX_ANSWER_BYTES", 2**20)
+    monkeypatch.setattr(decompression.zlib, "decompressobj", lambda bits: Counting(real(bits)))
+    monkeypatch.setattr(response, "MAX_RESPONSE_BYTES", 2**20)
     packer = zlib.compressobj(9, zlib.DEFLATED, 31)
     zeros = b"\0" * 2**20
     bomb = b"".join(packer.compress(zeros) for _ in range(200)) + packer.flush()
@@ -267,7 +271,7 @@ def test_an_endless_answer_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     As fast as the wire is: the size ends it long before the time.
     """
-    monkeypatch.setattr(response, "MAX_ANSWER_BYTES", 2**20)
+    monkeypatch.setattr(response, "MAX_RESPONSE_BYTES", 2**20)
 
     def endless(connection: socket.socket, _: str) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")

@@ -35,9 +35,9 @@ from _dynatrace.remediation import feedback as feedback_
 from _dynatrace.remediation import problem_reader as intake_
 from _dynatrace.remediation import scheduler as attempts_
 from _dynatrace.store import ledger as ledger_
+from _dynatrace.webhook import endpoints as web_
 from _dynatrace.webhook import listener as listener_
 from _dynatrace.webhook import recorder as recorder_
-from _dynatrace.webhook import web as web_
 
 KEY = b"0" * 64
 TICK_S = 0.03

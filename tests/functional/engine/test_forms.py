@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from _dynatrace.api import notification as notifications
 from _dynatrace.config.config import load
+from _dynatrace.webhook import payload as notifications
 from _dynatrace.webhook.salt_api_hook import Hook
 
 from tests.functional.engine.conftest import Scene
@@ -106,7 +106,7 @@ FORMS: dict[str, Callable[[Problem], dict[str, Any]]] = {
 }
 
 
-def read(body: dict[str, Any]) -> notifications.Notice:
+def read(body: dict[str, Any]) -> notifications.Notification:
     return notifications.parse(json.dumps(body).encode(), KEYS)
 
 

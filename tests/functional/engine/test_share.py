@@ -10,8 +10,8 @@ from collections.abc import Callable
 from itertools import count, islice
 
 import pytest
-from _dynatrace.api.notification import Notice
 from _dynatrace.api.rate_limiter import RateLimiter
+from _dynatrace.core.notification import Notification
 from _dynatrace.webhook.salt_api_hook import WAITING, Hook
 
 from tests.functional.engine.conftest import Scene
@@ -39,7 +39,7 @@ def limit(world: World, calls: int = CALLS) -> None:
     def sleep(seconds: float) -> None:
         world.now += seconds
 
-    client._budget = RateLimiter(calls, lambda: world.now, sleep)
+    client._rate_limiter = RateLimiter(calls, lambda: world.now, sleep)
 
 
 def run(world: World, seconds: float, meanwhile: Callable[[], None] = lambda: None) -> None:
@@ -83,10 +83,10 @@ def test_a_notified_problem_that_cannot_be_read_does_not_keep_the_list_from_bein
     assert 1 <= len([one for one in warned if one.name[0] == "_"]) <= 2
 
 
-INVENTED: dict[str, Callable[[int], Notice]] = {
-    "ids": lambda number: Notice(problem_id=f"{number}_1700000000000V2"),
-    "numbers": lambda number: Notice(display_id=f"P-{number}"),
-    "old ids": lambda number: Notice(old_pid=f"-17{number:016d}"),
+INVENTED: dict[str, Callable[[int], Notification]] = {
+    "ids": lambda number: Notification(problem_id=f"{number}_1700000000000V2"),
+    "numbers": lambda number: Notification(display_id=f"P-{number}"),
+    "old ids": lambda number: Notification(old_pid=f"-17{number:016d}"),
 }
 
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from _dynatrace.api import client as client_
-from _dynatrace.api import notification as notifications
 from _dynatrace.config import config as configuration
 from _dynatrace.core.errors import JobCacheError
 from _dynatrace.engine import commands as commands_
@@ -35,6 +34,7 @@ from _dynatrace.remediation import reports as reports_
 from _dynatrace.remediation import scheduler as attempts_
 from _dynatrace.store import ledger as ledger_
 from _dynatrace.store.ledger import Attempt, Memory
+from _dynatrace.webhook import payload as notifications
 
 from tests.tenant import Tenant
 

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from _dynatrace.api.notification import Notice
 from _dynatrace.config import config as configuration
+from _dynatrace.core.notification import Notification
 from _dynatrace.engine.health import Probe, Status
 from _dynatrace.store.ledger import Ledger
+from _dynatrace.webhook.endpoints import Health
 from _dynatrace.webhook.listener import Listener
 from _dynatrace.webhook.recorder import Recorder
-from _dynatrace.webhook.web import Health
 
 from tests.harness.ports import free_ports
 from tests.unit.engine.bodies import recommended
@@ -41,7 +41,7 @@ class Served:
         config = configuration.load({"environment_url": "http://127.0.0.1:1", "webhook": webhook})
         self.ledger = Ledger(directory / "ledger.db")
         self.looks = 0
-        self.tests: list[Notice] = []
+        self.tests: list[Notification] = []
         self._lock = threading.Lock()
         recorder = Recorder("test", self.ledger, self._look)
         probe = Probe(Status("test", 0.0, time.time()), self.ledger, lambda: True, lambda: 1)
@@ -62,7 +62,7 @@ class Served:
         """
         Return how many connections the listener has open.
         """
-        return len(self._listener._served.connections)
+        return len(self._listener._context.connections)
 
     def connect(self, timeout: float = 10) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout)

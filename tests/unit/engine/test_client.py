@@ -498,7 +498,7 @@ def test_an_answer_that_trickles_is_given_up(head: bytes, monkeypatch: pytest.Mo
     """
     Each byte comes in time, the whole does not.
     """
-    monkeypatch.setattr(transport, "ANSWER_DEADLINE_S", 0.3)
+    monkeypatch.setattr(transport, "RESPONSE_DEADLINE_S", 0.3)
     begin = time.monotonic()
     with (
         raw_server(trickles(head)) as url,
@@ -514,7 +514,7 @@ def test_an_endless_answer_is_given_up(
     """
     The simulated one trickles white space.
     """
-    monkeypatch.setattr(transport, "ANSWER_DEADLINE_S", 0.2)
+    monkeypatch.setattr(transport, "RESPONSE_DEADLINE_S", 0.2)
     tenant.fault("endless_body", seconds=30.0)
     with pytest.raises(Unavailable, match="not complete"):
         client.list_open()
@@ -524,7 +524,7 @@ def test_an_answer_that_is_too_large_is_given_up(monkeypatch: pytest.MonkeyPatch
     """
     The engine's memory is not the tenant's to fill.
     """
-    monkeypatch.setattr(response, "MAX_ANSWER_BYTES", 2**20)
+    monkeypatch.setattr(response, "MAX_RESPONSE_BYTES", 2**20)
     with (
         raw_server(says(b"200 OK", b" " * 2**21)) as url,
         pytest.raises(UnexpectedAnswer, match="larger than 1 MiB"),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from _dynatrace.api.client import Client
-from _dynatrace.api.rate_limiter import PATIENCE_S, WINDOW_S, Kind, RateLimiter
+from _dynatrace.api.rate_limiter import MAX_WAIT_S, WINDOW_S, Kind, RateLimiter
 from _dynatrace.core.errors import RateLimited
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -52,7 +52,7 @@ def spend(one: RateLimiter, kind: Kind, times: int = 1) -> int:
     got = 0
     for _ in range(times):
         try:
-            one.spend("GET /x", kind)
+            one.acquire("GET /x", kind)
         except RateLimited:
             continue
         got += 1
@@ -85,7 +85,7 @@ def test_the_poll_finds_its_calls_whatever_else_is_asked() -> None:
     A storm of details and comments leaves a quarter to the list of problems.
     """
     one, _ = budget(40)
-    spend(one, Kind.TELLING, 100)
+    spend(one, Kind.FEEDBACK, 100)
     spend(one, Kind.READING, 100)
     assert spend(one, Kind.LISTING, 100) == 10
 
@@ -104,12 +104,12 @@ def test_comments_leave_room_for_details() -> None:
     They may come late; what is to be healed may not.
     """
     one, time = budget(40)
-    assert spend(one, Kind.TELLING, 100) == 10
+    assert spend(one, Kind.FEEDBACK, 100) == 10
     assert spend(one, Kind.READING, 100) == 20
     assert time.slept == []
 
 
-@pytest.mark.parametrize("first", [Kind.LISTING, Kind.TELLING])
+@pytest.mark.parametrize("first", [Kind.LISTING, Kind.FEEDBACK])
 def test_notifications_leave_a_quarter_to_the_list_and_one_to_details(first: Kind) -> None:
     """
     Whatever else is greedy: what is notified may be invented.
@@ -141,9 +141,9 @@ def test_who_waits_only_a_little_gets_the_token(kind: Kind) -> None:
     """
     one, time = budget(10)
     spend(one, kind, 10)
-    time.now += WINDOW_S - PATIENCE_S[kind] + 0.25
+    time.now += WINDOW_S - MAX_WAIT_S[kind] + 0.25
     assert spend(one, kind) == 1
-    assert time.slept == [pytest.approx(PATIENCE_S[kind] - 0.25)]
+    assert time.slept == [pytest.approx(MAX_WAIT_S[kind] - 0.25)]
 
 
 def test_who_would_wait_long_is_told_how_long() -> None:
@@ -155,7 +155,7 @@ def test_who_would_wait_long_is_told_how_long() -> None:
     time.now += 20
     for _ in range(2):
         with pytest.raises(RateLimited, match=r"40 calls a minute are spent; waiting 40 s") as told:
-            one.spend("GET /problems/{id}", Kind.READING)
+            one.acquire("GET /problems/{id}", Kind.READING)
         assert told.value.retry_after == pytest.approx(40)
     assert time.slept == []
     time.now += 40.001
@@ -169,11 +169,11 @@ def test_without_a_number_the_tenants_limit_counts() -> None:
     one, _ = budget(None)
     assert one.limit is None
     assert spend(one, Kind.READING, 100) == 100
-    one.told("GET /problems", {"X-RateLimit-Limit": "200"})
+    one.observe("GET /problems", {"X-RateLimit-Limit": "200"})
     assert one.limit == 150
-    one.told("GET /entities/{id}", {"X-RateLimit-Limit": "50"})
+    one.observe("GET /entities/{id}", {"X-RateLimit-Limit": "50"})
     assert one.limit == 37
-    one.told("GET /entities/{id}", {"X-RateLimit-Limit": "1000"})
+    one.observe("GET /entities/{id}", {"X-RateLimit-Limit": "1000"})
     assert one.limit == 150
 
 
@@ -182,9 +182,9 @@ def test_the_lower_of_both_limits_counts() -> None:
     A number in the configuration cannot lift the tenant's.
     """
     one, _ = budget(100)
-    one.told("GET /problems", {"X-RateLimit-Limit": "1000"})
+    one.observe("GET /problems", {"X-RateLimit-Limit": "1000"})
     assert one.limit == 100
-    one.told("GET /problems", {"X-RateLimit-Limit": "50"})
+    one.observe("GET /problems", {"X-RateLimit-Limit": "50"})
     assert one.limit == 37
 
 
@@ -194,7 +194,7 @@ def test_a_limit_that_is_none_is_not_taken(value: str) -> None:
     It comes from outside.
     """
     one, _ = budget(None)
-    one.told("GET /problems", {"X-RateLimit-Limit": value})
+    one.observe("GET /problems", {"X-RateLimit-Limit": value})
     assert one.limit is None
 
 
@@ -204,9 +204,9 @@ def test_a_limit_has_bounds(told: str) -> None:
     A limit of nothing would be the end of healing.
     """
     one, _ = budget(None)
-    one.told("GET /problems", {"X-RateLimit-Limit": told})
+    one.observe("GET /problems", {"X-RateLimit-Limit": told})
     assert one.limit in (4, 6000)
-    assert spend(one, Kind.LISTING) == spend(one, Kind.READING) == spend(one, Kind.TELLING) == 1
+    assert spend(one, Kind.LISTING) == spend(one, Kind.READING) == spend(one, Kind.FEEDBACK) == 1
 
 
 def test_a_limit_is_waited_for_at_its_endpoint_only() -> None:
@@ -215,11 +215,11 @@ def test_a_limit_is_waited_for_at_its_endpoint_only() -> None:
     """
     one, time = budget(None)
     one.hold("POST /problems/{id}/comments", 60.0)
-    one.spend("GET /problems", Kind.LISTING)
+    one.acquire("GET /problems", Kind.LISTING)
     with pytest.raises(RateLimited, match="the tenant asked to wait; waiting 60 s"):
-        one.spend("POST /problems/{id}/comments", Kind.TELLING)
+        one.acquire("POST /problems/{id}/comments", Kind.FEEDBACK)
     time.now += 45
-    one.spend("POST /problems/{id}/comments", Kind.TELLING)
+    one.acquire("POST /problems/{id}/comments", Kind.FEEDBACK)
     assert time.slept == [pytest.approx(15.0)]
 
 
@@ -247,7 +247,9 @@ def test_each_call_of_the_client_is_spent(tenant: Tenant) -> None:
     Pages, details, entities and comments; what is not allowed is not sent.
     """
     time = Time()
-    client = Client(tenant.url, tenant.add_token(), budget=RateLimiter(40, time.clock, time.sleep))
+    client = Client(
+        tenant.url, tenant.add_token(), rate_limiter=RateLimiter(40, time.clock, time.sleep)
+    )
     process = tenant.add_process(tenant.add_host())
     opened = tenant.open_problem(process)
     for _ in range(10):
@@ -272,7 +274,7 @@ def test_the_tenants_limit_is_learned_and_never_met() -> None:
     with Tenant(calls_per_minute=20) as tenant:
         process = tenant.add_process(tenant.add_host())
         opened = tenant.open_problem(process)
-        client = Client(tenant.url, tenant.add_token(), budget=RateLimiter())
+        client = Client(tenant.url, tenant.add_token(), rate_limiter=RateLimiter())
         refused = 0
         for _ in range(30):
             for call in (client.list_open, lambda: client.problem(opened.problem_id)):
@@ -291,7 +293,7 @@ def test_a_429_is_waited_for_by_every_thread(tenant: Tenant) -> None:
     The second who asks does not add to the tenant's queue.
     """
     opened = tenant.open_problem(tenant.add_process(tenant.add_host()))
-    client = Client(tenant.url, tenant.add_token(), budget=RateLimiter())
+    client = Client(tenant.url, tenant.add_token(), rate_limiter=RateLimiter())
     tenant.fault("rate_limited", wait=30.0)
     for said in ("the tenant limits requests", "not asked: the tenant asked to wait"):
         with pytest.raises(RateLimited, match=said):

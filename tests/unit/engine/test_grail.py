@@ -8,9 +8,9 @@ import json
 from typing import Any
 
 import pytest
-from _dynatrace.api.notification import parse
-from _dynatrace.api.parsing import MAX_ENTITIES
+from _dynatrace.api.problems import MAX_ENTITIES
 from _dynatrace.core.problem import Entity, Problem
+from _dynatrace.webhook.payload import parse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

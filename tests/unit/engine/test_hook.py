@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from _dynatrace.api.notification import Notice
 from _dynatrace.config.config import load
+from _dynatrace.core.notification import Notification
 from _dynatrace.engine import wiring as assembly
 from _dynatrace.master import delivery as echo_
 from _dynatrace.master import minions as minions_
@@ -78,7 +78,7 @@ class Heard:
         for number in numbers:
             self.hook.hear({"post": {"PID": f"{number}_1721545199999V2", "State": "OPEN"}})
 
-    def waiting(self) -> list[Notice]:
+    def waiting(self) -> list[Notification]:
         """
         Return what stands in the ledger and is due.
         """
@@ -97,7 +97,7 @@ def test_only_the_name_of_a_problem_is_taken(heard: Heard) -> None:
     body = recommended(State="MERGED")
     heard.hook.hear({"headers": {}, "post": body, "body": json.dumps(body)})
     heard.hook.take_in()
-    assert heard.waiting() == [Notice(problem_id=PID)]
+    assert heard.waiting() == [Notification(problem_id=PID)]
     assert heard.looks == 1
 
 
@@ -138,7 +138,7 @@ def test_a_flood_of_names_leaves_a_bounded_number_waiting(
         heard.hook.take_in()
     waiting = heard.waiting()
     assert len(waiting) == WAITING
-    assert waiting[-1] == Notice(problem_id="424242_1721545199999V2")
+    assert waiting[-1] == Notification(problem_id="424242_1721545199999V2")
     warned = [one.getMessage() for one in caplog.records if one.levelno >= logging.WARNING]
     assert len(warned) == 1
     assert "brings more than is looked at" in warned[0]
@@ -150,9 +150,9 @@ def test_so_many_bodies_are_read_in_a_while(heard: Heard, monkeypatch: pytest.Mo
     """
     read: list[Any] = []
 
-    def counted(data: Any, *_: Any, **__: Any) -> Notice:
+    def counted(data: Any, *_: Any, **__: Any) -> Notification:
         read.append(data)
-        return Notice(problem_id=PID)
+        return Notification(problem_id=PID)
 
     monkeypatch.setattr("_dynatrace.webhook.salt_api_hook.parse_data", counted)
     for _ in range(3):

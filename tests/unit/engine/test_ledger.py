@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from _dynatrace.api.notification import Notice
 from _dynatrace.core.errors import LedgerError
+from _dynatrace.core.notification import Notification
 from _dynatrace.core.policy import Past
 from _dynatrace.core.resolution import Resolution, Unmatched
 from _dynatrace.remediation.episodes import Episodes
@@ -71,7 +71,7 @@ def run(code: str, *arguments: str, **options: Any) -> subprocess.Popen[str]:
     head = (
         f"import sys; sys.path.insert(0, {str(ENGINES)!r}); from _dynatrace.store.ledger import *\n"
     )
-    head += "from _dynatrace.core.errors import *\nfrom _dynatrace.api.notification import Notice\n"
+    head += "from _dynatrace.core.errors import *\nfrom _dynatrace.core.notification import Notification\n"
     command = [sys.executable, "-c", head + code, *arguments]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **options)
 
@@ -79,7 +79,7 @@ def run(code: str, *arguments: str, **options: Any) -> subprocess.Popen[str]:
 WRITER = """
 ledger = Ledger(sys.argv[1])
 for n in range(10**9):
-    ledger.add_notices([(float(n), Notice(f"{n}_1V2"))])
+    ledger.add_notices([(float(n), Notification(f"{n}_1V2"))])
     print(n, flush=True)
 """
 
@@ -204,7 +204,7 @@ def test_damage_inside_is_found_at_the_start(tmp_path: Path) -> None:
     """
     path = tmp_path / "ledger.db"
     ledger = Ledger(path)
-    ledger.add_notices([(NOW, Notice(f"{n}_1V2", title="x" * 500)) for n in range(200)])
+    ledger.add_notices([(NOW, Notification(f"{n}_1V2", title="x" * 500)) for n in range(200)])
     ledger.close()
     content = bytearray(path.read_bytes())
     content[8192:-4096] = os.urandom(len(content) - 12288)
@@ -300,7 +300,7 @@ import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 failures = 0
 for n in range(40):
     try:
-        ledger.add_notices([(1.0, Notice(f"{n}_1V2", title="x" * 900)) for _ in range(20)])
+        ledger.add_notices([(1.0, Notification(f"{n}_1V2", title="x" * 900)) for _ in range(20)])
     except LedgerError as err:
         failures += 1
         last = err
@@ -379,8 +379,8 @@ def test_a_notification_waits_until_it_is_settled(ledger: Ledger) -> None:
     It comes back as it was, whatever texts it holds.
     """
     first, second = (
-        Notice(PID, DISPLAY_ID, state="OPEN", title=HOSTILE, problem=problem(title=HOSTILE)),
-        Notice("2_1V2"),
+        Notification(PID, DISPLAY_ID, state="OPEN", title=HOSTILE, problem=problem(title=HOSTILE)),
+        Notification("2_1V2"),
     )
     ledger.add_notices([(NOW, first), (NOW + 1, second)])
     assert ledger.waiting_notices(NOW) == [(1, first, 0, NOW)]
@@ -397,7 +397,7 @@ def test_a_notification_waits_until_it_is_settled(ledger: Ledger) -> None:
     assert (ledger.queue_length(), ledger.next_notice()) == (0, None)
     assert ledger.counters() == {"notifications_accepted": 2}
     ledger.remind(PID, NOW + 20)
-    assert [item[1] for item in ledger.waiting_notices(NOW + 20)] == [Notice(PID)]
+    assert [item[1] for item in ledger.waiting_notices(NOW + 20)] == [Notification(PID)]
 
 
 def test_an_episode_comes_back_as_it_was(ledger: Ledger) -> None:
@@ -606,7 +606,7 @@ def test_what_is_settled_is_forgotten_after_a_month(ledger: Ledger) -> None:
     """
     What is still open is kept however old it is.
     """
-    ledger.add_notices([(NOW, Notice(PID)), (NOW, Notice("2_1V2"))])
+    ledger.add_notices([(NOW, Notification(PID)), (NOW, Notification("2_1V2"))])
     ledger.settle_notices([1], NOW)
     ledger.save_episode(episode(problem_key="old", state="closed", closed=NOW))
     ledger.save_episode(episode(problem_key="open"))
@@ -658,7 +658,7 @@ def test_what_is_found_again_causes_no_sync(ledger: Ledger) -> None:
 def test_all_else_is_synced_also_afterwards(ledger: Ledger) -> None:
     """Notifications and orders are on disk when the call returns, whatever was written before."""
     ledger.settle_notices([1], NOW)
-    assert syncs(ledger, lambda: ledger.add_notices([(NOW, Notice(PID))])) == [2]
+    assert syncs(ledger, lambda: ledger.add_notices([(NOW, Notification(PID))])) == [2]
     assert syncs(ledger, lambda: ledger.save_episode(episode())) == [2]
     assert syncs(ledger, lambda: ledger.add_attempt(attempt(), [("web01", PROCESS)])) == [2]
 

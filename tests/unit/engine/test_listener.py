@@ -21,14 +21,15 @@ from typing import Any
 
 import pytest
 import tornado.web
-from _dynatrace.api.notification import Notice
 from _dynatrace.config.config import load
 from _dynatrace.core.errors import LedgerError
+from _dynatrace.core.notification import Notification
 from _dynatrace.engine.health import Probe, Status
 from _dynatrace.store.ledger import Ledger
+from _dynatrace.webhook.authentication import Authentication
+from _dynatrace.webhook.endpoints import Health
 from _dynatrace.webhook.listener import Listener
 from _dynatrace.webhook.recorder import Recorder
-from _dynatrace.webhook.web import Credentials, Health
 
 from tests.unit.engine.bodies import DISPLAY_ID, PID, probe, recommended
 
@@ -57,7 +58,7 @@ class Running:
             {"webhook": {key: value for key, value in options.items() if value is not None}}
         )
         self.looked = threading.Event()
-        self.tests: list[Notice] = []
+        self.tests: list[Notification] = []
         self.fails_test: Exception | None = None
         self.recorder = Recorder("dynatrace", ledger, self._look)
         status = Status("dynatrace", 30.0, time.time(), last_poll=time.time())
@@ -71,7 +72,7 @@ class Running:
     def _look(self) -> None:
         self.looked.set()
 
-    def _test(self, notice: Notice) -> None:
+    def _test(self, notice: Notification) -> None:
         if self.fails_test:
             raise self.fails_test
         self.tests.append(notice)
@@ -81,7 +82,7 @@ class Running:
         End the loop; the recorder's thread ends with the process, as in the engine.
         """
         end = time.monotonic() + 5
-        while (loop := self.recorder.loop) is None:  # Its thread may only just begin.
+        while (loop := self.listener.loop) is None:  # Its thread may only just begin.
             assert time.monotonic() < end
             time.sleep(0.005)
         loop.add_callback(loop.stop)
@@ -159,7 +160,7 @@ def running(ledger: Ledger) -> Iterator[Running]:
     served.stop()
 
 
-def kept(ledger: Ledger) -> list[Notice]:
+def kept(ledger: Ledger) -> list[Notification]:
     """
     Return the notifications in the ledger.
     """
@@ -478,7 +479,7 @@ def test_nothing_is_accepted_that_is_not_configured() -> None:
     """
     An empty secret is no secret.
     """
-    only = Credentials(load({"webhook": {"token": TOKEN}}))
+    only = Authentication(load({"webhook": {"token": TOKEN}}))
     assert only.accepts(f"Bearer {TOKEN}")
     assert only.accepts(f"bearer   {TOKEN} ")
     for wrong in (

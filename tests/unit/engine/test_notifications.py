@@ -9,8 +9,9 @@ import time
 from typing import Any
 
 import pytest
-from _dynatrace.api.notification import TEST_TITLE, Notice, parse, parse_data
 from _dynatrace.core.errors import NotificationError
+from _dynatrace.core.notification import Notification
+from _dynatrace.webhook.payload import TEST_TITLE, parse, parse_data
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -42,7 +43,7 @@ NOT_JSON = (
 TOO_DEEP = "the body is nested deeper than 64 levels"
 
 
-def read(body: Any, keys: dict[str, str] | None = None) -> Notice:
+def read(body: Any, keys: dict[str, str] | None = None) -> Notification:
     """
     Return what a body says, over the same bytes that a sender would send.
     """

@@ -8,7 +8,8 @@ import json
 from typing import Any
 
 import pytest
-from _dynatrace.api.parsing import parse_entity, parse_problem, parse_problem_v1
+from _dynatrace.api.entities import parse_entity
+from _dynatrace.api.problems import parse_problem, parse_problem_v1
 from _dynatrace.core.errors import UnexpectedAnswer
 from _dynatrace.core.problem import DISPLAY_ID, PROBLEM_ID, Entity, Problem, is_entity_id
 from hypothesis import given, settings

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from _dynatrace.api.parsing import parse_entity, parse_problem
-from _dynatrace.api.processes import MAX_PATH_CHARS, parse_units
+from _dynatrace.api.entities import MAX_PATH_CHARS, parse_entity, parse_units
+from _dynatrace.api.problems import parse_problem
 from _dynatrace.core.problem import Process
 from hypothesis import given
 from hypothesis import strategies as st

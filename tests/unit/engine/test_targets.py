@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from _dynatrace.api.parsing import parse_problem, parse_problem_v1
+from _dynatrace.api.problems import parse_problem, parse_problem_v1
 from _dynatrace.core.errors import Unavailable
 from _dynatrace.core.evidence import is_down, last_failure
 from _dynatrace.core.identity import Match
