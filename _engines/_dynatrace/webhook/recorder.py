@@ -48,7 +48,8 @@ class Recorder(threading.Thread):
     def run(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._waiting)
+                while not self._waiting:
+                    self._changed.wait()
                 group, self._waiting = self._waiting, []
             error = self._commit(group)
             for *_, future in group:
