@@ -25,7 +25,7 @@ PROOF_S = 30
 # Steps of every remedy.
 BOOKKEEPING = ("_|-attempt_taken", "_|-attempt_finished")
 SERVES = ("good", "healthy")
-OVER = (*SERVES, "bad", "refused", "unproved", "lost", "void")
+OVER = (*SERVES, "bad", "refused", "unproved", "lost", "not_executed")
 
 
 def remedied(name, minion=None, service=None):

@@ -8,6 +8,7 @@ The errors of the engine, classed by what their reader can do about them.
     ├── LedgerError         the ledger cannot be read or written
     │   ├── LedgerInUse     by another process
     │   └── LedgerDamaged   and never will be: it must be opened anew
+    ├── IllegalMove         a state does not follow from the one before
     ├── GrainsUnknown       the master's caches do not give what is asked of a minion; says what helps
     ├── JobCacheError       the master's job cache cannot be read: nothing is known of its jobs
     ├── NotificationError   a notification in which no problem can be recognised
@@ -65,6 +66,12 @@ class LedgerNewer(LedgerError):
 class LedgerDamaged(LedgerError):
     """
     The ledger was found damaged while it was in use; the next one who opens it moves it aside.
+    """
+
+
+class IllegalMove(DynatraceError):
+    """
+    A state does not follow from the one before; nothing was changed.
     """
 
 

@@ -14,9 +14,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from .resolution import Resolution, Target
+from .states import FAILED, ActionState
 
-#: Ends of an attempt after which the service does not serve, as far as is known.
-FAILED = frozenset({"bad", "lost", "refused", "unproved"})
 #: No backoff grows beyond a day.
 BACKOFF_CAP_S = 86400.0
 _BACK_OR_SLOW = "no open event says that this process is down: it is slow, or back already"
@@ -51,7 +50,7 @@ class Reason(enum.Enum):
 
 
 #: Ends after which another attempt in the same episode would do nothing that the first did not.
-HOPELESS = {"refused": Reason.REFUSED, "unproved": Reason.UNPROVED}
+HOPELESS = {ActionState.REFUSED: Reason.REFUSED, ActionState.UNPROVED: Reason.UNPROVED}
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ class Past:
     An earlier attempt on the same minion and process: ``state`` is that of its action; times in epoch seconds.
     """
 
-    state: str
+    state: ActionState
     started: float
     ended: float | None = None
 
@@ -68,7 +67,7 @@ class Past:
 @dataclass(frozen=True)
 class Situation:
     """
-    What the decision must know beyond the target itself; ``room`` is how many more minions may be healed at once.
+    What the decision must know beyond the target itself; ``capacity`` is how many more minions may be healed at once.
 
     ``since`` is when this episode began: failures in a row from then on count, however far apart they are. ``serves`` is
     as what the process is held if it is known to serve. ``untaken`` says why no reactor takes it.
@@ -80,7 +79,7 @@ class Situation:
     maintenance: bool = False
     serves: Reason | None = None
     busy: bool = False
-    room: int = 1
+    capacity: int = 1
     connected: bool = True
     since: float = math.inf
     untaken: str | None = None
@@ -144,7 +143,7 @@ def decide(target: Target, past: Sequence[Past], situation: Situation, policy: P
     """
     Return whether ``target`` may be acted on now; ``past`` holds its attempts, oldest first, over the window at least.
 
-    What no waiting changes comes first, then what a person decided, then what time or room will change.
+    What no waiting changes comes first, then what a person decided, then what time or capacity will change.
     """
     if not target.actionable:
         return Verdict(Reason.ONE_OF_MANY)
@@ -154,7 +153,7 @@ def decide(target: Target, past: Sequence[Past], situation: Situation, policy: P
         return Verdict(Reason.NOT_ALLOWED)
     if not situation.accepted:
         return Verdict(Reason.NOT_ACCEPTED)
-    if any(attempt.state == "waiting" for attempt in past):
+    if any(attempt.state == ActionState.WAITING for attempt in past):
         return Verdict(Reason.IN_PROGRESS)
     if (held := unfit(target)) is not None:
         return held
@@ -202,7 +201,7 @@ def _by_time(past: Sequence[Past], situation: Situation, policy: Policy) -> Verd
     until = _cooldown_until(past, policy)
     if until > situation.now:
         return Verdict(Reason.COOLDOWN, until)
-    if not situation.busy and situation.room <= 0:
+    if not situation.busy and situation.capacity <= 0:
         return Verdict(Reason.STORM)
     if policy.dry_run:
         return Verdict(Reason.DRY_RUN, detail=situation.untaken)

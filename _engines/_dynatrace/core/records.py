@@ -11,13 +11,7 @@ from typing import Any
 
 from .problem import Problem
 from .resolution import Resolution
-
-#: Attempts that nobody knows the end of.
-OPEN_STATES = "('planned', 'fired', 'running', 'idle')"
-#: How an action ends, and an attempt as the worst of its actions did: the worst first.
-END_STATES = ("bad", "lost", "unproved", "refused", "good", "healthy", "void")
-#: Those that may be at work on a minion; an idle one surely is not: its order expired before a job took it.
-BUSY_STATES = "('planned', 'fired', 'running')"
+from .states import ActionState, AttemptState, EpisodeState, Waiting
 
 
 @dataclass
@@ -25,10 +19,8 @@ class Episode:
     """
     One span in which a problem is open; ``summary`` is what the list showed, to see changes cheaply.
 
-    ``state`` is open, closed, or left (older than the lookback on the first start: never acted on, never announced).
-    ``due`` is when a decision is worth making again; None: not before something happens. ``waiting`` names what an
-    episode waits for that no time tells: ``room`` (for the storm guard) or ``paused``. Attempts before ``counted_from``,
-    when a person ordered a retry, count no longer.
+    ``due`` is when a decision is worth making again; None: not before something happens. ``waiting`` names what it waits
+    for that no time tells. Attempts before ``counted_from``, when a person ordered a retry, count no longer.
     """
 
     problem_key: str
@@ -39,9 +31,9 @@ class Episode:
     rank: int
     opened: float
     read: float
-    state: str = "open"
+    state: EpisodeState = EpisodeState.OPEN
     due: float | None = None
-    waiting: str | None = None
+    waiting: Waiting | None = None
     attempts: int = 0
     announced: bool = False
     escalated: str | None = None
@@ -53,9 +45,6 @@ class Episode:
 class Attempt:
     """
     One order to heal, to one or several minions, with one job id.
-
-    ``state`` is planned (in the outbox), fired (on the bus), running (its job exists) or idle (no job took it in time,
-    it waits to be ordered again); in the end one of ``END_STATES``, as its actions.
     """
 
     attempt_id: str
@@ -63,7 +52,7 @@ class Attempt:
     episode: int
     number: int
     jid: str
-    state: str
+    state: AttemptState
     created: float
     fired: float | None = None
     first_fired: float | None = None
@@ -76,15 +65,14 @@ class Action:
     """
     What an attempt does to one process on one minion.
 
-    ``state`` is waiting; in the end good (brought back, and proved), healthy (it served, nothing was done), bad,
-    refused (nothing was touched), unproved (brought back, and it cannot be proved), lost, or void (never executed).
-    ``started`` is when it was ordered last. ``seen`` is when the failure that it was ordered for began, in UTC milliseconds, if the evidence told.
+    ``started`` is when it was ordered last. ``seen`` is when the failure that it was ordered for began, in UTC
+    milliseconds, if the evidence told.
     """
 
     attempt_id: str
     minion: str
     process: str
-    state: str
+    state: ActionState
     comment: str
     started: float
     ended: float | None
@@ -95,13 +83,11 @@ class Action:
 class Memory:
     """
     The end of an attempt as a minion remembers it, by this machine's clock: when it was taken and when finished.
-
-    ``state`` is that of an action.
     """
 
     taken: float
     finished: float
-    state: str = "good"
+    state: ActionState = ActionState.GOOD
 
 
 @dataclass(frozen=True)
@@ -136,10 +122,11 @@ class Place:
     """
     The place of an open episode in the order of decisions.
 
-    ``only_room``: it is announced and waits for room; ``due``: its time has come, or else it is looked at for the room.
+    ``only_capacity``: it is announced and waits for capacity alone; ``due``: its time has come, or else it is looked at
+    for the capacity.
     """
 
     problem_key: str
     episode: int
-    only_room: bool
+    only_capacity: bool
     due: bool

@@ -19,6 +19,7 @@ from typing import Any
 
 from ..core.log_once import Seldom
 from ..core.policy import Policy
+from ..core.states import EpisodeState, Waiting, move
 from ..master.envelope import canonical, clean, iso
 from ..store.ledger import Episode, Ledger
 from .health import Status
@@ -205,7 +206,7 @@ class Commands:
         was = self._ledger.get("paused")
         with self._ledger.transaction():
             self._ledger.put("paused", None)
-            self._ledger.wake_episodes(now, "paused")
+            self._ledger.wake_episodes(now, Waiting.PAUSED)
         return {"facts": {"paused": False, "was": json.loads(was) if was else False}}
 
     def _retry(self, data: Mapping[str, Any], now: float) -> Answer:
@@ -215,11 +216,16 @@ class Commands:
         A pause, the storm guard, maintenance and what is in progress still hold it.
         """
         episode = self._find(data)
-        if episode.state == "left":
-            episode = replace(episode, state="open")
-        if episode.state != "open":
+        if episode.state == EpisodeState.CLOSED:
             raise Refused("the problem is closed; there is nothing to retry")
         self._ledger.save_episode(
-            replace(episode, escalated=None, counted_from=now, due=now, read=0.0)
+            replace(
+                episode,
+                state=move(episode.state, EpisodeState.OPEN),
+                escalated=None,
+                counted_from=now,
+                due=now,
+                read=0.0,
+            )
         )
         return {"facts": {"retry": episode.problem.display_id or episode.problem_key}}

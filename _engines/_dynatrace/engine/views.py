@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ..core.policy import FAILED, Policy
+from ..core.policy import Policy
+from ..core.states import FAILED, OPEN_ATTEMPTS, AttemptState, EpisodeState
 from ..master.envelope import iso
 from ..store.ledger import Attempt, Episode, Ledger
 from .health import VERSION, Status
@@ -130,18 +131,18 @@ class Views:
         }
 
     def _state(self, episode: Episode) -> str:
-        if episode.state != "open":
+        if episode.state != EpisodeState.OPEN:
             return episode.state
         if episode.escalated:
             return f"escalated: {episode.escalated}"
         states = {attempt.state for attempt in self._ledger.attempts_of(episode)}
-        if states & {"planned", "fired", "running", "idle"}:
+        if states.intersection(OPEN_ATTEMPTS):
             return "healing"
-        if "good" in states:
+        if AttemptState.GOOD in states:
             return "healed, waits for Dynatrace"
-        if "healthy" in states:
+        if AttemptState.HEALTHY in states:
             return "already healthy, waits for Dynatrace"
-        if states & FAILED:
+        if states.intersection(map(AttemptState, FAILED)):
             return "failed, waits"
         return "held" if minions_of(episode) else "unmatched"
 

@@ -10,15 +10,18 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..core.policy import HOPELESS
+from ..core.states import SERVING, ActionState
+
 TESTED = "nothing was done: the minion runs states with test=True, see `test` in its configuration"
 QUEUED = "it waits on the minion until another state run is over"
 #: What our states call an outcome, and what the ledger calls the end of an action.
 ENDS = {
-    "healed": "good",
-    "healthy": "healthy",
-    "failed": "bad",
-    "refused": "refused",
-    "unproved": "unproved",
+    "healed": ActionState.GOOD,
+    "healthy": ActionState.HEALTHY,
+    "failed": ActionState.BAD,
+    "refused": ActionState.REFUSED,
+    "unproved": ActionState.UNPROVED,
 }
 #: Those after which another attempt would do nothing.
 _UNDONE = ("refused", "unproved")
@@ -52,7 +55,7 @@ class Result:
     ``ago`` tells for how many seconds it was over already, where this job did nothing for that; else it is None.
     """
 
-    state: str
+    state: ActionState
     comment: str
     ago: float | None = None
 
@@ -61,7 +64,7 @@ class Result:
         """
         Tell whether the service serves.
         """
-        return self.state in ("good", "healthy")
+        return self.state in SERVING
 
 
 def judge(returned: Any, attempt_id: str | None = None) -> Result:
@@ -73,27 +76,29 @@ def judge(returned: Any, attempt_id: str | None = None) -> Result:
     states tell the outcome themselves, and of which attempt; of another one than ``attempt_id`` it is none of this one.
     """
     if not isinstance(returned, Mapping) or "return" not in returned:
-        return Result("bad", "the return could not be read")
+        return Result(ActionState.BAD, "the return could not be read")
     value = returned["return"]
     if isinstance(value, Mapping) and value.get("queued") is True:
         # Salt 3008 puts a run with `queue: True` into a file when another one is in progress, and runs it later.
-        return Result("waiting", QUEUED)
+        return Result(ActionState.WAITING, QUEUED)
     states = _states(value)
     bad = _bad_states(states.values())
     if bad:
         words = {_word(state) for state in bad}
         word = words.pop() if len(words) == 1 else None
-        end = ENDS[word] if word in _UNDONE else "bad"
+        end = ENDS[word] if word in _UNDONE else ActionState.BAD
         return Result(end, _fit("; ".join(filter(None, map(_comment, bad)))) or "a state failed")
     if any(state["result"] is None for state in states.values()):
-        return Result("bad", TESTED)
+        return Result(ActionState.BAD, TESTED)
     failed = bool(returned.get("retcode")) or returned.get("success") is False or value is False
     if failed or _is_errors(value):
         told = "; ".join(map(str, value)) if isinstance(value, list) else value
         text = told if isinstance(told, str) else ""
-        return Result("bad", _fit(text) or f"the job returned code {returned.get('retcode')}")
+        return Result(
+            ActionState.BAD, _fit(text) or f"the job returned code {returned.get('retcode')}"
+        )
     if any(_attempt(state) not in (None, attempt_id) for state in states.values() if attempt_id):
-        return Result("bad", "the return tells of another attempt")
+        return Result(ActionState.BAD, "the return tells of another attempt")
     return _good(states)
 
 
@@ -114,13 +119,13 @@ def judge_orchestration(ended: Any, minion: str) -> Result:
     ]
     words = {one.state for one in told if not one.ok}
     said = [one.comment for one in told if one.comment][-1:]
-    if not good or "waiting" in words:
-        state = words.pop() if len(words) == 1 else "bad"
-        state = state if state in _UNDONE else "bad"
+    if not good or ActionState.WAITING in words:
+        state = words.pop() if len(words) == 1 else ActionState.BAD
+        state = state if state in HOPELESS else ActionState.BAD
         return Result(state, _fit(": ".join(["the orchestration failed", *said])))
     by_others = any(step and not isinstance(step.get("ret"), Mapping) for step in steps)
-    done = not steps or by_others or any(one.state != "healthy" for one in told)
-    state = "good" if done else "healthy"
+    done = not steps or by_others or any(one.state != ActionState.HEALTHY for one in told)
+    state = ActionState.GOOD if done else ActionState.HEALTHY
     return Result(state, _fit(": ".join(["the orchestration succeeded", *said])))
 
 
@@ -142,14 +147,14 @@ def _good(states: Mapping[str, Mapping[str, Any]]) -> Result:
         if _word(state) == _REPEATED:
             told = state["dynatrace"]
             before = told.get("before", "healed")
-            end = ENDS.get(before, "bad") if isinstance(before, str) else "bad"
+            end = ENDS.get(before, ActionState.BAD) if isinstance(before, str) else ActionState.BAD
             return Result(end, _comment(state), _seconds(told.get("ago")))
     done = not states or any(
         _word(state) == "healed" or (_word(state) is None and bool(state.get("changes")))
         for name, state in states.items()
         if not name.endswith(_BRACKETS)
     )
-    return Result("good" if done else "healthy", _last_comment(states))
+    return Result(ActionState.GOOD if done else ActionState.HEALTHY, _last_comment(states))
 
 
 def _states(value: Any) -> dict[str, Mapping[str, Any]]:

@@ -19,6 +19,7 @@ from datetime import datetime
 from typing import Any
 
 from ..core.errors import JobCacheError
+from ..core.states import SERVING
 from ..store.ledger import Attempt, Memory
 from .jobs import ENDS, Jobs
 
@@ -147,7 +148,7 @@ def memory(returned: Any, attempt_id: str, now: float) -> Memory | None:
         return None
     outcome = record.get("outcome") or "healed"
     state = ENDS.get(outcome) if isinstance(outcome, str) else None
-    ended = record.get("finished" if state in ("good", "healthy") else "now")
+    ended = record.get("finished" if state in SERVING else "now")
     taken, finished, theirs = map(_seconds, (record.get("taken"), ended, record.get("now")))
     if taken is None or finished is None or theirs is None or state is None:
         return None

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..core.policy import Policy, Reason, Verdict
 from ..core.resolution import Target
+from ..core.states import ActionState
 from ..core.unhealable import comment as advice_comment
 from ..master.event import complete, describe, tag
 from ..store.ledger import Attempt, Episode, Ledger
@@ -124,7 +125,12 @@ class Announcements:
             self._ledger.comment_later(own, now, doubtful=True)
 
     def tell_tenant(
-        self, episode: Episode, attempt: Attempt, state: str, now: float, returned: bool = True
+        self,
+        episode: Episode,
+        attempt: Attempt,
+        state: ActionState,
+        now: float,
+        returned: bool = True,
     ) -> None:
         """
         Record the comment on an attempt that ended, and the reports that are asked for.
@@ -138,7 +144,7 @@ class Announcements:
             self._reports.outcome(episode, attempt, state, now)
 
     def _comment(
-        self, episode: Episode, attempt: Attempt, state: str, now: float, returned: bool
+        self, episode: Episode, attempt: Attempt, state: ActionState, now: float, returned: bool
     ) -> None:
         if not self._comments or episode.problem.problem_id is None:
             return

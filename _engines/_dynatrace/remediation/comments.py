@@ -8,44 +8,45 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..core.policy import FAILED, Policy
+from ..core.policy import Policy
 from ..core.problem import DOWN_EVENTS, Problem
 from ..core.resolution import Target
+from ..core.states import FAILED, ActionState
 from ..master.envelope import iso
 from ..store.ledger import Action, Attempt, Episode
 from .recurrence import BESIDE, DISAGREE, NOTICES_S, STILL_OPEN
 
 CONTEXT = "salt-dynatrace"
 _SAID = {
-    "good": "Salt healed this: the service was brought back and proved to serve.",
-    "healthy": "Salt did nothing: it finds that the service serves.",
-    "bad": "Salt could not heal this.",
-    "refused": "Salt refused to touch this: nothing was done.",
-    "unproved": "Salt brought the service back and could not prove that it serves.",
-    "lost": "Salt does not know whether this is healed: the job did not return.",
+    ActionState.GOOD: "Salt healed this: the service was brought back and proved to serve.",
+    ActionState.HEALTHY: "Salt did nothing: it finds that the service serves.",
+    ActionState.BAD: "Salt could not heal this.",
+    ActionState.REFUSED: "Salt refused to touch this: nothing was done.",
+    ActionState.UNPROVED: "Salt brought the service back and could not prove that it serves.",
+    ActionState.LOST: "Salt does not know whether this is healed: the job did not return.",
 }
 #: What comes next, by how it ended on any minion; the first that fits.
 _NEXT = (
     (
-        {"refused", "unproved"},
+        {ActionState.REFUSED, ActionState.UNPROVED},
         "It is not tried again while this problem is open: another attempt would not do more. A person must look.",
     ),
     (
-        {"bad", "lost"},
+        {ActionState.BAD, ActionState.LOST},
         "The problem is tried again after a cooldown while attempts are left, else a person must look.",
     ),
     (
-        {"healthy"},
+        {ActionState.HEALTHY},
         f"If Dynatrace still sees it down in {NOTICES_S / 60:.0f} minutes, a person must look; Salt waits for a later failure.",
     ),
 )
 _ENDED = {
-    "good": "good",
-    "healthy": "nothing to do",
-    "bad": "failed",
-    "refused": "refused",
-    "unproved": "not proved",
-    "lost": "no return",
+    ActionState.GOOD: "good",
+    ActionState.HEALTHY: "nothing to do",
+    ActionState.BAD: "failed",
+    ActionState.REFUSED: "refused",
+    ActionState.UNPROVED: "not proved",
+    ActionState.LOST: "no return",
 }
 
 
@@ -60,21 +61,23 @@ def attempt_comment(
     episode: Episode,
     attempt: Attempt,
     actions: Sequence[Action],
-    state: str,
+    state: ActionState,
     policy: Policy,
     held: Sequence[str],
 ) -> str:
     """
     Return the comment on an attempt that ended: what was done where, what came of it, and how to find the job.
     """
-    ends = {action.state for action in actions} - {"void"}
+    ends = {action.state for action in actions} - {ActionState.NOT_EXECUTED}
     mixed = state in FAILED and len(ends) > 1
     lines = [
         "Salt could not heal all of this." if mixed else _SAID[state],
         f"Attempt {attempt.number} of {policy.max_attempts}, job {attempt.jid}{_took(attempt)}.",
     ]
     lines += [
-        f"{action.minion}: {_ended(action)}" for action in actions[:20] if action.state != "void"
+        f"{action.minion}: {_ended(action)}"
+        for action in actions[:20]
+        if action.state != ActionState.NOT_EXECUTED
     ]
     if held:
         lines.append("Not acted on: " + ", ".join(held[:20]) + ".")

@@ -13,6 +13,7 @@ from typing import Any
 
 from ..core.errors import ApiError, JobCacheError
 from ..core.policy import Policy
+from ..core.states import ActionState, AttemptState, EpisodeState
 from ..master.event import tag
 from ..master.recall import Recall
 from ..store.ledger import Attempt, Episode, Ledger, Memory
@@ -88,17 +89,17 @@ class Dispatch:
         for attempt in self._ledger.open_attempts():
             if attempt.attempt_id in unread:
                 continue
-            if attempt.state == "running":
+            if attempt.state == AttemptState.RUNNING:
                 if now > (attempt.started or now) + self._policy.outcome_timeout:
                     said += self._end_unreturned(attempt, now)
             elif not bus_works:
                 continue
-            elif attempt.state == "fired":
+            elif attempt.state == AttemptState.FIRED:
                 if now > (attempt.fired or now) + TAKE_S + TAKE_MARGIN_S:
                     # Given again at once, so that nobody else takes its place among those being healed.
-                    self._ledger.move_attempt(attempt.attempt_id, "idle")
-                    said += self._again(replace(attempt, state="idle"), now)
-            elif attempt.state == "idle" or now > attempt.created + FRESH_S:
+                    self._ledger.move_attempt(attempt.attempt_id, AttemptState.EXPIRED)
+                    said += self._again(replace(attempt, state=AttemptState.EXPIRED), now)
+            elif attempt.state == AttemptState.EXPIRED or now > attempt.created + FRESH_S:
                 said += self._again(attempt, now)
         return said
 
@@ -109,7 +110,7 @@ class Dispatch:
         remembered: Mapping[str, Memory] | None = {}
         if self._recall is not None:
             actions = self._ledger.actions(attempt.attempt_id)
-            waiting = {action.minion for action in actions if action.state == "waiting"}
+            waiting = {action.minion for action in actions if action.state == ActionState.WAITING}
             try:
                 remembered = self._recall.of(attempt, waiting)
             except JobCacheError:
@@ -129,9 +130,9 @@ class Dispatch:
             ordered is None
             or episode is None
             or episode.episode != attempt.episode
-            or episode.state != "open"
+            or episode.state != EpisodeState.OPEN
         ):
-            self._outcomes.void(attempt, "the problem closed first", now)
+            self._outcomes.not_executed(attempt, "the problem closed first", now)
             return []
         own = [tag(ordered["what"], episode.problem)]
         reacts = self._untaken(own, list(ordered["technologies"])) is None
@@ -143,7 +144,7 @@ class Dispatch:
             self._take_back(attempt, now)
             return []
         self._ledger.refire(attempt.attempt_id, now + FRESH_S)
-        self._ledger.move_attempt(attempt.attempt_id, "planned")
+        self._ledger.move_attempt(attempt.attempt_id, AttemptState.PLANNED)
         return [f"attempt {attempt.number} for {name_of(episode)} ordered again"]
 
     def _is_too_late(self, attempt: Attempt, reacts: bool, now: float) -> bool:
@@ -172,7 +173,7 @@ class Dispatch:
             episode = fresh
         if self._is_held(attempt, episode):
             return False
-        if attempt.state == "planned":
+        if attempt.state == AttemptState.PLANNED:
             return True  # It has its place among those being healed already.
         busy = self._ledger.busy_minions()
         minions = {action.minion for action in self._ledger.actions(attempt.attempt_id)}
@@ -184,22 +185,22 @@ class Dispatch:
 
     def _take_back(self, attempt: Attempt, now: float) -> None:
         """
-        Void an order that is held by a pause, a maintenance window or a policy that forbids it since, so that it keeps no
-        room and no process busy.
+        Take back an order that is held by a pause, a maintenance window or a policy that forbids it since, so that it takes
+        no capacity and keeps no process busy.
 
         Not before even a firing that a crash kept from being recorded has expired; its episode is decided anew.
         """
         episode = self._ledger.latest_episode(attempt.problem_key)
         expired = now - max(attempt.created, attempt.fired or 0.0) > UNTAKEN_S
-        if not expired or episode is None or episode.state != "open":
+        if not expired or episode is None or episode.state != EpisodeState.OPEN:
             return
         if self._is_held(attempt, episode):
             with self._ledger.transaction():
-                self._outcomes.void(attempt, "held", now)
+                self._outcomes.not_executed(attempt, "held", now)
                 self._ledger.wake_episode(attempt.problem_key, attempt.episode, now)
 
     def _give_up(self, attempt: Attempt, episode: Episode, now: float) -> str:
         with self._ledger.transaction():
-            self._outcomes.void(attempt, "no remedy took it", now)
+            self._outcomes.not_executed(attempt, "no remedy took it", now)
             self._outcomes.call_person(episode, now)
             return f"escalated {name_of(episode)}: no remedy took the event"

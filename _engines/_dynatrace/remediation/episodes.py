@@ -12,6 +12,7 @@ from typing import Any
 from ..core.evidence import last_failure
 from ..core.problem import Problem
 from ..core.resolution import Resolution, resolve
+from ..core.states import ActionState, AttemptState, EpisodeState, move
 from ..master.event import complete, describe, tag
 from ..store.ledger import Episode, Ledger
 from .problem_reader import ProblemReader, digest, problem_key
@@ -60,15 +61,15 @@ class Episodes:
         if problem.source != "api" and known is not None and known.problem.merged:
             return None  # It lives on in another problem, whatever is still notified of it.
         if problem.is_open:
-            if known is None or known.state == "closed":
+            if known is None or known.state == EpisodeState.CLOSED:
                 return self._open(problem, known, now)
-            if known.state == "left":
+            if known.state == EpisodeState.IGNORED:
                 self._ledger.save_episode(
                     replace(known, problem=problem, summary=digest(problem), read=now)
                 )
                 return None
             return self._refresh(problem, known, now)
-        if known is not None and known.state != "closed":
+        if known is not None and known.state != EpisodeState.CLOSED:
             return self._close(problem, known, now)
         return None
 
@@ -85,7 +86,7 @@ class Episodes:
             rank=_rank(problem),
             opened=now,
             read=now,
-            state="left" if old else "open",
+            state=EpisodeState.IGNORED if old else EpisodeState.OPEN,
             due=None if old else now,
         )
         # Nothing is decided about it yet: if it is lost, the problem is seen anew.
@@ -93,9 +94,9 @@ class Episodes:
             self._ledger.save_episode(episode)
         if old:
             log.info(
-                "%s: %s is older than the lookback and left alone", self._instance, _name(problem)
+                "%s: %s is older than the lookback and ignored", self._instance, _name(problem)
             )
-            return f"left {_name(problem)} alone"
+            return f"ignored {_name(problem)}"
         return None
 
     def _too_old(self, problem: Problem, now: float) -> bool:
@@ -151,31 +152,31 @@ class Episodes:
         episode = replace(
             known,
             problem=told,
-            state="closed",
+            state=move(known.state, EpisodeState.CLOSED),
             closed=now,
             read=now,
             due=None,
             summary=digest(told),
-            announced=known.announced or known.state == "open",
+            announced=known.announced or known.state == EpisodeState.OPEN,
         )
         with self._ledger.transaction():
             self._ledger.save_episode(episode)
-            self._void_unfired(episode, now)
-            if known.state == "open" and not known.announced:
+            self._take_back_unfired(episode, now)
+            if known.state == EpisodeState.OPEN and not known.announced:
                 # It closed before anything was decided; whoever hears of the end has heard of the beginning.
                 self._announce(known, "open", now)
-            if known.state == "open":
+            if known.state == EpisodeState.OPEN:
                 self._announce(episode, "resolved", now)
-        return f"{_name(told)} resolved" if known.state == "open" else None
+        return f"{_name(told)} resolved" if known.state == EpisodeState.OPEN else None
 
-    def _void_unfired(self, episode: Episode, now: float) -> None:
+    def _take_back_unfired(self, episode: Episode, now: float) -> None:
         """
         Take back attempts that are recorded but not on the bus: nothing acts on a closed problem.
         """
         for attempt in self._ledger.open_attempts():
             if attempt.problem_key != episode.problem_key or attempt.state not in (
-                "planned",
-                "idle",
+                AttemptState.PLANNED,
+                AttemptState.EXPIRED,
             ):
                 continue
             ordered = self._ledger.event_of(attempt.attempt_id)
@@ -183,9 +184,13 @@ class Episodes:
                 self._ledger.disarm(attempt.attempt_id, disarmed(ordered))
             for action in self._ledger.actions(attempt.attempt_id):
                 self._ledger.end_action(
-                    attempt.attempt_id, action.minion, "void", "the problem closed first", now
+                    attempt.attempt_id,
+                    action.minion,
+                    ActionState.NOT_EXECUTED,
+                    "the problem closed first",
+                    now,
                 )
-            self._ledger.move_attempt(attempt.attempt_id, "void", ended=now)
+            self._ledger.move_attempt(attempt.attempt_id, AttemptState.NOT_EXECUTED, ended=now)
 
     def _announce(self, episode: Episode, what: str, now: float, reason: str | None = None) -> None:
         described = describe(episode.problem, episode.resolution, (), (), dry_run=self._dry_run)
@@ -285,7 +290,9 @@ def rereader(
         latest = ledger.latest_episode(episode.problem_key)
         return (
             latest
-            if latest is not None and latest.state == "open" and latest.episode == episode.episode
+            if latest is not None
+            and latest.state == EpisodeState.OPEN
+            and latest.episode == episode.episode
             else None
         )
 

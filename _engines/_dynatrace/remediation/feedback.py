@@ -23,6 +23,7 @@ from ..core.errors import (
     UnexpectedAnswer,
 )
 from ..core.log_once import LogOnce
+from ..core.states import EpisodeState
 from ..store.ledger import Comment, Ledger
 from .comments import CONTEXT
 from .reports import AGAIN_S, GivenUp, NotYet, kind, send_close, send_event
@@ -126,7 +127,7 @@ class Feedback(threading.Thread):
         Tell whether a problem that is not found is over; while the list shows it, it will be found.
         """
         episode = self._ledger.latest_episode(record.problem_id)
-        return episode is None or episode.state != "open"
+        return episode is None or episode.state != EpisodeState.OPEN
 
     def _failed(self, record: Comment, what: str, error: ApiError) -> None:
         surely_not = isinstance(error, (AuthError, RateLimited, NotSent)) and not record.doubtful

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..core.errors import JobCacheError
 from ..core.log_once import Seldom
-from ..core.policy import FAILED
+from ..core.states import FAILED, ActionState
 from ..master.jobs import Jobs, judge, judge_orchestration
 from ..store.ledger import Attempt, Ledger, Memory
 from .scheduler import Scheduler
@@ -179,7 +179,7 @@ class JobTracker:
         for minion, returned in returns.items():
             self._unproved.pop((attempt.jid, minion), None)
             result = judge(returned, attempt.attempt_id)
-            if result.state == "waiting":
+            if result.state == ActionState.WAITING:
                 continue  # It runs later, under the same id; `outcome_timeout` bounds the wait.
             ended = None if result.ago is None else now - result.ago
             before = None if ended is None else Memory(ended, ended, result.state)

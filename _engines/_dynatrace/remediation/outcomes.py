@@ -12,7 +12,16 @@ from dataclasses import replace
 from typing import Any
 
 from ..core.policy import HOPELESS, Policy
-from ..store.ledger import END_STATES, Action, Attempt, Episode, Ledger, Memory
+from ..core.states import (
+    ACTION_ENDS,
+    FAILED,
+    SERVING,
+    ActionState,
+    AttemptState,
+    EpisodeState,
+    sources,
+)
+from ..store.ledger import Action, Attempt, Episode, Ledger, Memory
 from .announcements import Announcements, name_of
 from .episodes import disarmed
 from .recurrence import person_called
@@ -21,17 +30,17 @@ log = logging.getLogger(__name__)
 
 #: Why an attempt failed, by its state.
 _FAILED = {
-    "bad": "the remedy failed",
-    "refused": "refused",
-    "unproved": "unproved",
-    "lost": "lost",
+    ActionState.BAD: "the remedy failed",
+    ActionState.REFUSED: "refused",
+    ActionState.UNPROVED: "unproved",
+    ActionState.LOST: "lost",
 }
 _REMEMBERED = {
-    "good": "its good end",
-    "healthy": "that there was nothing to do",
-    "bad": "that it failed",
-    "refused": "that it refused to act",
-    "unproved": "that it brought the service back and could not prove it",
+    ActionState.GOOD: "its good end",
+    ActionState.HEALTHY: "that there was nothing to do",
+    ActionState.BAD: "that it failed",
+    ActionState.REFUSED: "that it refused to act",
+    ActionState.UNPROVED: "that it brought the service back and could not prove it",
 }
 
 
@@ -51,7 +60,7 @@ class Outcomes:
         Note that a job took the order, and to whom it went; nobody else will return.
         """
         with self._ledger.transaction():
-            if attempt.state in ("planned", "fired", "idle"):
+            if attempt.state in sources(AttemptState.RUNNING):
                 self._ledger.order_taken(attempt.attempt_id, now)
                 log.info(
                     "%s: job %s took attempt %s",
@@ -60,16 +69,20 @@ class Outcomes:
                     attempt.attempt_id[:12],
                 )
             for action in self._ledger.actions(attempt.attempt_id):
-                if action.state == "waiting" and action.minion not in minions:
+                if action.state == ActionState.WAITING and action.minion not in minions:
                     self.end_action(
-                        attempt, action.minion, "void", "no remedy for this process", now
+                        attempt,
+                        action.minion,
+                        ActionState.NOT_EXECUTED,
+                        "no remedy for this process",
+                        now,
                     )
 
     def end_action(
         self,
         attempt: Attempt,
         minion: str,
-        state: str,
+        state: ActionState,
         comment: str,
         now: float,
         before: Memory | None = None,
@@ -91,21 +104,25 @@ class Outcomes:
     def _end_if_done(self, attempt: Attempt, now: float, returned: bool = True) -> None:
         actions = self._ledger.actions(attempt.attempt_id)
         states = {action.state for action in actions}
-        if "waiting" in states:
+        if ActionState.WAITING in states:
             return
         attempt = self._ledger.attempt(attempt.attempt_id) or attempt
-        state = next((name for name in END_STATES if name in states), "void")
-        self._ledger.move_attempt(attempt.attempt_id, state, ended=now)
+        state = next((end for end in ACTION_ENDS if end in states), ActionState.NOT_EXECUTED)
+        self._ledger.move_attempt(attempt.attempt_id, AttemptState(state), ended=now)
         self._ledger.count(f"attempts_{state}")
         episode = self._ledger.episode(attempt.problem_key, attempt.episode)
         if episode is None:
             return
-        if state == "void":
+        if state is ActionState.NOT_EXECUTED:
             self.call_person(episode, now)
             return
-        what = "failed" if state in _FAILED else "healthy" if state == "healthy" else "healed"
+        what = (
+            "failed" if state in FAILED else "healthy" if state is ActionState.HEALTHY else "healed"
+        )
         reason = _FAILED.get(state)
-        outcome = [_outcome(action) for action in actions if action.state != "void"]
+        outcome = [
+            _outcome(action) for action in actions if action.state != ActionState.NOT_EXECUTED
+        ]
         self._told.announce(
             episode, what, (), [], now, attempt=attempt.number, reason=reason, outcome=outcome
         )
@@ -116,17 +133,17 @@ class Outcomes:
             name_of(episode),
             reason or what,
         )
-        ended = replace(attempt, ended=now, state=state)
+        ended = replace(attempt, ended=now, state=AttemptState(state))
         self._told.tell_tenant(episode, ended, state, now, returned)
         self._call_if_hopeless(episode, states, now)
         self._ledger.wake_episode(attempt.problem_key, attempt.episode, now)
 
-    def _call_if_hopeless(self, episode: Episode, states: set[str], now: float) -> None:
+    def _call_if_hopeless(self, episode: Episode, states: set[ActionState], now: float) -> None:
         """
         Have a person called at once where another attempt would do nothing.
         """
         reasons = [reason.value for state, reason in HOPELESS.items() if state in states]
-        if reasons and episode.state == "open" and not person_called(episode):
+        if reasons and episode.state == EpisodeState.OPEN and not person_called(episode):
             self._ledger.save_episode(self._told.escalate(episode, reasons[-1], now, []))
 
     def lose(self, attempt: Attempt, remembered: Mapping[str, Memory], now: float) -> None:
@@ -138,7 +155,9 @@ class Outcomes:
             for minion in {action.minion for action in self._ledger.actions(attempt.attempt_id)}:
                 known = remembered.get(minion)
                 if known is None:
-                    self._ledger.end_action(attempt.attempt_id, minion, "lost", waited, now)
+                    self._ledger.end_action(
+                        attempt.attempt_id, minion, ActionState.LOST, waited, now
+                    )
                     continue
                 comment = f"{waited}, but the minion remembers {_REMEMBERED[known.state]}"
                 self._ledger.recall_action(attempt.attempt_id, minion, comment, known, now)
@@ -156,14 +175,14 @@ class Outcomes:
             attempt.jid,
         )
         episode = self._ledger.episode(attempt.problem_key, attempt.episode)
-        if episode is None or episode.state != "open" or person_called(episode):
+        if episode is None or episode.state != EpisodeState.OPEN or person_called(episode):
             return
         with self._ledger.transaction():
             self._ledger.save_episode(
                 self._told.escalate(episode, "contradictory returns", now, [])
             )
 
-    def void(self, attempt: Attempt, why: str, now: float) -> None:
+    def not_executed(self, attempt: Attempt, why: str, now: float) -> None:
         """
         End an attempt that was not executed; where its order still waits to be fired, it is fired as a mere report.
         """
@@ -172,14 +191,16 @@ class Outcomes:
             if ordered is not None:
                 self._ledger.disarm(attempt.attempt_id, disarmed(ordered))
             for action in self._ledger.actions(attempt.attempt_id):
-                self._ledger.end_action(attempt.attempt_id, action.minion, "void", why, now)
-            self._ledger.move_attempt(attempt.attempt_id, "void", ended=now)
+                self._ledger.end_action(
+                    attempt.attempt_id, action.minion, ActionState.NOT_EXECUTED, why, now
+                )
+            self._ledger.move_attempt(attempt.attempt_id, AttemptState.NOT_EXECUTED, ended=now)
 
     def call_person(self, episode: Episode, now: float) -> None:
         """
         Say that nobody healed what was ordered; it is not ordered anew before the problem changes.
         """
-        if episode.state != "open":
+        if episode.state != EpisodeState.OPEN:
             return
         if not person_called(episode):
             episode = self._told.escalate(episode, "no remedy took the event", now, [])
@@ -192,7 +213,7 @@ def _outcome(action: Action) -> dict[str, Any]:
     """
     return {
         "minion": action.minion,
-        "ok": action.state in ("good", "healthy"),
-        "done": action.state in ("good", "unproved"),
+        "ok": action.state in SERVING,
+        "done": action.state in (ActionState.GOOD, ActionState.UNPROVED),
         "comment": action.comment,
     }

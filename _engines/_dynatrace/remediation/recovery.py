@@ -11,6 +11,7 @@ from dataclasses import replace
 from ..core.evidence import last_failure
 from ..core.policy import Reason, Verdict
 from ..core.resolution import Target
+from ..core.states import AttemptState
 from ..master.event import attempt_id, carried, job_id
 from ..store.ledger import Attempt, Episode, Ledger
 from .announcements import name_of
@@ -63,7 +64,7 @@ class Recovery:
         # An orchestration is filed under the master's own id, and concerns all.
         all_of_them = not any(map(self._is_accepted, minions))
         theirs = [target for target in go if all_of_them or target.minion in minions]
-        state = "running" if theirs else "void"
+        state = AttemptState.RUNNING if theirs else AttemptState.NOT_EXECUTED
         with self._ledger.transaction():
             record(self._ledger, replace(attempt, state=state, started=now), theirs, episode)
             episode = replace(episode, attempts=attempt.number)
@@ -86,7 +87,9 @@ def next_attempt(episode: Episode, now: float) -> Attempt:
     number = episode.attempts + 1
     own_id = attempt_id(episode.problem_key, episode.episode, number)
     jid = job_id(own_id, episode.problem.start)
-    return Attempt(own_id, episode.problem_key, episode.episode, number, jid, "planned", now)
+    return Attempt(
+        own_id, episode.problem_key, episode.episode, number, jid, AttemptState.PLANNED, now
+    )
 
 
 def together(

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from ..core.evidence import last_failure
 from ..core.policy import Policy, Reason, Verdict
 from ..core.resolution import Target
+from ..core.states import ActionState
 from ..store.ledger import Action, Episode, Ledger
 
 #: Why a person is called to what serves.
@@ -54,7 +55,7 @@ def is_healed(ledger: Ledger, episode: Episode, target: Target) -> bool:
     Tell whether an attempt brought the process back, and it has not failed again since.
     """
     last = last_good(ledger, episode, target)
-    return last is not None and last.state == "good"
+    return last is not None and last.state == ActionState.GOOD
 
 
 def serves(ledger: Ledger, episode: Episode, target: Target) -> Reason | None:
@@ -64,7 +65,7 @@ def serves(ledger: Ledger, episode: Episode, target: Target) -> Reason | None:
     last = last_good(ledger, episode, target)
     if last is None:
         return None
-    return Reason.HEALED if last.state == "good" else Reason.HEALTHY
+    return Reason.HEALED if last.state == ActionState.GOOD else Reason.HEALTHY
 
 
 def may_call(episode: Episode, why: str) -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 
 from ..api.client import Client
 from ..core.problem import Problem, is_entity_id
+from ..core.states import ActionState, AttemptState, EpisodeState
 from ..store.ledger import Action, Attempt, Comment, Episode, Ledger
 from .recurrence import is_healed, person_called
 
@@ -26,12 +27,12 @@ AGAIN_S = 60.0
 _VALUE_CHARS = 4096
 
 _TITLES = {
-    "good": "Salt brought the service back",
-    "healthy": "Salt found the service serving and did nothing",
-    "bad": "Salt could not heal the service",
-    "refused": "Salt refused to touch the service",
-    "unproved": "Salt brought the service back and could not prove that it serves",
-    "lost": "Salt does not know whether the service is healed",
+    ActionState.GOOD: "Salt brought the service back",
+    ActionState.HEALTHY: "Salt found the service serving and did nothing",
+    ActionState.BAD: "Salt could not heal the service",
+    ActionState.REFUSED: "Salt refused to touch the service",
+    ActionState.UNPROVED: "Salt brought the service back and could not prove that it serves",
+    ActionState.LOST: "Salt does not know whether the service is healed",
 }
 
 
@@ -65,7 +66,7 @@ class Reports:
         self._events = events
         self._close_after = close_after
 
-    def outcome(self, episode: Episode, attempt: Attempt, state: str, now: float) -> None:
+    def outcome(self, episode: Episode, attempt: Attempt, state: ActionState, now: float) -> None:
         """
         Record what is to be told of an outcome, within the caller's transaction if there is one.
         """
@@ -75,7 +76,7 @@ class Reports:
         with self._ledger.transaction():
             if self._events:
                 self._record_events(problem_id, episode, attempt, now)
-            if self._close_after is not None and state == "good":
+            if self._close_after is not None and state == ActionState.GOOD:
                 own = _CLOSE + attempt.attempt_id
                 self._ledger.add_comment(own, problem_id, "", now)
                 self._ledger.comment_later(own, now + self._close_after, doubtful=False)
@@ -151,10 +152,10 @@ def _why_not(ledger: Ledger, episode: Episode, attempt: Attempt) -> str | None:
     """
     Return why the problem must not be closed on account of this attempt, or None.
     """
-    if episode.state != "open" or person_called(episode):
-        return "it is closed" if episode.state != "open" else "a person was called"
-    made = [one for one in ledger.attempts_of(episode) if one.state != "void"]
-    if not made or made[-1].attempt_id != attempt.attempt_id or attempt.state != "good":
+    if episode.state != EpisodeState.OPEN or person_called(episode):
+        return "it is closed" if episode.state != EpisodeState.OPEN else "a person was called"
+    made = [one for one in ledger.attempts_of(episode) if one.state != AttemptState.NOT_EXECUTED]
+    if not made or made[-1].attempt_id != attempt.attempt_id or attempt.state != AttemptState.GOOD:
         return "a later attempt was made"
     found = episode.resolution
     if found.unmatched or not found.targets:

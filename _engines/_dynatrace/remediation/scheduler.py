@@ -14,6 +14,7 @@ from dataclasses import replace
 from ..core.errors import ApiError, JobCacheError, LedgerError
 from ..core.policy import Policy, Reason, Situation, Verdict, decide
 from ..core.resolution import Target
+from ..core.states import ActionState, Waiting
 from ..master.event import tag
 from ..master.ping import Presence
 from ..master.recall import Recall
@@ -31,8 +32,8 @@ log = logging.getLogger(__name__)
 
 #: Attempts are counted over a week at most, the largest window that the configuration allows.
 PAST_S = 7 * 86400.0
-#: Who waits for room is looked at again now and then, also when nothing seems to have become free.
-ROOM_S = 60.0
+#: Who waits for capacity is looked at again now and then, also when nothing seems to have become free.
+CAPACITY_S = 60.0
 
 #: What cannot be read now is tried again after this time.
 UNREADABLE_S = 15.0
@@ -87,7 +88,7 @@ class Scheduler:
         self._orders = Dispatch(ledger, policy, accepted, reread, untaken, self.outcomes, recall)
         #: What was in progress when the last decisions were made; None: nothing is known yet.
         self._in_progress: frozenset[tuple[str, str, str, bool]] | None = None
-        self._room_checked = 0.0
+        self._capacity_checked = 0.0
 
     def is_minion(self, name: str) -> bool:
         """
@@ -111,12 +112,12 @@ class Scheduler:
         """
         said: list[str] = []
         if self._presence is not None and self._presence.news():
-            self._ledger.wake_episodes(now, "minion")
+            self._ledger.wake_episodes(now, Waiting.MINION)
         busy = self._ledger.busy_minions()
         limit = self._policy.limit(self._accepted())
         before = self._ledger.waiting_actions()
-        for place in self._ledger.places(now, waiting=self._may_have_room(before, now)):
-            if place.only_room and len(busy) >= limit:
+        for place in self._ledger.places(now, waiting=self._may_have_capacity(before, now)):
+            if place.only_capacity and len(busy) >= limit:
                 # Its turn comes when something ends; a thousand of them need no look until then.
                 if place.due:
                     self._ledger.wake_episode(place.problem_key, place.episode, None)
@@ -134,17 +135,19 @@ class Scheduler:
         self._in_progress = before | self._ledger.waiting_actions()
         return said
 
-    def _may_have_room(self, current: frozenset[tuple[str, str, str, bool]], now: float) -> bool:
+    def _may_have_capacity(
+        self, current: frozenset[tuple[str, str, str, bool]], now: float
+    ) -> bool:
         """
-        Tell whether those who wait for room are to be looked at: something ended since the last time.
+        Tell whether those who wait for capacity are to be looked at: something ended since the last time.
         """
         if (
             self._in_progress is not None
             and self._in_progress <= current
-            and now - self._room_checked < ROOM_S
+            and now - self._capacity_checked < CAPACITY_S
         ):
             return False
-        self._room_checked = now
+        self._capacity_checked = now
         return True
 
     def _decide(self, episode: Episode, busy: set[str], limit: int, now: float) -> list[str]:
@@ -216,7 +219,7 @@ class Scheduler:
         past = [
             attempt
             for attempt in self._ledger.past(target.minion, target.entity, since)
-            if attempt.started >= episode.counted_from or attempt.state == "waiting"
+            if attempt.started >= episode.counted_from or attempt.state == ActionState.WAITING
         ]
         situation = Situation(
             now=now,
@@ -225,7 +228,7 @@ class Scheduler:
             maintenance=episode.problem.under_maintenance,
             serves=serves(self._ledger, episode, target),
             busy=target.minion in taken,
-            room=limit - len(taken),
+            capacity=limit - len(taken),
             since=episode.opened,
             untaken=self._untaken(_orders(episode), target.technologies),
         )

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from ..core.policy import Policy, Reason, Verdict
 from ..core.resolution import Target
+from ..core.states import Waiting
 from ..store.ledger import Episode, Ledger
 from .recurrence import NOTICES_S, serves_for
 
@@ -20,10 +21,10 @@ REMATCH_CAP_S = 300.0
 SERVES = (Reason.HEALED, Reason.HEALTHY)
 
 _WAITING = {
-    Reason.STORM: "room",
-    Reason.IN_PROGRESS: "room",
-    Reason.PAUSED: "paused",
-    Reason.NOT_CONNECTED: "minion",
+    Reason.STORM: Waiting.CAPACITY,
+    Reason.IN_PROGRESS: Waiting.CAPACITY,
+    Reason.PAUSED: Waiting.PAUSED,
+    Reason.NOT_CONNECTED: Waiting.MINION,
 }
 
 
@@ -64,7 +65,7 @@ def may_have_changed(episode: Episode, held: Sequence[tuple[Target, Verdict]]) -
     """
     Tell whether a reading may show what the list of problems does not: the end of a maintenance window, a new failure.
 
-    An episode that was never read, since it was left alone at first, is read too.
+    An episode that was never read, since it was ignored at first, is read too.
     """
     hidden = (Reason.MAINTENANCE, *SERVES)
     return not episode.read or any(

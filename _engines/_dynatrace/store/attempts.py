@@ -4,12 +4,26 @@ The ledger's attempts, and what each does to which process on which minion.
 
 from __future__ import annotations
 
+import logging
+import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 
+from ..core.errors import IllegalMove
 from ..core.policy import Past
-from ..core.records import BUSY_STATES, OPEN_STATES, Action, Attempt, Episode, Memory
+from ..core.records import Action, Attempt, Episode, Memory
+from ..core.states import (
+    BUSY_ATTEMPTS,
+    OPEN_ATTEMPTS,
+    SERVING,
+    ActionState,
+    AttemptState,
+    move,
+    sql,
+)
 from .database import LedgerFile
+
+log = logging.getLogger(__name__)
 
 #: How far the clocks of tenant and master are thought to differ at most.
 CLOCKS_S = 60.0
@@ -38,10 +52,11 @@ class AttemptRecords(LedgerFile):
             )
             for minion, process in targets:
                 self._write(
-                    "INSERT OR IGNORE INTO actions VALUES (?, ?, ?, 'waiting', '', ?, NULL, ?)",
+                    "INSERT OR IGNORE INTO actions VALUES (?, ?, ?, ?, '', ?, NULL, ?)",
                     attempt.attempt_id,
                     minion,
                     process,
+                    ActionState.WAITING,
                     attempt.created,
                     (seen or {}).get(process),
                 )
@@ -51,14 +66,16 @@ class AttemptRecords(LedgerFile):
         Return an attempt by its id, or None.
         """
         rows = self._rows("SELECT * FROM attempts WHERE attempt_id = ?", attempt_id)
-        return Attempt(**dict(rows[0])) if rows else None
+        return _attempt(rows[0]) if rows else None
 
     def attempts_by_jid(self, jid: str) -> list[Attempt]:
         """
         Return the attempts with a job id that are not over; more than one only by a collision of derived ids.
         """
-        rows = self._rows(f"SELECT * FROM attempts WHERE jid = ? AND state IN {OPEN_STATES}", jid)
-        return [Attempt(**dict(row)) for row in rows]
+        rows = self._rows(
+            f"SELECT * FROM attempts WHERE jid = ? AND state IN {sql(*OPEN_ATTEMPTS)}", jid
+        )
+        return [_attempt(row) for row in rows]
 
     def attempts_of(self, episode: Episode) -> list[Attempt]:
         """
@@ -69,28 +86,38 @@ class AttemptRecords(LedgerFile):
             episode.problem_key,
             episode.episode,
         )
-        return [Attempt(**dict(row)) for row in rows]
+        return [_attempt(row) for row in rows]
 
     def open_attempts(self) -> list[Attempt]:
         """
         Return the attempts that are not over, oldest first.
         """
-        rows = self._rows(f"SELECT * FROM attempts WHERE state IN {OPEN_STATES} ORDER BY created")
-        return [Attempt(**dict(row)) for row in rows]
-
-    def move_attempt(self, attempt_id: str, state: str, **times: float | None) -> None:
-        """
-        Set the state of an attempt, and any of its times by name.
-        """
-        names = ("fired", "first_fired", "started", "ended")
-        changes = "".join(f", {name} = ?" for name in names if name in times)
-        values = [times[name] for name in names if name in times]
-        self._write(
-            f"UPDATE attempts SET state = ?{changes} WHERE attempt_id = ?",
-            state,
-            *values,
-            attempt_id,
+        rows = self._rows(
+            f"SELECT * FROM attempts WHERE state IN {sql(*OPEN_ATTEMPTS)} ORDER BY created"
         )
+        return [_attempt(row) for row in rows]
+
+    def move_attempt(
+        self, attempt_id: str, state: AttemptState, ended: float | None = None
+    ) -> None:
+        """
+        Move an attempt to a state. What must not follow is logged and changes nothing: the loop goes on.
+        """
+        with self.transaction():
+            known = self.attempt(attempt_id)
+            if known is None:
+                return
+            try:
+                move(known.state, state)
+            except IllegalMove as err:
+                log.error("%s: attempt %s: %s", self._owner, attempt_id[:12], err)
+                return
+            self._write(
+                "UPDATE attempts SET state = ?, ended = ? WHERE attempt_id = ?",
+                state,
+                ended,
+                attempt_id,
+            )
 
     def actions(self, attempt_id: str) -> list[Action]:
         """
@@ -99,17 +126,17 @@ class AttemptRecords(LedgerFile):
         rows = self._rows(
             "SELECT * FROM actions WHERE attempt_id = ? ORDER BY minion, process", attempt_id
         )
-        return [Action(**dict(row)) for row in rows]
+        return [_action(row) for row in rows]
 
     def end_action(
-        self, attempt_id: str, minion: str, state: str, comment: str, now: float
+        self, attempt_id: str, minion: str, state: ActionState, comment: str, now: float
     ) -> bool:
         """
         Record how an attempt ended on a minion; False when that was known already (the first answer counts).
         """
         cursor = self._write(
             "UPDATE actions SET state = ?, comment = ?, ended = ?"
-            " WHERE attempt_id = ? AND minion = ? AND state = 'waiting'",
+            f" WHERE attempt_id = ? AND minion = ? AND state = '{ActionState.WAITING}'",
             state,
             comment,
             now,
@@ -130,7 +157,7 @@ class AttemptRecords(LedgerFile):
         cursor = self._write(
             "UPDATE actions SET state = ?, comment = ?, ended = ?,"
             " seen = CASE WHEN seen > ? THEN ? ELSE seen END"
-            " WHERE attempt_id = ? AND minion = ? AND state = 'waiting'",
+            f" WHERE attempt_id = ? AND minion = ? AND state = '{ActionState.WAITING}'",
             memory.state,
             comment,
             min(memory.finished, now),
@@ -143,27 +170,29 @@ class AttemptRecords(LedgerFile):
 
     def past(self, minion: str, process: str, since: float) -> list[Past]:
         """
-        Return the attempts on one process of one minion since a time, oldest first; void ones never happened.
+        Return the attempts on one process of one minion since a time, oldest first; without those that never happened.
         """
         rows = self._rows(
             "SELECT state, started, ended FROM actions"
-            " WHERE minion = ? AND process = ? AND started >= ? AND state != 'void' ORDER BY started",
+            " WHERE minion = ? AND process = ? AND started >= ?"
+            f" AND state != '{ActionState.NOT_EXECUTED}' ORDER BY started",
             minion,
             process,
             since,
         )
-        return [Past(row["state"], row["started"], row["ended"]) for row in rows]
+        return [Past(ActionState(row["state"]), row["started"], row["ended"]) for row in rows]
 
     def lost_at(self, minion: str) -> float | None:
         """
         Return when the last job that was sent to a minion was given up as lost; None: it returned, or there was none.
         """
         rows = self._rows(
-            "SELECT state, ended FROM actions WHERE minion = ? AND state NOT IN ('waiting', 'void')"
+            "SELECT state, ended FROM actions WHERE minion = ?"
+            f" AND state NOT IN {sql(ActionState.WAITING, ActionState.NOT_EXECUTED)}"
             " ORDER BY started DESC LIMIT 1",
             minion,
         )
-        return rows[0]["ended"] if rows and rows[0]["state"] == "lost" else None
+        return rows[0]["ended"] if rows and rows[0]["state"] == ActionState.LOST else None
 
     def last_heal(self, episode: Episode, minion: str, process: str) -> Action | None:
         """
@@ -172,14 +201,15 @@ class AttemptRecords(LedgerFile):
         rows = self._rows(
             "SELECT actions.* FROM actions JOIN attempts USING (attempt_id)"
             " WHERE problem_key = ? AND episode = ? AND minion = ? AND process = ?"
-            " AND actions.state IN ('good', 'healthy') AND actions.started >= ? ORDER BY actions.started DESC LIMIT 1",
+            f" AND actions.state IN {sql(*SERVING)} AND actions.started >= ?"
+            " ORDER BY actions.started DESC LIMIT 1",
             episode.problem_key,
             episode.episode,
             minion,
             process,
             episode.counted_from,
         )
-        return Action(**dict(rows[0])) if rows else None
+        return _action(rows[0]) if rows else None
 
     def last_heal_by_others(self, episode: Episode, minion: str, process: str) -> Action | None:
         """
@@ -187,14 +217,14 @@ class AttemptRecords(LedgerFile):
         """
         rows = self._rows(
             "SELECT actions.* FROM actions JOIN attempts USING (attempt_id)"
-            " WHERE problem_key != ? AND minion = ? AND process = ? AND actions.state IN ('good', 'healthy')"
-            " AND actions.started >= ? ORDER BY actions.started DESC LIMIT 1",
+            " WHERE problem_key != ? AND minion = ? AND process = ?"
+            f" AND actions.state IN {sql(*SERVING)} AND actions.started >= ? ORDER BY actions.started DESC LIMIT 1",
             episode.problem_key,
             minion,
             process,
             episode.counted_from,
         )
-        return Action(**dict(rows[0])) if rows else None
+        return _action(rows[0]) if rows else None
 
     def busy_minions(self) -> set[str]:
         """
@@ -202,18 +232,27 @@ class AttemptRecords(LedgerFile):
         """
         rows = self._rows(
             "SELECT DISTINCT minion FROM actions JOIN attempts USING (attempt_id)"
-            f" WHERE actions.state = 'waiting' AND attempts.state IN {BUSY_STATES}"
+            f" WHERE actions.state = '{ActionState.WAITING}' AND attempts.state IN {sql(*BUSY_ATTEMPTS)}"
         )
         return {row["minion"] for row in rows}
 
     def waiting_actions(self) -> frozenset[tuple[str, str, str, bool]]:
         """
-        Return (attempt id, minion, process, busy) of all that is in progress: when one is gone there may be room.
+        Return (attempt id, minion, process, busy) of all that is in progress: when one is gone there may be capacity.
         """
         rows = self._rows(
-            f"SELECT attempt_id, minion, process, attempts.state IN {BUSY_STATES} AS busy"
-            " FROM actions JOIN attempts USING (attempt_id) WHERE actions.state = 'waiting'"
+            f"SELECT attempt_id, minion, process, attempts.state IN {sql(*BUSY_ATTEMPTS)} AS busy"
+            " FROM actions JOIN attempts USING (attempt_id)"
+            f" WHERE actions.state = '{ActionState.WAITING}'"
         )
         return frozenset(
             (row["attempt_id"], row["minion"], row["process"], bool(row["busy"])) for row in rows
         )
+
+
+def _attempt(row: sqlite3.Row) -> Attempt:
+    return Attempt(**{**dict(row), "state": AttemptState(row["state"])})
+
+
+def _action(row: sqlite3.Row) -> Action:
+    return Action(**{**dict(row), "state": ActionState(row["state"])})

@@ -10,7 +10,11 @@ import sqlite3
 from ..core.problem import Problem
 from ..core.records import Episode, Place
 from ..core.resolution import Resolution
+from ..core.states import EpisodeState, Waiting, sql
 from .database import LedgerFile
+
+#: Those that the tenant shows as open.
+_SHOWN = sql(EpisodeState.OPEN, EpisodeState.IGNORED)
 
 
 class EpisodeRecords(LedgerFile):
@@ -48,39 +52,37 @@ class EpisodeRecords(LedgerFile):
 
     def open_keys(self) -> dict[str, str]:
         """
-        Return the summary of each open episode (also of those left alone) by problem key.
+        Return the summary of each open episode (also of those that are ignored) by problem key.
         """
-        rows = self._rows(
-            "SELECT problem_key, summary FROM episodes WHERE state IN ('open', 'left')"
-        )
+        rows = self._rows(f"SELECT problem_key, summary FROM episodes WHERE state IN {_SHOWN}")
         return {row["problem_key"]: row["summary"] for row in rows}
 
     def open_episodes(self, limit: int) -> list[Episode]:
         """
-        Return open episodes and those left alone, the most severe first, then the oldest.
+        Return open and ignored episodes, the most severe first, then the oldest.
         """
         rows = self._rows(
-            "SELECT * FROM episodes WHERE state IN ('open', 'left') ORDER BY rank, opened LIMIT ?",
+            f"SELECT * FROM episodes WHERE state IN {_SHOWN} ORDER BY rank, opened LIMIT ?",
             limit,
         )
         return [_episode(row) for row in rows]
 
     def places(self, now: float, waiting: bool) -> list[Place]:
         """
-        Return in which order open episodes are decided: those that are due, and if so told those that wait for room.
+        Return in which order open episodes are decided: those that are due, and if so told those that wait for capacity.
 
         The most severe come first, then those whose problem began first: in a storm all are seen at the same moment.
         """
         rows = self._rows(
-            "SELECT problem_key, episode, announced AND waiting IS 'room' AS only_room, due IS NOT NULL AS due"
-            " FROM episodes"
-            " WHERE state = 'open' AND (due <= ? OR (? AND waiting = 'room'))"
+            "SELECT problem_key, episode, due IS NOT NULL AS due,"
+            f" announced AND waiting IS '{Waiting.CAPACITY}' AS only_capacity FROM episodes"
+            f" WHERE state = '{EpisodeState.OPEN}' AND (due <= ? OR (? AND waiting = '{Waiting.CAPACITY}'))"
             " ORDER BY rank, min(opened, coalesce(json_extract(problem, '$.start') / 1000.0, opened)), problem_key",
             now,
             waiting,
         )
         return [
-            Place(row["problem_key"], row["episode"], bool(row["only_room"]), bool(row["due"]))
+            Place(row["problem_key"], row["episode"], bool(row["only_capacity"]), bool(row["due"]))
             for row in rows
         ]
 
@@ -88,7 +90,9 @@ class EpisodeRecords(LedgerFile):
         """
         Return when the next open episode is to be decided, or None.
         """
-        value = self._rows("SELECT min(due) AS due FROM episodes WHERE state = 'open'")[0]["due"]
+        value = self._rows(
+            f"SELECT min(due) AS due FROM episodes WHERE state = '{EpisodeState.OPEN}'"
+        )[0]["due"]
         return None if value is None else float(value)
 
     def save_episode(self, episode: Episode) -> None:
@@ -116,12 +120,14 @@ class EpisodeRecords(LedgerFile):
             episode.closed,
         )
 
-    def wake_episodes(self, now: float, waiting: str) -> None:
+    def wake_episodes(self, now: float, waiting: Waiting) -> None:
         """
-        Have the episodes decided again that wait for ``room``, or for the end of the pause (``paused``).
+        Have the episodes decided again that wait for something.
         """
         self._write(
-            "UPDATE episodes SET due = ? WHERE state = 'open' AND waiting = ?", now, waiting
+            f"UPDATE episodes SET due = ? WHERE state = '{EpisodeState.OPEN}' AND waiting = ?",
+            now,
+            waiting,
         )
 
     def wake_episode(self, problem_key: str, episode: int, now: float | None) -> None:
@@ -129,7 +135,8 @@ class EpisodeRecords(LedgerFile):
         Have one episode decided again at a time, or by None not before something happens.
         """
         self._write(
-            "UPDATE episodes SET due = ? WHERE problem_key = ? AND episode = ? AND state = 'open'",
+            "UPDATE episodes SET due = ? WHERE problem_key = ? AND episode = ?"
+            f" AND state = '{EpisodeState.OPEN}'",
             now,
             problem_key,
             episode,
@@ -146,9 +153,9 @@ def _episode(row: sqlite3.Row) -> Episode:
         rank=row["rank"],
         opened=row["opened"],
         read=row["read"],
-        state=row["state"],
+        state=EpisodeState(row["state"]),
         due=row["due"],
-        waiting=row["waiting"],
+        waiting=Waiting(row["waiting"]) if row["waiting"] else None,
         attempts=row["attempts"],
         announced=bool(row["announced"]),
         escalated=row["escalated"],

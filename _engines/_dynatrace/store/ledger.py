@@ -10,7 +10,6 @@ All times are epoch seconds. A *problem key* is the problem id, or ``display:<di
 
 from __future__ import annotations
 
-from ..core.records import END_STATES as END_STATES
 from ..core.records import Action as Action
 from ..core.records import Attempt as Attempt
 from ..core.records import Comment as Comment
@@ -18,7 +17,8 @@ from ..core.records import Episode as Episode
 from ..core.records import Memory as Memory
 from ..core.records import Outgoing as Outgoing
 from ..core.records import Place as Place
-from .attempts import AttemptRecords
+from ..core.states import ActionState, EpisodeState
+from .attempts import AttemptRecords, _attempt
 from .clock_shift import Times
 from .comments import CommentRecords
 from .episodes import EpisodeRecords
@@ -53,7 +53,7 @@ class Ledger(Notices, EpisodeRecords, AttemptRecords, Outbox, CommentRecords, Ti
         rows = self._rows("SELECT * FROM attempts ORDER BY created DESC LIMIT ?", limit)
         found = []
         for row in rows:
-            attempt = Attempt(**dict(row))
+            attempt = _attempt(row)
             episode = self.latest_episode(attempt.problem_key)
             name = episode.problem.display_id if episode else None
             minions = dict.fromkeys(action.minion for action in self.actions(attempt.attempt_id))
@@ -69,6 +69,10 @@ class Ledger(Notices, EpisodeRecords, AttemptRecords, Outbox, CommentRecords, Ti
             self._write("DELETE FROM notices WHERE settled < ?", old)
             self._write("DELETE FROM outbox WHERE fired < ?", old)
             self._write("DELETE FROM comments WHERE created < ?", old)
-            self._write("DELETE FROM actions WHERE started < ? AND state != 'waiting'", old)
+            self._write(
+                f"DELETE FROM actions WHERE started < ? AND state != '{ActionState.WAITING}'", old
+            )
             self._write("DELETE FROM attempts WHERE ended < ?", old)
-            self._write("DELETE FROM episodes WHERE state = 'closed' AND closed < ?", old)
+            self._write(
+                f"DELETE FROM episodes WHERE state = '{EpisodeState.CLOSED}' AND closed < ?", old
+            )

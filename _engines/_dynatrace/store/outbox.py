@@ -10,7 +10,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..core.records import Outgoing
+from ..core.states import ActionState, AttemptState, sources, sql
 from .database import LedgerFile
+
+#: Of an attempt whose event is on the bus now, and of one that no job took yet.
+_UNFIRED = sql(*sources(AttemptState.FIRED))
+_UNTAKEN = sql(*sources(AttemptState.RUNNING))
 
 
 class Outbox(LedgerFile):
@@ -64,13 +69,15 @@ class Outbox(LedgerFile):
             if event.attempt_id:
                 self._write(
                     "UPDATE attempts SET fired = ?, first_fired = coalesce(first_fired, ?),"
-                    " state = CASE WHEN state IN ('planned', 'idle') THEN 'fired' ELSE state END WHERE attempt_id = ?",
+                    f" state = CASE WHEN state IN {_UNFIRED} THEN '{AttemptState.FIRED}' ELSE state END"
+                    " WHERE attempt_id = ?",
                     now,
                     now,
                     event.attempt_id,
                 )
                 self._write(
-                    "UPDATE actions SET started = ? WHERE attempt_id = ? AND state = 'waiting'",
+                    "UPDATE actions SET started = ? WHERE attempt_id = ?"
+                    f" AND state = '{ActionState.WAITING}'",
                     now,
                     event.attempt_id,
                 )
@@ -79,14 +86,14 @@ class Outbox(LedgerFile):
         """
         Let events be fired again that may be lost with the bus that took them.
 
-        An attempt among them stays fired: a reactor may have it, so it is not void before its validity has passed.
+        An attempt among them stays fired: a reactor may have it, and may execute it until its validity has passed.
         """
         with self.transaction():
             for seq in seqs:
                 # An order that a job took was not lost, and nobody would give it again once it is too old.
                 self._write(
                     "UPDATE outbox SET fired = NULL WHERE seq = ? AND (attempt_id IS NULL OR attempt_id IN"
-                    " (SELECT attempt_id FROM attempts WHERE state IN ('planned', 'fired', 'idle')))",
+                    f" (SELECT attempt_id FROM attempts WHERE state IN {_UNTAKEN}))",
                     seq,
                 )
                 self._write(
@@ -106,8 +113,9 @@ class Outbox(LedgerFile):
                 attempt_id,
             )
             self._write(
-                "UPDATE attempts SET state = 'running', started = ?, fired = coalesce(fired, ?),"
-                " first_fired = coalesce(first_fired, ?) WHERE attempt_id = ?",
+                f"UPDATE attempts SET state = '{AttemptState.RUNNING}', started = ?, fired = coalesce(fired, ?),"
+                " first_fired = coalesce(first_fired, ?)"
+                f" WHERE attempt_id = ? AND state IN {_UNTAKEN}",
                 now,
                 now,
                 now,

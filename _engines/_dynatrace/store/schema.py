@@ -7,10 +7,11 @@ from __future__ import annotations
 import sqlite3
 
 from ..core.errors import LedgerNewer
+from ..core.states import OPEN_ATTEMPTS, ActionState, EpisodeState, sql
 
 SCHEMA_VERSION = 2
 
-_SCHEMA = """
+_SCHEMA = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE notices (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -41,7 +42,7 @@ CREATE TABLE episodes (
     closed REAL,
     PRIMARY KEY (problem_key, episode)
 ) WITHOUT ROWID;
-CREATE INDEX episodes_open ON episodes (due, rank, opened) WHERE state = 'open';
+CREATE INDEX episodes_open ON episodes (due, rank, opened) WHERE state = '{EpisodeState.OPEN}';
 CREATE INDEX episodes_display ON episodes (display_id);
 CREATE TABLE attempts (
     attempt_id TEXT PRIMARY KEY,
@@ -57,7 +58,7 @@ CREATE TABLE attempts (
     ended REAL
 ) WITHOUT ROWID;
 CREATE INDEX attempts_jid ON attempts (jid);
-CREATE INDEX attempts_open ON attempts (state) WHERE state IN ('planned', 'fired', 'running', 'idle');
+CREATE INDEX attempts_open ON attempts (state) WHERE state IN {sql(*OPEN_ATTEMPTS)};
 CREATE TABLE actions (
     attempt_id TEXT NOT NULL REFERENCES attempts,
     minion TEXT NOT NULL,
@@ -70,7 +71,7 @@ CREATE TABLE actions (
     PRIMARY KEY (attempt_id, minion, process)
 ) WITHOUT ROWID;
 CREATE INDEX actions_by_process ON actions (minion, process, started);
-CREATE INDEX actions_waiting ON actions (minion) WHERE state = 'waiting';
+CREATE INDEX actions_waiting ON actions (minion) WHERE state = '{ActionState.WAITING}';
 CREATE TABLE outbox (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
     problem_key TEXT NOT NULL,

@@ -212,7 +212,7 @@ def test_a_problem_is_new_though_another_one_could_never_be_read(scene: Scene) -
     assert [data["minions"] for data in world.events("open")] == [["web01"]]
     scene.tenant.clear_faults()
     world.poll(31)
-    assert "left P-" in world.sentences[-1]
+    assert "ignored P-" in world.sentences[-1]
 
 
 @pytest.mark.parametrize("step", ["observe", "_decide"])

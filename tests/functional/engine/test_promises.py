@@ -58,7 +58,7 @@ def test_problems_older_than_the_lookback_are_left_alone_on_the_first_start(
     fresh = scene.tenant.open_problem(other, start=time.time() - 60)
     world = scene.world(lookback=3600)
     sentence = world.poll()
-    assert "left P-" in sentence
+    assert "ignored P-" in sentence
     for _ in range(restarts):
         world.restart()
     world.poll(30)

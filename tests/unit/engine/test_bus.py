@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from _dynatrace.core.errors import LedgerError
+from _dynatrace.core.states import AttemptState
 from _dynatrace.master import delivery as echo_
 from _dynatrace.master import outbox_relay as bus
 from _dynatrace.master import subscriber as hearer_
@@ -325,7 +326,7 @@ def test_a_fire_that_hangs_is_said_by_the_loop(
 
 def test_an_order_that_may_be_lost_keeps_the_time_at_which_it_was_fired(scene: Scene) -> None:
     """
-    A reactor may have it: it is not void before its validity has passed, and is given again at once while it is fresh.
+    A reactor may have it: it may still be executed before its validity has passed, and is given again at once while it is fresh.
     """
     scene.add_order("a" * 32)
     scene.publisher.stopped = True
@@ -399,7 +400,7 @@ def test_an_order_that_a_job_took_is_not_fired_again_and_holds_nobody(scene: Sce
     scene.publisher.stopped = True
     scene.look()
     scene.ledger.order_taken("a" * 32, 1.7e9 + scene.now)
-    scene.ledger.move_attempt("a" * 32, "good", ended=1.7e9 + scene.now)
+    scene.ledger.move_attempt("a" * 32, AttemptState.GOOD, ended=1.7e9 + scene.now)
     scene.publisher.kill()
     scene.look(26)
     scene.ledger.add_event("key", "healed", {"what": "healed"}, 1.7e9)

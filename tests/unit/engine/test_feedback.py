@@ -254,7 +254,10 @@ def test_a_good_outcome_is_told() -> None:
     """
     What was done where, how long it took, which attempt, which job, and why others were held.
     """
-    actions = [action("web01", "good", "it answers again"), action("web03", "void", "no remedy")]
+    actions = [
+        action("web01", "good", "it answers again"),
+        action("web03", "not_executed", "no remedy"),
+    ]
     text = attempt_comment(EPISODE, ATTEMPT, actions, "good", Policy(), ["web02 (cooldown)"])
     assert text.splitlines() == [
         "Salt healed this: the service was brought back and proved to serve.",

@@ -103,7 +103,7 @@ def test_what_vanished_from_the_list_is_asked_for(
     """
     closed, left, forgotten = opened(tenant, 3)
     for one in intake.look(NOW, poll=True).problems:
-        remember(ledger, one, "left" if one.problem_id == left.problem_id else "open")
+        remember(ledger, one, "ignored" if one.problem_id == left.problem_id else "open")
     for one in (closed, left):
         tenant.close_problem(one)
     tenant.forget_problem(forgotten)

@@ -20,6 +20,7 @@ from _dynatrace.core.errors import LedgerError
 from _dynatrace.core.notification import Notification
 from _dynatrace.core.policy import Past
 from _dynatrace.core.resolution import Resolution, Unmatched
+from _dynatrace.core.states import AttemptState
 from _dynatrace.remediation.episodes import Episodes
 from _dynatrace.store.ledger import KEEP_S, SCHEMA_VERSION, Attempt, Episode, Ledger
 
@@ -405,7 +406,7 @@ def test_an_episode_comes_back_as_it_was(ledger: Ledger) -> None:
     Problem and resolution with it; the newest of a problem is found by its key and its number.
     """
     first = episode(
-        problem=problem(title=HOSTILE), waiting="room", announced=True, escalated="x", due=None
+        problem=problem(title=HOSTILE), waiting="capacity", announced=True, escalated="x", due=None
     )
     second = episode(2, opened=NOW + 1, closed=NOW + 2, state="closed")
     ledger.save_episode(first)
@@ -438,15 +439,15 @@ def test_episodes_are_woken_by_what_they_wait_for(ledger: Ledger) -> None:
     """
     Room, or the end of the pause.
     """
-    for key, waiting in (("a", "room"), ("b", "paused"), ("c", None)):
+    for key, waiting in (("a", "capacity"), ("b", "paused"), ("c", None)):
         ledger.save_episode(episode(problem_key=key, waiting=waiting, due=None))
-    ledger.wake_episodes(NOW, "room")
+    ledger.wake_episodes(NOW, "capacity")
     assert [item.problem_key for item in ledger.places(NOW, waiting=False)] == ["a"]
     ledger.wake_episodes(NOW, "paused")
     ledger.wake_episode("c", 1, NOW)
     assert [item.problem_key for item in ledger.places(NOW, waiting=False)] == ["a", "b", "c"]
-    ledger.save_episode(episode(problem_key="d", state="closed", due=None, waiting="room"))
-    ledger.wake_episodes(NOW, "room")
+    ledger.save_episode(episode(problem_key="d", state="closed", due=None, waiting="capacity"))
+    ledger.wake_episodes(NOW, "capacity")
     assert len(ledger.places(NOW, waiting=False)) == 3
 
 
@@ -479,27 +480,30 @@ def test_the_first_answer_counts(ledger: Ledger) -> None:
     assert ledger.busy_minions() == set()
 
 
-def test_a_void_attempt_never_happened(ledger: Ledger) -> None:
+def test_an_attempt_that_was_not_executed_never_happened(ledger: Ledger) -> None:
     """
     What was provably not executed costs nothing of the budget.
     """
     ledger.add_attempt(attempt(), [("web01", PROCESS)])
-    ledger.end_action("a1", "web01", "void", "no job", NOW)
+    ledger.end_action("a1", "web01", "not_executed", "no job", NOW)
     assert ledger.past("web01", PROCESS, 0) == []
 
 
-def test_an_idle_attempt_keeps_nobody_busy(ledger: Ledger) -> None:
+def test_an_expired_attempt_keeps_nobody_busy(ledger: Ledger) -> None:
     """
     Its order expired; no job can be at work.
     """
     ledger.add_attempt(attempt(), [("web01", PROCESS)])
-    ledger.move_attempt("a1", "idle", fired=NOW)
+    ledger.add_event(PID, "tag/1", {"what": "open", "attempt_id": "a1"}, NOW, fresh_until=NOW + 20)
+    (event,) = ledger.waiting_events()
+    ledger.event_fired(event, NOW)
+    ledger.move_attempt("a1", AttemptState.EXPIRED)
     assert ledger.busy_minions() == set()
     moved = ledger.attempt("a1")
     assert moved is not None
-    assert (moved.state, moved.fired, moved.ended) == ("idle", NOW, None)
+    assert (moved.state, moved.fired, moved.ended) == ("expired", NOW, None)
     assert ledger.open_attempts() == [moved]
-    ledger.move_attempt("a1", "lost", ended=NOW + 1)
+    ledger.move_attempt("a1", AttemptState.NOT_EXECUTED, ended=NOW + 1)
     assert ledger.open_attempts() == []
     assert ledger.attempts_by_jid(moved.jid) == []
 
@@ -545,7 +549,7 @@ def test_a_running_attempt_stays_running_when_its_event_is_fired_again(ledger: L
     ledger.add_attempt(attempt(), [("web01", PROCESS)])
     ledger.add_event(PID, "tag/1", {"what": "open", "attempt_id": "a1"}, NOW, fresh_until=NOW + 20)
     (event,) = ledger.waiting_events()
-    ledger.move_attempt("a1", "running", started=NOW)
+    ledger.move_attempt("a1", AttemptState.RUNNING)
     ledger.event_fired(event, NOW + 1)
     moved = ledger.attempt("a1")
     assert moved is not None

@@ -11,7 +11,7 @@ import pytest
 from _dynatrace.config.config import load
 from _dynatrace.core.policy import BACKOFF_CAP_S, Past, Policy, Reason, Situation, Verdict, decide
 from _dynatrace.core.problem import Process
-from _dynatrace.store.ledger import END_STATES
+from _dynatrace.core.states import ACTION_ENDS
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -72,9 +72,9 @@ PLAIN = [
     ("maintenance", {}, {"maintenance": True}, {}, Reason.MAINTENANCE),
     ("maintenance not minded", {}, {"maintenance": True}, {"hold_in_maintenance": False}, None),
     ("paused", {}, {"paused": True}, {}, Reason.PAUSED),
-    ("no room", {}, {"room": 0}, {}, Reason.STORM),
-    ("less than no room", {}, {"room": -3}, {}, Reason.STORM),
-    ("no room needed, it is being healed", {}, {"room": 0, "busy": True}, {}, None),
+    ("no room", {}, {"capacity": 0}, {}, Reason.STORM),
+    ("less than no room", {}, {"capacity": -3}, {}, Reason.STORM),
+    ("no room needed, it is being healed", {}, {"capacity": 0, "busy": True}, {}, None),
     ("dry run", {}, {}, {"dry_run": True}, Reason.DRY_RUN),
     ("not connected", {}, {"connected": False}, {}, Reason.NOT_CONNECTED),
 ]
@@ -128,7 +128,7 @@ def test_what_no_remedy_could_bring_back_is_held_with_what_is_known(
     Before a budget is looked at: it takes none, and nothing escalates for it.
     """
     spent = [Past("bad", NOW - 60, NOW - 50)] * 9
-    verdict = decide(target(**of_target), spent, situation(**of_situation, room=0), Policy())
+    verdict = decide(target(**of_target), spent, situation(**of_situation, capacity=0), Policy())
     assert verdict.reason is reason, what
     assert said in (verdict.detail or ""), what
 
@@ -269,7 +269,7 @@ def test_the_rules_have_an_order() -> None:
         "accepted": False,
         "maintenance": True,
         "serves": Reason.HEALED,
-        "room": 0,
+        "capacity": 0,
         "connected": False,
     }
     seen = []
@@ -284,7 +284,7 @@ def test_the_rules_have_an_order() -> None:
         (around, {"paused": False}),
         (of_policy, {"max_attempts": 9}),
         (of_policy, {"cooldown": 0}),
-        (around, {"room": 1}),
+        (around, {"capacity": 1}),
         (of_policy, {"dry_run": False}),
         (around, {"connected": True}),
     ]
@@ -379,7 +379,7 @@ ATTEMPTS = st.lists(
         lambda state, ago, took: Past(
             state, NOW - ago, None if state == "waiting" else NOW - ago + took
         ),
-        st.sampled_from(["waiting", *END_STATES]),
+        st.sampled_from(["waiting", *ACTION_ENDS]),
         st.floats(0, 8000),
         st.floats(0, 200),
     ),
@@ -397,7 +397,7 @@ ATTEMPTS = st.lists(
         maintenance=st.booleans(),
         serves=st.sampled_from([None, Reason.HEALED, Reason.HEALTHY]),
         busy=st.booleans(),
-        room=st.integers(-2, 3),
+        capacity=st.integers(-2, 3),
         connected=st.booleans(),
         since=st.sampled_from([NOW - 4000, math.inf]),
     ),
