@@ -90,6 +90,8 @@ from _dynatrace.core import errors
 from _dynatrace.engine import wiring
 from _dynatrace.master import grains as grains_
 from _dynatrace.master import job_cache
+from _dynatrace.master.reactors import Reactors
+from _dynatrace.master.salt_interface import Master
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +110,8 @@ def start(**config):
     """
     instance = _instance(config)
     try:
-        loop = wiring.build(instance, configuration.load(config), _master())
+        engine = wiring.Engine(instance, configuration.load(config), _master())
+        engine.start()
     except errors.ConfigError as err:
         log.error(
             "%s: the engine does not run: its configuration cannot be used:\n%s\n"
@@ -125,7 +128,7 @@ def start(**config):
             validator.user(),
         )
         _sleep()
-    loop.run()
+    engine.reconciler.run()
     # Only with a damaged ledger. Salt starts the engine again within ten seconds, whatever threads still run here.
     os._exit(1)
 
@@ -161,27 +164,26 @@ def _sleep():
 
 def _master():
     """
-    Return all that the engine takes from Salt; nothing is asked yet.
+    Return all that the engine takes from Salt.
     """
-    return wiring.Master(
+    return Master(
         directory=Path(__opts__["cachedir"]) / "dynatrace",
-        firing_side=_firing_side,
-        hearing_side=_hearing_side,
+        connect_to_fire=_connect_to_fire,
+        connect_to_listen=_connect_to_listen,
         accepted=_accepted,
-        grains=_grains,
-        reactors=lambda: __opts__.get("reactor"),
-        served=_served(),
+        grains=_grains(),
+        why_untaken=Reactors(lambda: __opts__.get("reactor"), _served()).why_untaken,
         ping=_ping,
         recall=_recall,
-        jobs=_jobs,
+        jobs=_jobs(),
     )
 
 
-def _firing_side():
+def _connect_to_fire():
     return salt.utils.event.get_event("master", opts=__opts__, listen=False)
 
 
-def _hearing_side():
+def _connect_to_listen():
     """
     Return an event object that is connected; Salt gives one that is not when the publisher has no socket.
     """

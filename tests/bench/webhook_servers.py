@@ -117,8 +117,8 @@ def engine(given: str) -> None:
     bus = ClockedBus()
     grains = settings["grains"]
     dynatrace.__opts__ = opts
-    dynatrace._firing_side = lambda: bus
-    dynatrace._hearing_side = lambda: bus
+    dynatrace._connect_to_fire = lambda: bus
+    dynatrace._connect_to_listen = lambda: bus
     dynatrace._accepted = lambda: list(grains)
     dynatrace._grains = lambda: grains.get
     config = settings["config"]

@@ -25,15 +25,15 @@ ALLOWED = {
         "_sleep",
         "pause",
     ): "a wrong configuration: until the master restarts",
-    ("_engines/dynatrace.py", "_firing_side", "get_event"): _BUS,
-    ("_engines/dynatrace.py", "_hearing_side", "get_event"): _BUS,
+    ("_engines/dynatrace.py", "_connect_to_fire", "get_event"): _BUS,
+    ("_engines/dynatrace.py", "_connect_to_listen", "get_event"): _BUS,
     ("_engines/dynatrace.py", "_publish", "cmd_async"): (
         "bounded by the master's own `timeout`, in a thread that does nothing else"
     ),
     ("_engines/_dynatrace/master/job_cache.py", "through.ask", "[full]"): (
         "the returner of the job cache, without which the master itself does nothing"
     ),
-    ("_engines/_dynatrace/engine/wiring.py", "wait_for_ledger", "sleep"): (
+    ("_engines/_dynatrace/engine/startup.py", "open_ledger", "sleep"): (
         "until an earlier process of the engine is gone, which is said; two on one ledger act twice"
     ),
     ("_engines/_dynatrace/api/rate_limiter.py", "", "with _lock"): _MEMORY,

@@ -22,10 +22,10 @@ def steady() -> float:
 
 class Jumps:
     """
-    Compares the clock with a steady one; ``steady`` None: it never jumps.
+    Compares the clock with a steady one.
     """
 
-    def __init__(self, steady: Callable[[], float] | None) -> None:
+    def __init__(self, steady: Callable[[], float]) -> None:
         self._steady = steady
         self._offset: float | None = None
 
@@ -33,8 +33,6 @@ class Jumps:
         """
         Return by how many seconds the clock was set since this was asked last; 0.0 for nothing worth minding.
         """
-        if self._steady is None:
-            return 0.0
         offset, before = now - self._steady(), self._offset
         # Kept when it is minded only, so that many small steps add up to one.
         if before is None or abs(offset - before) >= LEAST_S:

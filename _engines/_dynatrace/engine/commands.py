@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import json
 import logging
+import queue
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -106,7 +107,7 @@ def pages(answer: Answer) -> list[dict[str, Any]]:
 
 class Commands:
     """
-    The commands of one engine; all methods belong to the loop's thread.
+    The commands of one engine. All but ``hear`` belongs to the reconciler's thread.
     """
 
     def __init__(
@@ -125,8 +126,9 @@ class Commands:
         self._key = key
         self._answer = answer
         self._done: list[str] = []
-        #: The ids of those that were heard; the hearer's own.
+        #: The ids of those that were heard; the subscriber's own.
         self._heard: list[str] = []
+        self._waiting: queue.SimpleQueue[Mapping[str, Any]] = queue.SimpleQueue()
         self._forged = Seldom(log, instance)
         self._known: Mapping[str, Callable[[Mapping[str, Any], float], Answer]] = {
             "status": lambda _, now: {"facts": self._views.status(now)},
@@ -138,11 +140,11 @@ class Commands:
             "retry": self._retry,
         }
 
-    def concerns(self, data: Mapping[str, Any]) -> bool:
+    def hear(self, data: Mapping[str, Any]) -> bool:
         """
-        Tell whether a command is for this engine, from this master, and heard for the first time.
+        Take a command that is for this engine, from this master, and heard for the first time; tell whether it is.
 
-        Belongs to the thread that hears the bus: any minion can fire a command's tag, as often as it likes.
+        Belongs to the subscriber's thread: any minion can fire a command's tag, as often as it likes.
         """
         own_id = data.get("id")
         if not isinstance(own_id, str) or not re.fullmatch(r"[0-9a-f]{32}", own_id):
@@ -153,11 +155,21 @@ class Commands:
             self._forged.say("a command that this master did not sign is ignored")
             return False
         self._heard = [*self._heard[-REMEMBERED:], own_id]
+        self._waiting.put(data)
         return True
 
-    def handle(self, data: Mapping[str, Any], now: float) -> str | None:
+    def carry_out(self, now: float) -> list[str]:
         """
-        Carry out a command, answer it, and return a few words if it changed anything.
+        Carry out what was heard, and return a few words for each that changed anything.
+        """
+        said = []
+        while not self._waiting.empty():
+            said.append(self._handle(self._waiting.get_nowait(), now))
+        return [done for done in said if done]
+
+    def _handle(self, data: Mapping[str, Any], now: float) -> str | None:
+        """
+        Carry out a command and answer it.
         """
         own_id, name = str(data["id"]), data.get("command")
         if own_id in self._done or not genuine(data, self._key, now):

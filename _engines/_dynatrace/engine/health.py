@@ -20,7 +20,7 @@ VERSION = "0.1.0"
 @dataclass
 class Status:
     """
-    The state of the loop, written by it and read by the listener's probes.
+    What the reconciler knows of itself, written by it and read by the listener's probes.
     """
 
     instance: str
@@ -29,8 +29,6 @@ class Status:
     last_poll: float | None = None
     api_error: str | None = None
     open_problems: int | None = None
-    cycles: int = 0
-    last_cycle: float | None = None
 
     def polls_late(self, now: float) -> bool:
         """
@@ -39,6 +37,13 @@ class Status:
         if not self.poll_interval:
             return False
         return now - (self.last_poll or self.started) > 3 * self.poll_interval + 60
+
+    def shift(self, by: float) -> None:
+        """
+        Move the times after the clock was set.
+        """
+        self.started += by
+        self.last_poll = None if self.last_poll is None else self.last_poll + by
 
 
 class Probe:
@@ -52,17 +57,19 @@ class Probe:
         ledger: Ledger,
         bus_healthy: Callable[[], bool],
         minions: Callable[[], int],
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._status = status
         self._ledger = ledger
         self._bus_healthy = bus_healthy
         self._minions = minions
+        self._clock = clock
 
     def health(self) -> tuple[bool, Mapping[str, Any]]:
         """
         Return whether the engine does its work, and the facts by which to see why not.
         """
-        now, status = time.time(), self._status
+        now, status = self._clock(), self._status
         queue: int | None = None
         ledger_good = True
         try:

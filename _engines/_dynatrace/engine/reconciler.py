@@ -8,11 +8,8 @@ returns one sentence, which is the log line. Nothing in it waits for the event b
 from __future__ import annotations
 
 import logging
-import queue
 import threading
-import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from ..core.errors import (
     ApiError,
@@ -23,10 +20,16 @@ from ..core.errors import (
     UnexpectedAnswer,
 )
 from ..core.log_once import LogOnce
+from ..master.outbox_relay import OutboxRelay
+from ..remediation.episodes import Episodes
+from ..remediation.feedback import Feedback
 from ..remediation.job_tracker import JobTracker
-from ..remediation.problem_reader import Seen
+from ..remediation.problem_reader import ProblemReader, Seen
+from ..remediation.scheduler import Scheduler
+from ..store.ledger import Ledger
 from .clock import LEAST_S, Jumps
-from .parts import Parts
+from .commands import Commands
+from .health import Status
 
 log = logging.getLogger(__name__)
 
@@ -41,28 +44,44 @@ REMIND_S = 5.0
 
 class Reconciler:
     """
-    Runs cycles for ever in the engine's main thread; ``look_now`` and ``job`` may be called from others.
+    Runs cycles for ever in the engine's main thread; whoever sets ``trigger`` has one run at once, or one more after the
+    one that is running.
     """
 
     def __init__(
         self,
         name: str,
-        parts: Parts,
-        clock: Callable[[], float] = time.time,
-        steady: Callable[[], float] | None = None,
+        trigger: threading.Event,
+        ledger: Ledger,
+        problem_reader: ProblemReader,
+        episodes: Episodes,
+        scheduler: Scheduler,
+        job_tracker: JobTracker,
+        relay: OutboxRelay,
+        feedback: Feedback | None,
+        status: Status,
+        commands: Commands,
+        clock: Callable[[], float],
+        steady: Callable[[], float],
     ) -> None:
         """
-        ``steady`` is a clock that nobody sets; None: nothing is done about a clock that is set while the engine runs.
+        ``steady`` is a clock that nobody sets.
         """
         self._prefix = name
-        self._jumps: Jumps | None = None
-        self._steady = steady
-        self._parts = parts
-        self._trigger = threading.Event()
-        self._returns = JobTracker(name, parts.ledger, parts.attempts, parts.jobs)
-        self._commanded: queue.SimpleQueue[Mapping[str, Any]] = queue.SimpleQueue()
+        self._trigger = trigger
+        self._ledger = ledger
+        self._problem_reader = problem_reader
+        self._episodes = episodes
+        self._scheduler = scheduler
+        self._job_tracker = job_tracker
+        self._relay = relay
+        self._feedback = feedback
+        self._status = status
+        self._commands = commands
         self._clock = clock
-        self._interval = float(parts.config.get("poll_interval")) if parts.intake.has_api else 0.0
+        self._steady = steady
+        self._jumps: Jumps | None = None
+        self._interval = status.poll_interval
         self._next_poll = 0.0
         self._next_expiry = 0.0
         self._failing_since: float | None = None
@@ -73,40 +92,8 @@ class Reconciler:
             "nothing is done until the ledger works",
             "the ledger works again",
             self._interval + LEDGER_WAIT_S,
-            lambda: self._clock(),
+            clock,
         )
-
-    # -- from other threads ----------------------------------------------------------------------------------------
-
-    def look_now(self) -> None:
-        """
-        Have a cycle run at once, or one more after the one that is running.
-        """
-        self._trigger.set()
-
-    def job(self, jid: str, what: str, minion: str | None, data: Mapping[str, Any]) -> None:
-        """
-        Take an event of one of our jobs.
-        """
-        if self._returns.hear(jid, what, minion, data):
-            self._trigger.set()
-
-    def command(self, data: Mapping[str, Any]) -> None:
-        """
-        Take a command of the runner.
-        """
-        if self._parts.commands.concerns(data):
-            self._commanded.put(data)
-            self._trigger.set()
-
-    def reconcile(self) -> None:
-        """
-        Have all open attempts looked up in the job cache at once: what passed on the bus may not have been heard.
-        """
-        self._returns.reconcile()
-        self._trigger.set()
-
-    # -- the loop --------------------------------------------------------------------------------------------------
 
     def run(self) -> None:
         """
@@ -151,26 +138,22 @@ class Reconciler:
         """
         Do all that is to be done now; return what was done in one sentence, and whether it was anything.
         """
-        parts = self._parts
         self._check_clock(now)
-        said = self._commands(now)
-        self._returns.take_in(now)
+        said = self._commands.carry_out(now)
+        self._job_tracker.take_in(now)
         seen = self._look(now)
         said += self._observe(seen, now)
         self._note(seen, now)
-        parts.relay.watch()
-        parts.intake.read_budget.begin()
-        said += parts.attempts.expire(
-            now, bus_works=not parts.relay.broken, unread=self._returns.unread
-        )
-        said += parts.attempts.order(now)
+        self._relay.watch()
+        self._problem_reader.read_budget.begin()
+        unread = self._job_tracker.unread
+        said += self._scheduler.expire(now, bus_works=not self._relay.broken, unread=unread)
+        said += self._scheduler.order(now)
         self._hand_over()
         self._housekeeping(now)
-        parts.status.cycles += 1
-        parts.status.last_cycle = now
         if said:
             return "; ".join(said), True
-        count = parts.status.open_problems
+        count = self._status.open_problems
         return f"nothing to do, {count if count is not None else 'no'} open problems known", False
 
     def _check_clock(self, now: float) -> None:
@@ -181,18 +164,16 @@ class Reconciler:
         """
         if self._jumps is None:
             self._jumps = Jumps(self._steady)
-            by = min(now - self._parts.ledger.latest_time() + LEAST_S, 0.0)
+            by = min(now - self._ledger.latest_time() + LEAST_S, 0.0)
         else:
             by = 0.0
         by += self._jumps.since_last(now)
         if not by:
             return
-        self._parts.ledger.shift(by)
+        self._ledger.shift(by)
         self._next_poll = self._next_expiry = 0.0
-        self._returns.clock_set(now)
-        status = self._parts.status
-        status.started += by
-        status.last_poll = None if status.last_poll is None else status.last_poll + by
+        self._job_tracker.clock_set(now)
+        self._status.shift(by)
         log.warning(
             "%s: the clock was set by %+.0f s; what waits, waits as long as it would have, and open problems are "
             "read again",
@@ -200,16 +181,9 @@ class Reconciler:
             by,
         )
 
-    def _commands(self, now: float) -> list[str]:
-        said: list[str] = []
-        while not self._commanded.empty():
-            done = self._parts.commands.handle(self._commanded.get_nowait(), now)
-            said += [done] if done else []
-        return said
-
     def _look(self, now: float) -> Seen:
         poll = bool(self._interval) and now >= self._next_poll
-        seen = self._parts.intake.look(now, poll)
+        seen = self._problem_reader.look(now, poll)
         self._next_poll = now + self._interval if poll else self._next_poll
         return seen
 
@@ -217,7 +191,7 @@ class Reconciler:
         """
         Say once that the API fails, and once that it works again.
         """
-        status = self._parts.status
+        status = self._status
         if seen.listed:
             status.last_poll, status.open_problems = now, seen.open_count
         # Who polls knows by that whether the API works; what is notified may be anything.
@@ -243,10 +217,10 @@ class Reconciler:
 
     def _observe(self, seen: Seen, now: float) -> list[str]:
         said: list[str] = []
-        self._parts.intake.read_budget.begin()  # Else entities would find the time spent on problems.
+        self._problem_reader.read_budget.begin()  # Else entities would find the time spent on problems.
         for problem in seen.problems:
             try:
-                happened = self._parts.episodes.observe(problem, now)
+                happened = self._episodes.observe(problem, now)
             except LedgerError:
                 raise
             except Exception as err:
@@ -257,44 +231,42 @@ class Reconciler:
                 if error is not err:
                     log.exception("%s: %s breaks the engine", self._prefix, problem.problem_id)
                 if problem.problem_id is not None:
-                    self._parts.ledger.remind(problem.problem_id, now + REMIND_S)
+                    self._ledger.remind(problem.problem_id, now + REMIND_S)
             else:
                 said += [happened] if happened else []
         # What could not be read at the first look may be old all the same; what begins later is not.
-        if seen.listed and self._parts.ledger.get("first_listed") is None:
-            self._parts.ledger.put("first_listed", str(now))
+        if seen.listed and self._ledger.get("first_listed") is None:
+            self._ledger.put("first_listed", str(now))
         # Who never polls learns of nothing old: what is notified is new.
         looked = seen.listed and seen.poll_error is None if self._interval else seen.error is None
-        if looked and self._parts.ledger.get("first_poll") is None:
-            self._parts.ledger.put("first_poll", str(now))
+        if looked and self._ledger.get("first_poll") is None:
+            self._ledger.put("first_poll", str(now))
         if seen.answered:
-            self._parts.ledger.settle_notices(seen.answered, now)
+            self._ledger.settle_notices(seen.answered, now)
         return said
 
     def _hand_over(self) -> None:
         """
         Wake those who do what was recorded.
         """
-        parts = self._parts
-        open_jobs = frozenset(attempt.jid for attempt in parts.ledger.open_attempts())
-        parts.subscriber.jids = open_jobs | self._returns.doubted
-        parts.relay.wake()
-        if parts.feedback is not None:
-            parts.feedback.wake()
+        self._job_tracker.watch()
+        self._relay.wake()
+        if self._feedback is not None:
+            self._feedback.wake()
 
     def _housekeeping(self, now: float) -> None:
         if now >= self._next_expiry:
             self._next_expiry = now + EXPIRE_S
-            self._parts.ledger.expire(now)
+            self._ledger.expire(now)
 
     def _wait(self, now: float) -> float:
         """
         Return the seconds until something is due.
         """
-        ledger = self._parts.ledger
+        ledger = self._ledger
         times = [now + IDLE_S, ledger.next_notice(), ledger.next_due()]
         if self._interval:
             times.append(self._next_poll)
-        if self._returns.waiting:
+        if self._job_tracker.waiting:
             times.append(now + PROOF_STEP_S)
         return max(min(at for at in times if at is not None) - now, 0.01)

@@ -1,5 +1,5 @@
 """
-Puts the engine's parts together and starts its threads, with what ``dynatrace.py`` hands in of Salt.
+Puts the engine's parts together, with what ``dynatrace.py`` hands in of Salt, and starts its threads.
 
 It decides nothing but which parts there are: without a token no client, without a job cache no question to a minion,
 without ``webhook`` no listener.
@@ -8,256 +8,291 @@ without ``webhook`` no listener.
 from __future__ import annotations
 
 import logging
+import threading
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any
 
-from ..api import client as client_
-from ..api import rate_limiter as budget_
+from ..api.client import Client
+from ..api.rate_limiter import RateLimiter
 from ..config.config import Config
-from ..core import errors
-from ..master import delivery as echo_
+from ..core.notification import Notification
 from ..master import job_cache
-from ..master import minions as minions_
-from ..master import outbox_relay as bus
-from ..master import ping as presence_
-from ..master import reactors as takers_
-from ..master import recall as recall_
-from ..master import signing_key as key_
-from ..master import subscriber as hearer_
+from ..master.delivery import DeliveryConfirmation
+from ..master.event import TEST_TAG
 from ..master.jobs import Jobs
-from ..remediation import dispatch as orders_
-from ..remediation import episodes as episodes_
-from ..remediation import feedback as feedback_
-from ..remediation import problem_reader as intake_
-from ..remediation import reports as reports_
-from ..remediation import scheduler as attempts_
-from ..store import ledger as ledger_
-from . import clock as clock_
-from . import commands as commands_
-from . import health as status_
-from . import reconciler as loop_
-from . import ways
-from .parts import Parts
+from ..master.minions import Minions
+from ..master.outbox_relay import OutboxRelay
+from ..master.ping import Presence
+from ..master.recall import Recall
+from ..master.salt_interface import Master
+from ..master.signing_key import signing_key
+from ..master.subscriber import Subscriber
+from ..remediation.dispatch import holder
+from ..remediation.episodes import Episodes, matcher, rereader
+from ..remediation.feedback import Feedback
+from ..remediation.job_tracker import JobTracker
+from ..remediation.problem_reader import Entities, ProblemReader
+from ..remediation.reports import Reports
+from ..remediation.scheduler import TAKE_S, Scheduler
+from ..store.ledger import Ledger
+from ..webhook.endpoints import Health
+from ..webhook.listener import Listener
+from ..webhook.recorder import Recorder
+from ..webhook.salt_api_hook import Hook
+from .clock import steady
+from .commands import Commands
+from .health import Probe, Status
+from .reconciler import Reconciler
+from .startup import announce, open_ledger
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Master:
+class Engine:
     """
-    What is taken from Salt. ``directory`` is the engine's own; ``grains`` and ``jobs`` are called once, at the start.
+    The parts of one engine. Each is made when it is first asked for, and is handed the parts that it needs.
     """
 
-    directory: Path
-    firing_side: Callable[[], bus.EventSide]
-    hearing_side: Callable[[], bus.EventSide]
-    accepted: Callable[[], Iterable[str]]
-    grains: Callable[[], Callable[[str], minions_.Grains | None]]
-    reactors: Callable[[], Any]
-    served: Callable[[str], str | None]
-    ping: Callable[[list[str]], str]
-    recall: Callable[[str, list[str]], str]
-    jobs: Callable[[], Jobs]
+    def __init__(
+        self,
+        instance: str,
+        config: Config,
+        master: Master,
+        clock: Callable[[], float] = time.time,
+        steady: Callable[[], float] = steady,
+    ) -> None:
+        self.instance = instance
+        self.config = config
+        self.master = master
+        self.clock = clock
+        self.steady = steady
+        #: Whoever has something to do for the reconciler sets it.
+        self.trigger = threading.Event()
+        self.look_now = self.trigger.set
+        self.delivery = DeliveryConfirmation()
 
+    def start(self) -> None:
+        """
+        Start all threads; the reconciler is the caller's to run.
 
-def build(instance: str, config: Config, master: Master) -> loop_.Reconciler:
-    """
-    Put the parts together, start the threads, and return the loop.
+        Raises DynatraceError or OSError when something cannot work.
+        """
+        threads = self.threads
+        self.minions.refresh()
+        for thread in threads:
+            thread.start()
+        announce(self.instance, self.config, self.ledger, len(self.minions))
 
-    Raises DynatraceError or OSError when something cannot work.
-    """
-    key = key_.signing_key(master.directory)
-    ledger = _ledger(instance, config, master.directory)
-    client = client_for(config)
-    policy = config.policy
-    minions = minions_.Minions(master.accepted, master.grains(), time.monotonic, instance)
-    intake = intake_.ProblemReader(instance, ledger, client)
-    entities = intake_.Entities(client, time.monotonic, intake.read_budget) if client else None
-    episodes = episodes_.Episodes(
-        instance,
-        ledger,
-        episodes_.matcher(entities, minions.find),
-        config.get("lookback"),
-        policy.dry_run,
-    )
-    feedback = (
-        feedback_.Feedback(instance, ledger, client) if client and config.get("feedback") else None
-    )
-    jobs = job_cache.watched(master.jobs(), instance)
-    # Without a job cache nothing proves who answered; then nobody is asked.
-    presence = presence_.Presence(instance, master.ping, jobs.returns) if jobs.cached else None
-    recall = recall_.Recall(instance, master.recall, jobs) if jobs.cached else None
-    attempts = attempts_.Scheduler(
-        instance,
-        ledger,
-        policy,
-        accepted=lambda: len(minions),
-        is_accepted=minions.__contains__,
-        reread=episodes_.rereader(intake, episodes, ledger),
-        rematch=episodes.rematch,
-        untaken=takers_.Reactors(master.reactors, master.served).why_untaken,
-        comments=feedback is not None and config.get("feedback.comment"),
-        reports=_reports(config, ledger) if feedback is not None else None,
-        sent_to=jobs.minions if jobs.cached else None,
-        presence=presence,
-        recall=recall,
-    )
-    delivery = echo_.DeliveryConfirmation()
-    held = orders_.holder(ledger, policy)
-    relay = bus.OutboxRelay(
-        instance,
-        ledger,
-        master.firing_side,
-        key,
-        attempts_.TAKE_S,
-        delivery,
-        held,
-        policy.outcome_timeout,
-    )
-    status = status_.Status(
-        instance, float(config.get("poll_interval")) if client else 0.0, time.time()
-    )
-    subscriber = _subscriber(instance, config, master.hearing_side, minions, presence, delivery)
-    commands = commands_.Commands(instance, ledger, policy, status, key, relay.say)
-    parts = Parts(
-        config=config,
-        ledger=ledger,
-        intake=intake,
-        episodes=episodes,
-        attempts=attempts,
-        jobs=jobs,
-        relay=relay,
-        subscriber=subscriber,
-        feedback=feedback,
-        status=status,
-        commands=commands,
-    )
-    loop = loop_.Reconciler(instance, parts, steady=clock_.steady)
-    hook = ways.hook(instance, config, ledger, loop.look_now)
-    on_hook = hook.hear if hook is not None else lambda _: None
-    subscriber.wire(loop.job, on_hook, loop.command, loop.reconcile)
-    relay.wire(loop.look_now)
-    probe = status_.Probe(status, ledger, lambda: relay.healthy, lambda: len(minions))
-    if presence is not None:
-        presence.on_answer = loop.look_now
-    if recall is not None:
-        recall.on_answer = loop.look_now
-    threads = [
-        relay,
-        subscriber,
-        feedback,
-        presence,
-        recall,
-        hook,
-        *ways.listening(instance, config, ledger, loop.look_now, probe),
-    ]
-    minions.refresh()
-    for thread in filter(None, threads):
-        thread.start()
-    _say(instance, config, ledger, len(minions))
-    return loop
+    @cached_property
+    def threads(self) -> list[threading.Thread]:
+        parts = [self.relay, self.subscriber, self.feedback, self.presence, self.recall, self.hook]
+        return [part for part in [*parts, *self.webhook] if part is not None]
 
+    @cached_property
+    def key(self) -> bytes:
+        return signing_key(self.master.directory)
 
-def _ledger(instance: str, config: Config, directory: Path) -> ledger_.Ledger:
-    path = config.get("ledger") or directory / instance / "ledger.db"
-    ledger = wait_for_ledger(instance, path)
-    if ledger.moved_aside:
-        log.error(
-            "%s: the ledger was damaged; it is kept as %s and a new one begun, as on a first start",
-            instance,
-            ledger.moved_aside,
+    @cached_property
+    def ledger(self) -> Ledger:
+        path = self.config.get("ledger") or self.master.directory / self.instance / "ledger.db"
+        return open_ledger(self.instance, path)
+
+    @cached_property
+    def client(self) -> Client | None:
+        config = self.config
+        if not config.get("api_token"):
+            return None
+        return Client(
+            config.get("environment_url"),
+            config.get("api_token"),
+            config.get("ca_bundle"),
+            config.get("proxy"),
+            config.get("problem_selector"),
+            RateLimiter(config.get("calls_per_minute")),
         )
-    return ledger
 
+    @cached_property
+    def minions(self) -> Minions:
+        return Minions(self.master.accepted, self.master.grains, self.steady, self.instance)
 
-def wait_for_ledger(instance: str, path: Path) -> ledger_.Ledger:
-    """
-    Open the ledger when an earlier process of the same engine has let go of it and the disk has room; raises if another
-    engine has it, or a newer version wrote it.
-    """
-    said = False
-    while True:
-        try:
-            return ledger_.Ledger(path, instance)
-        except errors.LedgerNewer:
-            raise
-        except errors.LedgerError as err:
-            if isinstance(err, errors.LedgerInUse) and err.owner not in ("", instance):
-                raise
-            if not said:
-                log.warning("%s: waiting, said once: %s", instance, err)
-            said = True
-            time.sleep(1)
+    @cached_property
+    def jobs(self) -> Jobs:
+        return job_cache.watched(self.master.jobs, self.instance)
 
+    @cached_property
+    def presence(self) -> Presence | None:
+        # Without a job cache nothing proves who answered; then nobody is asked.
+        if not self.jobs.cached:
+            return None
+        returns = self.jobs.returns
+        return Presence(self.instance, self.master.ping, returns, self.look_now, self.clock)
 
-def client_for(config: Config) -> client_.Client | None:
-    """
-    Return access to the tenant as it is configured; None without a token: nothing is asked of it then.
-    """
-    if not config.get("api_token"):
-        return None
-    return client_.Client(
-        config.get("environment_url"),
-        config.get("api_token"),
-        config.get("ca_bundle"),
-        config.get("proxy"),
-        config.get("problem_selector"),
-        budget_.RateLimiter(config.get("calls_per_minute")),
-    )
+    @cached_property
+    def recall(self) -> Recall | None:
+        if not self.jobs.cached:
+            return None
+        return Recall(self.instance, self.master.recall, self.jobs, self.look_now, self.clock)
 
+    @cached_property
+    def relay(self) -> OutboxRelay:
+        return OutboxRelay(
+            self.instance,
+            self.ledger,
+            self.master.connect_to_fire,
+            self.key,
+            TAKE_S,
+            self.delivery,
+            holder(self.ledger, self.config.policy),
+            self.config.policy.outcome_timeout,
+            self.look_now,
+            self.clock,
+        )
 
-def _reports(config: Config, ledger: ledger_.Ledger) -> reports_.Reports:
-    close_after = config.get("feedback.close_after") if config.get("feedback.close") else None
-    return reports_.Reports(ledger, config.get("feedback.event"), close_after)
+    @cached_property
+    def subscriber(self) -> Subscriber:
+        return Subscriber(
+            self.instance,
+            self.master.connect_to_listen,
+            self.delivery,
+            is_watched=self.job_tracker.is_watched,
+            on_job=self.on_job,
+            on_minion=self.on_minion,
+            on_command=self.on_command,
+            on_open=self.on_open,
+            hook_tag=self.config.get("hook_tag"),
+            on_hook=self.hook.hear if self.hook is not None else None,
+        )
 
+    def on_job(self, jid: str, what: str, minion: str | None, data: Mapping[str, Any]) -> None:
+        if self.job_tracker.hear(jid, what, minion, data):
+            self.look_now()
 
-def _subscriber(
-    instance: str,
-    config: Config,
-    connect: Callable[[], bus.EventSide],
-    minions: minions_.Minions,
-    presence: presence_.Presence | None,
-    delivery: echo_.DeliveryConfirmation,
-) -> hearer_.Subscriber:
-    def touched(minion: str | None) -> None:
-        if minion is not None and presence is not None:
-            presence.heard(minion)
-        if minion is None or minion not in minions:
-            minions.touch_keys()
+    def on_minion(self, minion: str | None) -> None:
+        """
+        Note that a minion may have changed; None: that keys were accepted or removed.
+        """
+        if minion is not None and self.presence is not None:
+            self.presence.heard(minion)
+        if minion is None or minion not in self.minions:
+            self.minions.touch_keys()
         else:
-            minions.touch(minion)
+            self.minions.touch(minion)
 
-    return hearer_.Subscriber(instance, connect, touched, ways.hook_tag(config), delivery)
+    def on_command(self, data: Mapping[str, Any]) -> None:
+        if self.commands.hear(data):
+            self.look_now()
 
+    def on_open(self) -> None:
+        """
+        Have looked up what passed on the bus while it was not heard.
+        """
+        self.job_tracker.reconcile()
+        self.look_now()
 
-def _say(instance: str, config: Config, ledger: ledger_.Ledger, minions: int) -> None:
-    """
-    Announce the start on the bus and in the log, without any secret.
-    """
-    ways = []
-    if config.get("api_token"):
-        interval = config.get("poll_interval")
-        ways.append(f"polls every {interval:g} s" if interval else "never polls")
-    if config.has_webhook:
-        scheme = "https" if config.get("webhook.ssl_crt") else "http"
-        ways.append(
-            f"listens on {scheme}://{config.get('webhook.address')}:{config.get('webhook.port')}"
-            f"{config.get('webhook.path')}"
+    @cached_property
+    def problem_reader(self) -> ProblemReader:
+        return ProblemReader(self.instance, self.ledger, self.client)
+
+    @cached_property
+    def episodes(self) -> Episodes:
+        entities = None
+        if self.client is not None:
+            entities = Entities(self.client, self.steady, self.problem_reader.read_budget)
+        return Episodes(
+            self.instance,
+            self.ledger,
+            matcher(entities, self.minions.find),
+            self.config.get("lookback"),
+            self.config.policy.dry_run,
         )
-    mode = " in dry run" if config.get("policy.dry_run") else ""
-    log.info(
-        "%s: version %s started%s: %s; %s minions",
-        instance,
-        status_.VERSION,
-        mode,
-        " and ".join(ways),
-        minions,
-    )
-    data = {"what": "started", "instance": instance, "version": status_.VERSION}
-    try:
-        ledger.add_event("engine", "dynatrace/engine/started", data, time.time())
-    except errors.LedgerError as err:  # The loop waits until it works, and nobody waits for this.
-        log.warning("%s: its start is not announced: %s", instance, err)
+
+    @cached_property
+    def scheduler(self) -> Scheduler:
+        config, jobs = self.config, self.jobs
+        return Scheduler(
+            self.instance,
+            self.ledger,
+            config.policy,
+            accepted=lambda: len(self.minions),
+            is_accepted=self.minions.__contains__,
+            reread=rereader(self.problem_reader, self.episodes, self.ledger),
+            rematch=self.episodes.rematch,
+            untaken=self.master.why_untaken,
+            comments=self.feedback is not None and config.get("feedback.comment"),
+            reports=self.reports,
+            sent_to=jobs.minions if jobs.cached else None,
+            presence=self.presence,
+            recall=self.recall,
+        )
+
+    @cached_property
+    def job_tracker(self) -> JobTracker:
+        return JobTracker(self.instance, self.ledger, self.scheduler, self.jobs)
+
+    @cached_property
+    def feedback(self) -> Feedback | None:
+        if self.client is None or not self.config.get("feedback"):
+            return None
+        return Feedback(self.instance, self.ledger, self.client, self.clock)
+
+    @cached_property
+    def reports(self) -> Reports | None:
+        if self.feedback is None:
+            return None
+        config = self.config
+        close_after = config.get("feedback.close_after") if config.get("feedback.close") else None
+        return Reports(self.ledger, config.get("feedback.event"), close_after)
+
+    @cached_property
+    def hook(self) -> Hook | None:
+        # Any minion can fire its tag. With an API that only means a look; without one it would be believed.
+        if self.client is None or self.config.get("hook_tag") is None:
+            return None
+        keys = self.config.get("webhook.keys")
+        return Hook(self.instance, keys, self.ledger, self.look_now)
+
+    @cached_property
+    def webhook(self) -> list[threading.Thread]:
+        if not self.config.has_webhook:
+            return []
+        recorder = Recorder(self.instance, self.ledger, self.look_now)
+        healthy, known = lambda: self.relay.healthy, lambda: len(self.minions)
+        probe = Probe(self.status, self.ledger, healthy, known, self.clock)
+        health = Health(probe.health, probe.metrics)
+        return [recorder, Listener(self.instance, self.config, recorder, self._on_test, health)]
+
+    def _on_test(self, _notice: Notification) -> None:
+        log.info("%s: a test notification arrived", self.instance)
+        data = {"what": "test", "instance": self.instance}
+        self.ledger.add_event("test", TEST_TAG, data, self.clock())
+        self.look_now()
+
+    @cached_property
+    def status(self) -> Status:
+        interval = float(self.config.get("poll_interval")) if self.client is not None else 0.0
+        return Status(self.instance, interval, self.clock())
+
+    @cached_property
+    def commands(self) -> Commands:
+        policy, answer = self.config.policy, self.relay.say
+        return Commands(self.instance, self.ledger, policy, self.status, self.key, answer)
+
+    @cached_property
+    def reconciler(self) -> Reconciler:
+        return Reconciler(
+            self.instance,
+            self.trigger,
+            self.ledger,
+            self.problem_reader,
+            self.episodes,
+            self.scheduler,
+            self.job_tracker,
+            self.relay,
+            self.feedback,
+            self.status,
+            self.commands,
+            self.clock,
+            self.steady,
+        )

@@ -13,13 +13,14 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from ..core.log_once import LogOnce
 from ..store.ledger import Ledger, Outgoing
 from .delivery import HANG_S, SILENCE_S, DeliveryConfirmation, Doubt
 from .envelope import sign
 from .event import PROBE_TAG
+from .salt_interface import EventBus
 
 log = logging.getLogger(__name__)
 
@@ -28,18 +29,6 @@ RETRY_S = 1.0
 #: So many failures in a row mean that the publisher will not come back by itself (Salt 3008 never restarts it).
 FAILURES_CRITICAL = 5
 IDLE_S = 30.0
-
-
-class EventSide(Protocol):
-    """
-    What is used of ``salt.utils.event.SaltEvent``.
-    """
-
-    def fire_event(self, data: dict[str, Any], tag: str, timeout: int) -> bool: ...
-
-    def get_event(self, **kwargs: Any) -> dict[str, Any] | None: ...
-
-    def destroy(self) -> None: ...
 
 
 class OutboxRelay(threading.Thread):
@@ -55,14 +44,19 @@ class OutboxRelay(threading.Thread):
         self,
         name: str,
         ledger: Ledger,
-        connect: Callable[[], EventSide],
+        connect: Callable[[], EventBus],
         key: bytes,
         valid_for: float,
-        delivery: DeliveryConfirmation | None = None,
-        held: Callable[[Mapping[str, Any]], bool] = lambda _: False,
-        act_for: float = 0.0,
+        delivery: DeliveryConfirmation,
+        held: Callable[[Mapping[str, Any]], bool],
+        act_for: float,
+        on_recovery: Callable[[], None],
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        super().__init__(name=f"{name}-announcer", daemon=True)
+        """
+        ``on_recovery`` is called when the bus works again after it was said to fail.
+        """
+        super().__init__(name=f"{name}-outbox-relay", daemon=True)
         self._held = held
         self._prefix = name
         self._ledger = ledger
@@ -70,8 +64,10 @@ class OutboxRelay(threading.Thread):
         self._key = key
         self._valid_for = valid_for
         self._act_for = act_for
-        self._delivery = delivery or DeliveryConfirmation()
-        self._bus: EventSide | None = None
+        self._delivery = delivery
+        self._on_recovery = on_recovery
+        self._clock = clock
+        self._bus: EventBus | None = None
         self._wake = threading.Event()
         self._firing_since: float | None = None
         self._asides: queue.SimpleQueue[tuple[str, Mapping[str, Any]]] = queue.SimpleQueue()
@@ -82,16 +78,9 @@ class OutboxRelay(threading.Thread):
         self._outage = LogOnce(log, name, "events wait", "the ledger works again: events are fired")
         self._doubt = Doubt()
         self._watched = 0.0
-        self._works_again: Callable[[], None] = lambda: None
         self.failures = 0
         #: Whether it has been said that the bus fails and a person must look.
         self.broken = False
-
-    def wire(self, works_again: Callable[[], None]) -> None:
-        """
-        Say what is called when the bus works again after it was said to fail.
-        """
-        self._works_again = works_again
 
     def wake(self) -> None:
         """
@@ -108,7 +97,7 @@ class OutboxRelay(threading.Thread):
 
     def watch(self) -> None:
         """
-        Say once if a fire hangs; called by the loop now and then, since this thread cannot say it then.
+        Say once if a fire hangs; called by the reconciler now and then, since this thread cannot say it then.
         """
         now = time.monotonic()
         # After a long pause the engine itself was at a standstill, and the fire may just need a moment more.
@@ -213,13 +202,13 @@ class OutboxRelay(threading.Thread):
     def _is_stale(self, event: Outgoing) -> bool:
         if event.fresh_until is None:
             return False
-        return time.time() > event.fresh_until or self._held(event.data)
+        return self._clock() > event.fresh_until or self._held(event.data)
 
     def _fire(self, event: Outgoing) -> bool:
         if not self._put(event.data, event.tag, event.seq):
             return False
         log.info("%s: fired %s", self._prefix, event.tag)
-        self._unrecorded.append((event, time.time()))
+        self._unrecorded.append((event, self._clock()))
         self._record()
         return True
 
@@ -232,7 +221,7 @@ class OutboxRelay(threading.Thread):
             del self._unrecorded[0]
 
     def _put(self, data: Mapping[str, Any], tag: str, seq: int | None = None) -> bool:
-        signed = sign(data, self._key, time.time(), self._valid_for, self._act_for)
+        signed = sign(data, self._key, self._clock(), self._valid_for, self._act_for)
         # Noted before: it may be heard before the call returns.
         self._delivery.fired(signed["signature"], seq)
         self._firing_since = time.monotonic()
@@ -274,7 +263,7 @@ class OutboxRelay(threading.Thread):
     def _recovered(self) -> None:
         self.broken = False
         log.warning("%s: the event bus works again", self._prefix)
-        self._works_again()
+        self._on_recovery()
 
     def _drop(self) -> None:
         # All that this connection carried and nobody heard may be lost with it.

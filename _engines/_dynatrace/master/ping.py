@@ -42,6 +42,7 @@ class Presence(threading.Thread):
         name: str,
         ping: Callable[[list[str]], str],
         returns: Callable[[str], Mapping[str, Any]],
+        on_answer: Callable[[], None],
         clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(name=f"{name}-presence", daemon=True)
@@ -59,7 +60,7 @@ class Presence(threading.Thread):
         self._published = 0.0
         self._questions: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._news = threading.Event()
-        self.on_answer: Callable[[], None] = lambda: None
+        self._on_answer = on_answer
 
     def is_there(self, minion: str, lost_at: float, now: float) -> bool:
         """
@@ -140,7 +141,7 @@ class Presence(threading.Thread):
             if minion in self._asked:
                 self._answered[minion] = self._asked[minion][1]
             self._news.set()
-            self.on_answer()
+            self._on_answer()
         if not wanted or time.monotonic() > until:
             self._open.pop(jid)
             if wanted:

@@ -45,6 +45,7 @@ class Recall(threading.Thread):
         name: str,
         ask: Callable[[str, list[str]], str],
         jobs: Jobs,
+        on_answer: Callable[[], None],
         clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(name=f"{name}-recall", daemon=True)
@@ -58,7 +59,7 @@ class Recall(threading.Thread):
         #: By attempt id: the question's job id, until when, and whose answers are wanted. The thread's own.
         self._open: dict[str, tuple[str, float, set[str]]] = {}
         self._answers: dict[str, dict[str, Memory] | None] = {}
-        self.on_answer: Callable[[], None] = lambda: None
+        self._on_answer = on_answer
 
     def of(self, attempt: Attempt, minions: set[str]) -> Mapping[str, Memory] | None:
         """
@@ -133,7 +134,7 @@ class Recall(threading.Thread):
 
     def _settle(self, own: str, found: dict[str, Memory] | None) -> None:
         self._answers[own] = found
-        self.on_answer()
+        self._on_answer()
 
 
 def memory(returned: Any, attempt_id: str, now: float) -> Memory | None:

@@ -2,7 +2,7 @@
 The end of Salt's event bus that hears: one thread with an event object of its own, which it shares with nobody.
 
 A subscriber that does not read all the time is dropped by the publisher, so nothing here waits for anything else. What
-passed while the ear was not connected is read elsewhere: jobs from the job cache, keys and grains by listing.
+passed while it was not connected is read elsewhere: jobs from the job cache, keys and grains by listing.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from typing import Any
 
 from .delivery import DeliveryConfirmation
 from .event import COMMAND_PREFIX
-from .outbox_relay import RETRY_S, EventSide
+from .salt_interface import EventBus
 
 log = logging.getLogger(__name__)
 
 HEAR_WAIT_S = 5.0
+RETRY_S = 1.0
 
 _JOB = re.compile(r"salt/(job|run)/(\d{20})/(new|ret)(?:/(.+))?")
 _START = re.compile(r"salt/minion/([^/]+)/start")
@@ -29,44 +30,38 @@ _START = re.compile(r"salt/minion/([^/]+)/start")
 class Subscriber(threading.Thread):
     """
     Reads the bus all the time and hands on what concerns the engine: jobs of its attempts, minions, keys, the hook.
-
-    ``jids`` are the job ids to hear about; it is replaced as a whole by the loop, never changed in place.
     """
 
     def __init__(
         self,
         name: str,
-        connect: Callable[[], EventSide],
-        on_minion: Callable[[str | None], None],
-        hook_tag: str | None,
-        delivery: DeliveryConfirmation | None = None,
-    ) -> None:
-        super().__init__(name=f"{name}-hearer", daemon=True)
-        self._prefix = name
-        self._connect = connect
-        self._on_minion = on_minion
-        self._hook_tag = hook_tag
-        self._delivery = delivery or DeliveryConfirmation()
-        self._on_job: Callable[[str, str, str | None, Mapping[str, Any]], None] = lambda *_: None
-        self._on_hook: Callable[[Mapping[str, Any]], None] = lambda _: None
-        self._on_command: Callable[[Mapping[str, Any]], None] = lambda _: None
-        self._on_open: Callable[[], None] = lambda: None
-        self.jids: frozenset[str] = frozenset()
-
-    def wire(
-        self,
+        connect: Callable[[], EventBus],
+        delivery: DeliveryConfirmation,
+        *,
+        is_watched: Callable[[str], bool],
         on_job: Callable[[str, str, str | None, Mapping[str, Any]], None],
-        on_hook: Callable[[Mapping[str, Any]], None],
+        on_minion: Callable[[str | None], None],
         on_command: Callable[[Mapping[str, Any]], None],
         on_open: Callable[[], None],
+        hook_tag: str | None = None,
+        on_hook: Callable[[Mapping[str, Any]], None] | None = None,
     ) -> None:
         """
-        Say where events of jobs, of the hook and of the runner go, before the thread is started.
+        ``is_watched`` tells whether the events of a job id go to ``on_job``.
 
-        ``on_open`` is called when the ear is open, at first or anew: what passed before was not heard.
+        ``on_open`` is called when the connection is open, at first or anew: what passed before was not heard.
         """
-        self._on_job, self._on_hook, self._on_command = on_job, on_hook, on_command
+        super().__init__(name=f"{name}-subscriber", daemon=True)
+        self._prefix = name
+        self._connect = connect
+        self._delivery = delivery
+        self._is_watched = is_watched
+        self._on_job = on_job
+        self._on_minion = on_minion
+        self._on_command = on_command
         self._on_open = on_open
+        self._hook_tag = hook_tag
+        self._on_hook = on_hook
 
     def run(self) -> None:
         """
@@ -75,7 +70,7 @@ class Subscriber(threading.Thread):
         while True:
             try:
                 self._listen()
-            except Exception as err:  # noqa: BLE001 - As in the announcer.
+            except Exception as err:  # noqa: BLE001 - As in the relay.
                 log.debug("%s: listening on the event bus broke: %s", self._prefix, err)
             time.sleep(RETRY_S)
 
@@ -109,13 +104,13 @@ class Subscriber(threading.Thread):
         job = _JOB.fullmatch(tag)
         if job:
             _, jid, what, minion = job.groups()
-            if jid in self.jids:
+            if self._is_watched(jid):
                 self._on_job(jid, what, minion, data)
             elif what == "ret" and minion and str(data.get("fun", "")).startswith("saltutil."):
                 self._on_minion(minion)  # It synced or refreshed: its grains may be new.
         elif tag.startswith(COMMAND_PREFIX):
             self._on_command(data)
-        elif tag == self._hook_tag:
+        elif self._on_hook is not None and tag == self._hook_tag:
             self._on_hook(data)
         elif tag == "salt/key":
             self._on_minion(None)

@@ -33,7 +33,8 @@ RUNNER = "the runner"
 
 class JobTracker:
     """
-    The jobs of one engine's attempts. All but ``hear`` belongs to the loop's thread.
+    The jobs of one engine's attempts. All but ``hear``, ``is_watched`` and ``reconcile`` belongs to the reconciler's
+    thread.
     """
 
     def __init__(self, name: str, ledger: Ledger, attempts: Scheduler, jobs: Jobs) -> None:
@@ -54,6 +55,8 @@ class JobTracker:
         #: The same keys, where a bad return was heard: until when that is of interest.
         self._bad: dict[tuple[str, str], float] = {}
         self._next_reconcile = 0.0
+        #: The job ids of which the bus may tell something new; replaced as a whole, never changed in place.
+        self._watched: frozenset[str] = frozenset()
         #: Attempts of which the job cache could not be read at the last look: how they stand is not known.
         self.unread: set[str] = set()
 
@@ -81,12 +84,18 @@ class JobTracker:
         """
         return bool(self._unproved)
 
-    @property
-    def doubted(self) -> frozenset[str]:
+    def is_watched(self, jid: str) -> bool:
         """
-        Return the ids of ended jobs of which a second return would still be of interest.
+        Tell whether events of a job are worth taking; may be called from any thread.
         """
-        return frozenset(jid for jid, _ in self._good)
+        return jid in self._watched
+
+    def watch(self) -> None:
+        """
+        Watch the jobs of all open attempts, and the ended ones of which a second return would still be of interest.
+        """
+        open_jobs = frozenset(attempt.jid for attempt in self._ledger.open_attempts())
+        self._watched = open_jobs | {jid for jid, _ in self._good}
 
     def reconcile(self) -> None:
         """

@@ -16,27 +16,15 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-from _dynatrace.api import client as client_
+from _dynatrace.api.client import Client
 from _dynatrace.config import config as configuration
-from _dynatrace.engine import commands as commands_
-from _dynatrace.engine import health as status_
-from _dynatrace.engine import reconciler as loop_
-from _dynatrace.engine.parts import Parts
-from _dynatrace.master import jobs as jobs_
-from _dynatrace.master import minions as minions_
-from _dynatrace.master import outbox_relay as bus
-from _dynatrace.remediation import dispatch as orders_
-from _dynatrace.remediation import episodes as episodes_
-from _dynatrace.remediation import feedback as feedback_
-from _dynatrace.remediation import problem_reader as intake_
-from _dynatrace.remediation import scheduler as attempts_
-from _dynatrace.store import ledger as ledger_
-from _dynatrace.webhook import endpoints as web_
-from _dynatrace.webhook import listener as listener_
+from _dynatrace.engine.wiring import Engine
+from _dynatrace.master.jobs import Jobs
+from _dynatrace.master.salt_interface import Master
 from _dynatrace.webhook import recorder as recorder_
 
 KEY = b"0" * 64
@@ -50,11 +38,19 @@ class Clock:
 
     def __init__(self, epoch: float, scale: float) -> None:
         self.epoch, self.scale = epoch, scale
+        self.said = epoch
         self.monotonic, self.sleep = time.monotonic, time.sleep
         self.strftime, self.gmtime = time.strftime, time.gmtime
 
     def time(self) -> float:
-        return self.of(time.time())
+        self.said = self.of(time.time())
+        return self.said
+
+    def steady(self) -> float:
+        """
+        Return the time that was told last: nobody sets this clock.
+        """
+        return self.said
 
     def of(self, moment: float) -> float:
         """
@@ -92,7 +88,7 @@ def may_die(home: Path, chance: float) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-class MortalClient(client_.Client):
+class MortalClient(Client):
     """
     A client that may be killed when a comment is stored and before anybody knows.
     """
@@ -131,84 +127,69 @@ class FileJobs:
             return 0
 
 
-def build(given: Mapping[str, Any]) -> None:
+class MortalEngine(Engine):
     """
-    Put the engine together as `engine/wiring.py` does, start its threads, and run it for ever.
+    The engine as the product puts it together, with a fast clock and a client that dies; nobody is asked anything.
     """
-    home, clock = Path(given["home"]), Clock(given["epoch"], given["scale"])
-    for module in (bus, recorder_, status_):
-        module.time = clock  # type: ignore[assignment]
-    config = configuration.load(given["config"])
-    ledger = ledger_.Ledger(home / "ledger.db")
-    client = MortalClient(config.get("environment_url"), config.get("api_token"))
-    client.home = home
-    policy = config.policy
-    index = minions_.Minions(lambda: list(given["minions"]), given["minions"].get, clock.time)
-    entities = intake_.Entities(client, clock.time)
-    intake = intake_.ProblemReader("test", ledger, client)
-    match = episodes_.matcher(entities, index.find)
-    episodes = episodes_.Episodes("test", ledger, match, config.get("lookback"), policy.dry_run)
-    feedback = feedback_.Feedback("test", ledger, client, clock.time)
-    jobs = FileJobs(home / "jobs")
-    attempts = attempts_.Scheduler(
-        "test",
-        ledger,
-        policy,
-        accepted=lambda: len(index),
-        is_accepted=index.__contains__,
-        reread=episodes_.rereader(intake, episodes, ledger),
-        rematch=episodes.rematch,
-        untaken=lambda *_: None,
-        comments=True,
-        sent_to=jobs.minions,
-    )
-    held = orders_.holder(ledger, policy)
-    announcer = bus.OutboxRelay(
-        "test", ledger, lambda: FileBus(home), KEY, attempts_.TAKE_S, held=held
-    )
-    hearer = SimpleNamespace(jids=frozenset())
-    status = status_.Status("test", config.get("poll_interval"), clock.time())
-    commands = commands_.Commands("test", ledger, policy, status, KEY, announcer.say)
-    loop = loop_.Reconciler(
-        "test",
-        Parts(
-            config,
-            ledger,
-            intake,
-            episodes,
-            attempts,
-            jobs_.Jobs(jobs.minions, jobs.returns),
-            announcer,
-            hearer,  # type: ignore[arg-type]
-            feedback,
-            status,
-            commands,
-        ),
-        clock.time,
-    )
-    index.refresh()
-    recorder = recorder_.Recorder("test", ledger, loop.look_now)
-    listener = listener_.Listener("test", config, recorder, lambda _: None, web_.Health())
-    for thread in (announcer, feedback, recorder, listener):
-        thread.start()
-    threading.Thread(target=tick, args=[loop, feedback, hearer, jobs], daemon=True).start()
-    loop.run()
+
+    key = KEY
+    presence = recall = None
+
+    def __init__(self, given: Mapping[str, Any]) -> None:
+        self.home = Path(given["home"])
+        self.files = FileJobs(self.home / "jobs")
+        clock = Clock(given["epoch"], given["scale"])
+        recorder_.time = clock  # type: ignore[assignment]
+        minions: Mapping[str, Any] = given["minions"]
+        master = Master(
+            directory=self.home,
+            connect_to_fire=lambda: FileBus(self.home),
+            connect_to_listen=lambda: FileBus(self.home),
+            accepted=lambda: list(minions),
+            grains=minions.get,
+            why_untaken=lambda *_: None,
+            ping=lambda _: "",
+            recall=lambda *_: "",
+            jobs=Jobs(self.files.minions, self.files.returns),
+        )
+        config = configuration.load({**given["config"], "ledger": str(self.home / "ledger.db")})
+        super().__init__("test", config, master, clock.time, clock.steady)
+
+    @cached_property
+    def client(self) -> Client:
+        client = MortalClient(self.config.get("environment_url"), self.config.get("api_token"))
+        client.home = self.home
+        return client
+
+    @cached_property
+    def threads(self) -> list[threading.Thread]:
+        bus = threading.Thread(target=self.tick, daemon=True)
+        return [bus, *(one for one in super().threads if one is not self.subscriber)]
+
+    def tick(self) -> None:
+        """
+        Stand in for the bus, which tells of jobs, and for waits, which know nothing of the fast clock.
+        """
+        known: dict[str, int] = {}
+        while True:
+            time.sleep(TICK_S)
+            for jid in self.job_tracker._watched:
+                count = self.files.files(jid)
+                if count != known.get(jid, 0):
+                    known[jid] = count
+                    self.on_job(jid, "new", None, {})
+            self.look_now()
+            if self.feedback is not None:
+                self.feedback.wake()
 
 
-def tick(loop: loop_.Reconciler, feedback: feedback_.Feedback, hearer: Any, jobs: FileJobs) -> None:
+def run(given: Mapping[str, Any]) -> None:
     """
-    Stand in for the bus, which tells of jobs, and for waits, which know nothing of the fast clock.
+    Run the engine for ever.
     """
-    known: dict[str, int] = {}
-    while True:
-        time.sleep(TICK_S)
-        for jid in hearer.jids:
-            count = jobs.files(jid)
-            if count != known.get(jid, 0):
-                known[jid] = count
-                loop.job(jid, "new", None, {})
-        loop.look_now()
-        feedback.wake()
+    engine = MortalEngine(given)
+    engine.start()
+    engine.reconciler.run()
 
 
 def main(path: str) -> None:
@@ -229,7 +210,7 @@ def main(path: str) -> None:
                 format=f"%(asctime)s {os.getpid()} %(name)s %(levelname)s %(message)s",
             )
             try:
-                build(given)
+                run(given)
             finally:
                 logging.exception("the engine ended")
                 os._exit(1)

@@ -26,7 +26,7 @@ def order(world: World, command: str, key: bytes = KEY, **args: Any) -> dict[str
     number = f"{len(world.answers) + int(time.monotonic_ns()) % 10**12:032x}"
     before = len(world.answers)
     data = {"id": number, "command": command, "instance": None, "who": "admin", **args}
-    world.loop.command(sign(data, key, world.now, 10))
+    world.engine.on_command(sign(data, key, world.now, 10))
     world.cycle()
     found = [answer for tag, answer in world.answers[before:] if tag.endswith(number)]
     if not found:
@@ -96,10 +96,10 @@ def test_a_command_is_carried_out_once(scene: Scene) -> None:
     world = scene.world()
     data = {"id": "a" * 32, "command": "pause", "instance": None, "who": "admin", "reason": "x"}
     signed = sign(data, KEY, world.now, 10)
-    world.loop.command(signed)
+    world.engine.on_command(signed)
     world.cycle()
     order(world, "resume")
-    world.loop.command(signed)
+    world.engine.on_command(signed)
     world.cycle()
     assert world.ledger.get("paused") is None
     assert sum(tag.endswith("a" * 32) for tag, _ in world.answers) == 1
@@ -111,7 +111,7 @@ def test_an_old_command_is_ignored(scene: Scene) -> None:
     """
     world = scene.world()
     data = {"id": "b" * 32, "command": "pause", "instance": None, "who": "admin", "reason": "x"}
-    world.loop.command(sign(data, KEY, world.now - 60, 10))
+    world.engine.on_command(sign(data, KEY, world.now - 60, 10))
     world.cycle()
     assert world.ledger.get("paused") is None
 
@@ -157,12 +157,12 @@ def test_a_command_is_not_carried_out_again_by_the_next_engine(scene: Scene) -> 
     world = scene.world()
     data = {"id": "c" * 32, "command": "pause", "instance": None, "who": "admin", "reason": "x"}
     signed = sign(data, KEY, world.now, 10)
-    world.loop.command(signed)
+    world.engine.on_command(signed)
     world.cycle()
     order(world, "resume")
     world.now += 1
     world.restart()
-    world.loop.command(signed)
+    world.engine.on_command(signed)
     world.cycle()
     assert world.ledger.get("paused") is None
     assert order(world, "pause", reason="another")["facts"]["paused"]["reason"] == "another"
@@ -177,7 +177,7 @@ def test_nothing_but_a_command_is_carried_out(scene: Scene) -> None:
     _, answer = world.answers[-1]
     before = len(world.answers)
     for played in (answer, {**answer, "facts": None, "rows": None}):
-        world.loop.command(sign({**played, "id": "d" * 32}, KEY, world.now, 10))
+        world.engine.on_command(sign({**played, "id": "d" * 32}, KEY, world.now, 10))
         world.cycle()
     assert [data["error"].partition(";")[0] for _, data in world.answers[before:]] == [
         "unknown command"
@@ -192,14 +192,14 @@ def test_a_flood_of_forged_commands_costs_no_cycle_and_no_line(
     Any minion can fire their tag: the loop never hears of them, and they are said once.
     """
     world = scene.world()
-    world.loop._trigger.clear()
+    world.engine.trigger.clear()
     forged = {"command": "pause", "instance": None, "who": "x", "reason": "forged"}
     for number in range(1000):
-        world.loop.command(sign({"id": f"{number:032x}", **forged}, b"1" * 64, world.now, 10))
+        world.engine.on_command(sign({"id": f"{number:032x}", **forged}, b"1" * 64, world.now, 10))
     large = {**forged, "rows": [[]] * 1_000_000, "id": "e" * 32}
-    world.loop.command({**large, "signature": "0" * 64})
-    assert not world.loop._trigger.is_set()
-    assert world.loop._commanded.empty()
+    world.engine.on_command({**large, "signature": "0" * 64})
+    assert not world.engine.trigger.is_set()
+    assert world.commands._waiting.empty()
     assert caplog.text.count("did not sign is ignored") == 1
     assert order(world, "status")["facts"]["paused"] is False
 
@@ -211,8 +211,8 @@ def test_a_command_that_is_played_back_is_heard_once(scene: Scene) -> None:
     world = scene.world()
     data = {"id": "f" * 32, "command": "pause", "instance": None, "who": "admin", "reason": "x"}
     for _ in range(100):
-        world.loop.command(sign(data, KEY, world.now, 10))
-    assert world.loop._commanded.qsize() == 1
+        world.engine.on_command(sign(data, KEY, world.now, 10))
+    assert world.commands._waiting.qsize() == 1
 
 
 def test_an_attempt_on_a_thousand_minions_fits_into_an_event(

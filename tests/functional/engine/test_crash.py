@@ -95,8 +95,9 @@ class Salt(threading.Thread):
             rest = b""
             while not self.stop.is_set():
                 *lines, rest = (rest + bus.read()).split(b"\n")
-                for line in lines:
-                    self._hear(json.loads(line)["data"])
+                for event in map(json.loads, lines):
+                    if event["tag"].startswith("dynatrace/problem/"):
+                        self._hear(event["data"])
                 self._return()
                 time.sleep(0.002)
 

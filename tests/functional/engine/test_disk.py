@@ -11,7 +11,7 @@ import sqlite3
 import pytest
 from _dynatrace.config.config import load
 from _dynatrace.core.errors import LedgerDamaged, LedgerError, LedgerInUse
-from _dynatrace.engine import wiring as assembly
+from _dynatrace.engine import startup
 from _dynatrace.store.ledger import Ledger
 
 from tests.functional.engine.conftest import Scene
@@ -52,10 +52,9 @@ def test_nothing_is_done_while_the_disk_is_full_and_all_of_it_afterwards(
     fill(world, True)
     for name in names:
         scene.tenant.open_problem(scene.apaches[name], title=name + " " + "x" * 900)
-    world.loop._clock = lambda: world.now
     for _ in range(5):
-        world.loop._next_poll = 0.0
-        world.loop.step()
+        world.reconciler._next_poll = 0.0
+        world.reconciler.step()
         world.fire()
         world.now += 31
     known = world.ledger.open_keys()
@@ -66,14 +65,14 @@ def test_nothing_is_done_while_the_disk_is_full_and_all_of_it_afterwards(
 
     fill(world, False)
     for _ in range(3):
-        world.loop._next_poll = 0.0
-        world.loop.step()
+        world.reconciler._next_poll = 0.0
+        world.reconciler.step()
         world.fire()
         world.now += 1
     acted = [minion for data in world.events() for minion in data["minions"]]
     assert sorted(acted) == names
     world.now += 31
-    world.loop.step()
+    world.reconciler.step()
     assert sum("works again" in text for text in said(caplog, logging.INFO)) == 1
 
 
@@ -85,13 +84,12 @@ def test_a_full_disk_that_still_lets_itself_be_read_is_no_recovery(
     """
     apache = scene.host("web01")
     world = scene.world()
-    world.loop._clock = lambda: world.now
     world.poll()
     caplog.set_level(logging.DEBUG)
     fill(world, True)
     scene.tenant.open_problem(apache, title="x" * 9000)
     for _ in range(30):
-        world.loop.step()
+        world.reconciler.step()
         world.now += 5
     (error,) = said(caplog, logging.WARNING)
     assert "nothing is done until the ledger works" in error
@@ -99,7 +97,7 @@ def test_a_full_disk_that_still_lets_itself_be_read_is_no_recovery(
 
     fill(world, False)
     for _ in range(30):
-        world.loop.step()
+        world.reconciler.step()
         world.now += 5
     assert sum("works again" in text for text in said(caplog, logging.INFO)) == 1
     assert world.ledger.open_keys()
@@ -143,9 +141,8 @@ def test_a_ledger_damaged_while_it_is_used_is_moved_aside_by_the_next_engine(
         file.seek(4096)
         file.write(os.urandom(size - 4096))
     world.ledger._db.execute("PRAGMA shrink_memory")
-    world.loop._clock = lambda: world.now
-    world.loop._next_poll = 0.0
-    world.loop.run()
+    world.reconciler._next_poll = 0.0
+    world.reconciler.run()
     assert [text for text in said(caplog, logging.ERROR) if "the engine starts anew" in text]
     world.restart()
     assert world.ledger.moved_aside is not None
@@ -202,11 +199,11 @@ def test_an_engine_waits_for_its_own_earlier_process_and_refuses_that_of_another
         if len(waited) == 5:
             earlier.close()
 
-    monkeypatch.setattr(assembly.time, "sleep", sleep)
+    monkeypatch.setattr(startup.time, "sleep", sleep)
     with pytest.raises(LedgerInUse):
-        assembly.wait_for_ledger("tenant-b", path)
+        startup.open_ledger("tenant-b", path)
     assert waited == []
-    assembly.wait_for_ledger("tenant-a", path).close()
+    startup.open_ledger("tenant-a", path).close()
     assert len(waited) == 5
     assert sum("waiting, said once" in record.getMessage() for record in caplog.records) == 1
 
@@ -227,13 +224,13 @@ def test_an_engine_that_starts_on_a_full_disk_runs_when_there_is_room(
         return connect(*args, **kwargs)  # type: ignore[call-overload, no-any-return]
 
     monkeypatch.setattr(sqlite3, "connect", opens)
-    monkeypatch.setattr(assembly.time, "sleep", lambda _: full.clear())
-    ledger = assembly.wait_for_ledger("tenant-a", path)
+    monkeypatch.setattr(startup.time, "sleep", lambda _: full.clear())
+    ledger = startup.open_ledger("tenant-a", path)
     assert sum("disk is full" in text for text in said(caplog, logging.WARNING)) == 1
     ledger._db.execute("PRAGMA user_version = 99")
     ledger.close()
     with pytest.raises(LedgerError, match="newer version"):
-        assembly.wait_for_ledger("tenant-a", path)
+        startup.open_ledger("tenant-a", path)
 
 
 def test_a_start_that_cannot_be_announced_is_one_all_the_same(scene: Scene) -> None:
@@ -243,6 +240,6 @@ def test_a_start_that_cannot_be_announced_is_one_all_the_same(scene: Scene) -> N
     world = scene.world()
     fill(world, True)
     world.ledger._db.execute("PRAGMA query_only = 1")
-    assembly._say("test", load(world.given), world.ledger, 1)
+    startup.announce("test", load(world.given), world.ledger, 1)
     world.ledger._db.execute("PRAGMA query_only = 0")
     fill(world, False)

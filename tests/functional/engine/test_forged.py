@@ -22,7 +22,7 @@ def test_a_forged_start_of_a_job_does_not_stand_for_one(scene: Scene) -> None:
     scene.tenant.open_problem(apache)
     world.poll()
     (order,) = world.events()
-    world.loop.job(order["jid"], "new", None, {"fun": "state.apply", "minions": ["web01"]})
+    world.engine.on_job(order["jid"], "new", None, {"fun": "state.apply", "minions": ["web01"]})
     for _ in range(6):
         world.cycle(10)
     assert [data["jid"] for data in world.events("open")] == [order["jid"]] * 2
@@ -37,7 +37,7 @@ def test_a_forged_start_of_an_orchestration_heals_nothing(scene: Scene) -> None:
     scene.tenant.open_problem(apache)
     world.poll()
     (order,) = world.events()
-    world.loop.job(order["jid"], "new", None, {"fun": "runner.state.orchestrate"})
+    world.engine.on_job(order["jid"], "new", None, {"fun": "runner.state.orchestrate"})
     for _ in range(20):
         world.cycle(10)
     assert world.whats() == ["open", "failed"]
@@ -70,11 +70,11 @@ def test_whatever_a_forged_return_holds_the_true_one_counts(
     (order,) = world.events()
     world.take(order)
     for data in HOSTILE:
-        world.loop.job(order["jid"], "ret", minion, data)
+        world.engine.on_job(order["jid"], "ret", minion, data)
         world.cycle(1)
     assert world.whats() == ["open"]
     world.give(order["jid"], "web01", BAD)
-    world.loop.job(order["jid"], "ret", "web01", GOOD)
+    world.engine.on_job(order["jid"], "ret", "web01", GOOD)
     world.cycle(1)
     assert world.whats() == ["open", "failed"]
 
@@ -92,14 +92,14 @@ def test_a_flood_of_forged_returns_is_bounded_and_hides_nothing(
     (order,) = world.events()
     world.take(order)
     world.cycle(1)
-    world.loop._trigger.clear()
+    world.engine.trigger.clear()
     for number in range(2000):
-        world.loop.job(order["jid"], "ret", f"nobody{number}", GOOD)
-    assert not world.loop._trigger.is_set()
+        world.engine.on_job(order["jid"], "ret", f"nobody{number}", GOOD)
+    assert not world.engine.trigger.is_set()
     for _ in range(10):
         for _ in range(3 * HEARD):
-            world.loop.job(order["jid"], "ret", "web01", {"return": "x" * 1000, "fun": "x"})
-        assert world.loop._returns._heard.qsize() == HEARD
+            world.engine.on_job(order["jid"], "ret", "web01", {"return": "x" * 1000, "fun": "x"})
+        assert world.job_tracker._heard.qsize() == HEARD
         world.cycle(6)
         world.cycle(6)
     assert world.whats() == ["open"]
@@ -132,8 +132,8 @@ def test_a_second_return_that_tells_of_a_failure_calls_a_person(
     world, order = healed_by_whom_knows(scene, feedback={"close": True, "close_after": 60})
     if first:
         world.cycle(1)
-        assert order["jid"] in world.subscriber.jids
-    world.loop.job(order["jid"], "ret", "web01", BAD)
+        assert world.job_tracker.is_watched(order["jid"])
+    world.engine.on_job(order["jid"], "ret", "web01", BAD)
     for _ in range(3):
         world.cycle(1)
     assert world.whats() == ["open", "healed", "escalated"]
@@ -153,11 +153,11 @@ def test_the_same_return_again_calls_nobody(scene: Scene) -> None:
     """
     world, order = healed_by_whom_knows(scene)
     world.cycle(1)
-    world.loop.job(order["jid"], "ret", "web01", GOOD)
+    world.engine.on_job(order["jid"], "ret", "web01", GOOD)
     world.cycle(1)
     assert world.whats() == ["open", "healed"]
     world.cycle(400)
-    assert order["jid"] not in world.subscriber.jids
+    assert not world.job_tracker.is_watched(order["jid"])
 
 
 def test_a_failure_that_was_said_of_others_calls_nobody(scene: Scene) -> None:
@@ -166,8 +166,8 @@ def test_a_failure_that_was_said_of_others_calls_nobody(scene: Scene) -> None:
     """
     scene.host("web02")
     world, order = healed_by_whom_knows(scene)
-    world.loop.job(order["jid"], "ret", "web02", BAD)
-    world.loop.job(order["jid"], "ret", "x" * 10_000, BAD)
+    world.engine.on_job(order["jid"], "ret", "web02", BAD)
+    world.engine.on_job(order["jid"], "ret", "x" * 10_000, BAD)
     world.cycle(1)
     world.cycle(1)
     assert world.whats() == ["open", "healed"]
@@ -187,6 +187,6 @@ def test_all_attempts_are_looked_up_when_the_bus_was_not_heard(scene: Scene) -> 
     world.cache.returned[order["jid"]] = {"web01": GOOD}
     world.cycle(0.1)
     assert world.whats() == ["open"]
-    world.loop.reconcile()
+    world.engine.on_open()
     world.cycle(0.1)
     assert world.whats() == ["open", "healed"]

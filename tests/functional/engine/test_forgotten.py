@@ -73,7 +73,7 @@ def test_a_minion_cannot_have_a_problem_forgotten_through_the_hook(scene: Scene)
     world = scene.world()
     problem = scene.tenant.open_problem(apache)
     world.poll()
-    hook = Hook("test", {}, world.ledger, world.loop.look_now)
+    hook = Hook("test", {}, world.ledger, world.engine.look_now)
     body = {"PID": problem.problem_id, "State": "MERGED"}
     hook.hear({"headers": {}, "post": body, "body": json.dumps(body)})
     hook.take_in()
@@ -136,7 +136,7 @@ def test_an_order_that_waits_for_the_bus_is_held_by_a_pause(scene: Scene) -> Non
     apache = scene.host("web01")
     world = scene.world()
     scene.tenant.open_problem(apache)
-    world.loop._next_poll = 0.0
+    world.reconciler._next_poll = 0.0
     world.cycle(fire=False)
     world.commands._pause({"reason": "change CH-1234", "who": "admin"}, world.now)
     world.fire()
@@ -225,7 +225,7 @@ def test_one_problem_that_breaks_the_engine_keeps_no_other_from_being_healed(
     broken = scene.tenant.open_problem(scene.host("web01"))
     scene.tenant.open_problem(scene.host("web02"))
     world = scene.world()
-    part = world.loop._parts.episodes if step == "observe" else world.loop._parts.attempts
+    part = world.engine.episodes if step == "observe" else world.scheduler
     right = getattr(part, step)
 
     def breaks(one: Any, *args: Any) -> Any:

@@ -74,7 +74,7 @@ def test_the_bus_is_not_believed_instead(scene: Scene, what: str) -> None:
     """
     world, order = ordered(scene)
     world.cache.readable = False
-    world.loop.job(order["jid"], what, "web01" if what == "ret" else None, GOOD)
+    world.engine.on_job(order["jid"], what, "web01" if what == "ret" else None, GOOD)
     pass_time(world, 300)
     assert world.whats() == ["open"]
     (attempt,) = world.ledger.open_attempts()

@@ -263,7 +263,9 @@ def test_a_return_that_is_not_in_the_job_cache_is_ignored(scene: Scene) -> None:
     world.poll()
     (opened,) = world.events()
     world.take(opened)
-    world.loop.job(opened["jid"], "ret", "web01", {"return": True, "retcode": 0, "success": True})
+    world.engine.on_job(
+        opened["jid"], "ret", "web01", {"return": True, "retcode": 0, "success": True}
+    )
     world.cycle(1)
     world.cycle(10)
     assert world.whats() == ["open"]
@@ -312,7 +314,7 @@ def test_the_engine_killed_right_after_firing_repeats_at_most_the_same_order(sce
     apache = scene.host("web01")
     world = scene.world()
     scene.tenant.open_problem(apache)
-    world.loop._next_poll = 0.0
+    world.reconciler._next_poll = 0.0
     world.cycle(fire=False)
     for event in world.ledger.waiting_events():
         world.relay._put({**event.data, "signature": ""}, event.tag)
@@ -348,7 +350,7 @@ def test_an_order_voided_while_others_are_fired_goes_out_as_a_report(scene: Scen
     for minion in ("web01", "web02"):
         scene.tenant.open_problem(scene.host(minion))
     world = scene.world()
-    world.loop._next_poll = 0.0
+    world.reconciler._next_poll = 0.0
     world.cycle(fire=False)
     fire_event = world.bus.fire_event
 
@@ -357,7 +359,7 @@ def test_an_order_voided_while_others_are_fired_goes_out_as_a_report(scene: Scen
         for problem in scene.tenant.problems:
             if problem.problem_id != data["problem_id"]:
                 scene.tenant.close_problem(problem)
-        world.loop._next_poll = 0.0
+        world.reconciler._next_poll = 0.0
         world.cycle(fire=False)
         return fire_event(data, tag, timeout)
 

@@ -329,7 +329,7 @@ class Model(RuleBasedStateMachine):
 
     @rule(after=seconds)
     def die_before_firing(self, after: float) -> None:
-        self.world.loop._next_poll = 0.0
+        self.world.reconciler._next_poll = 0.0
         self.world.cycle(after, fire=False)
         self.restart(0.1)
 
@@ -338,7 +338,7 @@ class Model(RuleBasedStateMachine):
         """
         One event gets on the bus, and nobody lives to record it.
         """
-        self.world.loop._next_poll = 0.0
+        self.world.reconciler._next_poll = 0.0
         self.world.cycle(after, fire=False)
         recorded, self.world.ledger.event_fired = self.world.ledger.event_fired, self._die
         try:
@@ -359,7 +359,7 @@ class Model(RuleBasedStateMachine):
         self.world.bus.refuse = refuse
 
     def _wire(self) -> None:
-        self.world.loop._next_poll = 0.0
+        self.world.reconciler._next_poll = 0.0
 
     @rule(fails=seldom)
     def job_cache(self, fails: bool) -> None:
@@ -655,7 +655,7 @@ class Model(RuleBasedStateMachine):
         assert episode is not None and episode.state == "open" and episode.announced, episode
         if episode.escalated:
             return
-        attempts = self.world.loop._parts.attempts
+        attempts = self.world.scheduler
         go, held = attempts._verdicts(episode, set(), LIMIT, self.world.now)
         assert not go, episode
         assert {verdict.reason for _, verdict in held} <= GOOD_REASONS, held

@@ -86,7 +86,7 @@ class Outage:
         """
         episode = self.world.ledger.latest_episode(self.problem.problem_id)
         assert episode is not None
-        verdicts = self.world.loop._parts.attempts._verdicts(episode, set(), 10, self.world.now)[1]
+        verdicts = self.world.scheduler._verdicts(episode, set(), 10, self.world.now)[1]
         return [verdict.reason.value for _, verdict in verdicts if verdict.reason]
 
 
@@ -229,7 +229,7 @@ def test_a_contradiction_of_what_was_found_calls_a_person(outage: Outage) -> Non
     A second return in the same minion's name tells of a failure.
     """
     order = outage.ends(HEALTHY)
-    outage.world.loop.job(order["jid"], "ret", "web01", BAD)
+    outage.world.engine.on_job(order["jid"], "ret", "web01", BAD)
     outage.world.cycle(1)
     assert outage.world.events("escalated")[0]["reason"] == "contradictory returns"
 
@@ -390,7 +390,7 @@ def test_a_queued_run_whose_real_return_the_cache_refused_is_asked_for(outage: O
         "finished": iso(ended),
         "now": iso(now),
     }
-    world.loop.job(order["jid"], "ret", "web01", GOOD)
+    world.engine.on_job(order["jid"], "ret", "web01", GOOD)
     while len(world.whats()) == 1:
         world.poll(10)
     assert world.whats() == ["open", "healed"]

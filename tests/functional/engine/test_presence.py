@@ -36,7 +36,7 @@ def held(world: World) -> set[str]:
     """
     Return for which reasons anybody is held now.
     """
-    attempts = world.loop._parts.attempts
+    attempts = world.scheduler
     found = set()
     for episode in world.ledger.open_episodes(100):
         _, items = attempts._verdicts(episode, set(), 10, world.now)

@@ -207,7 +207,7 @@ def test_a_notification_is_settled_only_when_its_problem_is_recorded(
         raise LedgerError("the disk is full")
 
     with monkeypatch.context() as patched:
-        patched.setattr(world.loop._parts.episodes, "observe", dies)
+        patched.setattr(world.engine.episodes, "observe", dies)
         with pytest.raises(LedgerError):
             world.cycle(1)
     world.restart()
@@ -672,7 +672,7 @@ def test_an_orchestration_forged_on_the_bus_heals_nothing(scene: Scene) -> None:
     """
     world, order = two_minions(scene)
     data = {"fun": "runner.state.orchestrate", "success": True, "return": {}}
-    world.loop.job(order["jid"], "ret", None, data)
+    world.engine.on_job(order["jid"], "ret", None, data)
     for _ in range(5):
         world.cycle(2)
     assert world.whats() == ["open"]
@@ -688,7 +688,7 @@ def test_without_a_job_cache_the_returns_on_the_bus_count(scene: Scene) -> None:
     world.cycle(20)
     assert world.whats() == ["open"]
     for minion in order["minions"]:
-        world.loop.job(order["jid"], "ret", minion, GOOD)
+        world.engine.on_job(order["jid"], "ret", minion, GOOD)
     world.cycle(1)
     assert world.whats() == ["open", "healed"]
 
@@ -708,6 +708,6 @@ def test_an_order_given_again_is_not_announced_a_second_time_when_its_problem_cl
         world.cycle(10)
     scene.tenant.close_problem(problem)
     world.bus.refuse = False
-    world.loop._next_poll = 0.0
+    world.reconciler._next_poll = 0.0
     world.cycle(30)
     assert world.whats() == ["open", "resolved"]

@@ -33,7 +33,7 @@ def limit(world: World, calls: int = CALLS) -> None:
     """
     Give the engine so many calls a minute, by the test's clock.
     """
-    client = world.loop._parts.intake._client
+    client = world.engine.problem_reader._client
     assert client is not None
 
     def sleep(seconds: float) -> None:
@@ -50,7 +50,7 @@ def run(world: World, seconds: float, meanwhile: Callable[[], None] = lambda: No
     while world.now < until:
         meanwhile()
         world.cycle(0)
-        world.now += min(max(world.loop._wait(world.now), 0.25), 1.0)
+        world.now += min(max(world.reconciler._wait(world.now), 0.25), 1.0)
 
 
 @pytest.mark.parametrize("interval", [30, 60, 120, 300])
@@ -156,7 +156,7 @@ def test_a_flood_through_the_hook_delays_nothing_that_is_real(scene: Scene) -> N
     world = scene.world()
     limit(world)
     world.poll()
-    hook = Hook("test", {}, world.ledger, world.loop.look_now, lambda: world.now)
+    hook = Hook("test", {}, world.ledger, world.engine.look_now, lambda: world.now)
     numbers = count()
 
     def flood() -> None:

@@ -95,7 +95,7 @@ def run(world: World, salt: Salt, until: int, polls: int, step: float = 1.0) -> 
     spent: list[float] = []
     for number in range(20 * until):
         begun = time.perf_counter()
-        world.loop._next_poll = 0.0 if number < polls else world.now + 1e6
+        world.reconciler._next_poll = 0.0 if number < polls else world.now + 1e6
         world.cycle(step)
         spent.append(time.perf_counter() - begun)
         salt.step()

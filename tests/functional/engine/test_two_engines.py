@@ -170,7 +170,7 @@ def test_an_orchestration_is_not_over_when_a_minion_has_finished(scene: Scene) -
     own = order["attempt_id"]
     world.memories[own, "web01"] = record(own, world.now, world.now + 1)
     told = {"fun": "runner.state.orchestrate", "jid": order["jid"], "return": {}}
-    world.loop.job(order["jid"], "new", None, told)
+    world.engine.on_job(order["jid"], "new", None, told)
     pass_time(world)
     assert world.events("failed")[0]["reason"] == "lost"
     assert world.recalls == []

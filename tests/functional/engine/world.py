@@ -9,31 +9,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from _dynatrace.api import client as client_
+from _dynatrace.api.client import Client
 from _dynatrace.config import config as configuration
 from _dynatrace.core.errors import JobCacheError
-from _dynatrace.engine import commands as commands_
-from _dynatrace.engine import health as status_
-from _dynatrace.engine import reconciler as loop_
-from _dynatrace.engine.parts import Parts
-from _dynatrace.master import job_cache
+from _dynatrace.engine.commands import ANSWER_PREFIX
+from _dynatrace.engine.wiring import Engine
 from _dynatrace.master import jobs as jobs_
-from _dynatrace.master import minions as minions_
-from _dynatrace.master import outbox_relay as bus
-from _dynatrace.master import ping as presence_
-from _dynatrace.master import recall as recall_
-from _dynatrace.master import subscriber as hearer_
-from _dynatrace.remediation import dispatch as orders_
-from _dynatrace.remediation import episodes as episodes_
-from _dynatrace.remediation import feedback as feedback_
-from _dynatrace.remediation import problem_reader as intake_
-from _dynatrace.remediation import reports as reports_
-from _dynatrace.remediation import scheduler as attempts_
-from _dynatrace.store import ledger as ledger_
-from _dynatrace.store.ledger import Attempt, Memory
+from _dynatrace.master.recall import Recall
+from _dynatrace.master.salt_interface import Master
+from _dynatrace.store.ledger import Attempt, Ledger, Memory
 from _dynatrace.webhook import payload as notifications
 
 from tests.tenant import Tenant
@@ -200,104 +188,46 @@ class World:
         self.build()
 
     def build(self) -> None:
-        config = configuration.load(self.given)
-        self.ledger = ledger_.Ledger(self.directory / "ledger.db")
-        client = self._client(config)
-        policy = config.policy
-        self.index = minions_.Minions(
-            lambda: list(self.minions), self.minions.get, lambda: self.now
-        )
-        intake = intake_.ProblemReader("test", self.ledger, client)
-        entities = (
-            intake_.Entities(client, lambda: self.now, intake.read_budget) if client else None
-        )
-        match = episodes_.matcher(entities, self.index.find)
-        episodes = episodes_.Episodes(
-            "test", self.ledger, match, config.get("lookback"), policy.dry_run
-        )
-        self.feedback = (
-            feedback_.Feedback("test", self.ledger, client, lambda: self.now) if client else None
-        )
-        jobs = job_cache.watched(self.cache.jobs(), "test")
-        self.presence = (
-            presence_.Presence("test", self._ping, jobs.returns, lambda: self.now)
-            if jobs.cached
-            else None
-        )
-        attempts = attempts_.Scheduler(
-            "test",
-            self.ledger,
-            policy,
-            accepted=lambda: len(self.index),
-            is_accepted=self.index.__contains__,
-            reread=episodes_.rereader(intake, episodes, self.ledger),
-            rematch=episodes.rematch,
-            untaken=self._untaken,
-            comments=self.feedback is not None and config.get("feedback.comment"),
-            reports=reports_.Reports(
-                self.ledger,
-                config.get("feedback.event"),
-                config.get("feedback.close_after") if config.get("feedback.close") else None,
-            ),
-            sent_to=jobs.minions if jobs.cached else None,
-            presence=self.presence,
-            recall=_RecallAtOnce("test", self._recall, jobs, lambda: self.now)
-            if jobs.cached
-            else None,
-        )
-        self.relay = bus.OutboxRelay(
-            "test",
-            self.ledger,
-            lambda: self.bus,
-            KEY,
-            attempts_.TAKE_S,
-            held=orders_.holder(self.ledger, policy),
-            act_for=policy.outcome_timeout,
-        )
-        self.subscriber = hearer_.Subscriber("test", lambda: self.bus, lambda _: None, None)
-        self.status = status_.Status("test", config.get("poll_interval"), self.now)
-        self.answers: list[tuple[str, Mapping[str, Any]]] = []
-        self.commands = commands_.Commands(
-            "test",
-            self.ledger,
-            policy,
-            self.status,
-            KEY,
-            lambda tag, data: self.answers.append((tag, data)),
-        )
-        self.loop = loop_.Reconciler(
-            "test",
-            Parts(
-                config,
-                self.ledger,
-                intake,
-                episodes,
-                attempts,
-                jobs,
-                self.relay,
-                self.subscriber,
-                None,
-                self.status,
-                self.commands,
-            ),
-            steady=lambda: self.now - self.set_by,
-        )
+        self.engine = TestedEngine(self)
+        self.ledger = self.engine.ledger
+        self.index = self.engine.minions
+        self.feedback = self.engine.feedback
+        self.presence = self.engine.presence
+        self.scheduler = self.engine.scheduler
+        self.job_tracker = self.engine.job_tracker
+        self.relay = self.engine.relay
+        self.status = self.engine.status
+        self.commands = self.engine.commands
+        self.reconciler = self.engine.reconciler
         self.index.refresh()
+
+    def master(self) -> Master:
+        """
+        Return what stands in for Salt.
+        """
+        return Master(
+            directory=self.directory,
+            connect_to_fire=lambda: self.bus,
+            connect_to_listen=lambda: self.bus,
+            accepted=lambda: list(self.minions),
+            grains=self.minions.get,
+            why_untaken=self._untaken,
+            ping=self._ping,
+            recall=self._recall,
+            jobs=self.cache.jobs(),
+        )
 
     def _untaken(self, tags: Iterable[str], technologies: Sequence[str]) -> str | None:
         if not any(self.reacts(tag) for tag in tags):
             return "no reactor is mapped to its events"
         return None if self.takes(technologies) else "no reactor takes it"
 
-    @staticmethod
-    def _client(config: configuration.Config) -> client_.Client | None:
-        if not config.get("api_token"):
-            return None
-        return client_.Client(
-            config.get("environment_url"),
-            config.get("api_token"),
-            problem_selector=config.get("problem_selector"),
-        )
+    @property
+    def answers(self) -> list[tuple[str, Mapping[str, Any]]]:
+        """
+        What the runner was answered.
+        """
+        return [one for one in self.bus.events if one[0].startswith(ANSWER_PREFIX)]
 
     def set_clock(self, by: float) -> None:
         """
@@ -338,7 +268,7 @@ class World:
         Let `after` seconds pass, run one cycle, and fire what it recorded.
         """
         self.now += after
-        sentence, _ = self.loop.cycle(self.now)
+        sentence, _ = self.reconciler.cycle(self.now)
         if self.presence is not None:
             self.presence.ask_all()
         self.sentences.append(sentence)
@@ -348,19 +278,15 @@ class World:
 
     def fire(self) -> None:
         """
-        Let the announcer do its work at the test's time.
+        Let the relay do its work.
         """
-        real, bus.time = bus.time, _Clock(self)  # type: ignore[assignment]
-        try:
-            self.relay.drain()
-        finally:
-            bus.time = real
+        self.relay.drain()
 
     def poll(self, after: float = 0.0) -> str:
         """
         Run a cycle that polls.
         """
-        self.loop._next_poll = 0.0
+        self.reconciler._next_poll = 0.0
         return self.cycle(after)
 
     def notify(self, body: bytes) -> None:
@@ -387,7 +313,7 @@ class World:
         Let a reactor make a job of an event.
         """
         self.cache.sent[data["jid"]] = list(data["minions"] if minions is None else minions)
-        self.loop.job(data["jid"], "new", None, {})
+        self.engine.on_job(data["jid"], "new", None, {})
 
     def salt_runs(self, data: Mapping[str, Any], returned: Mapping[str, Any] = GOOD) -> None:
         """
@@ -402,7 +328,7 @@ class World:
         Let a minion return: the job cache knows, and the bus tells.
         """
         self.cache.returned.setdefault(jid, {})[minion] = returned
-        self.loop.job(jid, "ret", minion, returned)
+        self.engine.on_job(jid, "ret", minion, returned)
 
     def orchestrates(self, data: Mapping[str, Any], success: bool, heard: bool = True) -> None:
         """
@@ -413,8 +339,8 @@ class World:
         ended = {**told, "success": success}
         self.cache.returned[data["jid"]] = {"master.example.com_master": {"return": ended}}
         if heard:
-            self.loop.job(data["jid"], "new", None, told)
-            self.loop.job(data["jid"], "ret", None, ended)
+            self.engine.on_job(data["jid"], "new", None, told)
+            self.engine.on_job(data["jid"], "ret", None, ended)
 
     def send_comments(self) -> None:
         """
@@ -424,7 +350,44 @@ class World:
         self.feedback.send_all(self.now)
 
 
-class _RecallAtOnce(recall_.Recall):
+class TestedEngine(Engine):
+    """
+    The engine as the product puts it together, at the world's time; its threads are not started.
+    """
+
+    __test__ = False
+    key = KEY
+
+    def __init__(self, world: World) -> None:
+        super().__init__(
+            "test",
+            configuration.load(world.given),
+            world.master(),
+            clock=lambda: world.now,
+            steady=lambda: world.now - world.set_by,
+        )
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        return Ledger(self.master.directory / "ledger.db")
+
+    @cached_property
+    def client(self) -> Client | None:
+        config = self.config
+        if not config.get("api_token"):
+            return None
+        selector = config.get("problem_selector")
+        url, token = config.get("environment_url"), config.get("api_token")
+        return Client(url, token, problem_selector=selector)
+
+    @cached_property
+    def recall(self) -> Recall | None:
+        if not self.jobs.cached:
+            return None
+        return _RecallAtOnce("test", self.master.recall, self.jobs, self.look_now, self.clock)
+
+
+class _RecallAtOnce(Recall):
     """
     Who answers does so at once, and who does not will never.
     """
@@ -438,16 +401,3 @@ class _RecallAtOnce(recall_.Recall):
             self._waiting.clear()
             self._open.clear()
         return found or {}
-
-
-class _Clock:
-    """
-    The time module as the announcer uses it, at the test's time.
-    """
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self.monotonic = time.monotonic
-
-    def time(self) -> float:
-        return self._world.now

@@ -76,11 +76,19 @@ class Scene:
         self.echo = echo_.DeliveryConfirmation()
         self.publisher.ears.append(self.echo)
         self.echo.opened()
-        self.announcer = bus.OutboxRelay(
-            "test", self.ledger, lambda: self.publisher, KEY, 30.0, self.echo
-        )
         self.told = 0
-        self.announcer.wire(self._works)
+        self.announcer = bus.OutboxRelay(
+            "test",
+            self.ledger,
+            lambda: self.publisher,
+            KEY,
+            30.0,
+            self.echo,
+            lambda _: False,
+            0.0,
+            self._works,
+            lambda: self.now + 1.7e9,
+        )
 
     def _works(self) -> None:
         self.told += 1
@@ -425,8 +433,16 @@ def test_the_ear_opens_anew_when_it_is_asked_to() -> None:
         made[-1].get_event = lambda **_: echo.renew()  # type: ignore[assignment]
         return made[-1]
 
-    hearer = hearer_.Subscriber("test", connect, lambda _: None, None, echo)
-    hearer.wire(lambda *_: None, lambda _: None, lambda _: None, lambda: opened.append("open"))
+    hearer = hearer_.Subscriber(
+        "test",
+        connect,
+        echo,
+        is_watched=lambda _: False,
+        on_job=lambda *_: None,
+        on_minion=lambda _: None,
+        on_command=lambda _: None,
+        on_open=lambda: opened.append("open"),
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(hearer_, "RETRY_S", 0.0)
         with pytest.raises(KeyboardInterrupt):

@@ -8,15 +8,15 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 from _dynatrace.config.config import load
 from _dynatrace.core.notification import Notification
-from _dynatrace.engine import wiring as assembly
-from _dynatrace.master import delivery as echo_
-from _dynatrace.master import minions as minions_
+from _dynatrace.engine.wiring import Engine
+from _dynatrace.master.jobs import Jobs
+from _dynatrace.master.salt_interface import Master
 from _dynatrace.store.ledger import Ledger
 from _dynatrace.webhook.salt_api_hook import BODIES, NAMES, WAITING, Hook
 
@@ -36,18 +36,26 @@ ALONE = {"webhook": {"token": "a-secret"}}
     ],
 )
 def test_the_hook_is_not_heard_unless_it_is_asked_for(
-    config: dict[str, Any], is_heard: bool
+    config: dict[str, Any], is_heard: bool, tmp_path: Path
 ) -> None:
     """
     And never without an API, when it would be believed.
     """
-    minions = minions_.Minions(lambda: [], lambda _: None, lambda: 0.0)
-    hearer = assembly._subscriber(
-        "test", load(config), _no_bus, minions, None, echo_.DeliveryConfirmation()
+    master = Master(
+        directory=tmp_path,
+        connect_to_fire=_no_bus,
+        connect_to_listen=_no_bus,
+        accepted=lambda: [],
+        grains=lambda _: None,
+        why_untaken=lambda *_: None,
+        ping=lambda _: "",
+        recall=lambda *_: "",
+        jobs=Jobs(lambda _: [], lambda _: {}, cached=False),
     )
-    heard: list[Mapping[str, Any]] = []
-    hearer.wire(lambda *_: None, heard.append, lambda _: None, lambda: None)
-    hearer.hear(TAG, {"post": {"PID": PID}})
+    engine = Engine("test", load(config), master)
+    engine.subscriber.hear(TAG, {"post": {"PID": PID}})
+    engine.ledger.close()
+    heard = engine.hook._names if engine.hook is not None else {}
     assert bool(heard) is is_heard
 
 

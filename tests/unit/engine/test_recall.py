@@ -5,7 +5,7 @@ What minions remember of an attempt: read from what the real module and state gi
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,10 @@ TOLD = "2024-07-21T08:00:00Z"
 
 
 def recall(
-    returns: Mapping[str, Any], sent: list[str] | None, error: Exception | None = None
+    returns: Mapping[str, Any],
+    sent: list[str] | None,
+    error: Exception | None = None,
+    on_answer: Callable[[], None] = lambda: None,
 ) -> recall_.Recall:
     """
     Return one whose questions are answered by `returns`, about a job that went to `sent`.
@@ -36,7 +39,7 @@ def recall(
         return "a question"
 
     jobs = Jobs(lambda _: sent, lambda jid: returns if jid == "a question" else {})
-    return recall_.Recall("test", ask, jobs)
+    return recall_.Recall("test", ask, jobs, on_answer)
 
 
 def attempt() -> Attempt:
@@ -157,9 +160,9 @@ def test_a_question_is_asked_once_and_settled_when_all_answered() -> None:
     ended = "2024-07-21T07:00:00Z"
     good = {"id": OWN, "taken": "2024-07-21T06:59:59Z", "finished": ended, "now": ended}
     returns: dict[str, Any] = {"web01": {"return": good}}
-    asker = recall(returns, ["web01", "web02", "db01"])
     woken: list[bool] = []
-    asker.on_answer = lambda: woken.append(True)
+    sent = ["web01", "web02", "db01"]
+    asker = recall(returns, sent, on_answer=lambda: woken.append(True))
     assert asker.of(attempt(), {"web01", "web02"}) is None
     asker.ask_all()
     assert (asker.of(attempt(), {"web01", "web02"}), woken) == (None, [])

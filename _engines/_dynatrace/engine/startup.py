@@ -1,0 +1,74 @@
+"""
+The engine's start: opens the ledger, and tells that the engine runs.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+
+from ..config.config import Config
+from ..core import errors
+from ..store.ledger import Ledger
+from .health import VERSION
+
+log = logging.getLogger(__name__)
+
+
+def open_ledger(instance: str, path: Path) -> Ledger:
+    """
+    Open the ledger when an earlier process of the same engine has let go of it and the disk has room; raises if another
+    engine has it, or a newer version wrote it.
+    """
+    said = False
+    while True:
+        try:
+            ledger = Ledger(path, instance)
+        except errors.LedgerNewer:
+            raise
+        except errors.LedgerError as err:
+            if isinstance(err, errors.LedgerInUse) and err.owner not in ("", instance):
+                raise
+            if not said:
+                log.warning("%s: waiting, said once: %s", instance, err)
+            said = True
+            time.sleep(1)
+        else:
+            break
+    if ledger.moved_aside:
+        log.error(
+            "%s: the ledger was damaged; it is kept as %s and a new one begun, as on a first start",
+            instance,
+            ledger.moved_aside,
+        )
+    return ledger
+
+
+def announce(instance: str, config: Config, ledger: Ledger, minions: int) -> None:
+    """
+    Announce the start on the bus and in the log, without any secret.
+    """
+    ways = []
+    if config.get("api_token"):
+        interval = config.get("poll_interval")
+        ways.append(f"polls every {interval:g} s" if interval else "never polls")
+    if config.has_webhook:
+        scheme = "https" if config.get("webhook.ssl_crt") else "http"
+        ways.append(
+            f"listens on {scheme}://{config.get('webhook.address')}:{config.get('webhook.port')}"
+            f"{config.get('webhook.path')}"
+        )
+    log.info(
+        "%s: version %s started%s: %s; %s minions",
+        instance,
+        VERSION,
+        " in dry run" if config.get("policy.dry_run") else "",
+        " and ".join(ways),
+        minions,
+    )
+    data = {"what": "started", "instance": instance, "version": VERSION}
+    try:
+        ledger.add_event("engine", "dynatrace/engine/started", data, time.time())
+    except errors.LedgerError as err:  # The reconciler waits until it works; nobody waits for this.
+        log.warning("%s: its start is not announced: %s", instance, err)

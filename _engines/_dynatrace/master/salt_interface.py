@@ -1,0 +1,44 @@
+"""
+What the engine takes from Salt; ``dynatrace.py`` hands it in, and tests hand in substitutes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from ..core.identity import Grains
+from .jobs import Jobs
+
+
+class EventBus(Protocol):
+    """
+    What is used of ``salt.utils.event.SaltEvent``: one connection, which one thread alone may use.
+    """
+
+    def fire_event(self, data: dict[str, Any], tag: str, timeout: int) -> bool: ...
+
+    def get_event(self, **kwargs: Any) -> dict[str, Any] | None: ...
+
+    def destroy(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Master:
+    """
+    The master that the engine runs in. ``directory`` is the engine's own.
+
+    ``why_untaken`` returns why no reactor takes an order under any of some tags for a process of some technologies.
+    """
+
+    directory: Path
+    connect_to_fire: Callable[[], EventBus]
+    connect_to_listen: Callable[[], EventBus]
+    accepted: Callable[[], Iterable[str]]
+    grains: Callable[[str], Grains | None]
+    why_untaken: Callable[[Iterable[str], Sequence[str]], str | None]
+    ping: Callable[[list[str]], str]
+    recall: Callable[[str, list[str]], str]
+    jobs: Jobs
