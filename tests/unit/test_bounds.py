@@ -87,8 +87,8 @@ ALLOWED = {
         "the socket's timeout is set to what is left before each"
     ),
     ("salt/_states/_dynatrace_states/steps.py", "run", "saltutil.cmd"): _BY_HAND,
-    ("salt/_states/dynatrace_orch.py", "_ask", "[function]"): _OWN,
-    ("salt/_states/dynatrace_orch.py", "_engine", "[function]"): _OWN,
+    ("salt/_states/_dynatrace_states/steps.py", "ask", "[function]"): _OWN,
+    ("salt/_states/dynatrace_setup.py", "_tenant", "[function]"): _OWN,
     ("salt/_runners/dynatrace_orch.py", "_engine", "[name]"): _OWN,
     ("salt/_runners/dynatrace_orch.py", "_remedy", "fileserver.envs"): (
         "reads what the master's file server has"

@@ -1,38 +1,49 @@
 """
-What the steps of the orchestrations share: how they refuse, wait, and ask minions.
+What the steps of the orchestrations share: how they refuse, wait, and ask minions and the master's runners.
 
 It has none of Salt's dunders, but is given them.
 """
 
+import functools
 import time
 
 import salt.key
+import salt.loader
 from salt.exceptions import CommandExecutionError, SaltException
 
 MOST_MINIONS = 200
+LONGEST_S = 1800
 # So many state runs may wait on a minion. With a number Salt waits in the job; with True the minion keeps
 # it for later, and who asks after it is told that no such job runs.
 QUEUE = 100
 SAY_S = 60
+# Steps of every remedy.
+BOOKKEEPING = ("_|-attempt_taken", "_|-attempt_finished")
 
 
-def told(name, act, *args):
+def step(act):
     """
-    Return what the act says as a state does; what it raises is a failure.
+    Make a state of a function that returns result, comment and changes; what it raises is a failure.
     """
-    try:
-        result, comment, changes = act(*args)
-    except (SaltException, OSError) as err:
-        result, comment, changes = False, str(err), {}
-    return {"name": name, "result": result, "comment": comment, "changes": changes}
+
+    @functools.wraps(act)
+    def state(name, *args, **kwargs):
+        try:
+            result, comment, changes = act(name, *args, **kwargs)
+        except (SaltException, OSError) as err:
+            result, comment, changes = False, str(err), {}
+        return {"name": name, "result": result, "comment": comment, "changes": changes}
+
+    return state
 
 
-def check_seconds(key, value):
+def seconds(key, value, shortest=0):
     """
-    Raise unless the value that the pillar gave is a number.
+    Return the number that the pillar gave, between its bounds; raises unless it is one.
     """
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise CommandExecutionError(f"`{key}` is a number of seconds")
+    return min(max(value, shortest), LONGEST_S)
 
 
 def accepted(opts, minions, via=None):
@@ -43,12 +54,29 @@ def accepted(opts, minions, via=None):
         raise CommandExecutionError('the pillar `minions` is no list of minion ids: ["web01"]')
     if len(minions) > MOST_MINIONS:
         raise CommandExecutionError(f"at most {MOST_MINIONS} minions are set up at once")
-    names = list(dict.fromkeys([*map(_text, minions), *([] if via is None else [_text(via)])]))
+    names = [*minions, *([] if via is None else [via])]
+    if not all(isinstance(one, str) for one in names):
+        raise CommandExecutionError("a minion is named by its id, a text")
     known = set(salt.key.get_key(opts).list_status("accepted").get("minions", []))
     unknown = [repr(one[:64]) for one in names if one not in known]
     if unknown:
         raise CommandExecutionError(f"no minions with these ids are accepted: {', '.join(unknown)}")
-    return names
+    return list(dict.fromkeys(names))
+
+
+def ask(opts, function, *args, **kwargs):
+    """
+    Call a runner of this master in this process, and return its answer; raises with what it refuses.
+    """
+    runners = salt.loader.runner(opts, whitelist=[function.partition(".")[0]])
+    if function not in runners:
+        raise CommandExecutionError(
+            f"the runner {function} is not found by this master: see module_dirs in master.d/roots.conf"
+        )
+    answer = runners[function](*args, **kwargs)
+    if "error" in answer:
+        raise CommandExecutionError(str(answer["error"]))
+    return {key: value for key, value in answer.items() if key != "retcode"}
 
 
 def run(functions, minions, function, args=(), kwargs=None):
@@ -61,6 +89,32 @@ def run(functions, minions, function, args=(), kwargs=None):
         minions, function, arg=list(args), kwarg=kwargs or {}, tgt_type="list"
     )
     return {name: answer.get("ret") for name, answer in answers.items()}
+
+
+def apply(functions, minions, sls, test=False):
+    """
+    Apply states on these minions; return result, comments and changes of each, what did not run as a failure.
+    """
+    answers = run(functions, minions, "state.apply", [sls], {"queue": QUEUE, "test": test})
+    return {name: _summary(answers.get(name)) for name in minions}
+
+
+def worst(results):
+    """
+    Return the result of a whole: False, None or True.
+    """
+    results = set(results)
+    return False if False in results else None if None in results else True
+
+
+def flat(value):
+    """
+    Return what a minion gave as one line.
+    """
+    if value is None:
+        return "it does not answer"
+    lines = value if isinstance(value, list) else [value]
+    return " ".join(" ".join(map(str, lines)).split())[:1000]
 
 
 def waited(look, is_whole, until, pause_s, longest_pause_s, say=None):
@@ -83,7 +137,14 @@ def waited(look, is_whole, until, pause_s, longest_pause_s, say=None):
         pause_s = min(2 * pause_s, longest_pause_s)
 
 
-def _text(value):
-    if not isinstance(value, str):
-        raise CommandExecutionError("a minion is named by its id, a text")
-    return value
+def _summary(states):
+    if not isinstance(states, dict) or not states:
+        return False, f"the states did not run: {flat(states)}", {}
+    said, changes = [], {}
+    for key, state in sorted(states.items(), key=lambda item: item[1].get("__run_num__", 0)):
+        # What was skipped has nothing to say, and by hand there is no attempt.
+        told = state.get("__state_ran__", True) and not key.endswith(BOOKKEEPING)
+        if told or state.get("result") is False:
+            said.append(str(state.get("comment")))
+            changes.update(state.get("changes") or {})
+    return worst(state.get("result") for state in states.values()), " ".join(said), changes

@@ -54,7 +54,7 @@ class Master:
             lambda minion, _: (minion, {"dynatrace": {"host_id": self.grains.get(minion)}}, {}),
         )
         runners = {"dynatrace_listener.test": lambda timeout: self.heard}
-        monkeypatch.setattr(module.salt.loader, "runner", lambda *_, **__: runners)
+        monkeypatch.setattr(module.steps.salt.loader, "runner", lambda *_, **__: runners)
         monkeypatch.setattr(module, "LOOK_S", 0.01)
 
     def _known_hosts(self, hosts: list[str]) -> Any:
@@ -99,7 +99,8 @@ WRONG = [*HOSTILE, None, [], {}, [None], [["web01"]], ["*"], ["web01", "nobody"]
 @pytest.mark.parametrize("step", STEPS)
 def test_only_a_list_of_accepted_ids_names_minions(master: Master, step: str, minions: Any) -> None:
     """Everything else is refused with a sentence, and nobody is asked for anything."""
-    result, comment, changes = master.step(step, minions=minions)
+    more = {"sls": "dynatrace.oneagent"} if step == "applied" else {}
+    result, comment, changes = master.step(step, minions=minions, **more)
     assert (result, changes, master.ran) == (False, {}, [])
     assert comment
 
