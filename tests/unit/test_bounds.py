@@ -89,13 +89,6 @@ ALLOWED = {
     ("salt/_states/_dynatrace_states/steps.py", "run", "saltutil.cmd"): _BY_HAND,
     ("salt/_states/_dynatrace_states/steps.py", "ask", "[function]"): _OWN,
     ("salt/_states/dynatrace_setup.py", "_tenant", "[function]"): _OWN,
-    ("salt/_runners/dynatrace_orch.py", "_engine", "[name]"): _OWN,
-    ("salt/_runners/dynatrace_orch.py", "_remedy", "fileserver.envs"): (
-        "reads what the master's file server has"
-    ),
-    ("salt/_runners/dynatrace_orch.py", "_remedy", "fileserver.file_list"): (
-        "reads what the master's file server has"
-    ),
     ("salt/_runners/_dynatrace_runner/bus.py", "ask", "get_event"): "run by hand; Salt connects",
     (
         "salt/_output/dynatrace.py",

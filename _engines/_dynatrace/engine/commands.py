@@ -135,6 +135,7 @@ class Commands:
             "problems": lambda _, now: {"rows": self._views.problems(now)},
             "show": self._show,
             "history": lambda *_: {"rows": self._views.history()},
+            "held": lambda data, now: {"facts": self._views.held(str(data.get("minion")), now)},
             "pause": self._pause,
             "resume": self._resume,
             "retry": self._retry,

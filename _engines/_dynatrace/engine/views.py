@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ..core.policy import Policy
-from ..core.states import FAILED, OPEN_ATTEMPTS, AttemptState, EpisodeState
+from ..core.policy import Past, Policy, Situation, decide
+from ..core.resolution import Target
+from ..core.states import FAILED, OPEN_ATTEMPTS, ActionState, AttemptState, EpisodeState
 from ..master.envelope import iso
 from ..store.ledger import Attempt, Episode, Ledger
 from .health import VERSION, Status
@@ -116,6 +117,27 @@ class Views:
             for attempt, display_id, minions in self._ledger.history(MAX_ROWS)
         ]
 
+    def held(self, minion: str, now: float) -> dict[str, Any]:
+        """
+        Return what would hold a failure on a minion now, whichever process fails, and the problems that are open there.
+        """
+        past = [
+            Past(_as_action(attempt), attempt.created, attempt.ended)
+            for attempt, _, minions in reversed(self._ledger.history(MAX_ROWS))
+            if minion in minions and attempt.state is not AttemptState.NOT_EXECUTED
+        ]
+        act_on = self._policy.act_on
+        target = Target(minion, host="", entity="", matched_by=act_on[0])
+        verdict = decide(target, past, Situation(now), self._policy)
+        episodes = self._ledger.open_episodes(MAX_ROWS)
+        own = [episode for episode in episodes if minion in minions_of(episode)]
+        return {
+            "held": verdict.reason.value if verdict.reason else None,
+            "until": iso(verdict.until),
+            "open": [self._row(episode, now)["problem"] for episode in own[:_LISTED]],
+            "needs_host_id": "host_id" in act_on and not {"name", "address"} & set(act_on),
+        }
+
     def _row(self, episode: Episode, now: float) -> dict[str, Any]:
         return {
             "problem": episode.problem.display_id or episode.problem_key,
@@ -152,6 +174,11 @@ def minions_of(episode: Episode) -> list[str]:
     Return the minions that an episode concerns, each once.
     """
     return list(dict.fromkeys(target.minion for target in episode.resolution.targets))
+
+
+def _as_action(attempt: Attempt) -> ActionState:
+    is_open = attempt.state in OPEN_ATTEMPTS
+    return ActionState.WAITING if is_open else ActionState(attempt.state)
 
 
 def _took_ms(attempt: Attempt) -> int | None:

@@ -21,6 +21,8 @@ def ask(opts, command, instance, timeout, args):
     """
     Return the whole answer of each engine by its name; raises CommandExecutionError when none answers.
     """
+    if not isinstance(instance, (str, type(None))):
+        raise CommandExecutionError("`instance` is the name of an engine")
     module = salt.loader.minion_mods(opts, whitelist=["dynatrace"])
     if "dynatrace.sign" not in module:
         raise CommandExecutionError(

@@ -30,60 +30,88 @@ def reactor(found, opts):
     Tell whether anything acts on the engine's events, and whether it asks if they are genuine; return the names of the
     states that are applied.
     """
-    mapped = _mapped(found, opts.get("reactor") or [])
-    for tag, _ in mapped:
+    entries = _entries(opts)
+    if not isinstance(entries, list):
+        found.add("fail", "reactor", "`reactor` is no list: Salt uses nothing of it", DASH)
+    for tags in _passed_over(entries):
+        if "dynatrace" in tags:
+            what = (
+                f"Salt passes over an entry of `reactor` that is not one tag with its files: {tags}"
+            )
+            found.add("fail", "reactor", what, DASH)
+    for tag, _ in _mapped(entries):
         _tag(found, tag)
-    taking = {what: _taking(mapped, tag) for what, tag in TAGS.items()}
+    taking = {what: _taking(opts, what) for what in TAGS}
     if not taking["open"]:
         what = "no reactor takes the engine's events: they are reported, and nothing is healed"
         found.add("warn", "reactor", what, f"copy master.d/reactor.conf, {RESTART}")
     for path in [path for path in taking["open"] if path not in taking["retry"]]:
         what = f"{path} takes `open` and not `retry`: after a failure nobody tries again"
         found.add("warn", "reactor", what, f"map dynatrace/problem/retry/... to it too, {RESTART}")
-    texts = {}
+    files = {}
     for path in dict.fromkeys([*taking["open"], *taking["retry"]]):
-        texts.update(_read(found, opts, path))
-    for path, text in texts.items():
+        there = _read(opts, path)
+        files.update(there)
+        if not there:
+            fix = f"correct the path in `reactor`, {RESTART}"
+            found.add("fail", "reactor", f"{path} is not there", fix)
+    for path, text in files.items():
         _file(found, opts, path, text)
-    _rivals(found, texts)
-    return list(dict.fromkeys(name for text in texts.values() for name in _MODS.findall(text)))
+    _rivals(found, files)
+    return list(dict.fromkeys(name for text in files.values() for name in _MODS.findall(text)))
 
 
-def _mapped(found, reactors):
+def texts(opts, what):
     """
-    Return tag and paths of each entry that Salt uses; say which it passes over without a word.
+    Return the texts of the files that react to ``open`` or ``retry``, by their places.
     """
-    if isinstance(reactors, str):
-        with salt.utils.files.fopen(reactors, encoding="utf-8") as stream:
-            reactors = salt.utils.yaml.safe_load(stream) or []
-    if not isinstance(reactors, list):
-        found.add("fail", "reactor", "`reactor` is no list: Salt uses nothing of it", DASH)
-        return []
-    used = []
-    for entry in reactors:
+    return {
+        place: text for path in _taking(opts, what) for place, text in _read(opts, path).items()
+    }
+
+
+def _entries(opts):
+    """
+    Return what ``reactor`` holds, which may be the path of a file with it.
+    """
+    entries = opts.get("reactor") or []
+    if isinstance(entries, str):
+        with salt.utils.files.fopen(entries, encoding="utf-8") as stream:
+            entries = salt.utils.yaml.safe_load(stream) or []
+    return entries
+
+
+def _mapped(entries):
+    """
+    Yield tag and paths of each entry that Salt uses.
+    """
+    for entry in entries if isinstance(entries, list) else ():
         if isinstance(entry, dict) and len(entry) == 1:
             [(tag, paths)] = entry.items()
             paths = [paths] if isinstance(paths, str) else paths
-            used.append((str(tag), [str(path) for path in paths or ()]))
-            continue
-        tags = ", ".join(map(str, entry)) if isinstance(entry, dict) else str(entry)
-        if "dynatrace" in tags:
-            what = (
-                f"Salt passes over an entry of `reactor` that is not one tag with its files: {tags}"
-            )
-            found.add("fail", "reactor", what, DASH)
-    return used
+            yield str(tag), [str(path) for path in paths or ()]
 
 
-def _taking(mapped, tag):
+def _passed_over(entries):
     """
-    Return the paths that are mapped to a tag, each once, in their order.
+    Yield the tags of each entry that Salt passes over without a word.
     """
-    return list(
-        dict.fromkeys(
-            path for glob_, paths in mapped if fnmatch.fnmatch(tag, glob_) for path in paths
-        )
+    for entry in entries if isinstance(entries, list) else ():
+        if not isinstance(entry, dict):
+            yield str(entry)
+        elif len(entry) != 1:
+            yield ", ".join(map(str, entry))
+
+
+def _taking(opts, what):
+    """
+    Return the paths that are mapped to an event, each once, in their order.
+    """
+    mapped = _mapped(_entries(opts))
+    paths = (
+        path for glob_, paths in mapped if fnmatch.fnmatch(TAGS[what], glob_) for path in paths
     )
+    return list(dict.fromkeys(paths))
 
 
 def _tag(found, tag):
@@ -103,23 +131,20 @@ def _tag(found, tag):
         found.add("fail", "reactor", what, fix)
 
 
-def _read(found, opts, path):
+def _read(opts, path):
     """
-    Return the texts of the files that a mapped path means, by their places; say so when there are none.
+    Return the texts of the files that a mapped path means, by their places.
     """
     if path.startswith("salt://"):
         places = [environments.served(opts, path.removeprefix("salt://"))]
     else:
         places = sorted(glob.glob(path))  # As Salt does.
-    texts = {}
+    found = {}
     for place in places:
         if place and os.path.isfile(place):
             with salt.utils.files.fopen(place, encoding="utf-8", errors="replace") as stream:
-                texts[path if len(places) == 1 else place] = _COMMENT.sub("", stream.read())
-    if not texts:
-        fix = f"correct the path in `reactor`, {RESTART}"
-        found.add("fail", "reactor", f"{path} is not there", fix)
-    return texts
+                found[path if len(places) == 1 else place] = _COMMENT.sub("", stream.read())
+    return found
 
 
 def _file(found, opts, path, text):

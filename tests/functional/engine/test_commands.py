@@ -8,6 +8,7 @@ import json
 import re
 import time
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -114,6 +115,55 @@ def test_an_old_command_is_ignored(scene: Scene) -> None:
     world.engine.on_command(sign(data, KEY, world.now - 60, 10))
     world.cycle()
     assert world.ledger.get("paused") is None
+
+
+@pytest.mark.parametrize(
+    ("policy", "held"),
+    [
+        ({}, None),
+        ({"deny": ["web*"]}, "not allowed"),
+        ({"allow": ["db*"]}, "not allowed"),
+        ({"dry_run": True}, "dry run"),
+    ],
+)
+def test_what_would_hold_a_failure_is_what_the_policy_says(
+    scene: Scene, policy: dict[str, Any], held: str | None
+) -> None:
+    """
+    On a minion where nothing was tried yet, deny before allow.
+    """
+    facts = order(scene.world(policy=policy), "held", minion="web01")["facts"]
+    assert facts == {"held": held, "until": None, "open": [], "needs_host_id": True}
+
+
+def test_a_grain_is_not_needed_where_a_name_proves_a_minion(scene: Scene) -> None:
+    """
+    With `act_on` as the admin set it.
+    """
+    world = scene.world(policy={"act_on": ["host_id", "name"]})
+    assert order(world, "held", minion="web01")["facts"]["needs_host_id"] is False
+
+
+def test_what_would_hold_a_failure_is_what_was_tried_and_is_open_there(scene: Scene) -> None:
+    """
+    The cooldown is doubled after a failure, the budget is the window's; another minion is free.
+    """
+    apache = scene.host("web01")
+    world = scene.world(policy={"cooldown": 300, "max_attempts": 2})
+    problem = scene.tenant.open_problem(apache)
+    world.poll()
+    world.salt_runs(world.events("open")[0], BAD)
+    world.cycle(1)
+    facts = order(world, "held", minion="web01")["facts"]
+    assert (facts["held"], facts["open"]) == ("cooldown", [problem.display_id])
+    left = datetime.fromisoformat(facts["until"].replace("Z", "+00:00")).timestamp() - world.now
+    assert 590 < left <= 600
+    facts = order(world, "held", minion="web02")["facts"]
+    assert (facts["held"], facts["open"]) == (None, [])
+    world.cycle(700)
+    world.salt_runs(world.events("retry")[0], BAD)
+    world.cycle(1)
+    assert order(world, "held", minion="web01")["facts"]["held"] == "attempts spent"
 
 
 def test_problems_show_and_history_tell_what_happened(scene: Scene) -> None:

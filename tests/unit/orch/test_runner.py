@@ -10,12 +10,14 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from _dynatrace.config import options
+import salt.config
+from salt.exceptions import CommandExecutionError
 
 from tests.unit.minion.loading import load
 from tests.unit.sls.test_reactor import HOSTILE
 
 STATUS = {"paused": False, "dry_run": False, "api": "ok", "healing": []}
+HELD = {"held": None, "until": None, "open": [], "needs_host_id": True}
 NOW = 1_800_000_000.0
 
 
@@ -25,38 +27,46 @@ def ago(seconds: float) -> str:
 
 class Master:
     """
-    A master with one minion, one remedy, one reactor and an engine that says what it is told to.
+    A master with two minions, two remedies, one reactor and an engine that says what it is told to.
     """
 
     def __init__(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         reaction = tmp_path / "apache2.sls"
         reaction.write_text("x:\n  local.state.apply:\n    - mods: dynatrace.remedy.apache2\n")
-        self.opts: dict[str, Any] = {
-            "reactor": [{"dynatrace/problem/open/availability/*": [str(reaction)]}],
-            "engines": [{"dynatrace": {"policy": {}}}],
-        }
-        self.files = ["dynatrace/remedy/apache2.sls", "remedy/nginx.sls", "top.sls"]
-        self.says: dict[str, Any] = {
-            "status": {"dynatrace": dict(STATUS)},
-            "problems": {"dynatrace": []},
-            "history": {"dynatrace": []},
-        }
-        self.runner: ModuleType = load(
-            "_runners/dynatrace_orch.py",
-            opts=self.opts,
-            salt={
-                "fileserver.envs": lambda: ["prod"],
-                "fileserver.file_list": lambda env: self.files if env == "prod" else [],
+        roots = tmp_path / "srv"
+        for path in ("dynatrace/remedy/apache2.sls", "remedy/nginx/init.sls", "top.sls"):
+            (roots / path).parent.mkdir(parents=True, exist_ok=True)
+            (roots / path).touch()
+        self.opts: dict[str, Any] = salt.config.master_config(None)
+        self.opts.update(
+            {
+                "__role": "master",
+                "cachedir": str(tmp_path / "cache"),
+                "fileserver_backend": ["roots"],
             },
+            reactor=[{"dynatrace/problem/open/availability/*": [str(reaction)]}],
+            file_roots={"prod": [str(roots)]},
         )
+        #: Facts or rows, or what is wrong with it.
+        self.says: dict[str, Any] = {
+            "status": {"dynatrace": {"facts": dict(STATUS)}},
+            "held": {"dynatrace": {"facts": dict(HELD)}},
+            "history": {"dynatrace": {"rows": []}},
+        }
+        self.runner: ModuleType = load("_runners/dynatrace_orch.py", opts=self.opts, context={})
         host = {"dynatrace": {"host_id": "HOST-00000000000000A1"}}
         self.grains: dict[str, Any] = {"web01": host, "web02": host}
         minions = self.runner.salt.utils.minions
         told = lambda minion, _: (minion, self.grains[minion], {})  # noqa: E731
         monkeypatch.setattr(minions, "get_minion_data", told)
         monkeypatch.setattr(self.runner, "_accepted", lambda: ["web01", "web02"])
-        monkeypatch.setattr(self.runner, "_engine", lambda name, **_: self.says[name])
-        monkeypatch.setattr(self.runner.time, "time", lambda: NOW)
+        monkeypatch.setattr(self.runner.bus, "ask", self._ask)
+
+    def _ask(self, _: Any, command: str, *__: Any) -> Any:
+        says = self.says[command]
+        if isinstance(says, str):
+            raise CommandExecutionError(says)
+        return says
 
     def against(self, allow: Any = ("web*",), minion: str = "web01") -> str:
         """
@@ -131,14 +141,13 @@ def test_what_no_list_allows_is_production(master: Master, allow: Any) -> None:
         ({"dry_run": True}, "dry run"),
         ({"api": "unavailable"}, "cannot read the tenant"),
         ({"healing": ["web01"]}, "being healed"),
-        ({"error": "asked too much"}, "asked too much"),
     ],
 )
 def test_an_engine_that_would_not_act_speaks_against_it(
     master: Master, change: dict[str, Any], why: str
 ) -> None:
     """Its status is read before anything is broken."""
-    master.says["status"]["dynatrace"].update(change)
+    master.says["status"]["dynatrace"]["facts"].update(change)
     assert why in master.against()
 
 
@@ -151,7 +160,7 @@ def test_a_minion_of_which_nothing_proves_the_host_is_not_broken(
     """
     master.grains["web01"] = grains
     assert "no grain dynatrace:host_id of web01" in master.against()
-    master.opts["engines"] = [{"dynatrace": {"policy": {"act_on": ["host_id", "name"]}}}]
+    master.says["held"]["dynatrace"]["facts"]["needs_host_id"] = False
     assert master.against() == ""
 
 
@@ -163,70 +172,35 @@ def test_a_cache_that_cannot_be_read_speaks_against_it(master: Master) -> None:
     assert "no grain dynatrace:host_id of web01" in master.against()
 
 
-def test_an_engine_that_does_not_answer_speaks_against_it(master: Master) -> None:
-    """The reason is the runner's own sentence."""
-    master.says["status"] = {"error": "no Dynatrace engine answered within 5 s"}
+@pytest.mark.parametrize("command", ["status", "held"])
+def test_an_engine_that_does_not_answer_speaks_against_it(master: Master, command: str) -> None:
+    """The reason is what was said when it was asked, or what it answered."""
+    master.says[command] = "no Dynatrace engine answered within 5 s"
     assert "no Dynatrace engine answered" in master.against()
+    master.says[command] = {"dynatrace": {"error": "unknown command"}}
+    assert "unknown command" in master.against()
 
 
 def test_of_several_engines_one_must_be_named(master: Master) -> None:
     """Which of them would heal is not guessed."""
-    master.says["status"]["other"] = dict(STATUS)
+    master.says["status"]["other"] = {"facts": dict(STATUS)}
     assert "several engines answer (dynatrace, other)" in master.against()
 
 
-@pytest.mark.parametrize("policy", [{"deny": ["web*"]}, {"allow": ["db*"]}])
-def test_a_policy_that_does_not_allow_the_minion_speaks_against_it(
-    master: Master, policy: dict[str, Any]
-) -> None:
-    """Read from this master's configuration, deny before allow."""
-    master.opts["engines"][0]["dynatrace"]["policy"] = policy
-    assert "policy does not allow web01" in master.against()
-
-
-def test_an_open_problem_on_the_minion_speaks_against_it(master: Master) -> None:
-    """One on another minion does not."""
-    master.says["problems"]["dynatrace"] = [{"problem": "P-1", "minions": ["web02"]}]
-    assert master.against() == ""
-    assert "P-1 is open on web02" in master.against(minion="web02")
-
-
-def test_a_list_that_was_cut_is_taken_to_hold_the_minion(master: Master) -> None:
-    """Of a problem or an attempt on many minions only the first are told."""
-    row = {"problem": "P-1", "minions": ["a", "b"], "minion_count": 2}
-    master.says["problems"]["dynatrace"] = [row]
-    assert master.against() == ""
-    row["minion_count"] = 3
-    assert "P-1 is open on web01" in master.against()
-    master.says["problems"]["dynatrace"] = []
-    master.says["history"]["dynatrace"] = [{**row, "created": ago(10), "state": "good"}]
-    assert "cooldown" in master.against()
-    assert master.runner.attempts("web01")["attempts"] == []
-
-
 @pytest.mark.parametrize(
-    ("past", "why"),
+    ("change", "why"),
     [
-        ([(290, "good")], "cooldown lasts 15 s"),
-        ([(310, "good")], ""),
-        ([(590, "bad")], "cooldown lasts 15 s"),
-        ([(610, "bad")], ""),
-        ([(610, "bad"), (1500, "lost")], "cooldown lasts 595 s"),
-        ([(1000, "good"), (2000, "good"), (3000, "good")], "3 attempts on it within 3600 s"),
-        ([(1000, "good"), (2000, "good"), (3700, "good")], ""),
+        ({"held": "not allowed"}, "the engine would hold web01: not allowed"),
+        ({"held": "cooldown", "until": "2026"}, "the engine would hold web01: cooldown until 2026"),
+        ({"open": ["P-1", "P-2"]}, "P-1 is open on web01 already; the problem P-2"),
     ],
 )
-def test_the_cooldown_and_the_budget_are_reckoned_as_the_engine_does(
-    master: Master, past: list[tuple[float, str]], why: str
+def test_what_the_engine_says_of_the_minion_speaks_against_it(
+    master: Master, change: dict[str, Any], why: str
 ) -> None:
-    """The cooldown runs from the end of the latest, and doubles with each failure in a row."""
-    master.says["history"]["dynatrace"] = [
-        {"created": ago(at), "took_ms": 5000, "state": state, "minions": ["web02", "web01"]}
-        for at, state in past
-    ]
-    told = master.against()
-    assert why in told
-    assert bool(told) is bool(why)
+    """It has the policy and the past; nothing is reckoned here."""
+    master.says["held"]["dynatrace"]["facts"].update(change)
+    assert why in master.against()
 
 
 def test_a_remedy_that_no_reactor_is_mapped_to_speaks_against_it(master: Master) -> None:
@@ -238,7 +212,7 @@ def test_a_remedy_that_no_reactor_is_mapped_to_speaks_against_it(master: Master)
 
 def test_attempts_are_those_on_the_minion_since_a_time(master: Master) -> None:
     """With the engine's name, newest first."""
-    master.says["history"]["dynatrace"] = [
+    master.says["history"]["dynatrace"]["rows"] = [
         {"created": ago(10), "minions": ["web01"]},
         {"created": ago(12), "minions": ["web011"]},
         {"created": ago(30), "minions": ["web01"]},
@@ -247,11 +221,10 @@ def test_attempts_are_those_on_the_minion_since_a_time(master: Master) -> None:
     assert found == {"created": ago(10), "minions": ["web01"], "instance": "dynatrace"}
 
 
-def test_the_defaults_are_the_engines(master: Master) -> None:
-    """What the configuration leaves out counts as in the engine's table."""
-    table = {
-        option.name.removeprefix("policy."): option.default
-        for option in options.OPTIONS
-        if option.name.startswith("policy.")
-    }
-    assert master.runner.POLICY.items() <= table.items()
+@pytest.mark.parametrize("instance", [["dt"], {"dt": 1}, 7])
+def test_an_instance_that_is_no_text_is_refused(instance: Any) -> None:
+    """It raises nothing, and nobody is asked."""
+    runner = load("_runners/dynatrace_orch.py", opts={}, context={})
+    told = runner.attempts("web01", instance=instance)
+    assert told == {"error": "`instance` is the name of an engine", "retcode": 1}
+    assert runner.__context__ == {"retcode": 1}
