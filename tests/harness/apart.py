@@ -36,6 +36,8 @@ PREFIX = "salt-dynatrace-tests-"
 LOST = "-sys_time,-sys_module,-sys_rawio,-syslog"
 #: How long the command may take to leave, when the session is ended.
 LEAVE_S = 10
+#: A cgroup that is younger may be empty because its session only begins.
+YOUNG_S = 60
 #: How long a cgroup may take to be empty after its last process was killed.
 EMPTY_S = 10
 
@@ -144,13 +146,16 @@ def main(command: Sequence[str]) -> int:
         subprocess.run(["rm", "-rf", "--one-file-system", str(root)], check=False)
 
 
-def sweep(cgroups: Path, age_s: float = 60) -> None:
+def sweep(cgroups: Path) -> None:
     """
     Remove the cgroups of sessions whose keeper was killed as well, but for young ones, which are about to be used.
+
+    In a session that lives nothing is removed: an empty group in it may be that of a machine that is about to boot.
     """
     for group in cgroups.glob(f"{PREFIX}*"):
         with contextlib.suppress(FileNotFoundError):
-            if time.time() - group.stat().st_mtime >= age_s:
+            lives = "populated 1" in (group / "cgroup.events").read_text()
+            if not lives and time.time() - group.stat().st_mtime >= YOUNG_S:
                 remove_group(group)
 
 

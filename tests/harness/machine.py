@@ -20,7 +20,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ import psutil
 
 from tests.harness import apart
 from tests.harness.config import REPO
+from tests.harness.prefork import Place
 from tests.harness.started import Started
 
 SCRIPT = Path(__file__).with_suffix(".sh")
@@ -44,6 +45,7 @@ POLL_S = 0.01
 #: Nothing of the caller's: what a service or a job has there is what a login as root has.
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "HOME": "/root"}
 ENTER = ("--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "env", "--chdir=/")
+UNIT = ("systemd-run", "--quiet", "--pipe", "--wait", "--collect", "--property=KillMode=process")
 _numbers = itertools.count(1)
 
 
@@ -154,9 +156,22 @@ class Machine(Started):
         Start a command in it: as it is, in no unit.
         """
         enter = ["nsenter", "--target", str(self.pid), *ENTER]
-        return subprocess.Popen(
-            [*enter, *command], env=ENVIRONMENT, text=True, stdin=subprocess.DEVNULL, **how
-        )
+        how.setdefault("stdin", subprocess.DEVNULL)
+        return subprocess.Popen([*enter, *command], env=ENVIRONMENT, text=True, **how)
+
+    @contextlib.contextmanager
+    def unit(self) -> Iterator[Place]:
+        """
+        Give a place in it as a job of a minion's service has one: in a unit, whose children are left alone.
+        """
+        name = f"job-{next(_numbers)}.service"
+        holding = self.popen(*UNIT, f"--unit={name}", "cat", stdin=subprocess.PIPE)
+        try:
+            group = self.group / "system.slice" / name
+            self.wait_for((group / "cgroup.procs").exists)
+            yield Place(self.pid, group, ENVIRONMENT)
+        finally:
+            holding.communicate(timeout=60)
 
     def run(
         self, *command: str, status: int | None = 0, timeout: float = 60

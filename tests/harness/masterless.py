@@ -4,23 +4,21 @@ A minion without a master: `salt-call --local` of the Salt that runs the tests, 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from tests.harness import prefork
 from tests.harness.config import REPO
 from tests.harness.machine import Machine
 
 #: A remedy that waits for a hanging service manager is bounded by itself; this is for when it is not.
 CALL_S = 240.0
-#: As a job of the minion's service runs: in a unit of its own, whose children are left alone.
-UNIT = ("systemd-run", "--quiet", "--pipe", "--wait", "--collect", "--property=KillMode=process")
 
 
 class MasterlessError(Exception):
@@ -121,20 +119,10 @@ class Masterless:
         """
         Run a function and return what it returned; named arguments are given as JSON.
         """
-        program = str(Path(sys.executable).parent / "salt-call")
         given = [f"{key}={json.dumps(value)}" for key, value in named.items()]
-        command = [program, "--local", "-c", str(self.conf), "--out=json", *arguments, *given]
-        if self._machine is None:
-            done = subprocess.run(
-                command,
-                capture_output=True,
-                text=True,
-                timeout=timeout,
-                stdin=subprocess.DEVNULL,
-                check=False,
-            )
-        else:
-            done = self._machine.run(*UNIT, *command, status=None, timeout=timeout)
+        command = ["--local", "-c", str(self.conf), "--out=json", *arguments, *given]
+        with self._machine.unit() if self._machine else contextlib.nullcontext() as place:
+            done = prefork.run("salt-call", *command, timeout=timeout, place=place)
         try:
             return json.loads(done.stdout)["local"]
         except (ValueError, KeyError) as err:

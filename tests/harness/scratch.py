@@ -10,7 +10,6 @@ import os
 import pwd
 import secrets
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +18,7 @@ from typing import Any
 
 import psutil
 
-from tests.harness import config
+from tests.harness import config, prefork
 from tests.harness.account import hand_over
 from tests.harness.api import Api
 from tests.harness.daemon import Daemon
@@ -197,14 +196,7 @@ class ScratchSalt(Started):
         """
         Run one of Salt's commands with this master's configuration.
         """
-        return subprocess.run(
-            [str(Path(sys.executable).parent / program), "-c", str(self.config_dir), *arguments],
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            stdin=subprocess.DEVNULL,
-            check=False,
-        )
+        return prefork.run(program, "-c", str(self.config_dir), *arguments, timeout=timeout)
 
     def _hand_over(self) -> None:
         """

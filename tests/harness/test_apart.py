@@ -66,6 +66,13 @@ def caller(tmp_path: Path) -> Iterator[Caller]:
     caller.process.wait()
 
 
+def age(group: Path) -> None:
+    """
+    Make a cgroup older than one that a session may be about to use.
+    """
+    os.utime(group, (0, 0))
+
+
 def status(*command: str) -> int:
     return apart.run(command, Path("/"))
 
@@ -122,15 +129,16 @@ def test_nothing_stays_when_the_caller_is_killed(caller: Caller, number: str) ->
 
 def test_what_a_killed_keeper_left_is_swept_up(caller: Caller) -> None:
     """By the next session; a group that is in use stays."""
-    keeper = caller.started[0]
-    apart.sweep(caller.group.parent, age_s=0)
-    assert caller.group.exists()
+    keeper, below = caller.started[0], caller.group / "of-a-machine"
+    below.mkdir()
+    age(caller.group)
+    apart.sweep(caller.group.parent)
+    assert below.exists()
 
     keeper.kill()
 
     wait_for(lambda: not any(runs(process.pid) for process in caller.started))
-    assert caller.group.exists()
-    apart.sweep(caller.group.parent, age_s=0)
+    apart.sweep(caller.group.parent)
     assert not caller.group.exists()
     subprocess.run(["rm", "-rf", "--one-file-system", str(caller.directory)], check=True)
 

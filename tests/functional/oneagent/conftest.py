@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.harness import prefork
 from tests.tenant import Authority, Tenant
 from tests.unit.minion.oneagent import MIDDLE, NEW, OLD
 
@@ -89,9 +90,7 @@ class Minion:
         return [*call, "-c", str(self.root / "conf"), "-l", level, "--out=json", *arguments]
 
     def call(self, *arguments: str) -> Any:
-        ran = subprocess.run(
-            self.command(*arguments), capture_output=True, text=True, timeout=150, check=False
-        )
+        ran = prefork.run("salt-call", *self.command(*arguments)[1:], timeout=150)
         self.output = ran.stdout + ran.stderr
         assert ran.stdout, ran.stderr
         return json.loads(ran.stdout)["local"]
