@@ -26,6 +26,8 @@ from tests.harness.listener import Listener
 from tests.harness.ports import free_ports
 from tests.harness.started import Started
 
+CALL_S = 60
+
 
 class ScratchError(Exception):
     """
@@ -178,7 +180,9 @@ class ScratchSalt(Started):
         """
         named = [f"{key}={value}" for key, value in more.items()]
         answers: dict[str, Any] = {}
-        for answer in self._json("salt", "--static", tgt, fun, *map(str, arg), *named):
+        # How long a slow minion is waited for before it is asked whether it lives.
+        waiting = ("--static", f"--timeout={CALL_S}")
+        for answer in self._json("salt", *waiting, tgt, fun, *map(str, arg), *named):
             answers.update(answer)
         return answers
 

@@ -46,7 +46,9 @@ def second_instance(tmp_path: Path, port: int) -> psutil.Process:
     )
     subprocess.run([str(EXECUTABLE), "-f", str(conf), "-k", "start"], check=True)
     wait_for(lambda: port_is_taken(port) and (tmp_path / "second.pid").exists())
-    return psutil.Process(int((tmp_path / "second.pid").read_text()))
+    second = psutil.Process(int((tmp_path / "second.pid").read_text()))
+    wait_for(second.children)
+    return second
 
 
 def test_a_stopped_apache_serves_again(apache: Apache, remedy: Remedy) -> None:
