@@ -14,6 +14,7 @@ import contextlib
 import ctypes
 import functools
 import gc
+import importlib.metadata
 import json
 import os
 import select
@@ -145,6 +146,7 @@ def serve(listening: socket.socket) -> None:
         # Another Salt may lack one.
         with contextlib.suppress(ImportError):
             __import__(module)
+    _scripts()
     # Its pages stay shared.
     gc.collect()
     gc.freeze()
@@ -216,8 +218,13 @@ def _become(request: Mapping[str, Any], files: Sequence[int]) -> NoReturn:
     os.environ.clear()
     os.environ.update(request["environment"])
     sys.argv = list(request["argv"])
-    scripts = __import__("salt.scripts").scripts
-    sys.exit(getattr(scripts, Path(sys.argv[0]).name.replace("-", "_"))())
+    sys.exit(_scripts()[Path(sys.argv[0]).name].load()())
+
+
+@functools.cache
+def _scripts() -> dict[str, importlib.metadata.EntryPoint]:
+    found = importlib.metadata.entry_points(group="console_scripts")
+    return {one.name: one for one in found}
 
 
 if __name__ == "__main__":
