@@ -4,6 +4,7 @@ What `dynatrace.check` says about the configuration of a master.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import dynatrace as engine
 import pytest
 import salt.config
 import yaml
-from _dynatrace_runner import checkup, configuration
+from _dynatrace_runner import checkup, configuration, connections
 
 from tests.unit.minion.loading import REPO
 from tests.unit.minion.signing import write_key
@@ -172,3 +173,16 @@ def test_a_check_that_breaks_is_a_line_and_hides_no_other() -> None:
     assert rows.guarded("x", broken) is None
     assert rows.rows[0]["result"] == "fail"
     assert "SECRET" not in str(rows.rows)
+
+
+def test_the_engine_has_what_the_check_takes_of_it() -> None:
+    """Its client, made of an engine's options: a tenant that is away is the worst that is said."""
+    rows = checkup.Found({})
+    asked = connections.ask_all({"dynatrace": engine.configuration.load(ENGINE)}, vars(engine))
+    connections.collect(rows, asked, time.monotonic() + 10)
+    assert [row["check"] for row in rows.rows] == [
+        "tenant problems.read",
+        "tenant entities.read",
+        "tenant problems.write",
+    ]
+    assert not any("could not be checked" in row["detail"] for row in rows.rows)
