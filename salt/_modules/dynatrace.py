@@ -1,45 +1,21 @@
 """
-Tells genuine events of the Dynatrace engine from forged ones, and what a minion remembers of attempts.
+Tells what a minion remembers of attempts, and breaks a service on purpose where the minion allows it.
 
-``genuine`` is for reactors, on the master: every accepted minion can put any event on the master's
-bus, so a reactor that acts asks this first. ``order`` then gives it what its reaction hands on.
-Both are loaded there by ``module_dirs``.
-
-``attempt`` is for the engine, which asks minions whose job did not return.
+``genuine`` and ``order`` are for reactors, on the master; ``dynatrace_master`` has them.
 """
 
-import hashlib
-import hmac
-import json
-import logging
-import os
-import re
-import time
-from datetime import datetime, timedelta, timezone
-
-import salt.utils.user
 from salt.exceptions import CommandExecutionError
 
-log = logging.getLogger(__name__)
-
-SCHEMA = 1
-# Clocks of one machine do not run backwards by more than a time server's correction.
-CLOCK_SLACK_S = 5
-KEY_LENGTH = 64
-
-
-class _Refused(Exception):
-    """
-    The event is not one to act on; the text says why and holds nothing of the event.
-    """
+try:
+    from _dynatrace_utils.remedy import attempts, chaos
+except ImportError:
+    # A master that was installed by pip has no _utils, and needs none for its reactors.
+    attempts = chaos = None
 
 
 def genuine(data):
     """
     Tell whether this master's engine signed the event, and lately enough to act on it.
-
-    Anything is taken and nothing is raised: what is refused is logged as one WARNING with the
-    reason, never with the data.
 
     CLI Example:
 
@@ -47,31 +23,12 @@ def genuine(data):
 
         {% if salt['dynatrace.genuine'](data) %}
     """
-    try:
-        _check_form(data)
-        _check_signature(data)
-        _check_time(data)
-    except _Refused as refused:
-        log.warning("dynatrace: refused an event: %s", refused)
-        return False
-    except Exception as err:  # noqa: BLE001 - hostile data may raise anything.
-        # RecursionError from deep nesting, TypeError from what JSON does not know, and the like.
-        log.warning("dynatrace: refused an event: it cannot be checked (%s)", type(err).__name__)
-        return False
-    return True
+    return _on_the_master("genuine")(data)
 
 
 def order(data, technology):
     """
-    Return what a reaction to a genuine event needs, or None when there is nothing to do.
-
-    ``minions`` is the list of those where a process of this technology is down; ``metadata`` goes
-    with the job, for ``salt-run jobs.list_jobs``; ``pillar`` tells the remedy which attempt it is,
-    which process is meant on each minion, and until when it may begin. It has a key of its own,
-    ``dynatrace_attempt``, so that no merging strategy hides a site's own pillar behind it.
-
-    technology
-        As the event's ``technologies`` spells it: ``APACHE_HTTPD``, ``NGINX``.
+    Return what a reaction to a genuine event needs, or None: see ``dynatrace_master.order``.
 
     CLI Example:
 
@@ -79,77 +36,16 @@ def order(data, technology):
 
         {% set order = salt['dynatrace.order'](data, 'APACHE_HTTPD') %}
     """
-    minions = data["technologies"].get(technology)
-    if data["attempt"] < 1 or not minions:
-        return None
-    attempt = {key: data[key] for key in ("jid", "problem_id", "display_id", "title")}
-    attempt.update(id=data["attempt_id"], number=data["attempt"])
-    attempt["valid_until"] = data.get("act_until")
-    processes = data.get("processes") or {}
-    attempt["processes"] = {name: processes[name] for name in minions if name in processes}
-    metadata = {
-        "dynatrace_attempt": data["attempt_id"],
-        "dynatrace_problem": data["problem_id"],
-        "dynatrace_display_id": data["display_id"],
-    }
-    return {
-        "minions": minions,
-        "metadata": metadata,
-        "pillar": {"dynatrace_attempt": attempt},
-    }
-
-
-def sign(data, valid_for):
-    """
-    Return a copy of ``data`` signed with this master's key and valid for so many seconds.
-
-    Only the master's user can read the key, so only that user's commands to the engine count.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt-run salt.cmd dynatrace.sign '{}' 5
-    """
-    signed = {key: value for key, value in data.items() if key not in ("signature", "_stamp")}
-    now = datetime.now(timezone.utc)
-    signed["fired"] = _iso(now)
-    signed["valid_until"] = _iso(now + timedelta(seconds=valid_for))
-    try:
-        key = _signing_key()
-    except _Refused as err:
-        raise CommandExecutionError(str(err)) from err
-    signed["signature"] = hmac.new(key, _canonical(signed), hashlib.sha256).hexdigest()
-    return signed
-
-
-def signed(data):
-    """
-    Tell whether this master's key signed ``data`` and it is still valid, whatever it is about.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt-run salt.cmd dynatrace.signed '{}'
-    """
-    try:
-        _check_signature(data)
-        _check_time(data)
-    except _Refused:
-        return False
-    except Exception:  # noqa: BLE001 - hostile data may raise anything.
-        return False
-    return True
+    return _on_the_master("order")(data, technology)
 
 
 def attempt(attempt_id):
     """
     Return what this minion remembers of an attempt, or None if it never took it.
 
-    The mapping has ``id``, ``taken`` and ``finished``, which is None until the good end; and
-    ``outcome`` once it has ended. With them goes ``now``, this minion's time, for a reader whose clock
-    differs.
+    The engine asks it of minions whose job did not return. The mapping has ``id``, ``taken`` and
+    ``finished``, which is None until the good end; and ``outcome`` once it has ended. With them goes
+    ``now``, this minion's time, for a reader whose clock differs.
 
     CLI Example:
 
@@ -157,72 +53,43 @@ def attempt(attempt_id):
 
         salt web01 dynatrace.attempt 9f0c2a41d7e85b36
     """
-    return __utils__["dynatrace_attempts.attempt"](attempt_id)
+    _check_synced()
+    return attempts.attempt(attempt_id)
 
 
-def _check_form(data):
-    if not isinstance(data, dict):
-        raise _Refused("it is no mapping")
-    if "__peer_id" in data:
-        raise _Refused("another master of the cluster sent it, whose own reactor acts on it")
-    if type(data.get("schema")) is not int or data["schema"] != SCHEMA:
-        raise _Refused(f"its schema is not {SCHEMA}")
-    if not isinstance(data.get("attempt"), int) or not isinstance(data.get("technologies"), dict):
-        raise _Refused("attempt or technologies are missing")
-    signature = data.get("signature")
-    if not isinstance(signature, str) or not re.fullmatch("[0-9a-f]{64}", signature):
-        raise _Refused("it is not signed")
-
-
-def _check_signature(data):
-    expected = hmac.new(_signing_key(), _canonical(data), hashlib.sha256).hexdigest()
-    if not hmac.compare_digest(expected, data["signature"]):
-        raise _Refused("its signature is not this master's")
-
-
-def _canonical(data):
+def outage(remedy, how="stop", timeout=120):
     """
-    Return the form that the engine signs, byte for byte.
+    Stop or kill the service that a remedy heals, and wait until it serves again.
+
+    When nobody has healed it after ``timeout`` seconds, the remedy is applied here, whatever has
+    become of the master. Returns ``service``, ``seconds`` of the outage, ``healed`` (by somebody
+    else, in time), ``serves`` (in the end), and ``restored``: what the remedy said, if it was
+    needed. ``refused`` alone says why nothing was done, and an error that something went wrong
+    after the service was broken; it was started again then.
+
+    It refuses unless ``dynatrace_chaos: true`` stands in a file of ``/etc/salt/minion.d``.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt web01 dynatrace.outage dynatrace.remedy.apache2 how=kill timeout=60
     """
-    rest = {key: value for key, value in data.items() if key not in ("signature", "_stamp")}
-    return json.dumps(rest, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
+    _check_synced()
+    told = chaos.outage(remedy, how, timeout)
+    if "refused" in told:
+        __context__["retcode"] = 1
+    return told
 
 
-def _signing_key():
-    if __opts__.get("__role") != "master":
-        raise _Refused("this is no master")
-    path = os.path.join(__opts__["cachedir"], "dynatrace", "signing.key")
-    try:
-        with open(path, "rb") as handle:
-            key = handle.read(KEY_LENGTH + 1).strip()
-    except OSError as err:
-        raise _Refused(
-            f"the signing key {path} cannot be read by {salt.utils.user.get_user()} "
-            f"({err.strerror}); the engine makes it, for the user that the master runs as"
-        ) from err
-    if len(key) != KEY_LENGTH:
-        raise _Refused(f"the signing key {path} is not whole")
-    return key
+def _on_the_master(function):
+    if f"dynatrace_master.{function}" not in __salt__:
+        raise CommandExecutionError("this is no master, or its module_dirs do not name dynatrace")
+    return __salt__[f"dynatrace_master.{function}"]
 
 
-def _check_time(data):
-    now = time.time()
-    if _seconds(data.get("fired"), "fired") > now + CLOCK_SLACK_S:
-        raise _Refused("it claims to have been fired in the future")
-    if _seconds(data.get("valid_until"), "valid_until") < now:
-        raise _Refused("it is too old to act on")
-
-
-def _seconds(value, key):
-    # Python 3.10 does not read the Z of an ISO time.
-    try:
-        moment = datetime.fromisoformat(re.sub("Z$", "+00:00", value))
-    except (TypeError, ValueError):
-        raise _Refused(f"{key} is no time") from None
-    if moment.tzinfo is None:
-        raise _Refused(f"{key} has no time zone")
-    return moment.timestamp()
-
-
-def _iso(moment):
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _check_synced():
+    if attempts is None:
+        raise CommandExecutionError(
+            "this minion lacks _dynatrace_utils; run: salt '<minion>' saltutil.sync_all"
+        )

@@ -24,12 +24,9 @@ try:
     from _dynatrace_utils.oneagent import options as oneagent_options
     from _dynatrace_utils.oneagent import settings as oneagent_settings
 
-    LACKING = []
+    LACKING = None
 except ImportError as err:
-    LACKING = [str(err.name)]
-
-# Of what the private modules call.
-NEEDED_UTILS = ("dynatrace_bounded.call", "dynatrace_http.answers")
+    LACKING = f"{err.name}; run: salt '<minion>' saltutil.sync_all"
 
 
 def installed(name):
@@ -75,11 +72,9 @@ def _told(name, act):
     """
     Return what the act says as a state does; what it raises is a failure.
     """
-    missing = LACKING + [function for function in NEEDED_UTILS if function not in __utils__]
     try:
-        if missing:
-            ask = "run: salt '<minion>' saltutil.sync_all"
-            raise CommandExecutionError(f"This minion lacks {', '.join(missing)}; {ask}")
+        if LACKING:
+            raise CommandExecutionError(f"This minion lacks {LACKING}")
         result, comment, changes = act()
     except (CommandExecutionError, OSError) as err:
         result, comment, changes = False, str(err), {}

@@ -176,7 +176,7 @@ def _broken(minion, service, remedy, options):
     """
     Break a service, and return what its minion tells of the outage; raises when it refuses, or does not tell.
     """
-    answers = steps.run(__salt__, [minion], "dynatrace_chaos.outage", [remedy], options)
+    answers = steps.run(__salt__, [minion], "dynatrace.outage", [remedy], options)
     told = answers.get(minion)
     if isinstance(told, dict) and "refused" in told:
         raise CommandExecutionError(f"{service} on {minion}: {told['refused']}")

@@ -25,12 +25,10 @@ try:
     from _dynatrace_utils.tenant import settings as tenant_settings
     from _dynatrace_utils.tenant import webhook as tenant_webhook
 
-    LACKING = []
+    LACKING = None
 except ImportError as err:
-    LACKING = [str(err.name)]
+    LACKING = f"{err.name}; run: salt '<minion>' saltutil.sync_all"
 
-# Of what the private modules call.
-NEEDED_UTILS = ("dynatrace_http.answers",)
 SALTS_OWN = ("test", "saltenv")
 
 
@@ -192,13 +190,11 @@ def _told(name, function, options):
     """
     Return what the function says as a state does; what it raises is a failure.
     """
-    missing = LACKING + [needed for needed in NEEDED_UTILS if needed not in __utils__]
     # What Salt itself gives to a state that takes any argument.
     options = {k: v for k, v in options.items() if not k.startswith("__") and k not in SALTS_OWN}
     try:
-        if missing:
-            ask = "run: salt '<minion>' saltutil.sync_all"
-            raise CommandExecutionError(f"This minion lacks {', '.join(missing)}; {ask}")
+        if LACKING:
+            raise CommandExecutionError(f"This minion lacks {LACKING}")
         told = function()(name, test=bool(__opts__["test"]), **options)
     except (CommandExecutionError, OSError) as err:
         told = {"result": False, "comment": str(err), "changes": {}}

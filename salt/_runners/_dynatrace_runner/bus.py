@@ -23,14 +23,14 @@ def ask(opts, command, instance, timeout, args):
     """
     if not isinstance(instance, (str, type(None))):
         raise CommandExecutionError("`instance` is the name of an engine")
-    module = salt.loader.minion_mods(opts, whitelist=["dynatrace"])
-    if "dynatrace.sign" not in module:
+    module = salt.loader.minion_mods(opts, whitelist=["dynatrace_master"])
+    if "dynatrace_master.sign" not in module:
         raise CommandExecutionError(
-            "the execution module `dynatrace` is not found by this master: see module_dirs in master.d/roots.conf"
+            "the execution module `dynatrace_master` is not found by this master: see module_dirs in master.d/roots.conf"
         )
     own_id = uuid.uuid4().hex
     order = {"id": own_id, "command": command, "instance": instance, "who": _who(), **args}
-    signed = module["dynatrace.sign"](order, float(timeout) + 5)
+    signed = module["dynatrace_master.sign"](order, float(timeout) + 5)
     with salt.utils.event.get_event("master", opts=opts, listen=True) as bus:
         bus.subscribe(ANSWER + own_id)
         if not bus.fire_event(signed, f"dynatrace/command/{own_id}", timeout=2000):
@@ -55,7 +55,7 @@ def _collect(bus, module, own_id, expected, timeout):
         event = bus.get_event(wait=0.5, tag=ANSWER + own_id, full=True, auto_reconnect=True)
         data = event["data"] if event else None
         # Any minion can answer on this tag; only the engine can sign.
-        if not data or not module["dynatrace.signed"](data) or data.get("id") != own_id:
+        if not data or not module["dynatrace_master.signed"](data) or data.get("id") != own_id:
             continue
         parts.setdefault(data["instance"], {})[data["page"]] = data
         done = {name for name, pages in parts.items() if len(pages) == pages[min(pages)]["pages"]}

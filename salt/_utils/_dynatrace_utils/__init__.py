@@ -1,3 +1,4 @@
 """
-What states and execution modules of a minion share and no job can name. Every room imports from this one.
+What states and execution modules of a minion share and no job can name.
+The modules here serve every room below, and import none of them.
 """

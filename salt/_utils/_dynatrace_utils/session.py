@@ -13,7 +13,8 @@ import requests
 import requests.adapters
 from salt.exceptions import CommandExecutionError
 
-from .dunders import __salt__, __utils__
+from . import deadline
+from .dunders import __salt__
 
 
 def to_tenant(seconds):
@@ -34,7 +35,7 @@ def to_tenant(seconds):
         raise CommandExecutionError(f"dynatrace:ca_bundle: there is no file {bundle}")
     session.verify = bundle or True
     session.ends = ends = time.monotonic() + seconds
-    answers = __utils__["dynatrace_http.answers"](lambda: ends - time.monotonic())
+    answers = deadline.answers(lambda: ends - time.monotonic())
     for scheme in ("https://", "http://"):
         session.mount(scheme, _Adapter(answers))
     return session

@@ -15,7 +15,7 @@ from salt.exceptions import CommandExecutionError
 
 from tests.functional.client.servers import says, serving
 from tests.functional.client.test_answers import TRICKLES, trickles
-from tests.unit.minion.loading import load, private
+from tests.unit.minion.loading import private
 
 #: No real one: the right form, made up.
 TOKEN = "dt0c01.SYNTHETICSYNTHETICSYNTHE." + "MADEUPMADEUP" * 5 + "1234"
@@ -39,9 +39,8 @@ class Minion:
         self.functions: dict[str, Callable[..., Any]] = {
             "config.get": lambda key, default=None, **_: self.given.get(key, default),
         }
-        self.http = load("_utils/dynatrace_http.py")
-        utils = {"dynatrace_http.answers": self.http.answers}
-        modules = private(salt=self.functions, utils=utils, grains={"cpuarch": "x86_64"})
+        modules = private(salt=self.functions, grains={"cpuarch": "x86_64"})
+        self.site = modules.remedy.url
         self.tenant_http, self.tenant_api = modules.tenant.http, modules.tenant.api
         self.installer = modules.oneagent.installer
 
@@ -107,7 +106,7 @@ def test_a_download_that_trickles_has_a_time(minion: Minion, where: str, tmp_pat
 def test_a_service_that_trickles_does_not_serve(minion: Minion, where: str) -> None:
     """Else the proof of a remedy would take as long as the service likes."""
     with serving(TRICKLES[where]) as service:
-        told = minion.http.ask(f"http://127.0.0.1:{service.port}/", timeout=LIMIT_S)
+        told = minion.site.ask(f"http://127.0.0.1:{service.port}/", timeout=LIMIT_S)
     assert told["status"] is None
     assert told["problem"].endswith("did not answer within 0.4 s")
 

@@ -24,7 +24,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from tests.functional.engine.world import World, down
 from tests.tenant import Problem, Tenant
-from tests.unit.minion.loading import load, source, utils
+from tests.unit.minion.loading import load, private, source
 
 LARGE = os.environ.get("MODEL") == "large"
 EXAMPLES, STEPS = (400, 30) if LARGE else (25, 20)
@@ -162,7 +162,9 @@ class IdentityModel(RuleBasedStateMachine):
         self.read = 0
         self.site: dict[str, Any] = {}
         self.outcomes: collections.Counter[str] = collections.Counter()
-        self.order: Any = load("_modules/dynatrace.py", opts={"cachedir": self.home.name}).order
+        self.order: Any = load(
+            "_modules/dynatrace_master.py", opts={"cachedir": self.home.name}
+        ).order
         self.settings = self._settings()
 
     def _process(self, machine: Machine, kind: str, told: dict[str, Any]) -> str:
@@ -316,29 +318,19 @@ class IdentityModel(RuleBasedStateMachine):
         home = Path(self.home.name) / machine.minion
         home.mkdir(exist_ok=True)
         opts = {"cachedir": str(home), "test": False, "id": machine.minion}
-        attempts: Any = load("_utils/dynatrace_attempts.py", opts=opts)
-        ours = {
-            **_UTILS,
-            "dynatrace_remedy.others": lambda *_: "",
-            "dynatrace_remedy.late": lambda *_: None,
-            "dynatrace_remedy.proof": lambda service, seen: self._proof(machine, service),
-            "dynatrace_remedy.bounded": lambda *_, **__: {"retcode": 0, "stdout": "Syntax OK"},
-            "dynatrace_service.look": lambda _: machine.look(),
-            "dynatrace_service.bring_back": bring_back,
-            "dynatrace_service.words": lambda *_: None,
-            "dynatrace_service.holders": lambda _: [],
-        }
-        records = ("claim", "finish", "attempt")
-        ours |= {f"dynatrace_attempts.{name}": getattr(attempts, name) for name in records}
         site = {"dynatrace": {"lookup": {"apache2": self.site}}}
-        return load(
-            "_states/dynatrace.py",
-            salt=dict.fromkeys(("cmd.run_all", "service.start", "service.restart"), _unused),
-            utils=ours,
-            grains={"os_family": "Debian"},
-            pillar={**site, **pillar},
-            opts=opts,
-        )
+        ours = _PRIVATE[0]
+        for module in (ours.remedy.attempts, ours.remedy.healing, ours.remedy.taking):
+            module.__opts__, module.__pillar__ = opts, {**site, **pillar}
+        ours.remedy.order.others = lambda *_: ""
+        ours.remedy.order.late = lambda *_: None
+        ours.remedy.probe.proof = lambda service, seen: self._proof(machine, service)
+        ours.bounded.call = lambda *_, **__: {"retcode": 0, "stdout": "Syntax OK"}
+        ours.service.control.look = lambda _: machine.look()
+        ours.service.control.bring_back = bring_back
+        ours.service.control.words = lambda *_: None
+        ours.service.processes.holders = lambda _: []
+        return load("_states/dynatrace.py")
 
     def _proof(self, machine: Machine, service: dict[str, Any]) -> dict[str, Any]:
         """
@@ -366,22 +358,22 @@ def _unused(*_: Any, **__: Any) -> None:
     raise AssertionError("the test brings services back, and tests no configuration")
 
 
-_UTILS: dict[str, Any] = {}
+_PRIVATE: list[Any] = []
 _TOTAL: collections.Counter[str] = collections.Counter()
 
 
 @pytest.fixture(autouse=True)
 def _loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     """
-    Load the minion's utilities once; what waits between two questions does not wait here.
+    Load what is private on the minion once; what waits between two questions does not wait here.
     """
-    _UTILS.update(utils(opts={}))
+    salt = dict.fromkeys(("cmd.run_all", "service.start", "service.restart"), _unused)
+    _PRIVATE[:] = [private(opts={}, pillar={}, grains={"os_family": "Debian"}, salt=salt)]
     clock = SimpleNamespace(
         **{name: getattr(time, name) for name in ("time", "monotonic", "strftime", "gmtime")},
         sleep=lambda _: None,
     )
-    for function in ("dynatrace_remedy.decided", "dynatrace_remedy.proved"):
-        monkeypatch.setitem(_UTILS[function].__globals__, "time", clock)
+    monkeypatch.setattr(_PRIVATE[0].remedy.outage, "time", clock)
 
 
 def test_no_sequence_touches_what_is_not_proved_to_be_down_and_meant() -> None:

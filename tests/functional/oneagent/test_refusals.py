@@ -18,7 +18,7 @@ from salt.exceptions import CommandExecutionError
 from tests.functional.oneagent.conftest import TOKEN, Minion, asked, downloads
 from tests.tenant import Authority, Tenant
 from tests.tenant.authority import BOUNDARY
-from tests.unit.minion.loading import load, private
+from tests.unit.minion.loading import private
 from tests.unit.minion.oneagent import NEW
 
 PAGE = b"<!DOCTYPE html>\n<html><head><title>Sign in</title></head></html>\n"
@@ -64,12 +64,8 @@ class Place:
             "cmd.run_all": self._run_all,
         }
         opts = {"cachedir": str(root / "cache")}
-        utils = {
-            "dynatrace_bounded.call": load("_utils/dynatrace_bounded.py", opts=opts).call,
-            "dynatrace_http.answers": load("_utils/dynatrace_http.py").answers,
-        }
         grains = {"cpuarch": "x86_64"}
-        modules = private(opts=opts, salt=functions, utils=utils, grains=grains)
+        modules = private(opts=opts, salt=functions, grains=grains)
         self.signature, self.http = modules.oneagent.signature, modules.tenant.http
         self.installer = modules.oneagent.installer
         self.script = tenant.offer_installer(NEW, root, mark=self.mark)

@@ -48,7 +48,7 @@ class Host:
         self.minion = Masterless(root / "minion", tree=[root / "tree"])
         synced = self.minion.sync()
         assert "modules.hanging_service" in synced["modules"]
-        assert "utils.dynatrace_bounded" in synced["utils"]
+        assert "utils._dynatrace_utils.bounded" in synced["utils"]
 
     def init(self, text: str) -> None:
         """

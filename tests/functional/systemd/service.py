@@ -15,11 +15,11 @@ from tests.harness.machine import Machine
 PROGRAM = """
 import json, sys, time
 sys.path.insert(0, sys.argv[1])
-import dynatrace_service
+from _dynatrace_utils.service import control
 call, place, more = json.loads(sys.argv[2])
 if call == "bring_back":
     more = [more[0], time.monotonic() + more[1], {}]
-print(json.dumps(getattr(dynatrace_service, call)(place, *more)))
+print(json.dumps(getattr(control, call)(place, *more)))
 """
 PLACE = {
     "service": "apache2",

@@ -30,7 +30,7 @@ def minion(machine: Machine, synced: Masterless) -> Masterless:
 
 
 def outage(minion: Masterless, how: str = "stop") -> dict[str, Any]:
-    told = minion.call("dynatrace_chaos.outage", REMEDY, "timeout=1", how=how)
+    told = minion.call("dynatrace.outage", REMEDY, "timeout=1", how=how)
     assert isinstance(told, dict), told
     return told
 

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from tests.unit.docs.pages import REPO, blocks, rows
-from tests.unit.minion.loading import load
+from tests.unit.minion.loading import load, private
 from tests.unit.minion.signing import signed, write_key
 from tests.unit.sls.rendering import render
 
@@ -31,7 +31,9 @@ def rendered(text: str, tmp_path: Path, functions: dict[str, Any], **context: An
 
 def reaction(tmp_path: Path, **event: Any) -> Any:
     write_key(tmp_path)
-    module = load("_modules/dynatrace.py", opts={"cachedir": str(tmp_path), "__role": "master"})
+    module = load(
+        "_modules/dynatrace_master.py", opts={"cachedir": str(tmp_path), "__role": "master"}
+    )
     functions = {"dynatrace.genuine": module.genuine, "dynatrace.order": module.order}
     return rendered(REACTOR, tmp_path, functions, data=signed(**event), tag="")
 
@@ -119,8 +121,8 @@ def test_the_table_of_settings_is_the_one_of_the_state() -> None:
 def test_the_table_of_outcomes_is_the_one_of_the_state() -> None:
     """Each word that the engine reads has its line, and says whether it is good."""
     table = {key: cells[1] for key, cells in rows(REFERENCE) if len(cells) == 3}
-    states, records = load("_states/dynatrace.py"), load("_utils/dynatrace_attempts.py")
-    for outcome in (*records.GOOD, *records.BAD, "repeated"):
-        told = states._Story("a").told(states._End(outcome, "said"))
+    remedy, states = private().remedy, load("_states/dynatrace.py")
+    for outcome in (*remedy.attempts.GOOD, *remedy.attempts.BAD, "repeated"):
+        told = remedy.taking.Story("a").told(remedy.taking.End(outcome, "said"))
         assert table[outcome] == ("good" if told["result"] else "bad")
         assert f"``{outcome}``" in states.__doc__

@@ -117,7 +117,7 @@ def genuine_module(cachedir: Path) -> ModuleType:
     Load the module of reactors by its path, with a key where it looks for it.
     """
     spec = importlib.util.spec_from_file_location(
-        "dynatrace_on_the_master", ROOT / "salt/_modules/dynatrace.py"
+        "dynatrace_on_the_master", ROOT / "salt/_modules/dynatrace_master.py"
     )
     assert spec is not None
     assert spec.loader is not None

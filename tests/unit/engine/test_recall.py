@@ -15,7 +15,7 @@ from _dynatrace.master import recall as recall_
 from _dynatrace.master.jobs import Jobs, judge
 from _dynatrace.store.ledger import Attempt
 
-from tests.unit.minion.loading import load, utils
+from tests.unit.minion.loading import load, private
 
 OWN = "9f0c2a41d7e85b36"
 JID = "20240721065959123456"
@@ -50,7 +50,7 @@ def test_the_record_of_the_real_module_is_understood(tmp_path: Path) -> None:
     """
     Only what is finished is a good end; the minion's clock does not count.
     """
-    module = load("_utils/dynatrace_attempts.py", opts={"cachedir": str(tmp_path)})
+    module = load("_utils/_dynatrace_utils/remedy/attempts.py", opts={"cachedir": str(tmp_path)})
     module.claim(OWN)
     assert recall_.memory({"return": module.attempt(OWN)}, OWN, NOW) is None
     module.finish(OWN)
@@ -137,19 +137,11 @@ def taken_again(record: dict[str, Any]) -> dict[str, Any]:
         "processes": {"web01": {}},
     }
     opts = {"id": "web01", "test": False, "cachedir": "/nonexistent"}
-    given = {
-        **utils(opts=opts),
-        "dynatrace_attempts.claim": lambda *_: False,
-        "dynatrace_attempts.attempt": lambda _: record,
-        "dynatrace_remedy.others": lambda opts, jid: "",
-    }
-    state = load(
-        "_states/dynatrace.py",
-        opts=opts,
-        pillar={"dynatrace_attempt": order},
-        salt={},
-        utils=given,
-    )
+    remedy = private(opts=opts, pillar={"dynatrace_attempt": order}, salt={}).remedy
+    remedy.attempts.claim = lambda *_: False
+    remedy.attempts.attempt = lambda _: record
+    remedy.order.others = lambda opts, jid: ""
+    state = load("_states/dynatrace.py")
     return {"dynatrace_|-a_|-apache2_|-attempt_taken": state.attempt_taken("apache2")}
 
 

@@ -88,22 +88,6 @@ def _is_ours(name: str) -> bool:
     return name.partition(".")[0] == PACKAGE
 
 
-def utils(opts: dict[str, Any]) -> dict[str, Any]:
-    """
-    Return what `__utils__` holds of this project.
-    """
-    found = {}
-    for path in sorted((REPO / "salt" / "_utils").glob("dynatrace_*.py")):
-        module = load(f"_utils/{path.name}", opts=opts)
-        for name, value in vars(module).items():
-            ours = getattr(value, "__module__", "").startswith(
-                (module.__name__, "_dynatrace_", "dynatrace_")
-            )
-            if not name.startswith("_") and ours:
-                found[f"{path.stem}.{name}"] = value
-    return found
-
-
 def named(functions: dict[str, Any]) -> dict[str, Any]:
     """
     Return the functions as Salt's loader gives them: each knows its name.

@@ -12,7 +12,7 @@ from typing import Any
 import salt.utils.data
 from salt.exceptions import CommandExecutionError
 
-from tests.unit.minion.loading import load, private, utils
+from tests.unit.minion.loading import load, private
 
 OLD, MIDDLE, NEW = (f"1.{n}.50.20241015-120000" for n in (299, 301, 303))
 GETTERS = {"--get-host-tags": "tag", "--get-host-properties": "property"}
@@ -68,7 +68,7 @@ class OneAgent:
             "saltutil.refresh_grains": lambda: True,
         }
         opts = {"id": "web01", "cachedir": str(self.cachedir), "test": test}
-        modules = private(opts=opts, salt=functions, utils=utils(opts))
+        modules = private(opts=opts, salt=functions)
         modules.oneagent.installer.lacking = lambda: (
             None if self.configuration.get("installer_token") else "a token is not set"
         )
@@ -77,9 +77,7 @@ class OneAgent:
         # Nothing here happens later.
         modules.oneagent.agent.SETTLE_S = modules.oneagent.agent.IDENTITY_S = 0
         modules.oneagent.settings.SETTLE_S = 0
-        return SimpleNamespace(
-            **vars(modules), given={"opts": opts, "salt": functions, "utils": utils(opts)}
-        )
+        return SimpleNamespace(**vars(modules), given={"opts": opts, "salt": functions})
 
     def states(self, test: bool = False, modules: SimpleNamespace | None = None) -> ModuleType:
         """

@@ -24,7 +24,7 @@ def module(tmp_path: Path) -> ModuleType:
     """
     The module as a minion has it.
     """
-    return load("_utils/dynatrace_attempts.py", opts={"cachedir": str(tmp_path)})
+    return load("_utils/_dynatrace_utils/remedy/attempts.py", opts={"cachedir": str(tmp_path)})
 
 
 def test_an_attempt_is_claimed_once(module: ModuleType) -> None:

@@ -24,7 +24,9 @@ def module(tmp_path: Path) -> ModuleType:
     The execution module as the master's reactor has it.
     """
     write_key(tmp_path)
-    return load("_modules/dynatrace.py", opts={"cachedir": str(tmp_path), "__role": "master"})
+    return load(
+        "_modules/dynatrace_master.py", opts={"cachedir": str(tmp_path), "__role": "master"}
+    )
 
 
 @pytest.mark.parametrize("role", ["minion", "syndic", None])

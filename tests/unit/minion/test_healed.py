@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.minion.loading import load, named, utils
+from tests.unit.minion.loading import load, named, private
 
 ATTEMPT = "9f0c2a41d7e85b36"
 SETTINGS = {
@@ -77,35 +77,28 @@ class Minion:
         self.brought: Any = options.get("brought", STARTED)
         self.tested: Any = options.get("tested", {"retcode": 0, "stdout": "Syntax OK"})
         opts = {"cachedir": str(tmp_path), "test": options.get("test", False), "id": "web01"}
-        self.attempts: Any = load("_utils/dynatrace_attempts.py", opts=opts)
         functions = {
             "cmd.run_all": lambda *_, **__: self._told("configuration tested", self.tested),
             "service.start": lambda name: None,
             "service.restart": lambda name: None,
         }
-        ours = {
-            **utils(opts=opts),
-            "dynatrace_remedy.others": lambda opts, jid: options.get("others", ""),
-            "dynatrace_remedy.bounded": lambda _, function, *args, **kwargs: function(
-                *args, **kwargs
-            ),
-            "dynatrace_remedy.proof": lambda *_: self._next(self.answers),
-            "dynatrace_service.look": lambda place: self._next(self.looks),
-            "dynatrace_service.bring_back": self._bring_back,
-            "dynatrace_service.words": lambda place, since: "AH00072: make_sock",
-            "dynatrace_service.holders": lambda ports: ["port 80 is held by nginx (pid 99)"],
-        }
-        for lacking in options.get("lacks", ()):
-            ours.pop(lacking, None)
-            functions.pop(lacking, None)
-        self.states: Any = load(
-            "_states/dynatrace.py",
+        package = private(
+            opts=opts,
             salt=named(functions),
-            utils=ours,
             grains={"os_family": "Debian"},
             pillar=options.get("pillar", {}),
-            opts=opts,
         )
+        self.attempts: Any = package.remedy.attempts
+        self.processes: Any = package.service.processes
+        control = package.service.control
+        package.remedy.order.others = lambda opts, jid: options.get("others", "")
+        package.bounded.call = lambda _, function, *args, **kwargs: function(*args, **kwargs)
+        package.remedy.probe.proof = lambda *_: self._next(self.answers)
+        control.look = lambda place: self._next(self.looks)
+        control.bring_back = self._bring_back
+        control.words = lambda place, since: "AH00072: make_sock"
+        self.processes.holders = lambda ports: ["port 80 is held by nginx (pid 99)"]
+        self.states: Any = load("_states/dynatrace.py")
 
     def _told(self, call: str, answer: Any) -> Any:
         self.calls.append(call)
@@ -334,15 +327,13 @@ def test_nothing_goes_on_after_the_engine_has_given_the_attempt_up(tmp_path: Pat
     assert minion.until <= time.monotonic() + 20
 
 
-@pytest.mark.parametrize(
-    "lacking", ["dynatrace_attempts.claim", "dynatrace_remedy.settled", "dynatrace_service.look"]
-)
-def test_without_our_modules_the_minion_says_what_to_run(tmp_path: Path, lacking: str) -> None:
+def test_a_minion_that_cannot_look_at_processes_says_so(tmp_path: Path) -> None:
     """Before anything is done."""
-    minion = Minion(tmp_path, [DEAD], [], lacks=[lacking], pillar=order())
+    minion = Minion(tmp_path, [DEAD], [], pillar=order())
+    minion.processes.psutil = None
     for told in (minion.healed(), minion.states.attempt_taken("apache2")):
         assert told["result"] is False
-        assert lacking in told["comment"] and "saltutil.sync_all" in told["comment"]
+        assert "This minion lacks psutil" in told["comment"]
     assert minion.calls == []
 
 

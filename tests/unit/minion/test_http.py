@@ -23,6 +23,6 @@ ADDRESSES = [
 @pytest.mark.parametrize(("url", "host", "port"), ADDRESSES)
 def test_each_address_is_the_one_that_is_asked(url: str, host: str, port: int) -> None:
     """Also of IPv6 without a port: what serves there would be taken for dead, and restarted."""
-    module: Any = load("_utils/dynatrace_http.py")
+    module: Any = load("_utils/_dynatrace_utils/remedy/url.py")
     connection = module._connection(urlsplit(url), module.port(url), 2)
     assert (connection.host, connection.port) == (host, port)

@@ -395,12 +395,3 @@ def test_the_grain_is_asked_anew_after_a_change(tmp_path: Path) -> None:
     assert refreshed == [False]
     states.configured("x")
     assert refreshed == [False]
-
-
-def test_a_minion_without_the_modules_says_what_to_run(tmp_path: Path) -> None:
-    """The states and their modules are synced apart."""
-    states = OneAgent(tmp_path).states()
-    del states.__utils__["dynatrace_bounded.call"]  # type: ignore[attr-defined]
-    told = states.installed("x")
-    assert told["result"] is False
-    assert "saltutil.sync_all" in told["comment"]

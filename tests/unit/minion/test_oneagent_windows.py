@@ -12,7 +12,7 @@ import pytest
 import salt.utils.platform
 from salt.exceptions import CommandExecutionError
 
-from tests.unit.minion.loading import private, utils
+from tests.unit.minion.loading import private
 
 DYNATRACE = "Valid\r\nCN=Dynatrace LLC, O=Dynatrace LLC, L=Waltham, C=US\r\n"
 PRODUCT = "{12345678-ABCD-1234-ABCD-12345678ABCD}"
@@ -34,7 +34,7 @@ def answering(stdout: str, ran: list[list[str]]) -> dict[str, Any]:
         return {"retcode": 0, "stdout": stdout, "stderr": ""}
 
     functions = {"cmd.run_all": run_all, "config.get": lambda key, default: default}
-    return {"salt": functions, "utils": utils(opts={})}
+    return {"salt": functions}
 
 
 @pytest.mark.parametrize(

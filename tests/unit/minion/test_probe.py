@@ -27,7 +27,7 @@ def proof(answer: Any, url: str = URL, **settings: Any) -> Any:
         return answer
 
     module: Any = load("_utils/_dynatrace_utils/remedy/probe.py")
-    module.dynatrace_http = SimpleNamespace(ask=ask, port=load("_utils/dynatrace_http.py").port)
+    module.site = SimpleNamespace(ask=ask, port=module.site.port)
     found = module.proof({**service, **settings}, SEEN)
     assert asked == [(url, 10, None, False)]
     return found

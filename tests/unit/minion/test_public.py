@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import salt.config
 import salt.loader
+from salt.exceptions import CommandExecutionError
 
 from tests.unit.minion.loading import REPO
 
@@ -21,12 +22,10 @@ from tests.unit.minion.loading import REPO
 #: and who gives it asks: what could a user with the ACL `dynatrace.*` do with it? (To Salt this is an expression that
 #: `dynatrace_tenant.asked` fits too.) What runs, signals or sets by its arguments belongs into `salt/_utils`.
 PUBLIC = {
-    "dynatrace.genuine": "tells",
-    "dynatrace.order": "tells",
-    "dynatrace.signed": "refuses but on the master",
-    "dynatrace.sign": "refuses but on the master",
+    "dynatrace.genuine": "refuses but on the master",
+    "dynatrace.order": "refuses but on the master",
     "dynatrace.attempt": "tells",
-    "dynatrace_chaos.outage": "refuses unless this minion's own file allows it",
+    "dynatrace.outage": "refuses unless this minion's own file allows it",
     "dynatrace_oneagent.host_id": "tells",
     "dynatrace_oneagent.installed": "tells",
     "dynatrace_oneagent.version": "tells",
@@ -36,6 +35,9 @@ PUBLIC = {
     "dynatrace_tenant.to_take_back": "tells",
     "dynatrace_tenant.without_groups": "tells",
 }
+#: What a master has beside these; whoever may call it there is its user.
+ON_THE_MASTER = {f"dynatrace_master.{name}" for name in ("genuine", "order", "sign", "signed")}
+MOST = 40
 #: Calls each public function of a minion with each two of the arguments, and prints what was done meanwhile.
 CALLER = """
 import contextlib, inspect, itertools, json, os, sys
@@ -103,6 +105,23 @@ def test_each_public_function_has_a_word(conf: Path) -> None:
     opts.update(grains={}, pillar={})
     modules = salt.loader.minion_mods(opts, utils=salt.loader.utils(opts))
     assert sorted(name for name in modules if name.startswith("dynatrace")) == sorted(PUBLIC)
+
+
+def test_the_master_has_four_functions_more_and_all_are_few(conf: Path) -> None:
+    """A minion is told why it has them not; what needs more names is private."""
+    opts = salt.config.master_config(None)
+    opts.update(grains={}, pillar={}, module_dirs=[str(REPO / "salt")])
+    modules = salt.loader.minion_mods(opts, utils=salt.loader.utils(opts))
+    found = {name for name in modules if name.startswith("dynatrace")}
+    assert found == {*PUBLIC, *ON_THE_MASTER}
+    assert len(found) <= MOST
+    minion = salt.config.minion_config(str(conf))
+    minion.update(grains={}, pillar={})
+    modules = salt.loader.minion_mods(minion)
+    assert "dynatrace_master.sign" not in modules
+    assert "for the master" in modules.missing_fun_string("dynatrace_master.sign")
+    with pytest.raises(CommandExecutionError, match="no master"):
+        modules["dynatrace.genuine"]({})
 
 
 def called(conf: Path, *given: Any) -> dict[str, list[list[str]]]:

@@ -8,14 +8,13 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from salt.exceptions import CommandExecutionError
 
 from tests.unit.minion.loading import private
 
 
 @pytest.fixture
 def records(tmp_path: Path) -> ModuleType:
-    return private(opts={"cachedir": str(tmp_path)}).record
+    return private(opts={"cachedir": str(tmp_path)}).disk
 
 
 def path(tmp_path: Path) -> Path:
@@ -70,15 +69,3 @@ def test_what_cannot_be_read_is_told_with_what_it_means(
     path(tmp_path).write_text(text)
     assert records.read("oneagent", 10, "what was set stays") is None
     assert f"{path(tmp_path)} cannot be read; what was set stays" in caplog.text
-
-
-@pytest.mark.parametrize("name", ["", "../x", "a/b", "A", "a.b", None, 7, "a" * 33])
-def test_a_name_is_never_a_path(records: ModuleType, name: object) -> None:
-    """Whoever calls it, nothing outside its own directories is read, written or removed."""
-    for act in (
-        lambda: records.read(name, 10, "x"),
-        lambda: records.write(name, {}),
-        lambda: records.remove(name),
-    ):
-        with pytest.raises(CommandExecutionError, match="from a to z"):
-            act()

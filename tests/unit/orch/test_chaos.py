@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from salt.exceptions import CommandExecutionError
 
-from tests.unit.minion.loading import load, named, utils
+from tests.unit.minion.loading import load, named, private
 
 LOW = [
     {
@@ -51,19 +51,16 @@ class Minion:
             "service.start": self._start,
             "state.apply": self._apply,
         }
-        self.chaos: ModuleType = load(
-            "_modules/dynatrace_chaos.py",
-            context=self.context,
+        package = private(
             grains={"os_family": "Debian"},
             opts={"dynatrace_chaos": True},
             pillar={},
             salt=named(functions),
-            utils={
-                **utils(opts={}),
-                "dynatrace_service.look": self._look,
-                "dynatrace_remedy.proof": lambda *_: {"verdict": "serves" if self.up else "silent"},
-            },
         )
+        package.service.control.look = self._look
+        package.remedy.probe.proof = lambda *_: {"verdict": "serves" if self.up else "silent"}
+        self.chaos: ModuleType = package.remedy.chaos
+        self.outage: Any = load("_modules/dynatrace.py", context=self.context).outage
         monkeypatch.setattr(self.chaos, "GOES_S", 0.3)
         monkeypatch.setattr(self.chaos, "SHORTEST_S", 0.1)
 
@@ -118,7 +115,7 @@ def test_an_outage_that_somebody_ends_is_measured(minion: Minion) -> None:
         assert minion.chaos._wait(lambda: looks[-1], 5)
 
     minion.on_stop = stop_and_be_healed
-    told = minion.chaos.outage("dynatrace.remedy.apache2", timeout=5)
+    told = minion.outage("dynatrace.remedy.apache2", timeout=5)
     assert told["healed"] is told["serves"] is True
     assert told["seconds"] > 0
     assert told["restored"] is None
@@ -127,7 +124,7 @@ def test_an_outage_that_somebody_ends_is_measured(minion: Minion) -> None:
 
 def test_an_outage_that_nobody_ends_is_ended_here(minion: Minion) -> None:
     """The remedy is applied, and what it said is told."""
-    told = minion.chaos.outage("dynatrace.remedy.apache2", timeout=0.1)
+    told = minion.outage("dynatrace.remedy.apache2", timeout=0.1)
     assert told["healed"] is False
     assert told["serves"] is True
     assert "the remedy was applied: apache2 was brought back." in told["restored"]
@@ -137,7 +134,7 @@ def test_an_outage_that_nobody_ends_is_ended_here(minion: Minion) -> None:
 def test_a_remedy_that_does_not_help_is_followed_by_a_start(minion: Minion) -> None:
     """Whatever it returns."""
     minion.remedy = lambda: ["a state run is in progress"]
-    told = minion.chaos.outage("dynatrace.remedy.apache2", timeout=0.1)
+    told = minion.outage("dynatrace.remedy.apache2", timeout=0.1)
     assert minion.done[-1] == "start apache2"
     assert told["serves"] is True
 
@@ -148,7 +145,7 @@ def test_a_remedy_that_never_has_its_turn_is_followed_by_a_start(
     """Another state run may hang: what serves before does so afterwards."""
     minion.chaos.RESTORE_S = 0.2  # type: ignore[attr-defined]
     minion.remedy = hang
-    told = minion.chaos.outage("dynatrace.remedy.apache2", timeout=0.1)
+    told = minion.outage("dynatrace.remedy.apache2", timeout=0.1)
     assert "state.apply dynatrace.remedy.apache2 did not end within 0.2 s" in told["restored"]
     assert minion.done[-1] == "start apache2"
     assert told["serves"] is True
@@ -159,7 +156,7 @@ def test_a_stop_that_hangs_leaves_the_service_up(minion: Minion, hang: Callable[
     minion.chaos.SERVICE_S = 0.2  # type: ignore[attr-defined]
     minion.on_stop = hang
     with pytest.raises(CommandExecutionError, match=r"service\.stop apache2 did not end within"):
-        minion.chaos.outage("dynatrace.remedy.apache2")
+        minion.outage("dynatrace.remedy.apache2")
     assert minion.done == ["stop apache2", "start apache2"]
 
 
@@ -172,7 +169,7 @@ def test_an_error_in_the_middle_leaves_the_service_up(minion: Minion) -> None:
 
     minion.on_stop = broken
     with pytest.raises(CommandExecutionError, match="no such unit"):
-        minion.chaos.outage("dynatrace.remedy.apache2")
+        minion.outage("dynatrace.remedy.apache2")
     assert minion.done == ["stop apache2", "start apache2"]
 
 
@@ -180,13 +177,13 @@ def test_a_service_that_does_not_go_down_is_an_error(minion: Minion) -> None:
     """Nothing is measured, and nothing reported as healed."""
     minion.on_stop = lambda: None
     with pytest.raises(CommandExecutionError, match="still serves"):
-        minion.chaos.outage("dynatrace.remedy.apache2")
+        minion.outage("dynatrace.remedy.apache2")
 
 
 def test_a_service_that_is_down_is_not_touched(minion: Minion) -> None:
     """Chaos is made on what serves."""
     minion.up = False
-    told = minion.chaos.outage("dynatrace.remedy.apache2")
+    told = minion.outage("dynatrace.remedy.apache2")
     assert told == {"refused": "nothing has been done: apache2 does not serve now"}
     assert minion.done == []
     assert minion.context == {"retcode": 1}
@@ -198,8 +195,8 @@ def test_a_minion_whose_own_file_does_not_allow_it_is_not_touched(minion: Minion
     everything = {"dynatrace_chaos": True, "dynatrace": {"chaos": {"allow": ["*"]}}}
     minion.chaos.__opts__ = {"dynatrace_chaos": own, "pillar": everything}  # type: ignore[attr-defined]
     minion.chaos.__pillar__ = everything  # type: ignore[attr-defined]
-    minion.chaos.__salt__ = minion.chaos.__utils__ = {}  # type: ignore[attr-defined]
-    told = minion.chaos.outage("dynatrace.remedy.apache2")
+    minion.chaos.__salt__ = {}  # type: ignore[attr-defined]
+    told = minion.outage("dynatrace.remedy.apache2")
     assert "this minion does not allow chaos" in told["refused"]
     assert minion.done == []
 
@@ -209,15 +206,15 @@ def test_a_minion_whose_own_file_does_not_allow_it_is_not_touched(minion: Minion
 )
 def test_a_value_that_is_not_foreseen_is_refused(minion: Minion, given: dict[str, Any]) -> None:
     """Before anything is looked at."""
-    assert "refused" in minion.chaos.outage("dynatrace.remedy.apache2", **given)
+    assert "refused" in minion.outage("dynatrace.remedy.apache2", **given)
     assert minion.done == []
 
 
 def test_a_remedy_that_tells_nothing_of_its_service_is_refused(minion: Minion) -> None:
     """Neither on this system, nor in a form that is understood."""
     minion.chaos.__grains__ = {"os_family": "Suse"}  # type: ignore[attr-defined]
-    told = minion.chaos.outage("dynatrace.remedy.apache2")
+    told = minion.outage("dynatrace.remedy.apache2")
     assert "dynatrace:lookup:apache2:executable" in told["refused"]
     minion.chaos.__salt__["state.show_low_sls"] = lambda *_, **__: ["No matching sls found"]  # type: ignore[attr-defined]
-    assert "dynatrace.healed" in minion.chaos.outage("dynatrace.remedy.apache2")["refused"]
+    assert "dynatrace.healed" in minion.outage("dynatrace.remedy.apache2")["refused"]
     assert minion.done == []

@@ -232,7 +232,7 @@ def test_a_hostile_way_breaks_nothing(master: Master, how: Any) -> None:
 
 def test_an_outage_is_reported_with_the_attempt_that_ended_it(master: Master) -> None:
     """The seconds are the minion's, the attempt the engine's."""
-    master.minion["dynatrace_chaos.outage"] = {
+    master.minion["dynatrace.outage"] = {
         "service": "apache2",
         "seconds": 1.5,
         "healed": True,
@@ -248,7 +248,7 @@ def test_an_outage_is_reported_with_the_attempt_that_ended_it(master: Master) ->
 
 def test_an_outage_that_chaos_ended_itself_is_a_failure(master: Master) -> None:
     """It says so."""
-    master.minion["dynatrace_chaos.outage"] = {
+    master.minion["dynatrace.outage"] = {
         "service": "apache2",
         "seconds": 121.0,
         "healed": False,
@@ -260,21 +260,21 @@ def test_an_outage_that_chaos_ended_itself_is_a_failure(master: Master) -> None:
 
 def test_an_outage_that_the_minion_refuses_is_a_failure_and_no_more(master: Master) -> None:
     """Nothing was broken, so nothing is brought back."""
-    master.minion["dynatrace_chaos.outage"] = {"refused": "nothing has been done: it is down"}
+    master.minion["dynatrace.outage"] = {"refused": "nothing has been done: it is down"}
     told = master.step("outage_healed", minion="web01", service="apache2")
     assert told == (False, "apache2 on web01: nothing has been done: it is down", {})
-    assert master.ran == [("web01", "dynatrace_chaos.outage")]
+    assert master.ran == [("web01", "dynatrace.outage")]
 
 
 @pytest.mark.parametrize("answer", ["ERROR: apache2 still serves", None])
 def test_a_minion_that_does_not_tell_is_sent_the_remedy(master: Master, answer: Any) -> None:
     """It may have died with the service down."""
     if answer:
-        master.minion["dynatrace_chaos.outage"] = answer
+        master.minion["dynatrace.outage"] = answer
     master.minion["state.apply"] = remedy()
     result, comment, _ = master.step("outage_healed", minion="web01", service="apache2")
     assert (result, "its remedy was applied: It serves" in comment) == (False, True)
-    assert master.ran == [("web01", "dynatrace_chaos.outage"), ("web01", "state.apply")]
+    assert master.ran == [("web01", "dynatrace.outage"), ("web01", "state.apply")]
 
 
 def test_with_test_true_nothing_is_broken_or_asked_for(master: Master) -> None:

@@ -41,7 +41,9 @@ HOSTILE = [
 
 def reaction(tmp_path: Path, data: Any) -> Any:
     write_key(tmp_path)
-    module = load("_modules/dynatrace.py", opts={"cachedir": str(tmp_path), "__role": "master"})
+    module = load(
+        "_modules/dynatrace_master.py", opts={"cachedir": str(tmp_path), "__role": "master"}
+    )
     functions = {"dynatrace.genuine": module.genuine, "dynatrace.order": module.order}
     return render(
         "reactor/apache2.sls", tmp_path, functions, data=data, tag="dynatrace/problem/open"

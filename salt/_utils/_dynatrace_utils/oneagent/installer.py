@@ -18,7 +18,8 @@ import time
 import salt.utils.platform
 from salt.exceptions import CommandExecutionError
 
-from ..dunders import __grains__, __opts__, __salt__, __utils__
+from .. import bounded
+from ..dunders import __grains__, __opts__, __salt__
 from ..tenant import answer as tenant_answer
 from ..tenant import http as tenant_http
 from . import signature
@@ -145,7 +146,7 @@ def _run(path, arguments):
     command = [path, "--quiet", *arguments] if _windows() else ["/bin/sh", path, *arguments]
     timeout_s = float(_option("install_timeout", 900))
     try:
-        ran = __utils__["dynatrace_bounded.call"](
+        ran = bounded.call(
             timeout_s,
             __salt__["cmd.run_all"],
             command,

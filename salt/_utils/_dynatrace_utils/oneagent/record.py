@@ -5,7 +5,7 @@ The record is ``<cachedir>/dynatrace/oneagent/record.json``. Losing it is no har
 set before stays, since nobody knows any more whose it is.
 """
 
-from .. import record as disk
+from .. import disk
 
 LISTS = ("properties", "tags")
 RECORD = "oneagent"

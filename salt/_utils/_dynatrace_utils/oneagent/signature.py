@@ -27,7 +27,8 @@ import salt.utils.files
 import salt.utils.platform
 from salt.exceptions import CommandExecutionError
 
-from ..dunders import __salt__, __utils__
+from .. import bounded
+from ..dunders import __salt__
 
 VERIFY_TIMEOUT_S = 300
 CHUNK_BYTES = 1024 * 1024
@@ -204,9 +205,8 @@ def _verify_authenticode(path):
         "Write-Output $s.Status; Write-Output $s.SignerCertificate.Subject".encode("utf-16-le")
     ).decode()
     command = ["powershell.exe", "-NoProfile", "-NonInteractive", "-EncodedCommand", encoded]
-    bounded = __utils__["dynatrace_bounded.call"]
     try:
-        said = bounded(VERIFY_TIMEOUT_S, __salt__["cmd.run_all"], command, python_shell=False)
+        said = bounded.call(VERIFY_TIMEOUT_S, __salt__["cmd.run_all"], command, python_shell=False)
     except TimeoutError as err:
         raise _refused(f"its Authenticode signature cannot be read: {err}") from None
     status, _, subject = said.get("stdout", "").strip().partition("\n")

@@ -10,7 +10,8 @@ import re
 import salt.utils.platform
 from salt.exceptions import CommandExecutionError
 
-from ..dunders import __salt__, __utils__
+from .. import bounded
+from ..dunders import __salt__
 
 TIMEOUT_S = 30
 UNINSTALL_TIMEOUT_S = 600
@@ -68,7 +69,7 @@ def run_uninstaller():
 
 def _run(command, timeout_s):
     try:
-        ran = __utils__["dynatrace_bounded.call"](
+        ran = bounded.call(
             timeout_s, __salt__["cmd.run_all"], command, python_shell=False, ignore_retcode=True
         )
     except TimeoutError as err:

@@ -15,7 +15,7 @@ import ssl
 import threading
 import time
 
-import dynatrace_http
+from . import url as site
 
 REQUEST = (
     b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\nUser-Agent: salt-dynatrace\r\n"
@@ -47,13 +47,13 @@ def proof(service, seen):
     if url is None:
         return judged(ask(seen["listens"], service["timeout"]))
     given = (service["timeout"], service["host"], service["beyond_loopback"])
-    answer = dynatrace_http.ask(url, *given)
+    answer = site.ask(url, *given)
     if answer["problem"]:
         return {"verdict": "fails", "said": answer["problem"]}
     status, said = answer["status"], f"{url} answered {answer['status']}"
     if status not in statuses if statuses else status >= SERVER_ERROR:
         return {"verdict": "fails", "said": said}
-    if dynatrace_http.port(url) not in [port for _, port in seen["listens"]]:
+    if site.port(url) not in [port for _, port in seen["listens"]]:
         whose = f"{seen['executable']} (pid {seen['main']}) does not hold its port"
         return {"verdict": "unclear", "said": f"{said}, but {whose}"}
     return {"verdict": "serves", "said": said}

@@ -4,11 +4,12 @@ What a remedy has to know of its service on this minion: read from the SLS and t
 Nothing here looks at the minion. What is wrong is told as a whole, before anything is done.
 """
 
-import ipaddress
 import re
 import urllib.parse
 
 from salt.exceptions import CommandExecutionError
+
+from .url import is_loopback
 
 REQUIRED = ("service", "executable", "configtest")
 OPTIONAL = {
@@ -96,8 +97,9 @@ def _wrong(service):
         optional = value is None and OPTIONAL.get(key, key) is None
         if not optional and not fits(value):
             yield f"{key} must be {wanted}, not {str(value)[:80]!r}"
-    url = service["url"]
-    if _is_url(url) and service["beyond_loopback"] is False and not _is_local(url):
+    url, beyond = service["url"], service["beyond_loopback"]
+    local = not _is_url(url) or is_loopback(urllib.parse.urlsplit(url).hostname)
+    if beyond is False and not local:
         yield f"url {url} is no address of this machine's loopback, and beyond_loopback is not true"
 
 
@@ -116,14 +118,6 @@ def _is_url(value):
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except (TypeError, ValueError, AttributeError):
         return False
-
-
-def _is_local(url):
-    name = urllib.parse.urlsplit(url).hostname
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return name.lower() == "localhost"
 
 
 def _is_number_in(allowed):

@@ -12,8 +12,7 @@ import subprocess
 import tempfile
 import time
 
-import dynatrace_bounded
-
+from .. import bounded
 from . import processes, unit, words
 
 SCRIPTS = "/etc/init.d"
@@ -119,7 +118,7 @@ class _Course:
         self._tried = "restart" if "restart" in (self._tried, action) else action
         left = self._until - time.monotonic()
         try:
-            return dynatrace_bounded.call(left, *self._command(action), spare=self.main)
+            return bounded.call(left, *self._command(action), spare=self.main)
         except TimeoutError:
             if self.main() in (None, before):
                 raise

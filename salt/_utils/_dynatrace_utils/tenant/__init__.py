@@ -1,3 +1,4 @@
 """
-The settings of a Dynatrace environment: asked, compared, written and taken back. Imports nothing but this package's top.
+The settings of a Dynatrace environment: asked for, compared, written and taken back.
+Imports only what all rooms share.
 """

@@ -256,9 +256,6 @@ def _headers(key):
     return {"Authorization": f"{scheme} {token}", "User-Agent": "salt-dynatrace"}
 
 
-# -- what came back
-
-
 def _read(what, answer):
     text = b""
     for chunk in answer.iter_content(65536):

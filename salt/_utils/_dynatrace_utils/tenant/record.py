@@ -16,7 +16,7 @@ import hashlib
 import hmac
 import secrets
 
-from .. import record as disk
+from .. import disk
 from . import http as tenant_http
 
 RECORD = "tenant"

@@ -14,6 +14,8 @@ import os
 import threading
 import time
 
+from .dunders import __opts__
+
 try:
     import psutil
 except ImportError:
@@ -27,12 +29,6 @@ LOOKS = 20
 TASKS = "/proc/self/task"
 # So many processes a message names.
 NAMED = 5
-
-
-def __virtual__():
-    if psutil is None:
-        return False, "dynatrace_bounded needs psutil"
-    return "dynatrace_bounded"
 
 
 def call(seconds, function, *args, spare=None, **kwargs):

@@ -17,6 +17,11 @@ import time
 
 from salt.exceptions import CommandExecutionError
 
+from .. import bounded
+from ..dunders import __grains__, __opts__, __pillar__, __salt__
+from ..service import control
+from . import probe, settings
+
 try:
     import psutil
 except ImportError:
@@ -37,32 +42,13 @@ LONGEST_REQUEST_S = 10
 SHORTEST_S, LONGEST_S = 1, 1800
 
 
-def __virtual__():
-    if psutil is None:
-        return False, "dynatrace_chaos needs psutil"
-    return "dynatrace_chaos"
-
-
-def outage(remedy, how="stop", timeout=120):
+def outage(remedy, how, timeout):
     """
-    Stop or kill the service that a remedy heals, and wait until it serves again.
-
-    When nobody has healed it after ``timeout`` seconds, the remedy is applied here, whatever has
-    become of the master. Returns ``service``, ``seconds`` of the outage, ``healed`` (by somebody
-    else, in time), ``serves`` (in the end), and ``restored``: what the remedy said, if it was
-    needed. ``refused`` alone says why nothing was done, and an error that something went wrong
-    after the service was broken; it was started again then.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt web01 dynatrace_chaos.outage dynatrace.remedy.apache2 how=kill timeout=60
+    Break the service of a remedy and wait until it serves again: see ``dynatrace.outage``.
     """
     try:
         service, serves = _prepared(remedy, how, timeout)
     except CommandExecutionError as err:
-        __context__["retcode"] = 1
         return {"refused": f"nothing has been done: {err}"}
     until = time.monotonic() + min(max(timeout, SHORTEST_S), LONGEST_S)
     probe = _Probe(serves)
@@ -105,6 +91,8 @@ def _prepared(remedy, how, timeout):
         raise CommandExecutionError(f"`how` is one of {', '.join(WAYS)}")
     if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
         raise CommandExecutionError("`timeout` is a number of seconds")
+    if control.lacking():
+        raise CommandExecutionError(f"this minion lacks {control.lacking()}")
     service = _settings(remedy)
     serves = _question(service)
     if not serves():
@@ -176,13 +164,13 @@ def _settings(remedy):
             f"{remedy} does not tell what to ask: it has no state dynatrace.healed"
         )
     family = __grains__.get("os_family")
-    service = __utils__["dynatrace_remedy.settled_chunk"](chunk, __pillar__, family)
+    service = settings.settled_chunk(chunk, __pillar__, family)
     return {**service, "timeout": min(service["timeout"], LONGEST_REQUEST_S)}
 
 
 def _bounded(seconds, function, *args, **kwargs):
     try:
-        return __utils__["dynatrace_bounded.call"](seconds, __salt__[function], *args, **kwargs)
+        return bounded.call(seconds, __salt__[function], *args, **kwargs)
     except TimeoutError as err:
         raise CommandExecutionError(str(err)) from None
 
@@ -198,7 +186,7 @@ def _kill(service):
     """
     Do what ``kill -9`` does to all of its processes; a pid file stays behind.
     """
-    main = __utils__["dynatrace_service.look"](_place(service))["main"]
+    main = control.look(_place(service))["main"]
     if main is None:
         raise CommandExecutionError(f"{service['service']} has no main process that can be killed")
     process = psutil.Process(main)
@@ -218,22 +206,18 @@ def _wait(condition, seconds):
 
 
 def _place(service):
-    keys = ("service", "executable", "pid_file", "ports", "logs", "starts_within")
-    # To ask for a function that only Salt's module for systemd has would load all the others.
-    systemd = __salt__["service.start"].__module__.endswith("systemd_service")
-    return {**{key: service[key] for key in keys}, "systemd": systemd}
+    return control.place(service, __salt__["service.start"])
 
 
 def _question(service):
     """
     Return the function that tells whether the service serves, as its remedy would ask it.
     """
-    # Looked up here: a thread of its own has no dunders.
-    look, proof = __utils__["dynatrace_service.look"], __utils__["dynatrace_remedy.proof"]
+    # Looked up here: the thread that asks has no dunders.
     place = _place(service)
 
     def serves():
-        seen = look(place)
-        return bool(seen["main"]) and proof(service, seen)["verdict"] == "serves"
+        seen = control.look(place)
+        return bool(seen["main"]) and probe.proof(service, seen)["verdict"] == "serves"
 
     return serves

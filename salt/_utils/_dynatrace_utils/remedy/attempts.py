@@ -14,6 +14,9 @@ from datetime import datetime, timezone
 
 from salt.exceptions import CommandExecutionError
 
+from .. import disk
+from ..dunders import __opts__
+
 ATTEMPT_ID = re.compile(r"[0-9a-f]{16,64}")
 KEEP_S = 30 * 86400
 GOOD, BAD = ("healed", "healthy"), ("failed", "refused", "unproved")
@@ -39,8 +42,8 @@ def claim(attempt_id, about=None):
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         return False
-    _write(handle, record)
-    _sync_directory(os.path.dirname(path))
+    disk.fill(handle, record)
+    disk.sync_directory(os.path.dirname(path))
     return True
 
 
@@ -61,10 +64,7 @@ def finish(attempt_id, outcome="healed"):
     if record is None:
         raise CommandExecutionError(f"attempt {attempt_id} was never taken on this minion")
     record.update(outcome=outcome, finished=_now() if outcome in GOOD else None)
-    handle = os.open(path + ".new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    _write(handle, record)
-    os.replace(path + ".new", path)
-    _sync_directory(os.path.dirname(path))
+    disk.replace(path, record)
     return record
 
 
@@ -107,23 +107,6 @@ def _prune(directory):
                 os.unlink(entry.path)
         except FileNotFoundError:
             pass
-
-
-def _write(handle, record):
-    with os.fdopen(handle, "w", encoding="utf-8") as stream:
-        json.dump(record, stream)
-        stream.flush()
-        os.fsync(stream.fileno())
-
-
-def _sync_directory(directory):
-    # Without it a power cut may lose the name of a file whose content is safe.
-    if os.name == "posix":
-        handle = os.open(directory, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def _now():

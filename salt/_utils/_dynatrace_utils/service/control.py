@@ -10,26 +10,33 @@ executable are. What is expected of a host in trouble is told and not raised.
 import contextlib
 import os
 
-from _dynatrace_utils.service import processes, sight, systemd, sysv, unit
-from _dynatrace_utils.service import words as said
+from . import processes, sight, systemd, sysv, unit
+from . import words as said
 
-try:
-    import psutil
-except ImportError:
-    psutil = None
+PLACE = ("service", "executable", "pid_file", "ports", "logs", "starts_within")
 
 
-def __virtual__():
-    if psutil is None:
-        return False, "dynatrace_service needs psutil"
-    if not os.path.isdir("/proc/self/ns"):
-        return False, "dynatrace_service needs the /proc of Linux"
-    return "dynatrace_service"
+def lacking():
+    """
+    Return what this minion lacks to look at a service, or None.
+    """
+    if processes.psutil is None:
+        return "psutil"
+    return None if os.path.isdir("/proc/self/ns") else "the /proc of Linux"
+
+
+def place(settings, start):
+    """
+    Return the place of a service by the settings of its remedy; ``start`` is Salt's ``service.start``.
+    """
+    # To ask for a function that only Salt's module for systemd has would load all the others.
+    systemd_has_it = start.__module__.endswith("systemd_service")
+    return {**{key: settings[key] for key in PLACE}, "systemd": systemd_has_it}
 
 
 def look(place):
     """
-    Return what the service is found to be: see ``NOTHING`` for the keys.
+    Return what the service is found to be: see ``sight.NOTHING`` for the keys.
 
     ``refusal`` says why nothing may be done with it: its unit is masked or missing, or cannot be
     asked for.
@@ -68,10 +75,3 @@ def words(place, since):
             text = said.of_journal(unit.read(place["service"]), since)
             told = ([f"its own words:\n{text}"] if text else []) + told
     return "\n".join(told) or None
-
-
-def holders(ports):
-    """
-    Return who listens on the ports, as text: ``port 80 is held by nginx (pid 4711)``.
-    """
-    return processes.holders(ports)

@@ -1,0 +1,215 @@
+"""
+Tells genuine events of the Dynatrace engine from forged ones, and signs what only the master's user may say.
+
+Every accepted minion can put any event on the master's bus, so a reactor that acts asks ``genuine`` first;
+``order`` then gives it what its reaction hands on. ``module_dirs`` brings this to the master; nothing here
+needs ``_utils``, which Salt finds in no pip package.
+"""
+
+import hashlib
+import hmac
+import json
+import logging
+import os
+import re
+import time
+from datetime import datetime, timedelta, timezone
+
+import salt.utils.user
+from salt.exceptions import CommandExecutionError
+
+log = logging.getLogger(__name__)
+
+SCHEMA = 1
+# Clocks of one machine do not run backwards by more than a time server's correction.
+CLOCK_SLACK_S = 5
+KEY_LENGTH = 64
+
+
+def __virtual__():
+    if __opts__.get("__role") != "master":
+        return False, "dynatrace_master is for the master, which alone has the key"
+    return True
+
+
+class _Refused(Exception):
+    """
+    The event is not one to act on; the text says why and holds nothing of the event.
+    """
+
+
+def genuine(data):
+    """
+    Tell whether this master's engine signed the event, and lately enough to act on it.
+
+    Anything is taken and nothing is raised: what is refused is logged as one WARNING with the
+    reason, never with the data.
+
+    CLI Example:
+
+    .. code-block:: jinja
+
+        {% if salt['dynatrace.genuine'](data) %}
+    """
+    try:
+        _check_form(data)
+        _check_signature(data)
+        _check_time(data)
+    except _Refused as refused:
+        log.warning("dynatrace: refused an event: %s", refused)
+        return False
+    except Exception as err:  # noqa: BLE001 - hostile data may raise anything.
+        # RecursionError from deep nesting, TypeError from what JSON does not know, and the like.
+        log.warning("dynatrace: refused an event: it cannot be checked (%s)", type(err).__name__)
+        return False
+    return True
+
+
+def order(data, technology):
+    """
+    Return what a reaction to a genuine event needs, or None when there is nothing to do.
+
+    ``minions`` is the list of those where a process of this technology is down; ``metadata`` goes
+    with the job, for ``salt-run jobs.list_jobs``; ``pillar`` tells the remedy which attempt it is,
+    which process is meant on each minion, and until when it may begin. It has a key of its own,
+    ``dynatrace_attempt``, so that no merging strategy hides a site's own pillar behind it.
+
+    technology
+        As the event's ``technologies`` spells it: ``APACHE_HTTPD``, ``NGINX``.
+
+    CLI Example:
+
+    .. code-block:: jinja
+
+        {% set order = salt['dynatrace.order'](data, 'APACHE_HTTPD') %}
+    """
+    minions = data["technologies"].get(technology)
+    if data["attempt"] < 1 or not minions:
+        return None
+    attempt = {key: data[key] for key in ("jid", "problem_id", "display_id", "title")}
+    attempt.update(id=data["attempt_id"], number=data["attempt"])
+    attempt["valid_until"] = data.get("act_until")
+    processes = data.get("processes") or {}
+    attempt["processes"] = {name: processes[name] for name in minions if name in processes}
+    metadata = {
+        "dynatrace_attempt": data["attempt_id"],
+        "dynatrace_problem": data["problem_id"],
+        "dynatrace_display_id": data["display_id"],
+    }
+    return {
+        "minions": minions,
+        "metadata": metadata,
+        "pillar": {"dynatrace_attempt": attempt},
+    }
+
+
+def sign(data, valid_for):
+    """
+    Return a copy of ``data`` signed with this master's key and valid for so many seconds.
+
+    Only the master's user can read the key, so only that user's commands to the engine count.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run salt.cmd dynatrace_master.sign '{}' 5
+    """
+    signed = {key: value for key, value in data.items() if key not in ("signature", "_stamp")}
+    now = datetime.now(timezone.utc)
+    signed["fired"] = _iso(now)
+    signed["valid_until"] = _iso(now + timedelta(seconds=valid_for))
+    try:
+        key = _signing_key()
+    except _Refused as err:
+        raise CommandExecutionError(str(err)) from err
+    signed["signature"] = hmac.new(key, _canonical(signed), hashlib.sha256).hexdigest()
+    return signed
+
+
+def signed(data):
+    """
+    Tell whether this master's key signed ``data`` and it is still valid, whatever it is about.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run salt.cmd dynatrace_master.signed '{}'
+    """
+    try:
+        _check_signature(data)
+        _check_time(data)
+    except _Refused:
+        return False
+    except Exception:  # noqa: BLE001 - hostile data may raise anything.
+        return False
+    return True
+
+
+def _check_form(data):
+    if not isinstance(data, dict):
+        raise _Refused("it is no mapping")
+    if "__peer_id" in data:
+        raise _Refused("another master of the cluster sent it, whose own reactor acts on it")
+    if type(data.get("schema")) is not int or data["schema"] != SCHEMA:
+        raise _Refused(f"its schema is not {SCHEMA}")
+    if not isinstance(data.get("attempt"), int) or not isinstance(data.get("technologies"), dict):
+        raise _Refused("attempt or technologies are missing")
+    signature = data.get("signature")
+    if not isinstance(signature, str) or not re.fullmatch("[0-9a-f]{64}", signature):
+        raise _Refused("it is not signed")
+
+
+def _check_signature(data):
+    expected = hmac.new(_signing_key(), _canonical(data), hashlib.sha256).hexdigest()
+    if not hmac.compare_digest(expected, data["signature"]):
+        raise _Refused("its signature is not this master's")
+
+
+def _canonical(data):
+    """
+    Return the form that the engine signs, byte for byte.
+    """
+    rest = {key: value for key, value in data.items() if key not in ("signature", "_stamp")}
+    return json.dumps(rest, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
+
+
+def _signing_key():
+    if __opts__.get("__role") != "master":
+        raise _Refused("this is no master")
+    path = os.path.join(__opts__["cachedir"], "dynatrace", "signing.key")
+    try:
+        with open(path, "rb") as handle:
+            key = handle.read(KEY_LENGTH + 1).strip()
+    except OSError as err:
+        raise _Refused(
+            f"the signing key {path} cannot be read by {salt.utils.user.get_user()} "
+            f"({err.strerror}); the engine makes it, for the user that the master runs as"
+        ) from err
+    if len(key) != KEY_LENGTH:
+        raise _Refused(f"the signing key {path} is not whole")
+    return key
+
+
+def _check_time(data):
+    now = time.time()
+    if _seconds(data.get("fired"), "fired") > now + CLOCK_SLACK_S:
+        raise _Refused("it claims to have been fired in the future")
+    if _seconds(data.get("valid_until"), "valid_until") < now:
+        raise _Refused("it is too old to act on")
+
+
+def _seconds(value, key):
+    # Python 3.10 does not read the Z of an ISO time.
+    try:
+        moment = datetime.fromisoformat(re.sub("Z$", "+00:00", value))
+    except (TypeError, ValueError):
+        raise _Refused(f"{key} is no time") from None
+    if moment.tzinfo is None:
+        raise _Refused(f"{key} has no time zone")
+    return moment.timestamp()
+
+
+def _iso(moment):
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
