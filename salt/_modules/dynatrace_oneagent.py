@@ -1,12 +1,11 @@
 """
 Tells of the OneAgent of this minion; it changes nothing.
 
-What the states ``dynatrace_oneagent`` do is in private modules (``_utils/_dynatrace_utils/oneagent``),
-which no job can name: who may call all that begins with ``dynatrace`` can install, set and remove
-nothing.
+What the states ``dynatrace_oneagent`` do is private: who may call all that begins with ``dynatrace`` can
+install, set and remove nothing.
 """
 
-from _dynatrace_utils.oneagent import agent as oneagent
+from _dynatrace_utils.oneagent import agent, options
 
 
 def installed():
@@ -19,7 +18,7 @@ def installed():
 
         salt web01 dynatrace_oneagent.installed
     """
-    return oneagent.installed()
+    return agent.installed(options.place())
 
 
 def version():
@@ -32,7 +31,7 @@ def version():
 
         salt web01 dynatrace_oneagent.version
     """
-    return oneagent.version()
+    return agent.version(options.place())
 
 
 def host_id():
@@ -45,4 +44,4 @@ def host_id():
 
         salt web01 dynatrace_oneagent.host_id
     """
-    return oneagent.host_id()
+    return agent.host_id(options.place())

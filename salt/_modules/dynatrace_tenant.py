@@ -1,14 +1,13 @@
 """
 Tells what the states ``dynatrace_tenant`` would do, and what the tenant knows; it changes nothing.
 
-What those states do is in a private package (``_utils/_dynatrace_utils``), which no job can name:
-who may call all that begins with ``dynatrace`` can set nothing in the tenant.
+What those states do is private: who may call all that begins with ``dynatrace`` can set nothing in the
+tenant.
 """
 
+from _dynatrace_utils.tenant import alerting, options, record
 from _dynatrace_utils.tenant import api as tenant_api
-from _dynatrace_utils.tenant import change as tenant_change
-from _dynatrace_utils.tenant import options as tenant_options
-from _dynatrace_utils.tenant import settings as tenant_settings
+from _dynatrace_utils.tenant import planned_change as tenant_change
 from salt.exceptions import CommandExecutionError
 
 # They go into one URL.
@@ -28,7 +27,7 @@ def asked(kind):
 
         salt master01 dynatrace_tenant.asked process_alerting
     """
-    return tenant_options.asked(kind)
+    return options.asked(kind)
 
 
 def to_take_back(kind):
@@ -43,7 +42,7 @@ def to_take_back(kind):
 
         salt master01 dynatrace_tenant.to_take_back process_alerting
     """
-    return tenant_settings.to_take_back(kind)
+    return record.to_take_back(kind)
 
 
 def without_groups():
@@ -58,7 +57,7 @@ def without_groups():
 
         salt master01 dynatrace_tenant.without_groups
     """
-    return tenant_settings.without_groups()
+    return alerting.without_groups()
 
 
 def known_hosts(hosts):
@@ -73,7 +72,7 @@ def known_hosts(hosts):
     """
     if not isinstance(hosts, list) or not 0 < len(hosts) <= MOST_HOSTS:
         raise CommandExecutionError(f"`hosts` is a list of 1 to {MOST_HOSTS} host ids")
-    if not all(isinstance(one, str) and tenant_options.HOST.fullmatch(one) for one in hosts):
+    if not all(isinstance(one, str) and options.HOST.fullmatch(one) for one in hosts):
         raise CommandExecutionError("a host id looks like HOST-5FD609AD6757BE7D")
     quoted = ",".join(f'"{host}"' for host in hosts)
     found = tenant_api.entities(f'type("HOST"),entityId({quoted})', len(hosts))

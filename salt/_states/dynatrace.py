@@ -24,6 +24,7 @@ attempt was well finished before).
 """
 
 try:
+    from _dynatrace_utils import arguments
     from _dynatrace_utils.remedy import healing, taking
 
     LACKING = None
@@ -94,11 +95,8 @@ def healed(
     os_family
         What differs by the grain ``os_family``: for each family a mapping of the above.
     """
-    # What is not known is refused: a word that is spelled wrong may be one that holds back.
-    given = {**locals(), **unknown}
-    del given["name"], given["unknown"]
-    given = {k: v for k, v in given.items() if v is not None and not k.startswith("__")}
-    return _told(name, lambda: healing.healed(name, given))
+    names = locals()
+    return _told(name, lambda: healing.healed(name, arguments.given(names)))
 
 
 def attempt_taken(name):

@@ -1,15 +1,8 @@
 """
-States that set up the alerting of a Dynatrace environment, for this project's engine.
+States that set up the alerting of a Dynatrace environment.
 
-.. code-block:: yaml
-
-    dynatrace-tenant-webhook-dynatrace-tenant-webhook-present:
-      dynatrace_tenant.webhook_present:
-        - name: Salt
-        - url: https://master.example.com:8765/dynatrace
-
-They run on the master, or on any one minion that reaches the environment. URL and tokens stand in
-pillar or configuration (``dynatrace:environment_url``, ``dynatrace:settings_token``,
+They run on the master, or on any one minion that reaches the environment. Its URL and the tokens stand
+in pillar or configuration (``dynatrace:environment_url``, ``dynatrace:settings_token``,
 ``dynatrace:webhook_token``), so that no argument and nothing that is returned holds a token.
 
 Objects are found by name. What they make is marked as theirs in the environment, what they change
@@ -21,18 +14,26 @@ lets the environment validate what would be written.
 from salt.exceptions import CommandExecutionError
 
 try:
-    from _dynatrace_utils.tenant import change as tenant_change
-    from _dynatrace_utils.tenant import settings as tenant_settings
-    from _dynatrace_utils.tenant import webhook as tenant_webhook
+    from _dynatrace_utils import arguments
+    from _dynatrace_utils.tenant import alerting, maintenance, webhook
 
     LACKING = None
 except ImportError as err:
     LACKING = f"{err.name}; run: salt '<minion>' saltutil.sync_all"
 
-SALTS_OWN = ("test", "saltenv")
 
-
-def webhook_present(name, **options):
+def webhook_present(
+    name,
+    url=None,
+    profile=None,
+    severities=None,
+    tags=None,
+    closed=None,
+    merges=None,
+    accept_any_certificate=None,
+    enabled=None,
+    **unknown,
+):
     """
     Make sure that Dynatrace notifies the engine of problems.
 
@@ -43,29 +44,23 @@ def webhook_present(name, **options):
 
     name
         The display name of the notification.
-
     url
         Where Dynatrace reaches the engine's webhook.
-
     profile
         The name of the alerting profile; default: as ``name``.
-
     severities
         Which severities are notified, and after how many minutes: ``{AVAILABILITY: 0, …}``.
-
     tags
         Only problems of entities with one of these tags; default: all.
-
     closed, merges
         Whether closed problems (default: yes) and merged events (default: no) are notified too.
-
     accept_any_certificate
         Whether Dynatrace takes any certificate of the engine's listener; default: no.
-
     enabled
         Whether it notifies at all; default: yes.
     """
-    return _told(name, lambda: tenant_webhook.present, options)
+    names = locals()
+    return _told(name, lambda test: webhook.present(name, test, arguments.given(names)))
 
 
 def webhook_absent(name):
@@ -75,27 +70,33 @@ def webhook_absent(name):
     name
         The display name of the notification.
     """
-    return _told(name, lambda: tenant_webhook.absent, {})
+    return _told(name, lambda test: webhook.absent(name, test))
 
 
-def process_alerting_present(name, **options):
+def process_alerting_present(
+    name,
+    technology=None,
+    process_group=None,
+    management_zone=None,
+    minimum=None,
+    max_groups=None,
+    **unknown,
+):
     """
     Make sure that a process of these groups that is gone is a problem to Dynatrace.
 
     name
         Any label; what is changed is remembered under it.
-
     technology, process_group, management_zone
         Which groups: of this technology (``APACHE_HTTPD``), with exactly this name, in this
         management zone. What is given must all be met; one must be given.
-
     minimum
         A problem only when fewer processes of the group run than this; default: when one is gone.
-
     max_groups
         More groups than this are an error, and nothing is changed; default: 20.
     """
-    return _told(name, lambda: tenant_settings.process_alerting, options)
+    names = locals()
+    return _told(name, lambda test: alerting.present(name, test, arguments.given(names)))
 
 
 def process_alerting_absent(name):
@@ -105,97 +106,94 @@ def process_alerting_absent(name):
     name
         The label.
     """
-    return _told(name, lambda: tenant_settings.no_process_alerting, {})
+    return _told(name, lambda test: alerting.absent(name, test))
 
 
-def maintenance_window_present(name, **options):
+def maintenance_window_present(
+    name,
+    start=None,
+    end=None,
+    recurrence=None,
+    day=None,
+    first_day=None,
+    last_day=None,
+    time_zone=None,
+    entities=None,
+    tags=None,
+    entity_type=None,
+    whole_environment=None,
+    suppression=None,
+    description=None,
+    enabled=None,
+    **unknown,
+):
     """
     Make sure that there is a maintenance window.
 
-    name
-        Its name.
-
-    recurrence
-        once (default), daily, weekly or monthly.
-
     start, end
         ``'2026-11-25T22:00'`` for once, else ``'22:00'``, in quotes.
-
+    recurrence
+        once (default), daily, weekly or monthly.
     day
         Of a weekly window ``SUNDAY``, of a monthly one the day of the month.
-
     first_day, last_day
         Between which days it recurs: ``'2026-11-25'``.
-
     time_zone
         Default: UTC.
-
     entities, tags, entity_type
         What it covers: each of these entities (by id), and all entities with all of these tags,
         of this type.
-
     whole_environment
         Must be true if it covers everything.
-
     suppression
         DETECT_PROBLEMS_AND_ALERT, DETECT_PROBLEMS_DONT_ALERT (default) or DONT_DETECT_PROBLEMS.
-
-    description, enabled
-        What they say.
     """
-    return _told(name, lambda: tenant_settings.maintenance_window, options)
+    names = locals()
+    return _told(name, lambda test: maintenance.present(name, test, arguments.given(names)))
 
 
 def maintenance_window_absent(name):
     """
     Make sure that nothing is left of what ``maintenance_window_present`` has made or changed.
-
-    name
-        Its name.
     """
-    return _told(name, lambda: tenant_settings.no_maintenance_window, {})
+    return _told(name, lambda test: maintenance.absent(name, test))
 
 
-def change_announced(name, hosts, minutes=30, suppression="DONT_DETECT_PROBLEMS"):
+def planned_change_present(name, hosts=None, minutes=None, suppression=None, **unknown):
     """
     Make sure that a change that begins now is announced, by a maintenance window that ends itself.
 
     name
         The name of the window.
-
     hosts
         The ids of the hosts at Dynatrace.
-
     minutes
         After how many minutes it ends; default: 30.
-
     suppression
         Default: DONT_DETECT_PROBLEMS.
     """
-    options = {"hosts": hosts, "minutes": minutes, "suppression": suppression}
-    return _told(name, lambda: tenant_change.begin, options)
+    names = locals()
+    return _told(name, lambda test: maintenance.announced(name, test, arguments.given(names)))
 
 
-def change_ended(name):
+def planned_change_absent(name):
     """
     Make sure that the announcement of this name has ended.
 
     name
         The name of the window.
     """
-    return _told(name, lambda: tenant_change.end, {})
+    return _told(name, lambda test: maintenance.ended(name, test))
 
 
-def _told(name, function, options):
+def _told(name, act):
     """
-    Return what the function says as a state does; what it raises is a failure.
+    Return what the act says as a state does; what it raises is a failure.
     """
-    # What Salt itself gives to a state that takes any argument.
-    options = {k: v for k, v in options.items() if not k.startswith("__") and k not in SALTS_OWN}
     try:
         if LACKING:
             raise CommandExecutionError(f"This minion lacks {LACKING}")
-        told = function()(name, test=bool(__opts__["test"]), **options)
+        told = act(bool(__opts__["test"]))
     except (CommandExecutionError, OSError) as err:
         told = {"result": False, "comment": str(err), "changes": {}}
     return {"name": name, **told}

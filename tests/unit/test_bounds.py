@@ -77,7 +77,7 @@ ALLOWED = {
     ("salt/_utils/_dynatrace_utils/oneagent/signature.py", "_text", "cp.get_file_str"): (
         "the minion's file client has timeouts and retries of its own"
     ),
-    ("salt/_utils/_dynatrace_utils/tenant/change.py", "_host_ids", "saltutil.runner"): (
+    ("salt/_utils/_dynatrace_utils/tenant/planned_change.py", "_host_ids", "saltutil.runner"): (
         "reads the master's cache of grains"
     ),
     ("salt/_states/dynatrace_oneagent.py", "_tell_master", "saltutil.refresh_grains"): (

@@ -6,7 +6,7 @@
 include:
   - .installed
 
-dynatrace-oneagent-configured-dynatrace-oneagent-configured:
-  dynatrace_oneagent.configured:
+dynatrace-oneagent-configured-dynatrace-oneagent-managed:
+  dynatrace_oneagent.managed:
     - require:
         - sls: dynatrace.oneagent.installed

@@ -39,11 +39,11 @@ dynatrace-orch-planned-change-announced:
     - tgt: {{ [plan['via']] | tojson }}
     - tgt_type: list
     - sls:
-        - dynatrace.tenant.change_announced
+        - dynatrace.tenant.planned_change
     - queue: 100
     - pillar: {{ change | tojson }}
 {%- else %}
-  dynatrace_tenant.change_announced:
+  dynatrace_tenant.planned_change_present:
     - name: {{ plan['name'] | tojson }}
     - hosts: {{ plan['hosts'] | tojson }}
     - minutes: {{ plan['minutes'] | tojson }}
@@ -69,11 +69,11 @@ dynatrace-orch-planned-change-ended:
     - tgt: {{ [plan['via']] | tojson }}
     - tgt_type: list
     - sls:
-        - dynatrace.tenant.change_ended
+        - dynatrace.tenant.planned_change_absent
     - queue: 100
     - pillar: {{ change | tojson }}
 {%- else %}
-  dynatrace_tenant.change_ended:
+  dynatrace_tenant.planned_change_absent:
     - name: {{ plan['name'] | tojson }}
 {%- endif %}
 {%- endif %}

@@ -34,7 +34,6 @@ class Minion:
         self.given = {
             "dynatrace:settings_token": TOKEN,
             "dynatrace:installer_token": TOKEN,
-            "dynatrace:oneagent:download_pause": 0,
         }
         self.functions: dict[str, Callable[..., Any]] = {
             "config.get": lambda key, default=None, **_: self.given.get(key, default),
@@ -43,6 +42,7 @@ class Minion:
         self.site = modules.remedy.url
         self.tenant_http, self.tenant_api = modules.tenant.http, modules.tenant.api
         self.installer = modules.oneagent.installer
+        self.want = {**modules.oneagent.options.DEFAULTS, "download_pause": 0}
 
     def asks(self, port: int) -> None:
         """
@@ -96,7 +96,7 @@ def test_a_download_that_trickles_has_a_time(minion: Minion, where: str, tmp_pat
     with serving(TRICKLES[where]) as tenant:
         minion.asks(tenant.port)
         with pytest.raises(CommandExecutionError, match=r"took longer than 0\.4 s"):
-            minion.installer.latest()
+            minion.installer.latest(minion.want)
         with pytest.raises(CommandExecutionError, match=r"took longer than 0\.4 s"):
             minion.tenant_http.download("/api/v1/x", "InstallerDownload", str(file), 1000, KEY)
     assert not file.exists()

@@ -43,7 +43,7 @@ def test_the_whole_life(minion: Minion) -> None:
     assert not (minion.oneagent / "state" / "restarts").exists()
 
     minion.pillar(host_group="web", app_log_access=True, tags={"role": "db"})
-    tags = {"configured": {"tags": {"old": ["role=web"], "new": ["role=db"]}}}
+    tags = {"managed": {"tags": {"old": ["role=web"], "new": ["role=db"]}}}
     assert changes(minion.apply(test=True)) == tags
     assert minion.oneagentctl("--get-host-tags") == "role=web\n"
     assert changes(minion.apply()) == tags
@@ -111,5 +111,5 @@ def test_without_a_tenant_only_the_configuration_is_kept(minion: Minion, key: st
     changes(minion.apply())
     before = asked(minion.tenant)
     minion.pillar({key: None}, tags={"role": "db"})
-    assert changes(minion.apply()) == {"configured": {"tags": {"old": [], "new": ["role=db"]}}}
+    assert changes(minion.apply()) == {"managed": {"tags": {"old": [], "new": ["role=db"]}}}
     assert asked(minion.tenant) == before

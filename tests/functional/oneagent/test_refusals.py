@@ -40,7 +40,7 @@ def test_the_state_refuses_and_runs_nothing(minion: Minion, fault: str, words: s
     assert told["installed"]["result"] is False
     assert words in told["installed"]["comment"]
     assert "check dynatrace:environment_url" in told["installed"]["comment"]
-    assert told["configured"]["result"] is False
+    assert told["managed"]["result"] is False
     assert not minion.has_run
     assert not minion.oneagent.exists()
     assert minion.leftovers == []
@@ -67,7 +67,7 @@ class Place:
         grains = {"cpuarch": "x86_64"}
         modules = private(opts=opts, salt=functions, grains=grains)
         self.signature, self.http = modules.oneagent.signature, modules.tenant.http
-        self.installer = modules.oneagent.installer
+        self.installer, self.options = modules.oneagent.installer, modules.oneagent.options
         self.script = tenant.offer_installer(NEW, root, mark=self.mark)
 
     def _run_all(self, command: list[str], **how: Any) -> dict[str, Any]:
@@ -76,7 +76,17 @@ class Place:
         return {"retcode": ran.returncode, "stdout": ran.stdout, "stderr": ran.stderr}
 
     def run(self, version: str = "latest") -> None:
-        self.installer.run(version, ["--set-host-group=web"])
+        self.installer.run(self.want(version), ["--set-host-group=web"])
+
+    def want(self, version: str = "latest") -> dict[str, Any]:
+        """
+        Return what is wanted of the OneAgent, by the configuration.
+        """
+        start = "dynatrace:oneagent:"
+        own = {
+            key.removeprefix(start): one for key, one in self.configuration.items() if start in key
+        }
+        return {**self.options.DEFAULTS, **own, "version": version}
 
     def refusal(self, version: str = "latest") -> str:
         """
@@ -132,7 +142,7 @@ def test_an_authority_of_the_system_is_not_enough(
     place.tenant.installers[NEW] = stranger.sign(place.script)
     mail = place.signature.SIGNED_HEAD + place.tenant.installers[NEW]
     documented = subprocess.run(
-        ["openssl", "cms", "-verify", "-CAfile", place.signature._option("ca_certificate")],
+        ["openssl", "cms", "-verify", "-CAfile", place.want()["ca_certificate"]],
         input=mail, capture_output=True, timeout=60, check=False,
     )  # fmt: skip
     # Else this test shows nothing.
@@ -278,17 +288,17 @@ def test_only_a_tenant_with_a_trusted_certificate_is_asked(
 )
 def test_a_latest_version_that_is_none_is_refused(place: Place, answer: bytes, words: str) -> None:
     """It becomes a part of what is compared and shown."""
-    assert place.installer.latest() == NEW
+    assert place.installer.latest(place.want()) == NEW
     place.tenant.fault("wrong_type", path="/metainfo", body=answer)
     with pytest.raises(CommandExecutionError, match=words):
-        place.installer.latest()
+        place.installer.latest(place.want())
 
 
 def test_a_failure_of_the_server_is_waited_out(place: Place) -> None:
     """Asking changes nothing, so it may be done again: for the version as for the installer."""
     for status in (500, 502):
         place.tenant.fault("server_error", path="/installer/", status=status)
-        assert place.installer.latest() == NEW
+        assert place.installer.latest(place.want()) == NEW
     place.tenant.fault("server_error", path="/installer/", status=500)
     place.run()
     assert [call.status for call in place.tenant.requests[:6]] == [500, 200, 502, 200, 500, 200]

@@ -198,16 +198,16 @@ def test_the_token_is_in_no_job(world: World) -> None:
 def test_a_window_is_kept_while_it_covers_and_ended_once(site: Site) -> None:
     """Announcing and ending are states like others: twice is as once."""
     given = {"hosts": [HOST], "minutes": 5}
-    state = site.run("change_announced", "patches", test=True, **given)
+    state = site.run("planned_change_present", "patches", test=True, **given)
     assert (state["result"], len(state["changes"])) == (None, 1)
     assert site.tenant.settings_objects(WINDOW) == []
     for changes in (1, 0):
-        state = site.run("change_announced", "patches", **given)
+        state = site.run("planned_change_present", "patches", **given)
         assert (state["result"], len(state["changes"])) == (True, changes)
-    state = site.run("change_announced", "patches", hosts=[HOST], minutes=0)
+    state = site.run("planned_change_present", "patches", hosts=[HOST], minutes=0)
     assert "`minutes` is a whole number from 1 to 1440" in state["comment"]
     for changes in (1, 0):
-        state = site.run("change_ended", "patches")
+        state = site.run("planned_change_absent", "patches")
         assert (state["result"], len(state["changes"])) == (True, changes)
     assert site.value(WINDOW)["schedule"]["onceRecurrence"]["endTime"] <= now()
 
@@ -218,7 +218,7 @@ def test_a_window_of_a_person_is_not_taken_for_ours(site: Site) -> None:
     [found] = site.tenant.settings_objects(WINDOW)
     name = found.value["generalProperties"]["name"]
     given = {"hosts": [HOST], "minutes": 5}
-    for function, more in (("change_announced", given), ("change_ended", {})):
+    for function, more in (("planned_change_present", given), ("planned_change_absent", {})):
         told = site.run(function, name, **more)
         assert told["result"] is False
         assert "was not made by an announcement" in told["comment"]
@@ -228,14 +228,14 @@ def test_a_window_of_a_person_is_not_taken_for_ours(site: Site) -> None:
 def test_old_windows_are_deleted_and_only_ours(site: Site) -> None:
     """An environment holds 2000 of them; yesterday's is of no use to anybody."""
     given = {"hosts": [HOST], "minutes": 5}
-    site.run("change_announced", "old", **given)
+    site.run("planned_change_present", "old", **given)
     site.tenant.maintenance(HOST, start=-200000, seconds=60)
     with site.tenant.lock:
         for one in site.tenant.settings.values():
             if one.schema_id == WINDOW and one.external_id:
                 times = one.value["schedule"]["onceRecurrence"]
                 times["startTime"], times["endTime"] = "2020-01-01T00:00:00", "2020-01-01T01:00:00"
-    site.run("change_announced", "new", **given)
+    site.run("planned_change_present", "new", **given)
     names = [
         one.value["generalProperties"]["name"]
         for one in site.tenant.settings_objects(WINDOW)

@@ -72,7 +72,7 @@ class OneAgent:
         modules.oneagent.installer.lacking = lambda: (
             None if self.configuration.get("installer_token") else "a token is not set"
         )
-        modules.oneagent.installer.latest = lambda: NEW
+        modules.oneagent.installer.latest = lambda want: NEW
         modules.oneagent.installer.run = self._install
         # Nothing here happens later.
         modules.oneagent.agent.SETTLE_S = modules.oneagent.agent.IDENTITY_S = 0
@@ -90,9 +90,10 @@ class OneAgent:
         found = {"dynatrace": self.configuration}
         return salt.utils.data.traverse_dict_and_list(found, key, default)
 
-    def _install(self, version: str, arguments: Sequence[str]) -> None:
+    def _install(self, want: dict[str, Any], arguments: Sequence[str]) -> None:
         if self.fails:
             raise CommandExecutionError("The downloaded installer is refused and was not run")
+        version = want["version"]
         self.installations.append((version, list(arguments)))
         self.version = NEW if version == "latest" else version
         self.appear()

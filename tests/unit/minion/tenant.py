@@ -25,6 +25,6 @@ def checked(kind: str, **given: Any) -> dict[str, Any]:
     """
     Return the options of a state as its module completes them.
     """
-    found = modules({}).tenant.options.checked(kind, given)
+    found = modules({}).tenant.options.checked(kind, given.pop("name"), given)
     assert isinstance(found, dict)
     return found

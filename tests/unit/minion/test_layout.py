@@ -5,6 +5,7 @@ How what is private on a minion is laid out; and what a minion that lacks it is 
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import sys
 from importlib.util import resolve_name
@@ -33,6 +34,7 @@ STATES = {
 LONGEST = 300
 
 
+@functools.cache
 def imported(path: Path) -> set[str]:
     """
     Return the modules of the package that a file imports, such as `tenant.http`.

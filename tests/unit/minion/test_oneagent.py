@@ -15,7 +15,7 @@ from tests.unit.minion.oneagent import MIDDLE, NEW, OLD, OneAgent
 
 
 def configured(host: OneAgent, test: bool = False) -> dict[str, Any]:
-    return dict(host.states(test).configured("x"))
+    return dict(host.states(test).managed("x"))
 
 
 def installed(host: OneAgent, test: bool = False) -> dict[str, Any]:
@@ -356,7 +356,7 @@ def test_a_tenant_that_hands_out_an_older_one_is_not_believed(tmp_path: Path) ->
     """What runs afterwards is compared with what ran before."""
     host = OneAgent(tmp_path, NEW, upgrade=True)
     modules = host.modules()
-    modules.oneagent.installer.latest = lambda: NEW.replace("1.303", "1.305")
+    modules.oneagent.installer.latest = lambda want: NEW.replace("1.303", "1.305")
     modules.oneagent.installer.run = lambda *_: setattr(host, "version", OLD)
     told = host.states(modules=modules).installed("x")
     assert told["result"] is False
@@ -367,8 +367,9 @@ def test_a_tenant_that_hands_out_an_older_one_is_not_believed(tmp_path: Path) ->
 def test_a_pinned_version_is_not_gone_back_to_by_hand_either(tmp_path: Path, test: bool) -> None:
     """The function refuses as the state does."""
     host = OneAgent(tmp_path, NEW, version=OLD)
+    oneagent = host.modules(test).oneagent
     with pytest.raises(CommandExecutionError, match="newer than"):
-        host.modules(test).oneagent.agent.install()
+        oneagent.agent.install(oneagent.options.wanted())
     assert host.installations == []
 
 
@@ -391,7 +392,7 @@ def test_the_grain_is_asked_anew_after_a_change(tmp_path: Path) -> None:
     refreshed: list[bool] = []
     states = host.states()
     states.__salt__["saltutil.refresh_grains"] = lambda: refreshed.append(kept.exists())  # type: ignore[attr-defined]
-    states.configured("x")
+    states.managed("x")
     assert refreshed == [False]
-    states.configured("x")
+    states.managed("x")
     assert refreshed == [False]

@@ -55,7 +55,7 @@ def test_the_authenticode_signature_decides(
     path.write_bytes(content)
     ran: list[list[str]] = []
     signature = private(**answering(stdout, ran)).oneagent.signature
-    assert signature.authority() is None
+    assert signature.authority({}) is None
     if words:
         with pytest.raises(CommandExecutionError, match=words):
             signature.verify(str(path), None)
@@ -69,7 +69,7 @@ def test_the_installer_runs_quietly_with_its_options(tmp_path: Path) -> None:
     """The EXE takes the options as the Linux installer does."""
     ran: list[list[str]] = []
     installer = private(**answering("", ran)).oneagent.installer
-    installer._run("C:\\x\\installer.exe", ["--set-host-group=web"])
+    installer._run("C:\\x\\installer.exe", ["--set-host-group=web"], 900)
     assert ran == [["C:\\x\\installer.exe", "--quiet", "--set-host-group=web"]]
 
 
@@ -79,7 +79,7 @@ def test_the_product_code_is_checked_before_it_is_used(product: str) -> None:
     ran: list[list[str]] = []
     oneagent = private(**answering(product, ran)).oneagent.tools
     if product == PRODUCT:
-        assert oneagent._uninstaller() == ["msiexec.exe", "/x", PRODUCT, "/quiet", "/norestart"]
+        assert oneagent._uninstaller({}) == ["msiexec.exe", "/x", PRODUCT, "/quiet", "/norestart"]
     else:
         with pytest.raises(CommandExecutionError, match="Windows knows no product"):
-            oneagent._uninstaller()
+            oneagent._uninstaller({})

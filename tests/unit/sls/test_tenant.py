@@ -137,12 +137,12 @@ def test_a_change_is_announced_made_and_ended(tmp_path: Path) -> None:
     given = {"targets": ["web01", "web02"], "minutes": 7}
     announced, change, ended = states(orchestration(tmp_path, given, GRAINS))
     hosts = ["HOST-0000000000000001", "HOST-0000000000000002"]
-    assert announced[0] == "dynatrace_tenant.change_announced"
+    assert announced[0] == "dynatrace_tenant.planned_change_present"
     assert (announced[1]["hosts"], announced[1]["minutes"]) == (hosts, 7)
     assert (change[0], change[1]["highstate"]) == ("salt.state", True)
     assert (change[1]["tgt"], change[1]["tgt_type"]) == (["web01", "web02"], "list")
     assert change[1]["require"] == [{"id": "dynatrace-orch-planned-change-announced"}]
-    assert ended == ("dynatrace_tenant.change_ended", {"name": announced[1]["name"]})
+    assert ended == ("dynatrace_tenant.planned_change_absent", {"name": announced[1]["name"]})
 
 
 def test_another_minion_may_tell_dynatrace(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_another_minion_may_tell_dynatrace(tmp_path: Path) -> None:
     given = {"targets": ["web01"], "via": "web02", "sls": "patches"}
     announced, change, ended = states(orchestration(tmp_path, given, GRAINS))
     assert (announced[1]["tgt"], ended[1]["tgt"]) == (["web02"], ["web02"])
-    assert announced[1]["sls"] == ["dynatrace.tenant.change_announced"]
+    assert announced[1]["sls"] == ["dynatrace.tenant.planned_change"]
     told = announced[1]["pillar"]["dynatrace"]["change"]
     assert told["hosts"] == ["HOST-0000000000000001"]
     assert ended[1]["pillar"]["dynatrace"]["change"]["name"] == told["name"]

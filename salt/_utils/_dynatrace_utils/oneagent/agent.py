@@ -1,8 +1,5 @@
 """
-Installs, upgrades and removes the OneAgent of this minion.
-
-What is wanted stands under ``dynatrace:oneagent``; ``pillar.example`` explains every key. How it is
-set up, ``_dynatrace_oneagent_settings`` knows.
+Installs, upgrades and removes the OneAgent of this minion; ``want`` is what ``options`` has read and checked.
 """
 
 import contextlib
@@ -15,11 +12,7 @@ import salt.utils.platform
 from salt.exceptions import CommandExecutionError
 
 from ..dunders import __opts__
-from . import installer
-from . import options as oneagent_options
-from . import record as oneagent_record
-from . import settings as oneagent_settings
-from . import tools as oneagent_tools
+from . import installer, settings, tools
 
 # Until a new agent knows its own id, and until a removed one is gone.
 IDENTITY_S = 30
@@ -29,116 +22,112 @@ POLL_S = 0.2
 HOST_ID = re.compile(r"(?:HOST-)?(?:0x)?([0-9a-f]{16})", re.IGNORECASE)
 
 
-def installed():
+def installed(want):
     """
     Tell whether a OneAgent is installed.
     """
-    return os.path.isfile(_path())
+    return os.path.isfile(tools.path(want))
 
 
-def version():
+def version(want):
     """
     Return the version of the installed OneAgent, or None without one.
     """
-    if not installed():
+    if not installed(want):
         return None
-    found = re.search(r"\d+(?:\.\d+){2,3}(?:-\d+)?", oneagent_tools.ask("--version"))
+    found = re.search(r"\d+(?:\.\d+){2,3}(?:-\d+)?", tools.ask(want, "--version"))
     if not found:
-        raise CommandExecutionError(f"{_path()} --version names no version")
+        raise CommandExecutionError(f"{tools.path(want)} --version names no version")
     return found.group(0)
 
 
-def host_id():
+def host_id(want):
     """
     Return by which id Dynatrace knows this host, or None if its OneAgent does not know yet.
     """
-    if not installed():
+    if not installed(want):
         return None
-    told = oneagent_tools.run(["--get-host-id"])["stdout"]
-    found = HOST_ID.fullmatch(told.strip())
+    found = HOST_ID.fullmatch(tools.run(want, ["--get-host-id"])["stdout"].strip())
     return "HOST-" + found.group(1).upper() if found else None
 
 
-def update():
+def update(want):
     """
     Return which version is to be installed, None when the installed one will do.
 
     Asks the tenant only when the answer depends on it. Raises rather than go back to an older one.
     """
-    want = _wanted()
-    have = version()
-    lacking = installer.lacking()
+    have, lacking = version(want), installer.lacking()
     if lacking and have is None:
         raise CommandExecutionError(
             f"No OneAgent is installed, and none can be: {lacking}. Without them an installed "
             "OneAgent is configured, and nothing else."
         )
-    if want["version"] == "latest":
-        if have is not None and (lacking or not want["upgrade"]):
-            return None
-        new = installer.latest()
-        return new if have is None or _order(new) > _order(have) else None
-    return _pinned(want["version"], have, lacking)
+    if want["version"] != "latest":
+        return _pinned(want["version"], have, lacking)
+    if have is not None and (lacking or not want["upgrade"]):
+        return None
+    new = installer.latest(want)
+    return new if have is None or _order(new) > _order(have) else None
 
 
-def install():
+def install(want):
     """
     Install the wanted version over what is there, verified, and return the version that runs then.
 
     A first installation also sets all that is wanted; an upgrade keeps what is set.
     """
-    want, have = _wanted(), version()
-    fresh = have is None
-    if not fresh and want["version"] != "latest":
-        _pinned(want["version"], have, None)
-    arguments = oneagent_settings.arguments_of(want) if fresh else []
+    have, pin = version(want), want["version"]
+    if have is not None and pin != "latest":
+        _pinned(pin, have, None)
+    arguments = settings.arguments_of(want) if have is None else []
     if want["install_path"]:
         arguments = [*arguments, f"INSTALL_PATH={want['install_path']}"]
-    if fresh:
+    if have is None:
         # Before: whatever a run that is killed has set is known to be ours.
-        oneagent_record.remember(oneagent_settings.ours(want))
+        settings.remember_all(want)
     try:
-        installer.run(want["version"], arguments)
+        installer.run(want, arguments)
     except CommandExecutionError:
-        if not installed():
-            oneagent_record.forget()
+        if not installed(want):
+            settings.forget()
         raise
-    if not installed():
-        raise CommandExecutionError(f"The installer ended well, but {_path()} is missing")
-    now = version()
-    if want["version"] != "latest" and _order(now) != _order(want["version"]):
-        raise CommandExecutionError(f"OneAgent {now} runs, and {want['version']} was installed")
-    if not fresh and _order(now) < _order(have):
+    if not installed(want):
+        raise CommandExecutionError(f"The installer ended well, but {tools.path(want)} is missing")
+    now = version(want)
+    if pin != "latest" and _order(now) != _order(pin):
+        raise CommandExecutionError(f"OneAgent {now} runs, and {pin} was installed")
+    if have is not None and _order(now) < _order(have):
         raise CommandExecutionError(
             f"The installer has replaced OneAgent {have} by the older {now}"
         )
-    _await(lambda: host_id() is not None, IDENTITY_S)
+    _await(lambda: host_id(want) is not None, IDENTITY_S)
     return now
 
 
-def leftovers():
+def leftovers(want):
     """
     Return which of the files that are ours are there, for ``dynatrace_oneagent.absent``.
     """
-    places = [_home()]
-    if _wanted()["purge"]:
+    places = [os.path.join(__opts__["cachedir"], "dynatrace", "oneagent")]
+    if want["purge"]:
         places += _dynatrace_places()
-    path, link = _wanted()["install_path"], oneagent_tools.default_home()
+    path, link = want["install_path"], tools.default_home()
     # The installer makes it to a place of one's own, and the uninstaller leaves it.
     if path and os.path.islink(link) and os.readlink(link).rstrip("/") == path:
         places.append(link)
     return [place for place in places if os.path.lexists(place)]
 
 
-def uninstall():
+def uninstall(want):
     """
-    Uninstall the OneAgent, prove that it is gone, and remove what this module keeps about it.
+    Uninstall the OneAgent, prove that it is gone, and remove what is kept about it.
     """
-    if installed():
-        oneagent_tools.run_uninstaller()
-        if not _await(lambda: not installed(), SETTLE_S):
-            raise CommandExecutionError(f"The uninstaller ended well, but left {_path()}")
-    removed = leftovers()
+    if installed(want):
+        tools.run_uninstaller(want)
+        if not _await(lambda: not installed(want), SETTLE_S):
+            raise CommandExecutionError(f"The uninstaller ended well, but left {tools.path(want)}")
+    removed = leftovers(want)
     for place in removed:
         if os.path.isdir(place) and not os.path.islink(place):
             shutil.rmtree(place)
@@ -152,15 +141,7 @@ def forget_grain():
     Make the next refresh of the grains ask anew what it would remember.
     """
     with contextlib.suppress(FileNotFoundError):
-        os.unlink(_grain_cache())
-
-
-def _wanted():
-    return oneagent_options.wanted()
-
-
-def _path():
-    return oneagent_tools.path()
+        os.unlink(os.path.join(__opts__["cachedir"], "dynatrace", "grain.json"))
 
 
 def _await(condition, seconds):
@@ -170,9 +151,6 @@ def _await(condition, seconds):
             return False
         time.sleep(POLL_S)
     return True
-
-
-# -- versions
 
 
 def _pinned(pin, have, lacking):
@@ -193,22 +171,8 @@ def _pinned(pin, have, lacking):
 
 
 def _order(text):
-    """
-    Return a version as something that compares; the time of its build counts last.
-    """
-    numbers = [int(number) for number in re.findall(r"\d+", text)]
-    return tuple(numbers[:5])
-
-
-# -- places
-
-
-def _home():
-    return os.path.join(__opts__["cachedir"], "dynatrace", "oneagent")
-
-
-def _grain_cache():
-    return os.path.join(__opts__["cachedir"], "dynatrace", "grain.json")
+    # The time of its build counts last.
+    return tuple(int(number) for number in re.findall(r"\d+", text)[:5])
 
 
 def _dynatrace_places():
@@ -217,7 +181,7 @@ def _dynatrace_places():
     """
     if salt.utils.platform.is_windows():
         data = os.path.join(os.environ.get("PROGRAMDATA", r"C:\ProgramData"), "dynatrace")
-        return [os.path.join(data, *rest) for rest in (("oneagent",), ("enrichment",))]
+        return [os.path.join(data, "oneagent"), os.path.join(data, "enrichment")]
     return [
         "/var/log/dynatrace/oneagent",
         "/var/lib/dynatrace/oneagent",

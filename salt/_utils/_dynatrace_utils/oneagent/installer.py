@@ -1,16 +1,13 @@
 """
 Gets the OneAgent installer from the tenant, and runs it only when Dynatrace has signed it.
 
-``_dynatrace_tenant_http`` asks the tenant, with ``dynatrace:installer_token``, which comes by no other
-way. What is downloaded lies in a directory that only the minion's user can enter, and the file that
-was verified is the file that is run.
-
-Windows follows the documentation and is untested.
+The tenant is asked with ``dynatrace:installer_token``, which comes by no other way. What is downloaded
+lies in a directory that only the minion's user can enter, and the file that was verified is the file
+that is run. Windows follows the documentation and is untested.
 """
 
 import contextlib
 import os
-import re
 import shutil
 import tempfile
 import time
@@ -23,14 +20,13 @@ from ..dunders import __grains__, __opts__, __salt__
 from ..tenant import answer as tenant_answer
 from ..tenant import http as tenant_http
 from . import signature
+from .options import VERSION
 
 MAX_INSTALLER_BYTES = 1024 * 1024 * 1024
 # What a killed run left behind is removed when it is older than any run.
 STALE_S = 6 * 3600
 # No comment holds more of an output.
 LAST_LINES = 10
-
-VERSION = re.compile(r"\d{1,4}(?:\.\d{1,6}){2}\.\d{8}-\d{6}")
 ARCHITECTURES = {
     "x86_64": "x86",
     "amd64": "x86",
@@ -40,7 +36,6 @@ ARCHITECTURES = {
     "s390x": "s390",
 }
 SCOPE = "InstallerDownload"
-ASK = "check dynatrace:environment_url and what lies between this minion and the tenant"
 
 
 def lacking():
@@ -52,45 +47,38 @@ def lacking():
     return f"{' and '.join(missing)} not set" if missing else None
 
 
-def latest():
+def latest(want):
     """
     Return the version that the tenant calls the latest for this minion.
     """
     path = _path("latest/metainfo")
-    answer = tenant_http.call("GET", path, SCOPE, patient=True, **_how())
+    answer = tenant_http.call("GET", path, SCOPE, patient=True, **_how(want))
     version = answer.get("latestAgentVersion") if isinstance(answer, dict) else None
     if not isinstance(version, str) or not VERSION.fullmatch(version):
-        raise CommandExecutionError(f"GET {path}: the answer names no OneAgent version; {ASK}")
+        raise CommandExecutionError(
+            f"GET {path}: the answer names no OneAgent version; {tenant_answer.ASK}"
+        )
     return version
 
 
-def run(version, arguments):
+def run(want, arguments):
     """
-    Download the installer of a version (or ``latest``), verify it, run it, and remove it.
+    Download the installer of the wanted version, verify it, run it, and remove it.
     """
-    if version != "latest" and not VERSION.fullmatch(str(version)):
-        raise CommandExecutionError(f"{version} is no version such as 1.155.275.20181112-084458")
     # Before anything is downloaded: without it nothing may be run.
-    authority = signature.authority()
+    authority = signature.authority(want)
+    version = want["version"]
     path = _path("latest" if version == "latest" else f"version/{version}")
     with _private_directory() as directory:
         file = os.path.join(directory, "installer.exe" if _windows() else "installer.sh")
-        if not tenant_http.download(path, SCOPE, file, MAX_INSTALLER_BYTES, **_how()):
+        if not tenant_http.download(path, SCOPE, file, MAX_INSTALLER_BYTES, **_how(want)):
             raise CommandExecutionError(f"GET {path} answered 404; is there such a version?")
         signature.verify(file, authority)
-        _run(file, arguments)
+        _run(file, arguments, float(want["install_timeout"]))
 
 
 def _windows():
     return salt.utils.platform.is_windows()
-
-
-def _option(name, default):
-    value = __salt__["config.get"](f"dynatrace:oneagent:{name}", None)
-    return default if value is None else value
-
-
-# -- the deployment API
 
 
 def _path(what):
@@ -98,15 +86,15 @@ def _path(what):
     return f"/api/v1/deployment/installer/agent/{system}/default/{what}"
 
 
-def _how():
+def _how(want):
     """
     Return which token, for which processor, and how patiently.
     """
     return {
         "token": "installer_token",
-        "query": {"arch": _option("arch", None) or _architecture()},
-        "attempts": int(_option("download_attempts", 5)),
-        "pause_s": float(_option("download_pause", 10)),
+        "query": {"arch": want["arch"] or _architecture()},
+        "attempts": int(want["download_attempts"]),
+        "pause_s": float(want["download_pause"]),
     }
 
 
@@ -118,9 +106,6 @@ def _architecture():
             "set dynatrace:oneagent:arch"
         )
     return ARCHITECTURES[machine]
-
-
-# -- the private directory
 
 
 @contextlib.contextmanager
@@ -139,12 +124,8 @@ def _private_directory():
         shutil.rmtree(directory, ignore_errors=True)
 
 
-# -- running
-
-
-def _run(path, arguments):
+def _run(path, arguments, timeout_s):
     command = [path, "--quiet", *arguments] if _windows() else ["/bin/sh", path, *arguments]
-    timeout_s = float(_option("install_timeout", 900))
     try:
         ran = bounded.call(
             timeout_s,

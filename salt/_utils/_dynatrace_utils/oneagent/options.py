@@ -1,8 +1,8 @@
 """
-Reads what ``dynatrace:oneagent`` wants of the OneAgent, and says all that is wrong with it at once.
+Reads what is wanted of the OneAgent, and says all that is wrong with it at once.
 
 The rules for names, tags and properties are those that Dynatrace documents for ``oneagentctl``, so
-that a bad value is told before anything is installed. ``pillar.example`` explains every key.
+that a bad value is told before anything is installed.
 """
 
 import difflib
@@ -45,13 +45,21 @@ DEFAULTS = {
 }
 
 
-def wanted():
+def place():
     """
-    Return what pillar or configuration want, checked; raises with all that is wrong.
+    Return where pillar or configuration say that the OneAgent is, as much of ``wanted`` as it takes to ask it.
+    """
+    return {"install_path": __salt__["config.get"]("dynatrace:oneagent:install_path", None)}
+
+
+def wanted(arguments=None):
+    """
+    Return what a state's arguments want, or else pillar or configuration; raises with all that is wrong.
     """
     given = __salt__["config.get"]("dynatrace:oneagent", None) or {}
     if not isinstance(given, dict):
         raise CommandExecutionError("dynatrace:oneagent is no mapping")
+    given = {**given, **(arguments or {})}
     options = {**DEFAULTS, **{k: v for k, v in given.items() if v is not None}}
     problems = [*_unknown(given), *_wrong_plain(options), *_wrong_names(options)]
     lists = {}
@@ -59,7 +67,7 @@ def wanted():
         lists[kind], wrong = _entries(kind, options[kind])
         problems += wrong
     identity = f"{MINION}={__opts__['id']}"
-    problems += _wrong_entry("the property salt_minion", identity)
+    problems += _wrong_entry("the property salt_minion", identity, MINION, __opts__["id"])
     if problems:
         raise CommandExecutionError("dynatrace:oneagent is not valid: " + "; ".join(problems))
     return {**options, **lists, "properties": [identity, *lists["properties"]]}
@@ -112,9 +120,7 @@ def _is_name(value, longest):
 
 
 def _entries(kind, given):
-    """
-    Return the entries as oneagentctl takes and shows them, and what is wrong with them.
-    """
+    # As oneagentctl takes and shows them, and what is wrong with them.
     if not isinstance(given, dict):
         return [], [f"`{kind}` is a mapping of keys to values"]
     entries, wrong = [], []
@@ -128,14 +134,12 @@ def _entries(kind, given):
                 wrong.append(f"{what} is no text; put key and value in quotes")
                 continue
             entry = str(key) if one is None else f"{key}={one}"
-            wrong += _wrong_entry(what, entry, "" if one is None else str(one), str(key))
+            wrong += _wrong_entry(what, entry, str(key), "" if one is None else str(one))
             entries.append(entry)
     return list(dict.fromkeys(entries)), wrong
 
 
-def _wrong_entry(what, entry, value=None, key=None):
-    if key is None:
-        key, _, value = entry.partition("=")
+def _wrong_entry(what, entry, key, value):
     if len(entry) > LONGEST_ENTRY:
         yield f"{what} is longer than {LONGEST_ENTRY} characters with its key"
     if not key or key.startswith("#"):

@@ -1,16 +1,13 @@
 """
-Brings the settings of the OneAgent of this minion to what pillar or configuration say.
+Brings the settings of the OneAgent of this minion to what is wanted, with one restart of the agent.
 
-What is set is asked of ``oneagentctl``, and only a difference is changed, with one restart of the
-agent: Dynatrace documents that what is set needs one.
+``oneagentctl`` keeps several values of one tag or property and never replaces one. So what was set is
+remembered, in ``<cachedir>/dynatrace/oneagent/record.json``, and these are removed:
 
-``oneagentctl`` keeps several values of one tag or property and never replaces one. So this module
-remembers what it has set (``_dynatrace_oneagent_record``). It removes
-
-- what it has set and is no longer wanted,
+- what was set before and is no longer wanted,
 - every other value of a tag or property that is wanted with another one.
 
-Everything else is a person's own and stays.
+Everything else is a person's own and stays; when the record is lost, so does what was set before.
 """
 
 import os
@@ -18,15 +15,15 @@ import time
 
 from salt.exceptions import CommandExecutionError
 
-from . import options as oneagent_options
-from . import record as oneagent_record
-from . import tools as oneagent_tools
+from .. import disk
+from . import tools
 
 # A restart of the agent included.
 CHANGE_TIMEOUT_S = 180
 # Until what was set is shown.
 SETTLE_S = 10
 POLL_S = 0.2
+RECORD, RECORD_LIMIT = "oneagent", 1024 * 1024
 
 # Of oneagentctl, by our names.
 OPTIONS = {
@@ -48,78 +45,71 @@ def arguments_of(want):
     """
     Return the options of oneagentctl and installer that set everything that is wanted.
     """
-    plain = [
-        f"--set-{flag}={_text(want[name])}"
-        for name, flag in OPTIONS.items()
-        if want.get(name) is not None
-    ]
-    listed = [f"{LISTS[kind][1]}={entry}" for kind in LISTS for entry in want[kind]]
-    return plain + listed
+    plain = [f"--set-{OPTIONS[name]}={value}" for name, value in _plain(want).items()]
+    return plain + [f"{LISTS[kind][1]}={entry}" for kind in LISTS for entry in want[kind]]
 
 
-def ours(want):
+def remember_all(want):
     """
-    Return the record of a OneAgent on which everything that is wanted was set by us.
+    Remember a OneAgent on which everything that is wanted is set by us.
     """
-    options = {name: _text(want[name]) for name in OPTIONS if want.get(name) is not None}
-    return {"options": options, **{kind: list(want[kind]) for kind in LISTS}}
+    _remember({"options": _plain(want), **{kind: list(want[kind]) for kind in LISTS}})
 
 
-def difference():
+def forget():
+    """
+    Remember nothing any more.
+    """
+    disk.remove(RECORD)
+
+
+def difference(want):
     """
     Return what is set otherwise than wanted: ``{"host_group": {"old": "", "new": "web"}}``.
 
     For ``properties`` and ``tags``, ``old`` lists what is too much and ``new`` what is missing.
-    Changes nothing; empty when nothing differs.
     """
-    if not os.path.isfile(oneagent_tools.path()):
+    if not os.path.isfile(tools.path(want)):
         raise CommandExecutionError("No OneAgent is installed, there is nothing to configure")
-    want, record = _wanted(), _recall()
+    record = _recall()
     return {**_plain_difference(want, record), **_list_difference(want, record)}
 
 
-def configure():
+def configure(want):
     """
     Set and remove what differs, restart the agent once, prove it, and return what has changed.
     """
-    changes = difference()
-    want, record = _wanted(), _recall()
+    changes, record = difference(want), _recall()
     if not changes:
-        _remember_if_new(_kept(want, record), record)
+        if (kept := _kept(want, record)) != record:
+            _remember(kept)
         return {}
     # Before: whatever a run that is killed has set is known to be ours.
     _remember(_merged(record, changes))
-    removals = [
-        f"{LISTS[kind][2]}={e}" for kind in LISTS for e in changes.get(kind, {}).get("old", ())
-    ]
+    removals = _flags(changes, 2, "old")
     if removals:
         # It fails when one of them is gone already, and removes the others all the same.
-        _run(removals)
-    settings = _settings(changes)
-    ran = _run([*settings, "--restart-service"])
+        tools.run(want, removals, CHANGE_TIMEOUT_S)
+    plain = [f"--set-{OPTIONS[n]}={changes[n]['new']}" for n in OPTIONS if n in changes]
+    settings = plain + _flags(changes, 1, "new")
+    ran = tools.run(want, [*settings, "--restart-service"], CHANGE_TIMEOUT_S)
     if ran["retcode"] != 0:
         raise CommandExecutionError(f"oneagentctl {' '.join(settings)} failed: {ran['said']}")
-    _prove()
+    _prove(want)
     _remember(_kept(want, _recall()))
     return changes
 
 
-def _wanted():
-    return oneagent_options.wanted()
+def _flags(changes, flag, which):
+    return [
+        f"{LISTS[kind][flag]}={entry}"
+        for kind in LISTS
+        for entry in changes.get(kind, {}).get(which, ())
+    ]
 
 
-def _ask(getter):
-    return oneagent_tools.ask(getter)
-
-
-def _run(arguments):
-    return oneagent_tools.run(arguments, CHANGE_TIMEOUT_S)
-
-
-def _set_now(name):
-    value = _ask(f"--get-{OPTIONS[name]}").strip()
-    # Shown for a host that has none.
-    return "" if name == "network_zone" and value == "default" else value
+def _plain(want):
+    return {name: _text(want[name]) for name in OPTIONS if want[name] is not None}
 
 
 def _text(value):
@@ -130,16 +120,22 @@ def _plain_difference(want, record):
     changes = {}
     for name in OPTIONS:
         value = want[name]
-        if value is None and name in CLEARABLE and name in record["options"]:
-            now = _set_now(name)
+        if value is not None:
+            now = _set_now(want, name)
+            if not _same(name, now, _text(value)):
+                changes[name] = {"old": now, "new": _text(value)}
+        elif name in CLEARABLE and name in record["options"]:
+            now = _set_now(want, name)
             # Somebody may have set another one since; that is no longer ours.
             if now and _same(name, now, record["options"][name]):
                 changes[name] = {"old": now, "new": ""}
-        elif value is not None:
-            now = _set_now(name)
-            if not _same(name, now, _text(value)):
-                changes[name] = {"old": now, "new": _text(value)}
     return changes
+
+
+def _set_now(want, name):
+    value = tools.ask(want, f"--get-{OPTIONS[name]}").strip()
+    # Shown for a host that has none.
+    return "" if name == "network_zone" and value == "default" else value
 
 
 def _same(name, one, other):
@@ -152,7 +148,8 @@ def _same(name, one, other):
 def _list_difference(want, record):
     changes = {}
     for kind, (getter, _, _) in LISTS.items():
-        now = list(dict.fromkeys(filter(None, map(str.strip, _ask(getter).splitlines()))))
+        lines = tools.ask(want, getter).splitlines()
+        now = list(dict.fromkeys(filter(None, map(str.strip, lines))))
         keys = {_key(entry) for entry in want[kind]}
         surplus = [
             entry
@@ -169,16 +166,9 @@ def _key(entry):
     return entry.partition("=")[0]
 
 
-def _settings(changes):
-    plain = [f"--set-{OPTIONS[n]}={changes[n]['new']}" for n in OPTIONS if n in changes]
-    return plain + [
-        f"{LISTS[kind][1]}={e}" for kind in LISTS for e in changes.get(kind, {}).get("new", ())
-    ]
-
-
-def _prove():
+def _prove(want):
     until = time.monotonic() + SETTLE_S
-    while left := difference():
+    while left := difference(want):
         if time.monotonic() > until:
             raise CommandExecutionError(
                 f"oneagentctl took the changes, but still differs in {', '.join(left)}"
@@ -186,19 +176,16 @@ def _prove():
         time.sleep(POLL_S)
 
 
-# -- what was set by us
-
-
 def _merged(record, changes):
     """
     Return the record with what is about to be set.
     """
-    options = {name: changes[name]["new"] for name in OPTIONS if name in changes}
+    new = {name: changes[name]["new"] for name in OPTIONS if name in changes}
     lists = {
         kind: list(dict.fromkeys([*record[kind], *changes.get(kind, {}).get("new", ())]))
         for kind in LISTS
     }
-    return {"options": {**record["options"], **{k: v for k, v in options.items() if v}}, **lists}
+    return {"options": {**record["options"], **{k: v for k, v in new.items() if v}}, **lists}
 
 
 def _kept(want, record):
@@ -209,14 +196,20 @@ def _kept(want, record):
     return {"options": options, **{k: [e for e in record[k] if e in want[k]] for k in LISTS}}
 
 
-def _remember_if_new(record, old):
-    if record != old:
-        _remember(record)
-
-
 def _recall():
-    return oneagent_record.recall()
+    """
+    Return what was set: ``{"options": {"host_group": "web"}, "properties": [...], "tags": [...]}``.
+    """
+    found = disk.read(RECORD, RECORD_LIMIT, "what was set before stays")
+    found = found if isinstance(found, dict) else {}
+    options = found.get("options")
+    record = {"options": options if isinstance(options, dict) else {}}
+    for kind in LISTS:
+        entries = found.get(kind)
+        entries = entries if isinstance(entries, list) else []
+        record[kind] = [entry for entry in entries if isinstance(entry, str)]
+    return record
 
 
 def _remember(record):
-    oneagent_record.remember(record)
+    disk.write(RECORD, record)

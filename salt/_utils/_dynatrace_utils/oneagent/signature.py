@@ -1,14 +1,12 @@
 """
 Tells whether Dynatrace has signed a OneAgent installer.
 
-The documented ``openssl cms -verify -CAfile`` trusts, beside the certificate that it is given, every
-authority of the system. Here those are taken away: only the one certificate of
-``dynatrace:oneagent:ca_certificate`` counts. It comes from the state tree, from pillar or from this
-minion's disk, and is never downloaded: whoever can forge the installer on its way here could forge
-the certificate too. ``dynatrace:oneagent:ca_sha256`` pins it.
+The documented ``openssl cms -verify -CAfile`` trusts every authority of the system beside the certificate
+that it is given. Here only that one counts: ``ca_certificate``, which comes from the state tree, from pillar
+or from this minion's disk. It is never downloaded, since whoever can forge the installer on its way here
+could forge it too; ``ca_sha256`` pins it.
 
-Windows checks the Authenticode signature instead; that part follows the documentation and is
-untested.
+Windows checks the Authenticode signature instead; that part follows the documentation and is untested.
 """
 
 import base64
@@ -35,7 +33,6 @@ CHUNK_BYTES = 1024 * 1024
 HEAD_BYTES = 512
 MAX_TEXT_BYTES = 65536
 CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
-DEFAULT = "salt://dynatrace/oneagent/dt-root.cert.pem"
 # An installer is the signed content of a mail of two parts whose head is left out.
 SIGNED_HEAD = (
     b'Content-Type: multipart/signed; protocol="application/x-pkcs7-signature"; '
@@ -44,13 +41,13 @@ SIGNED_HEAD = (
 SIGNED_END = b"\n----SIGNED-INSTALLER--"
 
 
-def authority():
+def authority(want):
     """
-    Return the one certificate that may have signed installers, as PEM; None on Windows.
+    Return the one certificate that may have signed what is wanted, as PEM; None on Windows.
     """
     if salt.utils.platform.is_windows():
         return None
-    place, pin = _option("ca_certificate") or DEFAULT, _option("ca_sha256") or ""
+    place, pin = want["ca_certificate"], want["ca_sha256"] or ""
     pin = re.sub(r"[:\s]", "", str(pin)).lower()
     if pin and not re.fullmatch(r"[0-9a-f]{64}", pin):
         raise CommandExecutionError("dynatrace:oneagent:ca_sha256 is no SHA-256 fingerprint")
@@ -80,10 +77,6 @@ def verify(path, certificate):
     else:
         with tempfile.TemporaryDirectory(dir=os.path.dirname(path)) as directory:
             _verify_signature(path, certificate, directory)
-
-
-def _option(name):
-    return __salt__["config.get"](f"dynatrace:oneagent:{name}", None)
 
 
 def _text(place):

@@ -1,7 +1,8 @@
 """
 Runs the programs that a OneAgent brings: ``oneagentctl``, and its uninstaller.
 
-Windows follows the documentation and is untested.
+``want`` is what is wanted of the OneAgent; of it only ``install_path`` counts here. Windows follows the
+documentation and is untested.
 """
 
 import os
@@ -21,7 +22,7 @@ LAST_LINES = 10
 
 def default_home():
     """
-    Return where a OneAgent is installed unless ``dynatrace:oneagent:install_path`` says otherwise.
+    Return where a OneAgent is installed that has no place of its own.
     """
     if salt.utils.platform.is_windows():
         programs = os.environ.get("PROGRAMFILES", r"C:\Program Files")
@@ -29,39 +30,38 @@ def default_home():
     return "/opt/dynatrace/oneagent"
 
 
-def path():
+def path(want):
     """
     Return the path of ``oneagentctl``, whether it is there or not.
     """
-    home = __salt__["config.get"]("dynatrace:oneagent:install_path", None) or default_home()
     name = "oneagentctl.exe" if salt.utils.platform.is_windows() else "oneagentctl"
-    return os.path.join(home, "agent", "tools", name)
+    return os.path.join(want["install_path"] or default_home(), "agent", "tools", name)
 
 
-def ask(getter):
+def ask(want, getter):
     """
     Return what ``oneagentctl`` answers; raises when it fails.
     """
-    ran = run([getter])
+    ran = run(want, [getter])
     if ran["retcode"] != 0:
-        raise CommandExecutionError(f"{path()} {getter} failed: {ran['said']}")
+        raise CommandExecutionError(f"{path(want)} {getter} failed: {ran['said']}")
     return ran["stdout"]
 
 
-def run(arguments, timeout_s=TIMEOUT_S):
+def run(want, arguments, timeout_s=TIMEOUT_S):
     """
     Run ``oneagentctl`` and return ``{"retcode": 0, "stdout": …, "said": …}``; -1 is a timeout.
 
     ``said`` are code and last lines, for a message.
     """
-    return _run([path(), *arguments], timeout_s)
+    return _run([path(want), *arguments], timeout_s)
 
 
-def run_uninstaller():
+def run_uninstaller(want):
     """
     Run Dynatrace's uninstaller; raises when it fails.
     """
-    command = _uninstaller()
+    command = _uninstaller(want)
     ran = _run(command, UNINSTALL_TIMEOUT_S)
     if ran["retcode"] != 0:
         raise CommandExecutionError(f"{' '.join(command)} failed: {ran['said']}")
@@ -80,9 +80,9 @@ def _run(command, timeout_s):
     return {"retcode": code, "stdout": stdout, "said": f"it ended with {code}: {last}"}
 
 
-def _uninstaller():
+def _uninstaller(want):
     if not salt.utils.platform.is_windows():
-        agent = os.path.dirname(os.path.dirname(path()))
+        agent = os.path.dirname(os.path.dirname(path(want)))
         return ["/bin/sh", os.path.join(agent, "uninstall.sh")]
     # As Dynatrace documents it; untested.
     find = "(Get-WmiObject win32_product -filter \"Name like 'Dynatrace OneAgent'\")"

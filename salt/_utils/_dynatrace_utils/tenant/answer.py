@@ -1,8 +1,7 @@
 """
 Tells what an answer of the tenant means, and says it in one line without secrets.
 
-Nothing is asked here: ``_dynatrace_tenant_http`` hands on what came. The error envelope, its
-``constraintViolations`` and the parts of a 207 are those that Dynatrace documents.
+The error envelope, its ``constraintViolations`` and the parts of a 207 are those that Dynatrace documents.
 """
 
 import json

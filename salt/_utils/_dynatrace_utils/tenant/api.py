@@ -1,10 +1,7 @@
 """
 Reads and writes settings objects (Settings 2.0) of the tenant, and finds entities there.
 
-Everything here is thin: what is to be set, and what a difference is, others know
-(``dynatrace_tenant_values``). Parameters and answers are those that Dynatrace documents for
-Settings 2.0 and the Entities API v2. Values may hold secrets: they are for other modules to give,
-not for a command line, which Salt keeps in the job cache.
+Parameters and answers are those that Dynatrace documents for Settings 2.0 and the Entities API v2.
 """
 
 import re
@@ -15,6 +12,7 @@ from salt.exceptions import CommandExecutionError
 
 from . import answer as tenant_answer
 from . import http as tenant_http
+from .answer import ASK
 
 MAX_PAGES = 100
 # All pages together; a state waits for them.
@@ -25,7 +23,6 @@ OBJECTS = "/api/v2/settings/objects"
 FIELDS = "objectId,scope,value,externalId,modified,updateToken"
 # Of an entity id; it goes into other calls.
 ENTITY = re.compile(r"[A-Z][A-Z0-9_]*-[0-9A-F]{16}")
-ASK = "check dynatrace:environment_url and what lies between this minion and the tenant"
 
 
 def objects(schema, scopes=None):
@@ -59,7 +56,7 @@ def create(schema, scope, value, external_id=None, validate_only=False):
     """
     one = {"schemaId": schema, "scope": scope, "value": value}
     body = [{**one, "externalId": external_id} if external_id else one]
-    answer = _call("POST", OBJECTS, "settings.write", _validation(validate_only), body)
+    answer = tenant_http.call("POST", OBJECTS, "settings.write", _validation(validate_only), body)
     [one] = answer if isinstance(answer, list) and len(answer) == 1 else [None]
     if validate_only:
         return None
@@ -77,7 +74,7 @@ def update(object_id, value, update_token=None, validate_only=False):
     """
     body = {"value": value, **({"updateToken": update_token} if update_token else {})}
     path = f"{OBJECTS}/{quote(object_id, safe='')}"
-    _call("PUT", path, "settings.write", _validation(validate_only), body)
+    tenant_http.call("PUT", path, "settings.write", _validation(validate_only), body)
 
 
 def delete(object_id, update_token=None):
@@ -86,7 +83,7 @@ def delete(object_id, update_token=None):
     """
     query = {"updateToken": update_token} if update_token else {}
     path = f"{OBJECTS}/{quote(object_id, safe='')}"
-    _call("DELETE", path, "settings.write", query, missing_is_fine=True)
+    tenant_http.call("DELETE", path, "settings.write", query, missing_is_fine=True)
 
 
 def entities(selector, limit):
@@ -113,10 +110,6 @@ def entities(selector, limit):
     return found
 
 
-def _call(*arguments, **more):
-    return tenant_http.call(*arguments, **more)
-
-
 def _validation(validate_only):
     return {"validateOnly": "true"} if validate_only else {}
 
@@ -129,7 +122,7 @@ def _pages(path, query, name, scope):
     for _ in range(MAX_PAGES):
         if time.monotonic() > until:
             raise CommandExecutionError(f"GET {path}: not all pages came in {WALK_DEADLINE_S} s")
-        answer = _call("GET", path, scope, query)
+        answer = tenant_http.call("GET", path, scope, query)
         if not isinstance(answer, dict) or not isinstance(answer.get(name), list):
             raise CommandExecutionError(f"GET {path}: the answer has no list `{name}`; {ASK}")
         yield from answer[name]

@@ -3,7 +3,7 @@ Makes one call to the tenant, with ``dynatrace:settings_token`` or ``dynatrace:i
 
 The token is read here and goes into one HTTP header: it is no argument, and no text of this module
 holds it. Redirects are refused, since they may lead to another host. What this module raises says
-what was attempted, what came back (``_dynatrace_tenant_answer``), and what to do.
+what was attempted, what came back (``answer``), and what to do.
 """
 
 import contextlib
@@ -21,6 +21,7 @@ from salt.exceptions import CommandExecutionError
 from .. import session as sessions
 from ..dunders import __salt__
 from . import answer as tenant_answer
+from .answer import ASK
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +53,6 @@ TOKENS = {
 JSON = {"Accept": "application/json", "Content-Type": "application/json; charset=utf-8"}
 # The length that is announced shall be that of the file.
 FILE = {"Accept-Encoding": "identity"}
-ASK = "check dynatrace:environment_url and what lies between this minion and the tenant"
 
 
 class _Again(Exception):

@@ -3,7 +3,7 @@ Brings single settings objects of the tenant to a value, and takes them back.
 
 Two things tell whose an object is. What these modules make carries an external id that says so, in
 the tenant, where every minion sees it. What was there before and was changed is remembered with its
-earlier value, on the minion that changed it (``_dynatrace_tenant_record``). Taking back deletes the
+earlier value, on the minion that changed it (``record``). Taking back deletes the
 first and puts back the second, unless somebody has changed it since; everything else is a
 person's own and stays.
 """
@@ -17,12 +17,13 @@ from . import record as tenant_record
 from . import values as tenant_values
 
 MARK = "salt-dynatrace"
+ENVIRONMENT = "environment"
 # Until what was written is shown.
 SETTLE_S = 10
 POLL_S = 0.5
 
 
-def find(schema, path, name, scope="environment"):
+def find(schema, path, name, scope=ENVIRONMENT):
     """
     Return the one object with this name, at a path such as ``generalProperties.name``, or None.
 
@@ -135,8 +136,14 @@ def taken_back(called, done, left, test):
     if left:
         last = "that these states have not made, or of which nothing is remembered: it stays"
         notes = [*notes, f"There is a {called} {last}."]
-    result = None if test and changes else True
-    return {"result": result, "comment": " ".join([first, *notes]), "changes": changes}
+    return told(None if test and changes else True, " ".join([first, *notes]), changes)
+
+
+def told(result, comment, changes=None):
+    """
+    Return what a state says.
+    """
+    return {"result": result, "comment": comment, "changes": changes or {}}
 
 
 def title(value, scope=None):

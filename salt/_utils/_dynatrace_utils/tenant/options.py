@@ -109,13 +109,13 @@ def asked(kind):
     }
 
 
-def checked(kind, given):
+def checked(kind, name, given):
     """
     Return the options of one state, complete with defaults; raises with all that is wrong.
 
     ``kind`` is webhook, process_alerting, maintenance_window or planned_change.
     """
-    defaults = DEFAULTS[kind]
+    defaults, given = DEFAULTS[kind], {**given, "name": name}
     options = {**defaults, **{k: v for k, v in given.items() if v is not None and k in defaults}}
     problems = [*_unknown(given, defaults)]
     if not _is_text(options["name"], LONGEST_NAME):
@@ -175,9 +175,6 @@ def _texts(options, key, pattern=None, what="texts of at most 500 characters"):
         _is_text(one, 500) and (pattern is None or pattern.fullmatch(one)) for one in value
     )
     return [] if good else [f"`{key}` is a list of {what}"]
-
-
-# -- each kind
 
 
 def _webhook(options):

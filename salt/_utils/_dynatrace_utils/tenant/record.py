@@ -16,8 +16,11 @@ import hashlib
 import hmac
 import secrets
 
+from salt.exceptions import CommandExecutionError
+
 from .. import disk
 from . import http as tenant_http
+from . import options as tenant_options
 
 RECORD = "tenant"
 RECORD_LIMIT = 16 * 1024 * 1024
@@ -51,6 +54,26 @@ def forget(object_id):
     if entries.pop(object_id, None) is not None:
         record["tenants"][_url()] = entries
         _save(record)
+
+
+def to_take_back(kind):
+    """
+    Return what an SLS has to take back: ``{"problem": None, "entries": [{"name": …}, …]}``.
+
+    It is what pillar names, and what this minion has changed although pillar names it no more;
+    ``kind`` is webhook, process_alerting or maintenance_windows. It never raises.
+    """
+    asked = tenant_options.asked(kind)
+    if asked["problem"]:
+        return asked
+    names = [one["name"] for one in asked["entries"]]
+    try:
+        entries = recall().values()
+    except CommandExecutionError as err:
+        return {"problem": str(err), "entries": []}
+    labels = {str(one.get("label")) for one in entries if one.get("kind") == kind.rstrip("s")}
+    names += sorted(labels - set(names))
+    return {"problem": None, "entries": [{"name": one} for one in names]}
 
 
 def fingerprint(secret):

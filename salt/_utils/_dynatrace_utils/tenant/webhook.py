@@ -1,12 +1,8 @@
 """
 Brings the webhook of the tenant to what is wanted: an alerting profile and a notification for it.
 
-What is given is explained in ``pillar.example``; the tokens are not given but read from
-``dynatrace:settings_token`` and ``dynatrace:webhook_token``. The second goes into the notification
-as a secret header, and is shown nowhere.
-
-The tenant validates what is about to be written before anything is. With ``test`` this
-(``validateOnly``) is all that is sent.
+``dynatrace:webhook_token`` goes into the notification as a secret header, and is shown nowhere. The
+tenant validates what is about to be written before anything is; with ``test`` that is all that is sent.
 """
 
 from salt.exceptions import CommandExecutionError
@@ -19,7 +15,6 @@ from . import values as tenant_values
 
 PROFILE = "builtin:alerting.profile"
 NOTIFICATION = "builtin:problem.notifications"
-ENVIRONMENT = "environment"
 # Shown for a profile that is still to be made.
 NEW_PROFILE = "(the new alerting profile)"
 SITE_LOCAL = (
@@ -30,11 +25,11 @@ SITE_LOCAL = (
 )
 
 
-def present(name, test=False, **given):
+def present(name, test, given):
     """
     Make sure that an alerting profile and a notification tell the engine of problems.
     """
-    options = tenant_options.checked("webhook", {**given, "name": name})
+    options = tenant_options.checked("webhook", name, given)
     secret = _webhook_token()
     about = {"kind": "webhook", "label": name}
     profile = tenant_objects.find(PROFILE, "name", options["profile"])
@@ -48,19 +43,20 @@ def present(name, test=False, **given):
     }
     changes = {called: one["changes"] for called, one in plans.items() if one["changes"]}
     if planned_profile["changes"]:
-        tenant_objects.validate(PROFILE, ENVIRONMENT, profile, planned_profile["value"])
+        tenant_objects.validate(
+            PROFILE, tenant_objects.ENVIRONMENT, profile, planned_profile["value"]
+        )
     if planned["changes"]:
         _validate_notification(found, planned["value"], profile)
     if not changes:
-        comment = f"The webhook {name} is set as wanted."
-        return {"result": True, "comment": comment, "changes": {}}
+        return tenant_objects.told(True, f"The webhook {name} is set as wanted.")
     if test:
-        return {"result": None, "comment": f"The webhook {name} would be set.", "changes": changes}
+        return tenant_objects.told(None, f"The webhook {name} would be set.", changes)
     _write_webhook(about, (profile, planned_profile), (found, planned), secret)
-    return {"result": True, "comment": f"The webhook {name} is set.", "changes": changes}
+    return tenant_objects.told(True, f"The webhook {name} is set.", changes)
 
 
-def absent(name, test=False):
+def absent(name, test):
     """
     Take back what ``present`` has made or changed under this name.
     """
@@ -121,11 +117,11 @@ def _validate_notification(found, value, profile):
     Let the tenant validate it; for a profile that is still to be made, any profile stands in.
     """
     if profile is None:
-        others = tenant_api.objects(PROFILE, [ENVIRONMENT])
+        others = tenant_api.objects(PROFILE, [tenant_objects.ENVIRONMENT])
         if not others:
             return
         value = {**value, "alertingProfile": others[0]["objectId"]}
-    _explained(tenant_objects.validate, NOTIFICATION, ENVIRONMENT, found, value)
+    _explained(tenant_objects.validate, NOTIFICATION, tenant_objects.ENVIRONMENT, found, value)
 
 
 def _explained(function, *arguments, **more):
@@ -142,19 +138,21 @@ def _write_webhook(about, profiles, notifications, secret):
     profile_id = profile["objectId"] if profile else None
     if planned_profile["changes"]:
         value = planned_profile["value"]
-        profile_id = tenant_objects.write(about, PROFILE, ENVIRONMENT, profile, value)
+        profile_id = tenant_objects.write(
+            about, PROFILE, tenant_objects.ENVIRONMENT, profile, value
+        )
     if not planned["changes"]:
         return
     value = {**planned["value"], "alertingProfile": profile_id}
     try:
-        _explained(tenant_objects.validate, NOTIFICATION, ENVIRONMENT, found, value)
+        _explained(tenant_objects.validate, NOTIFICATION, tenant_objects.ENVIRONMENT, found, value)
     except CommandExecutionError:
         if profile is None:
             # It was made for this notification alone.
             tenant_objects.take_back(about, PROFILE)
         raise
     try:
-        tenant_objects.write(about, NOTIFICATION, ENVIRONMENT, found, value, secret)
+        tenant_objects.write(about, NOTIFICATION, tenant_objects.ENVIRONMENT, found, value, secret)
     except CommandExecutionError as err:
         done = "set already" if planned_profile["changes"] else "as wanted"
         raise CommandExecutionError(f"{err}. The alerting profile is {done}.") from None
@@ -164,7 +162,7 @@ def _profiles_of_others(without):
     """
     Return the ids of the profiles that notifications beside these use.
     """
-    notifications = tenant_api.objects(NOTIFICATION, [ENVIRONMENT])
+    notifications = tenant_api.objects(NOTIFICATION, [tenant_objects.ENVIRONMENT])
     return [
         one["value"].get("alertingProfile")
         for one in notifications

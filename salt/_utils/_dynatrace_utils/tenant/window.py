@@ -45,6 +45,17 @@ def value(options):
     }
 
 
+def announcement(options, start, end):
+    """
+    Return the maintenance window of a planned change.
+    """
+    once = {"recurrence": "once", "start": start, "end": end, "time_zone": "UTC"}
+    days = {"day": None, "first_day": None, "last_day": None}
+    covered = {"entities": options["hosts"], "tags": [], "entity_type": None}
+    about = {"description": "A change that Salt makes.", "enabled": True}
+    return value({**options, **once, **days, **covered, **about})
+
+
 def _schedule(options):
     kind = options["recurrence"].upper()
     span = {
@@ -87,9 +98,7 @@ def _filters(options):
 
 
 def _times(options):
-    """
-    Check start, end and days, and bring them to the form that the API takes.
-    """
+    # Checked, and brought to the form that the API takes.
     once = options["recurrence"] == "once"
     form, example = ("%Y-%m-%dT%H:%M:%S", "2026-11-25T22:00:00") if once else ("%H:%M:%S", "22:00")
     problems = [*_moments(options, ("start", "end"), form, example)]

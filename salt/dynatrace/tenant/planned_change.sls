@@ -3,14 +3,14 @@
 
   Triggered by   dynatrace.orch.planned_change, which gives dynatrace:change as pillar.
   Changes        a maintenance window in Dynatrace.
-  By hand        salt master01 state.apply dynatrace.tenant.change_announced \
+  By hand        salt master01 state.apply dynatrace.tenant.planned_change \
                    pillar='{"dynatrace": {"change": {"name": "patches",
                             "hosts": ["HOST-5FD609AD6757BE7D"], "minutes": 20} } }'
-  Undone by      dynatrace.tenant.change_ended
+  Undone by      dynatrace.tenant.planned_change_absent
 #}
 {%- set change = salt['pillar.get']('dynatrace:change', {}) %}
-dynatrace-tenant-change-announced-dynatrace-tenant-change-announced:
-  dynatrace_tenant.change_announced:
+dynatrace-tenant-planned-change-dynatrace-tenant-planned-change-present:
+  dynatrace_tenant.planned_change_present:
     - name: {{ change.get('name', '') | tojson }}
     - hosts: {{ change.get('hosts', []) | tojson }}
     - minutes: {{ change.get('minutes', 30) | tojson }}
