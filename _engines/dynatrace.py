@@ -173,8 +173,7 @@ def _master():
         accepted=_accepted,
         grains=_grains(),
         why_untaken=Reactors(lambda: __opts__.get("reactor"), _served()).why_untaken,
-        ping=_ping,
-        recall=_recall,
+        publish=_publish,
         jobs=_jobs(),
     )
 
@@ -230,21 +229,10 @@ def _served():
     return find
 
 
-def _ping(minions):
-    """
-    Ask minions whether they are there, without waiting for an answer; return the job's id.
-    """
-    return _publish(minions, "test.ping")
-
-
-def _recall(attempt, minions):
-    """
-    Ask minions what they remember of an attempt, without waiting for an answer; return the job's id.
-    """
-    return _publish(minions, "dynatrace.attempt", attempt)
-
-
 def _publish(minions, function, *arguments):
+    """
+    Give minions a job, without waiting for an answer; return its id.
+    """
     with salt.client.get_local_client(mopts=dict(__opts__)) as client:
         return client.cmd_async(minions, function, arguments, tgt_type="list")
 

@@ -51,9 +51,12 @@ ALLOWED = {
         "held over one transaction, which waits for no network and 10 s for another reader of the file"
     ),
     ("_engines/_dynatrace/remediation/feedback.py", "Feedback.run", "wait"): _WORK,
-    ("_engines/_dynatrace/master/ping.py", "Presence.run", "get"): _WORK,
-    ("_engines/_dynatrace/master/ping.py", "Presence.run", "sleep"): "the pause of that thread",
-    ("_engines/_dynatrace/master/recall.py", "Recall.run", "get"): _WORK,
+    ("_engines/_dynatrace/master/minion_queries.py", "MinionQueries.run", "get"): _WORK,
+    (
+        "_engines/_dynatrace/master/minion_queries.py",
+        "MinionQueries.run",
+        "sleep",
+    ): "the pause of that thread",
     ("_engines/_dynatrace/webhook/recorder.py", "Recorder.run", "wait"): _WORK,
     (
         "_engines/_dynatrace/master/subscriber.py",

@@ -19,13 +19,14 @@ from ..api.rate_limiter import RateLimiter
 from ..config.config import Config
 from ..core.notification import Notification
 from ..master import job_cache
+from ..master.attempt_records import AttemptRecords
 from ..master.delivery import DeliveryConfirmation
 from ..master.event import TEST_TAG
 from ..master.jobs import Jobs
+from ..master.minion_queries import MinionQueries
 from ..master.minions import Minions
 from ..master.outbox_relay import OutboxRelay
-from ..master.ping import Presence
-from ..master.recall import Recall
+from ..master.ping import Ping
 from ..master.salt_interface import Master
 from ..master.signing_key import signing_key
 from ..master.subscriber import Subscriber
@@ -87,7 +88,7 @@ class Engine:
 
     @cached_property
     def threads(self) -> list[threading.Thread]:
-        parts = [self.relay, self.subscriber, self.feedback, self.presence, self.recall, self.hook]
+        parts = [self.relay, self.subscriber, self.feedback, self.queries, self.hook]
         return [part for part in [*parts, *self.webhook] if part is not None]
 
     @cached_property
@@ -122,18 +123,20 @@ class Engine:
         return job_cache.watched(self.master.jobs, self.instance)
 
     @cached_property
-    def presence(self) -> Presence | None:
+    def queries(self) -> MinionQueries | None:
         # Without a job cache nothing proves who answered; then nobody is asked.
         if not self.jobs.cached:
             return None
-        returns = self.jobs.returns
-        return Presence(self.instance, self.master.ping, returns, self.look_now, self.clock)
+        publish, returns = self.master.publish, self.jobs.returns
+        return MinionQueries(self.instance, publish, returns, self.look_now, self.clock)
 
     @cached_property
-    def recall(self) -> Recall | None:
-        if not self.jobs.cached:
-            return None
-        return Recall(self.instance, self.master.recall, self.jobs, self.look_now, self.clock)
+    def ping(self) -> Ping | None:
+        return Ping(self.queries.ask) if self.queries else None
+
+    @cached_property
+    def attempt_records(self) -> AttemptRecords | None:
+        return AttemptRecords(self.queries.ask, self.jobs) if self.queries else None
 
     @cached_property
     def relay(self) -> OutboxRelay:
@@ -173,8 +176,8 @@ class Engine:
         """
         Note that a minion may have changed; None: that keys were accepted or removed.
         """
-        if minion is not None and self.presence is not None:
-            self.presence.heard(minion)
+        if minion is not None and self.ping is not None:
+            self.ping.started(minion)
         if minion is None or minion not in self.minions:
             self.minions.touch_keys()
         else:
@@ -223,8 +226,8 @@ class Engine:
             comments=self.feedback is not None and config.get("feedback.comment"),
             reports=self.reports,
             sent_to=jobs.minions if jobs.cached else None,
-            presence=self.presence,
-            recall=self.recall,
+            presence=self.ping,
+            recall=self.attempt_records,
         )
 
     @cached_property

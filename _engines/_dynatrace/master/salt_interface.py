@@ -31,6 +31,7 @@ class Master:
     The master that the engine runs in. ``directory`` is the engine's own.
 
     ``why_untaken`` returns why no reactor takes an order under any of some tags for a process of some technologies.
+    ``publish`` gives minions a function and its arguments, without waiting for a return, and returns the job's id.
     """
 
     directory: Path
@@ -39,6 +40,5 @@ class Master:
     accepted: Callable[[], Iterable[str]]
     grains: Callable[[str], Grains | None]
     why_untaken: Callable[[Iterable[str], Sequence[str]], str | None]
-    ping: Callable[[list[str]], str]
-    recall: Callable[[str, list[str]], str]
+    publish: Callable[..., str]
     jobs: Jobs

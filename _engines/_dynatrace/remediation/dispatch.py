@@ -14,8 +14,8 @@ from typing import Any
 from ..core.errors import ApiError, JobCacheError
 from ..core.policy import Policy
 from ..core.states import ActionState, AttemptState, EpisodeState
+from ..master.attempt_records import AttemptRecords
 from ..master.event import tag
-from ..master.recall import Recall
 from ..store.ledger import Attempt, Episode, Ledger, Memory
 from .announcements import name_of
 from .outcomes import Outcomes
@@ -65,7 +65,7 @@ class Dispatch:
         reread: Callable[[Episode, float], Episode | None],
         untaken: Callable[[Iterable[str], Sequence[str]], str | None],
         outcomes: Outcomes,
-        recall: Recall | None = None,
+        recall: AttemptRecords | None = None,
     ) -> None:
         """
         ``recall`` None: what did not return is lost, whatever its minion remembers.

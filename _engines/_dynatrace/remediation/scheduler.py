@@ -15,9 +15,9 @@ from ..core.errors import ApiError, JobCacheError, LedgerError
 from ..core.policy import Policy, Reason, Situation, Verdict, decide
 from ..core.resolution import Target
 from ..core.states import ActionState, Waiting
+from ..master.attempt_records import AttemptRecords
 from ..master.event import tag
-from ..master.ping import Presence
-from ..master.recall import Recall
+from ..master.ping import Ping
 from ..store.ledger import Episode, Ledger
 from .announcements import Announcements, name_of, why_nobody
 from .dispatch import FRESH_S, Dispatch
@@ -61,8 +61,8 @@ class Scheduler:
         comments: bool,
         reports: Reports | None = None,
         sent_to: Callable[[str], list[str] | None] | None = None,
-        presence: Presence | None = None,
-        recall: Recall | None = None,
+        presence: Ping | None = None,
+        recall: AttemptRecords | None = None,
     ) -> None:
         """
         ``untaken`` returns why no reactor takes an order under any of some tags for a process of some technologies.

@@ -133,7 +133,7 @@ class MortalEngine(Engine):
     """
 
     key = KEY
-    presence = recall = None
+    queries = None
 
     def __init__(self, given: Mapping[str, Any]) -> None:
         self.home = Path(given["home"])
@@ -148,8 +148,7 @@ class MortalEngine(Engine):
             accepted=lambda: list(minions),
             grains=minions.get,
             why_untaken=lambda *_: None,
-            ping=lambda _: "",
-            recall=lambda *_: "",
+            publish=lambda *_: "",
             jobs=Jobs(self.files.minions, self.files.returns),
         )
         config = configuration.load({**given["config"], "ledger": str(self.home / "ledger.db")})

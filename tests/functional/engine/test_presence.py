@@ -80,15 +80,15 @@ def test_a_minion_that_says_that_it_started_is_asked_at_once(scene: Scene) -> No
     for _ in range(20):
         world.poll(31)
     asked = len(world.pings)
-    assert world.presence is not None
+    assert world.ping is not None
     for _ in range(50):
-        world.presence.heard("web01")
+        world.ping.started("web01")
         world.cycle(0.01)
     assert len(world.pings) <= asked + 1
     assert world.events("retry") == []
     world.gone = set()
     world.now += 6
-    world.presence.heard("web01")
+    world.ping.started("web01")
     world.cycle(0.1)
     world.cycle(0.1)
     assert [data["minions"] for data in world.events("retry")] == [["web01"]]
@@ -183,14 +183,15 @@ def test_nobody_is_asked_twice_within_a_minute(scene: Scene) -> None:
     However often its problem is decided; and a clock that is set back silences nothing.
     """
     world, _ = lost(scene)
-    presence, at = world.presence, world.ledger.lost_at("web01")
-    assert presence is not None and at is not None
+    ping, at = world.ping, world.ledger.lost_at("web01")
+    assert ping is not None and world.queries is not None and at is not None
     for after, count in ((0, 1), (59, 0), (61, 1), (30, 0), (-1800, 1), (10, 0), (61, 1)):
         world.now += after
         asked = len(world.pings)
         for _ in range(20):
-            assert not presence.is_there("web01", at, world.now)
-            presence.ask_all()
+            assert not ping.is_there("web01", at, world.now)
+            world.queries.step()
+            ping.news()
         assert len(world.pings) == asked + count, after
 
 
@@ -201,14 +202,14 @@ def test_a_question_that_cannot_be_asked_is_asked_again(
     Salt's client may fail in many ways; the minion is held meanwhile.
     """
     world, _ = lost(scene)
-    assert world.presence is not None
-    ping, world.presence._ping = world.presence._ping, lambda _: str(1 / 0)
+    assert world.queries is not None
+    publish, world.queries._publish = world.queries._publish, lambda *_: str(1 / 0)
     caplog.set_level(logging.WARNING)
     for _ in range(6):
         world.poll(31)
     assert held(world) == {"not connected"}
     assert "could not be asked" in caplog.text
-    world.presence._ping = ping
+    world.queries._publish = publish
     world.gone = set()
     for _ in range(5):
         world.poll(31)

@@ -19,7 +19,7 @@ from _dynatrace.core.errors import JobCacheError
 from _dynatrace.engine.commands import ANSWER_PREFIX
 from _dynatrace.engine.wiring import Engine
 from _dynatrace.master import jobs as jobs_
-from _dynatrace.master.recall import Recall
+from _dynatrace.master.attempt_records import AttemptRecords
 from _dynatrace.master.salt_interface import Master
 from _dynatrace.store.ledger import Attempt, Ledger, Memory
 from _dynatrace.webhook import payload as notifications
@@ -192,7 +192,8 @@ class World:
         self.ledger = self.engine.ledger
         self.index = self.engine.minions
         self.feedback = self.engine.feedback
-        self.presence = self.engine.presence
+        self.queries = self.engine.queries
+        self.ping = self.engine.ping
         self.scheduler = self.engine.scheduler
         self.job_tracker = self.engine.job_tracker
         self.relay = self.engine.relay
@@ -212,8 +213,7 @@ class World:
             accepted=lambda: list(self.minions),
             grains=self.minions.get,
             why_untaken=self._untaken,
-            ping=self._ping,
-            recall=self._recall,
+            publish=self._publish,
             jobs=self.cache.jobs(),
         )
 
@@ -236,19 +236,18 @@ class World:
         self.now += by
         self.set_by += by
 
-    def _ping(self, minions: list[str]) -> str:
-        self.pings.append(minions)
-        jid = f"2026{len(self.pings):016d}"
-        self.cache.returned[jid] = {name: True for name in minions if name not in self.gone}
-        return jid
-
-    def _recall(self, attempt_id: str, minions: list[str]) -> str:
+    def _publish(self, minions: list[str], function: str, *arguments: str) -> str:
+        here = [name for name in minions if name not in self.gone]
+        if function == "test.ping":
+            self.pings.append(minions)
+            jid = f"2026{len(self.pings):016d}"
+            self.cache.returned[jid] = dict.fromkeys(here, True)
+            return jid
+        (attempt_id,) = arguments
         self.recalls.append((attempt_id, minions))
         jid = f"2027{len(self.recalls):016d}"
         self.cache.returned[jid] = {
-            name: {"return": self._remembered(attempt_id, name), "retcode": 0}
-            for name in minions
-            if name not in self.gone
+            name: {"return": self._remembered(attempt_id, name), "retcode": 0} for name in here
         }
         return jid
 
@@ -269,8 +268,8 @@ class World:
         """
         self.now += after
         sentence, _ = self.reconciler.cycle(self.now)
-        if self.presence is not None:
-            self.presence.ask_all()
+        if self.queries is not None:
+            self.queries.step()
         self.sentences.append(sentence)
         if fire:
             self.fire()
@@ -381,23 +380,25 @@ class TestedEngine(Engine):
         return Client(url, token, problem_selector=selector)
 
     @cached_property
-    def recall(self) -> Recall | None:
-        if not self.jobs.cached:
-            return None
-        return _RecallAtOnce("test", self.master.recall, self.jobs, self.look_now, self.clock)
+    def attempt_records(self) -> AttemptRecords | None:
+        return _AnsweredAtOnce(self) if self.queries else None
 
 
-class _RecallAtOnce(Recall):
+class _AnsweredAtOnce(AttemptRecords):
     """
     Who answers does so at once, and who does not will never.
     """
 
+    def __init__(self, engine: TestedEngine) -> None:
+        self._queries = engine.queries
+        assert self._queries is not None
+        super().__init__(self._queries.ask, engine.jobs)
+
     def of(self, attempt: Attempt, minions: set[str]) -> Mapping[str, Memory] | None:
         found = super().of(attempt, minions)
-        if found is None:
-            self.ask_all()
+        if found is None and self._queries is not None:
+            self._queries.step()
             found = super().of(attempt, minions)
         if found is None:
-            self._waiting.clear()
-            self._open.clear()
+            self._asked.clear()
         return found or {}

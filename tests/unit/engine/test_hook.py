@@ -48,8 +48,7 @@ def test_the_hook_is_not_heard_unless_it_is_asked_for(
         accepted=lambda: [],
         grains=lambda _: None,
         why_untaken=lambda *_: None,
-        ping=lambda _: "",
-        recall=lambda *_: "",
+        publish=lambda *_: "",
         jobs=Jobs(lambda _: [], lambda _: {}, cached=False),
     )
     engine = Engine("test", load(config), master)

@@ -5,14 +5,16 @@ What minions remember of an attempt: read from what the real module and state gi
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from _dynatrace.core.errors import JobCacheError
-from _dynatrace.master import recall as recall_
+from _dynatrace.master import attempt_records, minion_queries
+from _dynatrace.master.attempt_records import AttemptRecords
 from _dynatrace.master.jobs import Jobs, judge
+from _dynatrace.master.minion_queries import MinionQueries
 from _dynatrace.store.ledger import Attempt
 
 from tests.unit.minion.loading import load, private
@@ -23,23 +25,36 @@ NOW = 1_800_000_000.0
 TOLD = "2024-07-21T08:00:00Z"
 
 
-def recall(
-    returns: Mapping[str, Any],
-    sent: list[str] | None,
-    error: Exception | None = None,
-    on_answer: Callable[[], None] = lambda: None,
-) -> recall_.Recall:
+class Asker:
     """
-    Return one whose questions are answered by `returns`, about a job that went to `sent`.
+    Asks about a job that went to `sent`; the answers are `returns`, which may be changed.
     """
 
-    def ask(own: str, minions: list[str]) -> str:
-        if error:
-            raise error
+    def __init__(
+        self, returns: Mapping[str, Any], sent: list[str] | None, error: Exception | None = None
+    ) -> None:
+        self.returned, self.error = returns, error
+        self.readable = True
+        self.woken = 0
+        self.now = NOW
+        self.queries = MinionQueries(
+            "test", self._publish, self._returns, self._wake, lambda: self.now
+        )
+        jobs = Jobs(lambda _: sent, self._returns)
+        self.of = AttemptRecords(self.queries.ask, jobs).of
+
+    def _publish(self, minions: list[str], *_: str) -> str:
+        if self.error:
+            raise self.error
         return "a question"
 
-    jobs = Jobs(lambda _: sent, lambda jid: returns if jid == "a question" else {})
-    return recall_.Recall("test", ask, jobs, on_answer)
+    def _returns(self, jid: str) -> Mapping[str, Any]:
+        if not self.readable:
+            raise JobCacheError("gone")
+        return self.returned if jid == "a question" else {}
+
+    def _wake(self) -> None:
+        self.woken += 1
 
 
 def attempt() -> Attempt:
@@ -52,14 +67,14 @@ def test_the_record_of_the_real_module_is_understood(tmp_path: Path) -> None:
     """
     module = load("_utils/_dynatrace_utils/remedy/attempts.py", opts={"cachedir": str(tmp_path)})
     module.claim(OWN)
-    assert recall_.memory({"return": module.attempt(OWN)}, OWN, NOW) is None
+    assert attempt_records.memory({"return": module.attempt(OWN)}, OWN, NOW) is None
     module.finish(OWN)
     record = module.attempt(OWN)
-    known = recall_.memory({"return": record}, OWN, NOW)
+    known = attempt_records.memory({"return": record}, OWN, NOW)
     assert known is not None
     assert NOW - 5 < known.taken <= known.finished <= NOW
-    assert recall_.memory({"return": record}, "0" * 16, NOW) is None
-    assert recall_.memory({"return": {**record, "now": None}}, OWN, NOW) is None
+    assert attempt_records.memory({"return": record}, "0" * 16, NOW) is None
+    assert attempt_records.memory({"return": {**record, "now": None}}, OWN, NOW) is None
 
 
 @pytest.mark.parametrize(
@@ -82,7 +97,7 @@ def test_a_bad_end_is_remembered_too(outcome: Any, finished: Any, expected: str 
     Else a service that was brought back, and whose return was lost, would be restarted once more.
     """
     record = {"id": OWN, "taken": TOLD, "finished": finished, "now": TOLD, "outcome": outcome}
-    known = recall_.memory({"return": record}, OWN, NOW)
+    known = attempt_records.memory({"return": record}, OWN, NOW)
     assert (known.state if known else None) == expected
 
 
@@ -111,7 +126,7 @@ def test_whatever_else_a_minion_returns_is_no_good_end(returned: Any) -> None:
     """
     An error, an older module, a cut record, a lie without a time zone.
     """
-    assert recall_.memory(returned, OWN, NOW) is None
+    assert attempt_records.memory(returned, OWN, NOW) is None
 
 
 def test_the_refusal_of_the_real_state_is_understood() -> None:
@@ -152,15 +167,13 @@ def test_a_question_is_asked_once_and_settled_when_all_answered() -> None:
     ended = "2024-07-21T07:00:00Z"
     good = {"id": OWN, "taken": "2024-07-21T06:59:59Z", "finished": ended, "now": ended}
     returns: dict[str, Any] = {"web01": {"return": good}}
-    woken: list[bool] = []
-    sent = ["web01", "web02", "db01"]
-    asker = recall(returns, sent, on_answer=lambda: woken.append(True))
+    asker = Asker(returns, ["web01", "web02", "db01"])
     assert asker.of(attempt(), {"web01", "web02"}) is None
-    asker.ask_all()
-    assert (asker.of(attempt(), {"web01", "web02"}), woken) == (None, [])
+    asker.queries.step()
+    assert (asker.of(attempt(), {"web01", "web02"}), asker.woken) == (None, 0)
     returns["web02"] = {"return": None}
-    asker.ask_all()
-    assert woken == [True]
+    asker.queries.step()
+    assert asker.woken == 1
     found = asker.of(attempt(), {"web01", "web02"})
     assert found is not None and list(found) == ["web01"]
 
@@ -170,16 +183,16 @@ def test_nobody_is_asked_about_a_job_that_is_not_a_minions(sent: list[str] | Non
     """
     No such job, or an orchestration.
     """
-    assert recall({}, sent).of(attempt(), {"web01"}) == {}
+    assert Asker({}, sent).of(attempt(), {"web01"}) == {}
 
 
 def test_a_question_that_cannot_be_asked_has_no_answer() -> None:
     """
     The attempt is lost then, as it would be without asking.
     """
-    asker = recall({}, ["web01"], OSError("no socket"))
+    asker = Asker({}, ["web01"], OSError("no socket"))
     assert asker.of(attempt(), {"web01"}) is None
-    asker.ask_all()
+    asker.queries.step()
     assert asker.of(attempt(), {"web01"}) == {}
 
 
@@ -187,10 +200,10 @@ def test_a_question_that_blocks_holds_nothing_up_for_ever(monkeypatch: pytest.Mo
     """
     Publishing may never come back; after a while the attempt is lost.
     """
-    asker = recall({}, ["web01"])
+    asker = Asker({}, ["web01"])
     assert asker.of(attempt(), {"web01"}) is None
-    later = time.monotonic() + recall_.GIVE_UP_S + 1
-    monkeypatch.setattr(recall_.time, "monotonic", lambda: later)
+    later = time.monotonic() + attempt_records.GIVE_UP_S + 1
+    monkeypatch.setattr(time, "monotonic", lambda: later)
     assert asker.of(attempt(), {"web01"}) == {}
 
 
@@ -200,21 +213,17 @@ def test_an_answer_that_cannot_be_read_is_no_answer(monkeypatch: pytest.MonkeyPa
     """
     ended = "2024-07-21T07:00:00Z"
     record = {"id": OWN, "taken": ended, "finished": ended, "now": ended}
-    asker = recall({"web01": {"return": record}}, ["web01"])
-    readable = asker._jobs.returns
-
-    def fails(_: str) -> Any:
-        raise JobCacheError("gone")
-
-    monkeypatch.setattr(asker, "_jobs", Jobs(asker._jobs.minions, fails))
+    asker = Asker({"web01": {"return": record}}, ["web01"])
+    asker.readable = False
     assert asker.of(attempt(), {"web01"}) is None
-    asker.ask_all()
-    later = time.monotonic() + recall_.ANSWER_S + 1
-    monkeypatch.setattr(recall_.time, "monotonic", lambda: later)
-    asker.ask_all()
+    asker.queries.step()
+    later = time.monotonic() + minion_queries.ANSWER_S + 1
+    asker.now += minion_queries.ANSWER_S + 1
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    asker.queries.step()
     assert asker.of(attempt(), {"web01"}) is None
-    monkeypatch.setattr(asker, "_jobs", Jobs(asker._jobs.minions, readable))
+    asker.readable = True
     assert asker.of(attempt(), {"web01"}) is None
-    asker.ask_all()
+    asker.queries.step()
     found = asker.of(attempt(), {"web01"})
     assert found is not None and list(found) == ["web01"]

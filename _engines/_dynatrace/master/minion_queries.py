@@ -1,0 +1,135 @@
+"""
+Asks minions by jobs of its own, in a thread of its own, since publishing may block.
+
+The answers are taken from the job cache: no other minion can forge what stands there. What is asked, and what an answer
+means, is up to ``master.ping`` and ``master.attempt_records``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..core.errors import JobCacheError
+
+log = logging.getLogger(__name__)
+
+#: A minion that is there answers within this time.
+ANSWER_S = 10.0
+#: The same is published no more often than this: any minion can fire the event by which another has started.
+LEAST_S = 5.0
+_STEP_S = 0.2
+
+
+@dataclass(eq=False)
+class Query:
+    """
+    A function of Salt that minions are asked to run, with its arguments; the thread fills in what came of it.
+
+    ``returns`` is None where the job cache cannot be read, ``ended`` when all answered, or none will any more.
+    """
+
+    call: tuple[str, ...]
+    minions: frozenset[str]
+    returns: Mapping[str, Any] | None = field(default_factory=dict)
+    ended: float | None = None
+
+
+class MinionQueries(threading.Thread):
+    """
+    ``ask`` may be called from any thread, all else belongs to this one.
+
+    ``publish`` gives minions a function and its arguments, and returns the job's id; it may raise anything that Salt
+    raises. ``returns`` are those of a job by minion. ``on_end`` is called when a query ended.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        publish: Callable[..., str],
+        returns: Callable[[str], Mapping[str, Any]],
+        on_end: Callable[[], None],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        super().__init__(name=f"{name}-minion-queries", daemon=True)
+        self._prefix = name
+        self._publish = publish
+        self._returns = returns
+        self._on_end = on_end
+        self._clock = clock
+        self._asked: queue.SimpleQueue[Query] = queue.SimpleQueue()
+        self._waiting: dict[Query, None] = {}
+        #: The job of a query that was published, and until when answers are waited for, by the monotonic clock.
+        self._open: dict[Query, tuple[str, float]] = {}
+        #: When a call was published last.
+        self._published: dict[tuple[str, ...], float] = {}
+
+    def ask(self, query: Query) -> None:
+        """
+        Have a query published, or once more.
+        """
+        self._asked.put(query)
+
+    def run(self) -> None:
+        """
+        Ask for ever; the thread ends with the process.
+        """
+        while True:
+            busy = bool(self._waiting or self._open)
+            with contextlib.suppress(queue.Empty):
+                self._waiting[self._asked.get(timeout=_STEP_S if busy else None)] = None
+                time.sleep(_STEP_S)  # Those that are asked the same in one cycle share one job.
+            self.step()
+
+    def step(self) -> None:
+        """
+        Publish what waits for it, if that is not too soon, and take the answers that came.
+        """
+        while not self._asked.empty():
+            self._waiting[self._asked.get_nowait()] = None
+        now = self._clock()
+        recent = {call: at for call, at in self._published.items() if 0 <= now - at < LEAST_S}
+        calls = {query.call for query in self._waiting} - recent.keys()
+        self._published = {**recent, **dict.fromkeys(calls, now)}
+        for call in calls:
+            self._publish_together([query for query in self._waiting if query.call == call])
+        for query in list(self._open):
+            self._take(query)
+
+    def _publish_together(self, queries: list[Query]) -> None:
+        minions = sorted({minion for query in queries for minion in query.minions})
+        function, *arguments = queries[0].call
+        jid = None
+        try:
+            jid = self._publish(minions, function, *arguments)
+        except Exception as err:  # noqa: BLE001 - What Salt's client raises is its own.
+            some = ", ".join(minions[:20])
+            log.warning("%s: %s of %s could not be asked: %s", self._prefix, function, some, err)
+        for query in queries:
+            del self._waiting[query]
+            if jid is None:
+                self._end(query)
+            else:
+                query.ended = None
+                self._open[query] = (jid, time.monotonic() + ANSWER_S)
+
+    def _take(self, query: Query) -> None:
+        jid, until = self._open[query]
+        try:
+            query.returns = self._returns(jid)
+        except JobCacheError:
+            query.returns = None
+        answered = query.returns is not None and query.minions <= query.returns.keys()
+        if answered or time.monotonic() > until:
+            del self._open[query]
+            self._end(query)
+
+    def _end(self, query: Query) -> None:
+        query.ended = self._clock()
+        self._on_end()
