@@ -1,5 +1,5 @@
 """
-The engine's start: opens the ledger, and tells that the engine runs.
+The engine's start: opens the ledger, makes the tenant's client, and tells that the engine runs.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ import logging
 import time
 from pathlib import Path
 
+from ..api.client import Client
+from ..api.rate_limiter import RateLimiter
 from ..config.config import Config
 from ..core import errors
 from ..store.ledger import Ledger
@@ -43,6 +45,22 @@ def open_ledger(instance: str, path: Path) -> Ledger:
             ledger.moved_aside,
         )
     return ledger
+
+
+def client_for(config: Config) -> Client | None:
+    """
+    Return access to the tenant as it is configured; None without a token: nothing is asked of it then.
+    """
+    if not config.get("api_token"):
+        return None
+    return Client(
+        config.get("environment_url"),
+        config.get("api_token"),
+        config.get("ca_bundle"),
+        config.get("proxy"),
+        config.get("problem_selector"),
+        RateLimiter(config.get("calls_per_minute")),
+    )
 
 
 def announce(instance: str, config: Config, ledger: Ledger, minions: int) -> None:

@@ -15,7 +15,6 @@ from functools import cached_property
 from typing import Any
 
 from ..api.client import Client
-from ..api.rate_limiter import RateLimiter
 from ..config.config import Config
 from ..core.notification import Notification
 from ..master import job_cache
@@ -46,7 +45,7 @@ from .clock import steady
 from .commands import Commands
 from .health import Probe, Status
 from .reconciler import Reconciler
-from .startup import announce, open_ledger
+from .startup import announce, client_for, open_ledger
 
 log = logging.getLogger(__name__)
 
@@ -102,17 +101,7 @@ class Engine:
 
     @cached_property
     def client(self) -> Client | None:
-        config = self.config
-        if not config.get("api_token"):
-            return None
-        return Client(
-            config.get("environment_url"),
-            config.get("api_token"),
-            config.get("ca_bundle"),
-            config.get("proxy"),
-            config.get("problem_selector"),
-            RateLimiter(config.get("calls_per_minute")),
-        )
+        return client_for(self.config)
 
     @cached_property
     def minions(self) -> Minions:

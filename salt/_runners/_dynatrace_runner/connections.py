@@ -71,7 +71,7 @@ def _calls(engine, config):
     """
     if not config.get("api_token"):
         return
-    client, errors = engine["wiring"].Engine("check", config, None).client, engine["errors"]
+    client, errors = engine["wiring"].client_for(config), engine["errors"]
     # A search, which finds nothing: what is not found there is the API itself.
     yield "problems.read", lambda: _found(errors, client)
     yield "entities.read", lambda: client.entity(NOTHING)
