@@ -17,7 +17,7 @@ from ..core.errors import NotFound, UnexpectedAnswer
 from ..core.problem import PROBLEM_ID, EntityDetail, Problem, is_entity_id
 from .credentials import Credentials
 from .entities import parse_entity
-from .json_values import as_list, as_object, objects_of
+from .json_values import objects_of, typed
 from .problems import parse_problem
 from .rate_limiter import Kind, RateLimiter
 from .response import decode
@@ -63,11 +63,6 @@ class Client(Transport):
         self._selector = 'status("open")' + (f",{problem_selector}" if problem_selector else "")
 
     def list_open(self, kind: Kind = Kind.LISTING) -> Listing:
-        """
-        Return all open problems, without evidence; every page or none: a walk that breaks raises.
-
-        Listed without ``fields``, since some deployments allow only 10 problems a page with them.
-        """
         problems: dict[str | None, Problem] = {}
         unreadable: list[str] = []
         query = {
@@ -110,13 +105,10 @@ class Client(Transport):
             "sort": "-startTime",
         }
         body = self._get("/problems", query, kind)
-        found = as_list(as_object(body).get("problems"))
+        found = typed(typed(body, dict).get("problems"), list)
         return parse_problem(found[0]) if found else None
 
     def entity(self, entity_id: str) -> EntityDetail:
-        """
-        Return one entity with properties, tags and outgoing relationships; raises NotFound.
-        """
         path = f"/entities/{_checked(entity_id)}"
         fields = "+properties,+tags,+fromRelationships"
         detail = parse_entity(self._get(path, {"fields": fields, "from": ENTITY_WINDOW}))
@@ -168,16 +160,13 @@ class Client(Transport):
         payload.update({name: at for name, at in times.items() if at is not None})
         what = "POST /events/ingest"
         body = decode(self._call("POST", "/events/ingest", payload=payload), what, self._redact)
-        results = objects_of(as_object(body).get("eventIngestResults"))
+        results = objects_of(typed(body, dict).get("eventIngestResults"))
         states = [result.get("status") for result in results]
         if "OK" not in states:
             reason = self._redact(states[:5] or "no result")
             raise UnexpectedAnswer(f"{what}: no entity took the event: {reason}")
 
     def problem_url(self, problem_id: str) -> str:
-        """
-        Return the page of a problem in the tenant's user interface.
-        """
         host = urlsplit(self._environment).hostname or ""
         if host.endswith(".apps.dynatrace.com"):
             return f"{self._environment}/ui/apps/dynatrace.davis.problems/problem/{problem_id}"
@@ -207,7 +196,7 @@ def _has_evidence(problem: Mapping[str, Any]) -> bool:
     """
     Return whether all evidence that was asked for is there: missing evidence may hide a maintenance window.
     """
-    evidence = as_object(problem.get("evidenceDetails"))
+    evidence = typed(problem.get("evidenceDetails"), dict)
     details, total = evidence.get("details"), evidence.get("totalCount")
     return isinstance(details, list) and (not isinstance(total, int) or total <= len(details))
 

@@ -34,9 +34,6 @@ class Credentials:
 
     @property
     def authorization(self) -> str:
-        """
-        Return the value of the Authorization header.
-        """
         scheme = "Bearer" if self._token.startswith("dt0s16.") else "Api-Token"
         return f"{scheme} {self._token}"
 

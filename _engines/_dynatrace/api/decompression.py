@@ -13,20 +13,12 @@ CODINGS = ("gzip", "deflate")
 
 class DecompressionError(ValueError):
     """
-    A body is no data of its coding.
+    ``reason`` is "too large", "invalid", or "incomplete": anything but exactly one whole stream.
     """
 
-
-class Incomplete(DecompressionError):
-    """
-    A body is not exactly one compressed stream.
-    """
-
-
-class TooLarge(DecompressionError):
-    """
-    A body is larger than the bound, compressed or not.
-    """
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 def decompress(pieces: Iterable[bytes], coding: str, limit: int) -> bytes:
@@ -41,11 +33,11 @@ def decompress(pieces: Iterable[bytes], coding: str, limit: int) -> bytes:
         try:
             body += stream.decompress(piece, limit + 1 - len(body)) if stream else piece
         except zlib.error as err:
-            raise DecompressionError from err
+            raise DecompressionError("invalid") from err
         if max(len(body), received) > limit:
-            raise TooLarge
+            raise DecompressionError("too large")
     if stream and (not stream.eof or stream.unused_data):
-        raise Incomplete
+        raise DecompressionError("incomplete")
     return bytes(body)
 
 

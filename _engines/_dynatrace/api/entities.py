@@ -14,7 +14,7 @@ from typing import Any
 
 from ..core.errors import UnexpectedAnswer
 from ..core.problem import ENTITY_ID, EntityDetail, Process, is_entity_id
-from .json_values import as_list, as_object, as_text, objects_of, pairs
+from .json_values import objects_of, pairs, typed
 
 MAX_PATH_CHARS = 500
 MAX_COMMAND_CHARS = 1000
@@ -46,19 +46,19 @@ def parse_entity(body: Any) -> EntityDetail:
     entity_id = body.get("entityId")
     if not isinstance(entity_id, str) or not is_entity_id(entity_id):
         raise UnexpectedAnswer("an entity has no usable `entityId`")
-    properties = as_object(body.get("properties"))
+    properties = typed(body.get("properties"), dict)
     custom = [*pairs(properties.get("customHostMetadata")), *pairs(objects_of(body.get("tags")))]
-    minions = (as_text(value) for key, value in custom if key == "salt_minion")
+    minions = (typed(value, str) for key, value in custom if key == "salt_minion")
     technologies = _technologies(properties)
     relations = _relations(body)
     # The real key is `ipAddress`; one example of the documentation spells it `ipAddresses`.
     addresses = properties.get("ipAddress", properties.get("ipAddresses"))
     return EntityDetail(
         id=entity_id,
-        name=as_text(body.get("displayName")),
+        name=typed(body.get("displayName"), str),
         technologies=technologies,
         relations=relations,
-        detected_name=as_text(properties.get("detectedName")),
+        detected_name=typed(properties.get("detectedName"), str),
         dns_names=_texts(properties.get("dnsNames")),
         addresses=_texts(addresses),
         salt_minions=tuple(dict.fromkeys(filter(None, minions))),
@@ -74,7 +74,7 @@ def parse_units(value: Any) -> dict[str, str]:
     The list holds records, with more or fewer keys, or on older tenants plain strings, which name no process.
     """
     found: dict[str, set[str]] = {}
-    for record in objects_of(as_list(value)[:MAX_SERVICES]):
+    for record in objects_of(typed(value, list)[:MAX_SERVICES]):
         process = record.get("dt.entity.process_group_instance")
         unit = parse_unit(record.get("dt.osservice.name", record.get("os_service.name")))
         if isinstance(process, str) and is_entity_id(process) and unit:
@@ -90,12 +90,12 @@ def parse_unit(value: Any) -> str | None:
 
 
 def _texts(value: Any) -> tuple[str, ...]:
-    return tuple([item for item in as_list(value) if isinstance(item, str)])
+    return tuple([item for item in typed(value, list) if isinstance(item, str)])
 
 
 def _technologies(properties: Mapping[str, Any]) -> tuple[str, ...]:
     found = (
-        as_text(item.get("type")) for item in objects_of(properties.get("softwareTechnologies"))
+        typed(item.get("type"), str) for item in objects_of(properties.get("softwareTechnologies"))
     )
     return tuple(
         dict.fromkeys(name for name in found if re.fullmatch(r"[A-Z][A-Z0-9_]{0,63}", name))
@@ -105,7 +105,7 @@ def _technologies(properties: Mapping[str, Any]) -> tuple[str, ...]:
 def _relations(entity: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for side in ("from", "to"):
-        for name, items in as_object(entity.get(f"{side}Relationships")).items():
+        for name, items in typed(entity.get(f"{side}Relationships"), dict).items():
             ids = [item.get("id") for item in objects_of(items)]
             found[f"{side}.{name}"] = tuple(
                 [item for item in ids if isinstance(item, str) and ENTITY_ID.fullmatch(item)]
@@ -118,9 +118,6 @@ def _process(
     technologies: Sequence[str],
     relations: Mapping[str, tuple[str, ...]],
 ) -> Process:
-    """
-    Return what a PROCESS_GROUP_INSTANCE tells of the process, but for its unit.
-    """
     metadata = _metadata(properties.get("metadata"))
     command = _only(metadata, _COMMAND)
     return Process(
@@ -141,7 +138,7 @@ def _metadata(value: Any) -> Metadata:
         words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", key[:100])
         name = re.sub(r"[^A-Z0-9]+", "_", words.upper()).strip("_")
         texts = given if isinstance(given, list) else [given]
-        found.setdefault(name, []).extend(filter(None, map(as_text, texts)))
+        found.setdefault(name, []).extend(text for text in texts if typed(text, str))
     return found
 
 
@@ -169,7 +166,7 @@ def _config(metadata: Metadata, technologies: Sequence[str]) -> str | None:
 
 
 def _ports(value: Any) -> tuple[int, ...]:
-    found = [_port(item) for item in as_list(value)[:MAX_PORTS]]
+    found = [_port(item) for item in typed(value, list)[:MAX_PORTS]]
     return tuple(dict.fromkeys(port for port in found if port))
 
 
@@ -186,9 +183,6 @@ def _container(
     technologies: Sequence[str],
     relations: Mapping[str, tuple[str, ...]],
 ) -> str | None:
-    """
-    Return the mark by which a process runs in a container, the one that tells most, or None.
-    """
     marks = [name for name in _TELLING if name in metadata]
     marks += [name for name in metadata if name.startswith(_CONTAINED)]
     if marks:

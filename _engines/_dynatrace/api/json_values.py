@@ -7,12 +7,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
 #: Dynatrace sends 20 bytes and more a value. A much denser body is sent to cost time and memory, which decoding takes.
 MAX_VALUES = 102_400
 BYTES_A_VALUE = 10
 MAX_DEPTH = 64
+
+Kind = TypeVar("Kind", str, list[Any], dict[str, Any])
 
 
 def is_too_dense(body: bytes) -> bool:
@@ -53,38 +55,24 @@ def decoded(text: str | bytes) -> Any:
         return None
 
 
-def as_object(value: Any) -> dict[str, Any]:
+def typed(value: Any, kind: type[Kind]) -> Kind:
     """
-    Return a JSON object, an empty one for any other value.
+    Return a value of this type, an empty one for any other value.
     """
-    return value if isinstance(value, dict) else {}
-
-
-def as_list(value: Any) -> list[Any]:
-    """
-    Return a list, an empty one for any other value.
-    """
-    return value if isinstance(value, list) else []
-
-
-def as_text(value: Any) -> str:
-    """
-    Return a text, an empty one for any other value.
-    """
-    return value if isinstance(value, str) else ""
+    return value if isinstance(value, kind) else kind()
 
 
 def objects_of(value: Any) -> list[dict[str, Any]]:
     """
     Return the JSON objects of a list.
     """
-    return [item for item in as_list(value) if isinstance(item, dict)]
+    return [item for item in typed(value, list) if isinstance(item, dict)]
 
 
 def pairs(value: Any) -> Iterator[tuple[str, Any]]:
     """
     Yield keys and values from the shapes seen: a list of ``{key, value}`` or a plain mapping.
     """
-    yield from as_object(value).items()
+    yield from typed(value, dict).items()
     for item in objects_of(value):
-        yield as_text(item.get("key")), item.get("value")
+        yield typed(item.get("key"), str), item.get("value")

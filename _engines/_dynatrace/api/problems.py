@@ -14,7 +14,7 @@ from typing import Any
 from ..core.errors import UnexpectedAnswer
 from ..core.problem import DISPLAY_ID, ENTITY_ID, PROBLEM_ID, Entity, Evidence, Problem, entity_type
 from .entities import parse_unit
-from .json_values import as_list, as_object, as_text, objects_of, pairs
+from .json_values import objects_of, pairs, typed
 
 #: Of one problem. Entities beyond it are left out. More evidence is refused: what is left out may be a maintenance window.
 MAX_ENTITIES = 10_000
@@ -36,18 +36,18 @@ def parse_problem(body: Any, source: str = "api") -> Problem:
     problem_id = _match(PROBLEM_ID, problem.get("problemId"))
     if problem_id is None:
         raise UnexpectedAnswer("a problem has no usable `problemId`")
-    evidence = _checked_evidence(as_object(problem.get("evidenceDetails")).get("details"))
-    affected = as_list(problem.get("affectedEntities"))[:MAX_ENTITIES]
+    evidence = _checked_evidence(typed(problem.get("evidenceDetails"), dict).get("details"))
+    affected = typed(problem.get("affectedEntities"), list)[:MAX_ENTITIES]
     return Problem(
         problem_id=problem_id,
         display_id=_match(DISPLAY_ID, problem.get("displayId")),
-        title=as_text(problem.get("title")),
+        title=typed(problem.get("title"), str),
         root_cause=_stub(problem.get("rootCauseEntity")),
         affected=_once(_stub(item) for item in affected),
         evidence=tuple(_evidence(evidence)),
         tags=tuple(_tags(problem.get("entityTags"))),
         management_zones=tuple(
-            as_text(zone.get("name")) for zone in objects_of(problem.get("managementZones"))
+            typed(zone.get("name"), str) for zone in objects_of(problem.get("managementZones"))
         ),
         under_maintenance=any(_in_maintenance(item) for item in evidence),
         source=source,
@@ -85,15 +85,12 @@ def _problem_object(body: Any) -> Mapping[str, Any]:
 
 
 def _checked_evidence(value: Any) -> list[dict[str, Any]]:
-    if len(as_list(value)) > MAX_EVIDENCE:
+    if len(typed(value, list)) > MAX_EVIDENCE:
         raise UnexpectedAnswer(f"a problem has more than {MAX_EVIDENCE} pieces of evidence")
     return objects_of(value)
 
 
 def _state(problem: Mapping[str, Any]) -> dict[str, Any]:
-    """
-    Return the fields that v1 and v2 name alike.
-    """
     status = _word(problem, "status")
     return {
         "severity": _word(problem, "severityLevel"),
@@ -126,18 +123,15 @@ def _time(value: Any) -> int | None:
 def _entity(entity_id: Any, name: Any) -> Entity | None:
     if not isinstance(entity_id, str) or not ENTITY_ID.fullmatch(entity_id):
         return None
-    return Entity(entity_id, entity_type(entity_id), as_text(name))
+    return Entity(entity_id, entity_type(entity_id), typed(name, str))
 
 
 def _stub(value: Any) -> Entity | None:
-    stub = as_object(value)
-    return _entity(as_object(stub.get("entityId")).get("id"), stub.get("name"))
+    stub = typed(value, dict)
+    return _entity(typed(stub.get("entityId"), dict).get("id"), stub.get("name"))
 
 
 def _once(entities: Iterable[Entity | None]) -> tuple[Entity, ...]:
-    """
-    Return each entity once; one with two names counts as two.
-    """
     # The key is a tuple since hashing one is several times faster than hashing a dataclass.
     found = {(entity.id, entity.name): entity for entity in entities if entity is not None}
     return tuple(found.values())
@@ -148,17 +142,17 @@ def _evidence(details: list[dict[str, Any]]) -> Iterator[Evidence]:
         entity = _stub(item.get("entity"))
         if entity is None:
             continue
-        data = as_object(item.get("data"))
+        data = typed(item.get("data"), dict)
         properties = dict(pairs(data.get("properties")))
         yield Evidence(
             entity=entity,
-            kind=as_text(item.get("evidenceType")),
+            kind=typed(item.get("evidenceType"), str),
             event_type=_event_type(item.get("eventType")),
             root_cause=item.get("rootCauseRelevant") is True,
-            is_open=_IS_OPEN.get(as_text(data.get("status"))),
+            is_open=_IS_OPEN.get(typed(data.get("status"), str)),
             grouping=_stub(item.get("groupingEntity")),
             start=_time(item.get("startTime")),
-            source=as_text(properties.get("Event source"))[:100],
+            source=typed(properties.get("Event source"), str)[:100],
             unit=parse_unit(properties.get("dt.osservice.name")),
         )
 
@@ -172,7 +166,7 @@ def _evidence_v1(events: list[dict[str, Any]]) -> Iterator[Evidence]:
                 kind="EVENT",
                 event_type=_event_type(event.get("eventType")),
                 root_cause=event.get("isRootCause") is True,
-                is_open=_IS_OPEN.get(as_text(event.get("status"))),
+                is_open=_IS_OPEN.get(typed(event.get("status"), str)),
                 start=_time(event.get("startTime")),
             )
 
@@ -186,7 +180,7 @@ def _in_maintenance(item: Mapping[str, Any]) -> bool:
     """
     Return whether a piece of evidence lies in a maintenance window: the flags stand on events, not on the problem.
     """
-    data = as_object(item.get("data"))
+    data = typed(item.get("data"), dict)
     flagged = any(data.get(flag) is True for flag in _MAINTENANCE)
     return flagged or item.get("evidenceType") == "MAINTENANCE_WINDOW"
 
@@ -197,6 +191,6 @@ def _tags(value: Any) -> Iterator[str]:
         if isinstance(text, str):
             yield text
         elif isinstance(key, str):
-            context, own = as_text(tag.get("context")), as_text(tag.get("value"))
+            context, own = typed(tag.get("context"), str), typed(tag.get("value"), str)
             prefix = f"[{context}]" if context not in ("", "CONTEXTLESS") else ""
             yield prefix + key + (f":{own}" if own else "")

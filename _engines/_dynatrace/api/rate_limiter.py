@@ -74,9 +74,6 @@ class RateLimiter:
 
     @property
     def limit(self) -> int | None:
-        """
-        Return the calls of one minute as they are now, or None.
-        """
         limits = [int(reported * TENANT_SHARE) for reported in self._reported.values()]
         if self._configured is not None:
             limits.append(self._configured)
@@ -113,16 +110,10 @@ class RateLimiter:
                 self._reported[endpoint] = int(value)
 
     def hold(self, endpoint: str, seconds: float) -> None:
-        """
-        Let no call to an endpoint out before the time that the tenant asked for.
-        """
         with self._lock:
             self._held_until[endpoint] = self._clock() + seconds
 
     def _wait(self, kind: Kind, now: float) -> float:
-        """
-        Return the seconds until this kind of call has a token, 0 for now.
-        """
         for calls in self._calls.values():
             while calls and calls[0] <= now - WINDOW_S:
                 calls.popleft()

@@ -27,16 +27,10 @@ class ReadBudget:
         self._until = math.inf
 
     def begin(self, seconds: float = LOOK_S) -> None:
-        """
-        Begin another part of a cycle.
-        """
         self._seconds = seconds
         self._until = self._clock() + seconds
 
     def check(self) -> None:
-        """
-        Raise Unavailable when the time is over; called before each request.
-        """
         if self._clock() > self._until:
             raise Unavailable(
                 f"the tenant answers so slowly that not all was read in {self._seconds:g} s; the rest "

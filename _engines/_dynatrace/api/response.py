@@ -24,7 +24,7 @@ from ..core.errors import (
     Unavailable,
     UnexpectedAnswer,
 )
-from .decompression import DecompressionError, Incomplete, TooLarge, decompress
+from .decompression import DecompressionError, decompress
 from .json_values import decoded, is_too_dense
 
 MAX_RESPONSE_BYTES = 32 * 1024 * 1024
@@ -45,13 +45,13 @@ def read(response: requests.Response, what: str) -> bytes:
     coding = "gzip" if encoding.endswith("gzip") else ""
     try:
         return decompress(_pieces(response), coding, MAX_RESPONSE_BYTES)
-    except TooLarge:
-        wrong = f"is larger than {MAX_RESPONSE_BYTES // 2**20} MiB"
-    except Incomplete:
-        wrong = "ends in the middle of its gzip"
-    except DecompressionError:
-        wrong = "is broken gzip"
-    raise UnexpectedAnswer(f"{what}: the answer {wrong}")
+    except DecompressionError as err:
+        wrong = {
+            "too large": f"is larger than {MAX_RESPONSE_BYTES // 2**20} MiB",
+            "incomplete": "ends in the middle of its gzip",
+            "invalid": "is broken gzip",
+        }[err.reason]
+        raise UnexpectedAnswer(f"{what}: the answer {wrong}") from None
 
 
 def _pieces(response: requests.Response) -> Iterator[bytes]:
@@ -165,18 +165,12 @@ def _date(text: str) -> float | None:
 
 
 def _error_object(body: bytes) -> dict[str, Any] | None:
-    """
-    Return the error of the API's own envelope; None for a body of something else on the way.
-    """
     envelope = None if is_too_dense(body) else decoded(body)
     error = envelope.get("error") if isinstance(envelope, dict) else None
     return error if isinstance(error, dict) else None
 
 
 def _server_message(error: Mapping[str, Any] | None, body: bytes) -> str:
-    """
-    Return the message of an error, or the beginning of what came instead.
-    """
     if error is None:
         return _start(body)
     try:

@@ -189,9 +189,6 @@ class Transport:
         return error(f"{what}: no connection to the tenant: {reason}")
 
     def _session(self) -> tuple[requests.Session, Deadline]:
-        """
-        Return this thread's session and its deadline.
-        """
         kept: tuple[requests.Session, Deadline] | None = getattr(self._local, "kept", None)
         if kept is None:
             session, deadline = _Session(), Deadline()

@@ -123,9 +123,6 @@ def _nearest(name: str) -> str:
 
 
 def _short(value: Any) -> str:
-    """
-    Return a value for a message: short, and without what may be a secret in the wrong place.
-    """
     try:
         text = repr(value)
     except (ValueError, RecursionError):  # Python prints no integer of thousands of digits.

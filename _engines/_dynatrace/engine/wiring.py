@@ -154,7 +154,7 @@ class Engine:
             on_command=self.on_command,
             on_open=self.on_open,
             hook_tag=self.config.get("hook_tag"),
-            on_hook=self.hook.hear if self.hook is not None else None,
+            on_hook=self.hook.receive if self.hook is not None else None,
         )
 
     def on_job(self, jid: str, what: str, minion: str | None, data: Mapping[str, Any]) -> None:

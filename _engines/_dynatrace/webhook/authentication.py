@@ -22,9 +22,6 @@ class Authentication:
         self._basic = f"{user}:{config.get('webhook.password')}".encode() if user else None
 
     def accepts(self, header: str) -> bool:
-        """
-        Return whether an ``Authorization`` header is one of those configured.
-        """
         scheme, _, given = header.partition(" ")
         scheme, given = scheme.lower(), given.strip()
         if scheme == "bearer" and self._bearer is not None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import resource
-from collections import OrderedDict
 from typing import Any
 
 import tornado.httpserver
@@ -37,48 +36,36 @@ def limit() -> int:
 
 class Connections:
     """
-    The open connections by age; all methods belong to the listener's thread.
+    The open connections by age, with whether each is authenticated; all methods belong to the listener's thread.
     """
 
     def __init__(self, name: str, capacity: int) -> None:
         self._capacity = capacity
-        self._unauthenticated: OrderedDict[Stream, None] = OrderedDict()
-        self._authenticated: OrderedDict[Stream, None] = OrderedDict()
+        self._open: dict[Stream, bool] = {}
         self._warning = Seldom(log, name, WARN_EVERY_S)
 
     def __len__(self) -> int:
-        return len(self._unauthenticated) + len(self._authenticated)
+        return len(self._open)
 
     def add(self, stream: Stream) -> None:
-        """
-        Count a new connection, and close another for it if there are too many.
-        """
         while len(self) >= self._capacity:
-            oldest, _ = (self._unauthenticated or self._authenticated).popitem(last=False)
+            # The first of the least: unauthenticated if there is one, and the oldest of its kind.
+            oldest = min(self._open, key=self._open.__getitem__)
+            self.remove(oldest)
             oldest.close()
             self._warning.say(
                 "more than %s connections are open on the webhook port; the oldest unauthenticated ones are closed, "
                 "and authenticated senders still get through. Allow only Dynatrace to reach the port",
                 self._capacity,
             )
-        self._unauthenticated[stream] = None
+        self._open[stream] = False
 
-    def prefer(self, stream: Stream | None) -> None:
-        """
-        Prefer a connection whose sender is authenticated; it is young again.
-        """
-        if stream is not None and (
-            stream in self._unauthenticated or stream in self._authenticated
-        ):
-            self.remove(stream)
-            self._authenticated[stream] = None
+    def authenticated(self, stream: Any) -> None:
+        if self._open.pop(stream, None) is not None:
+            self._open[stream] = True
 
     def remove(self, stream: Stream) -> None:
-        """
-        Forget a connection that is closed.
-        """
-        self._unauthenticated.pop(stream, None)
-        self._authenticated.pop(stream, None)
+        self._open.pop(stream, None)
 
 
 class Server(tornado.httpserver.HTTPServer):

@@ -155,7 +155,7 @@ class Endpoint(tornado.web.RequestHandler):
         Reject the request unless its credentials are right.
         """
         if self.context.authentication.accepts(self.request.headers.get("Authorization", "")):
-            self.context.connections.prefer(getattr(self.request.connection, "stream", None))
+            self.context.connections.authenticated(getattr(self.request.connection, "stream", None))
             return True
         self.set_header("WWW-Authenticate", 'Bearer realm="dynatrace", Basic realm="dynatrace"')
         self.reject(401, "no or wrong credentials")

@@ -12,7 +12,7 @@ from functools import lru_cache
 from itertools import chain, islice
 from typing import Any
 
-from ..api.json_values import as_list, decoded, is_too_deep
+from ..api.json_values import decoded, is_too_deep, typed
 from ..api.problems import MAX_ENTITIES
 from ..core.errors import NotificationError
 
@@ -55,17 +55,11 @@ class Fields:
         self._keys = {**KEYS, **own}
 
     def values(self, field: str) -> Iterator[Any]:
-        """
-        Yield all values of a field, those of inner envelopes first.
-        """
         for level in self._levels:
             for key in self._keys[field]:
                 yield from level.get(key, ())
 
     def texts(self, field: str) -> Iterator[str]:
-        """
-        Yield the texts of a field, and integers as texts.
-        """
         for value in self.values(field):
             if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63:
                 value = str(value)
@@ -73,11 +67,9 @@ class Fields:
                 yield value.strip()
 
     def items(self, field: str) -> Iterator[Any]:
-        """
-        Yield the items of lists, also of a list that a template put in quotes.
-        """
-        lists = (decoded(one) if isinstance(one, str) else one for one in self.values(field))
-        yield from islice(chain.from_iterable(map(as_list, lists)), MAX_ENTITIES)
+        values = (decoded(one) if isinstance(one, str) else one for one in self.values(field))
+        lists = (typed(value, list) for value in values)
+        yield from islice(chain.from_iterable(lists), MAX_ENTITIES)
 
 
 def json_object(value: Any) -> Mapping[str, Any] | None:

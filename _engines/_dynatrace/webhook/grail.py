@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ..api.json_values import as_text
+from ..api.json_values import typed
 from ..core.problem import Entity, Problem, entity_type, is_entity_id
 from .fields import Fields
 
@@ -56,7 +56,7 @@ def _moment(fields: Fields, field: str) -> int | None:
     """
     Return a time in UTC milliseconds; a record has nanoseconds.
     """
-    for found in filter(None, (_MOMENT.fullmatch(as_text(one)) for one in fields.values(field))):
+    for found in filter(None, (_MOMENT.fullmatch(typed(one, str)) for one in fields.values(field))):
         *date, fraction = found.groups()
         year, month, day, *clock = (int(part) for part in date)
         if 1970 <= year <= 2999 and 1 <= month <= 12 and 1 <= day <= 31:

@@ -14,8 +14,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..api.decompression import CODINGS, DecompressionError, Incomplete, TooLarge, decompress
-from ..api.json_values import MAX_DEPTH, as_text, is_too_deep, is_too_dense
+from ..api.decompression import CODINGS, DecompressionError, decompress
+from ..api.json_values import MAX_DEPTH, is_too_deep, is_too_dense, typed
 from ..api.problems import parse_problem, parse_problem_v1
 from ..core.errors import NotificationError, UnexpectedAnswer
 from ..core.notification import Notification
@@ -62,14 +62,15 @@ def decompressed(body: bytes, coding: str, limit: int) -> bytes:
     """
     try:
         return decompress([body], coding, limit)
-    except TooLarge:
-        raise BodyTooLarge(
-            f"the body is larger than {limit} bytes when it is unpacked (max_body)"
-        ) from None
-    except Incomplete:
-        raise NotificationError(f"the body is not one whole stream of {coding}") from None
-    except DecompressionError:
-        raise NotificationError(f"the body is not {coding}, as its Content-Encoding says") from None
+    except DecompressionError as err:
+        if err.reason == "too large":
+            wrong = f"the body is larger than {limit} bytes when it is unpacked (max_body)"
+            raise BodyTooLarge(wrong) from None
+        wrong = {
+            "incomplete": f"the body is not one whole stream of {coding}",
+            "invalid": f"the body is not {coding}, as its Content-Encoding says",
+        }[err.reason]
+        raise NotificationError(wrong) from None
 
 
 def parse(body: bytes, keys: Mapping[str, str] | None = None, whole: bool = True) -> Notification:
@@ -196,7 +197,7 @@ def _impacted(fields: Fields) -> Iterator[Entity]:
 def _impacted_names(fields: Fields) -> Iterator[tuple[str, str]]:
     for item in fields.items("impacted"):
         if isinstance(item, dict):
-            yield as_text(item.get("entity")), as_text(item.get("name"))
+            yield typed(item.get("entity"), str), typed(item.get("name"), str)
 
 
 def _is_test(notification: Notification, fields: Fields) -> bool:

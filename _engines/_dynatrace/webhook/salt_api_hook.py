@@ -1,8 +1,8 @@
 """
-What salt-api's hook received: names of problems to look at, under a tag that any accepted minion can fire.
+Takes problem ids from events of salt-api's hook, which any accepted minion can fire.
 
-Nothing but the name is taken, each once, and of those only so many. The thread that hears the bus only reads the body;
-what waits for the disk does so in a thread of its own. What is left out, the poll sees.
+Nothing but the id is taken, each once, and of those only so many; the poll finds the others. The bus thread only parses
+the body; another thread does what waits for the disk.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 #: Names that wait, here and in the ledger each: a new one takes the place of the oldest.
 WAITING = 32
-#: Between two writings; the bodies that are read, and the names that are written, in that time.
+#: Between two writes; the bodies that are parsed, and the names that are written, in that time.
 PAUSE_S = 1.0
 BODIES = 32
 NAMES = 8
@@ -32,7 +32,7 @@ NAMES = 8
 
 class Hook(threading.Thread):
     """
-    Takes what the hook's tag brings. ``hear`` is for the thread that hears the bus, all else for this one.
+    Records the problems that events of the hook name. ``receive`` is for the bus thread, all else for this one.
     """
 
     def __init__(
@@ -52,17 +52,17 @@ class Hook(threading.Thread):
         self._names: dict[str, Notification] = {}
         self._bodies = self._left_out = 0
         self._refused: NotificationError | None = None
-        #: By name, what stands in the ledger and may still be looked at; the oldest first.
+        #: By name, what is in the ledger and not finished; the oldest first.
         self._recorded: dict[str, int] = {}
         self._outage = LogOnce(
             log,
             name,
-            "what salt-api's hook names is not recorded",
-            "salt-api's hook is heard again",
+            "problems named by salt-api's hook are not recorded",
+            "problems named by salt-api's hook are recorded again",
         )
         self._odd, self._many = Seldom(log, name), Seldom(log, name)
 
-    def hear(self, data: Mapping[str, Any]) -> None:
+    def receive(self, data: Mapping[str, Any]) -> None:
         """
         Take an event, ``{"body": raw text, "post": decoded, "headers": …}``; waits for nothing.
         """
@@ -71,41 +71,35 @@ class Hook(threading.Thread):
                 self._left_out += 1
                 return
             self._bodies += 1
+        refused = notification = None
         try:
-            notice = parse_data(data.get("post") or data, self._keys, whole=False)
+            notification = parse_data(data.get("post") or data, self._keys, whole=False)
         except NotificationError as err:
-            self._take(None, err)
-        else:
-            self._take(None if notice.test else notice, None)
-
-    def _take(self, notice: Notification | None, refused: NotificationError | None) -> None:
+            refused = err
         with self._changed:
             self._refused = refused or self._refused
-            if notice is not None:
-                self._names[name_of(notice)] = _bare(notice)
+            if notification is not None and not notification.test:
+                self._names[name_of(notification)] = _bare(notification)
                 if len(self._names) > WAITING:
                     del self._names[next(iter(self._names))]
                     self._left_out += 1
             self._changed.notify()
 
     def run(self) -> None:
-        """
-        Record for ever; the thread ends with the process.
-        """
         while True:
             with self._changed:
                 while not self._bodies and not self._names:
                     self._changed.wait()
             try:
-                self.take_in()
+                self.process()
                 self._outage.works()
-            except Exception as err:  # noqa: BLE001 - Without this thread the hook is never heard again.
+            except Exception as err:  # noqa: BLE001 - Without this thread the hook would do nothing any more.
                 self._outage.fails(err)
             time.sleep(PAUSE_S)
 
-    def take_in(self) -> None:
+    def process(self) -> None:
         """
-        Record what was heard, or the first of it; raises LedgerError.
+        Record the names that were received, or the first of them; raises LedgerError.
         """
         with self._changed:
             taken = {name: self._names.pop(name) for name in list(self._names)[:NAMES]}
@@ -138,10 +132,10 @@ class Hook(threading.Thread):
         return len(gone)
 
 
-def _bare(notice: Notification) -> Notification:
+def _bare(notification: Notification) -> Notification:
     """
-    Return what only names the problem: what else the body says of it is anybody's.
+    Return what only names the problem: a minion may have made up the rest.
     """
-    if notice.problem_id:
-        return Notification(problem_id=notice.problem_id)
-    return Notification(display_id=notice.display_id, old_pid=notice.old_pid)
+    if notification.problem_id:
+        return Notification(problem_id=notification.problem_id)
+    return Notification(display_id=notification.display_id, old_pid=notification.old_pid)

@@ -75,8 +75,8 @@ def test_a_minion_cannot_have_a_problem_forgotten_through_the_hook(scene: Scene)
     world.poll()
     hook = Hook("test", {}, world.ledger, world.engine.look_now)
     body = {"PID": problem.problem_id, "State": "MERGED"}
-    hook.hear({"headers": {}, "post": body, "body": json.dumps(body)})
-    hook.take_in()
+    hook.receive({"headers": {}, "post": body, "body": json.dumps(body)})
+    hook.process()
     run_orders(world, BAD)
     for _ in range(30):
         world.poll(31)

@@ -169,8 +169,8 @@ def test_each_form_is_heard_through_the_hook_of_salt_api(
     problem = scene.tenant.open_problem(apache)
     config = load({**world.given, "webhook": {"token": "secret", "keys": KEYS}})
     hook = Hook("test", config.get("webhook.keys"), world.ledger, world.engine.look_now)
-    hook.hear(HOOKED[kind](FORMS[form](problem)))
-    hook.take_in()
+    hook.receive(HOOKED[kind](FORMS[form](problem)))
+    hook.process()
     world.cycle(1)
     assert opened(world) == [(problem.problem_id, "api")]
 
@@ -184,8 +184,8 @@ def test_what_no_form_fits_is_refused_from_the_hook(
     """One warning, and nothing is recorded."""
     world = scene.world()
     hook = Hook("test", {}, world.ledger, world.engine.look_now)
-    hook.hear(data)
-    hook.take_in()
+    hook.receive(data)
+    hook.process()
     assert world.ledger.queue_length() == 0
     assert "a body from salt-api's hook is refused" in caplog.text
 

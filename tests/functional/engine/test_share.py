@@ -161,13 +161,13 @@ def test_a_flood_through_the_hook_delays_nothing_that_is_real(scene: Scene) -> N
 
     def flood() -> None:
         for number in islice(numbers, 50):
-            hook.hear({"post": {"PID": f"{number}_1700000000000V2"}})
-        hook.take_in()
+            hook.receive({"post": {"PID": f"{number}_1700000000000V2"}})
+        hook.process()
         assert world.ledger.queue_length() <= WAITING + 10
 
     run(world, 150, flood)
     began = world.now
-    hook.hear({"post": {"PID": scene.tenant.open_problem(scene.apaches["web01"]).problem_id}})
+    hook.receive({"post": {"PID": scene.tenant.open_problem(scene.apaches["web01"]).problem_id}})
     listed = scene.tenant.open_problem(scene.apaches["web02"])
     while len(world.events("open")) < 2:
         assert world.now - began < 35

@@ -83,7 +83,7 @@ class Heard:
         Hear of problems by numbers of their own.
         """
         for number in numbers:
-            self.hook.hear({"post": {"PID": f"{number}_1721545199999V2", "State": "OPEN"}})
+            self.hook.receive({"post": {"PID": f"{number}_1721545199999V2", "State": "OPEN"}})
 
     def waiting(self) -> list[Notification]:
         """
@@ -102,8 +102,8 @@ def test_only_the_name_of_a_problem_is_taken(heard: Heard) -> None:
     Whatever else the body says is anybody's.
     """
     body = recommended(State="MERGED")
-    heard.hook.hear({"headers": {}, "post": body, "body": json.dumps(body)})
-    heard.hook.take_in()
+    heard.hook.receive({"headers": {}, "post": body, "body": json.dumps(body)})
+    heard.hook.process()
     assert heard.waiting() == [Notification(problem_id=PID)]
     assert heard.looks == 1
 
@@ -114,16 +114,16 @@ def test_repeats_of_one_problem_are_one_notification(heard: Heard) -> None:
     """
     for _ in range(5):
         heard.hear(*[1] * BODIES)
-        heard.hook.take_in()
+        heard.hook.process()
     assert len(heard.waiting()) == heard.looks == 1
     [(own, *_)] = heard.ledger.waiting_notices(NOW)
     heard.ledger.postpone_notices([own], NOW + 60)
     heard.hear(1)
-    heard.hook.take_in()
+    heard.hook.process()
     assert heard.ledger.queue_length() == 1
     heard.ledger.settle_notices([own], NOW)
     heard.hear(1)
-    heard.hook.take_in()
+    heard.hook.process()
     assert len(heard.waiting()) == 1
     assert heard.looks == 2
 
@@ -137,12 +137,12 @@ def test_a_flood_of_names_leaves_a_bounded_number_waiting(
     for number in range(10_000):
         heard.hear(number)
         if number % 100 == 0:
-            heard.hook.take_in()
+            heard.hook.process()
             assert len(heard.waiting()) <= WAITING
-    heard.hook.take_in()
+    heard.hook.process()
     heard.hear(424242)
     for _ in range(WAITING // NAMES):
-        heard.hook.take_in()
+        heard.hook.process()
     waiting = heard.waiting()
     assert len(waiting) == WAITING
     assert waiting[-1] == Notification(problem_id="424242_1721545199999V2")
@@ -164,7 +164,7 @@ def test_so_many_bodies_are_read_in_a_while(heard: Heard, monkeypatch: pytest.Mo
     monkeypatch.setattr("_dynatrace.webhook.salt_api_hook.parse_data", counted)
     for _ in range(3):
         heard.hear(*range(1000))
-        heard.hook.take_in()
+        heard.hook.process()
     assert len(read) == 3 * BODIES
 
 
@@ -173,8 +173,8 @@ def test_a_body_that_is_none_is_said_once(heard: Heard, caplog: pytest.LogCaptur
     Whoever can fire the tag can fire it all night.
     """
     for _ in range(100):
-        heard.hook.hear({"post": {"x": 1}})
-        heard.hook.take_in()
+        heard.hook.receive({"post": {"x": 1}})
+        heard.hook.process()
     assert [one.levelname for one in caplog.records] == ["WARNING"]
     assert "a body from salt-api's hook is refused" in caplog.text
     assert heard.waiting() == []
