@@ -22,8 +22,8 @@ from ..master.attempt_records import AttemptRecords
 from ..master.delivery import DeliveryConfirmation
 from ..master.event import TEST_TAG
 from ..master.jobs import Jobs
+from ..master.minion_index import MinionIndex
 from ..master.minion_queries import MinionQueries
-from ..master.minions import Minions
 from ..master.outbox_relay import OutboxRelay
 from ..master.ping import Ping
 from ..master.salt_interface import Master
@@ -104,8 +104,8 @@ class Engine:
         return client_for(self.config)
 
     @cached_property
-    def minions(self) -> Minions:
-        return Minions(self.master.accepted, self.master.grains, self.steady, self.instance)
+    def minions(self) -> MinionIndex:
+        return MinionIndex(self.master.accepted, self.master.grains, self.steady, self.instance)
 
     @cached_property
     def jobs(self) -> Jobs:

@@ -8,72 +8,33 @@ costs nothing, and what was known before stays. Each is said once.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 from ..core.errors import DynatraceError
-from ..core.identity import Grains, Keys, keys, unknown
+from ..core.identity import Grains, Match, keys, unknown
 from ..core.log_once import LogOnce
+from .host_matching import NO_HOST, NO_MINION, Candidates, ReadHost, named
 
 log = logging.getLogger(__name__)
 
 #: Any minion can fire the events that cause a listing of the keys.
 RELIST_S = 2.0
+#: A scan of 10,000 minions takes about 2 s: a miss may cause one, but not each miss.
+RESCAN_S = 30.0
 #: Of one search; each takes 0.2 ms.
 REREADS = 1000
 #: A cache that answers nothing for so long altogether is asked for no more minions in this scan.
 PATIENCE_S = 10.0
-NAMED = 5
 NO_GRAINS = (
     "the master has no grains of it, which it sends when it starts or refreshes: "
     "`saltutil.sync_all` makes it do so"
 )
 
 
-def named(minions: Collection[str]) -> str:
-    """
-    Return a text that names some of the minions.
-    """
-    return ", ".join(sorted(minions)[:NAMED]) + (", …" if len(minions) > NAMED else "")
-
-
-@dataclass
-class Index:
-    """
-    What is known of each minion, and who has what.
-    """
-
-    known: dict[str, Keys] = field(default_factory=dict)
-    host_ids: dict[str, set[str]] = field(default_factory=dict)
-    names: dict[str, set[str]] = field(default_factory=dict)
-    addresses: dict[str, set[str]] = field(default_factory=dict)
-
-    def put(self, minion: str, found: Keys) -> None:
-        """
-        Note all that a minion has, and nothing that it had.
-        """
-        self.drop(minion)
-        self.known[minion] = found
-        for places, key in self._places(found):
-            places.setdefault(key, set()).add(minion)
-
-    def drop(self, minion: str) -> None:
-        """
-        Forget a minion, if it is known.
-        """
-        for places, key in self._places(self.known.pop(minion, Keys())):
-            places[key].discard(minion)
-
-    def _places(self, found: Keys) -> Iterator[tuple[dict[str, set[str]], str]]:
-        if found.host_id:
-            yield self.host_ids, found.host_id
-        yield from ((self.names, name) for name in found.names)
-        yield from ((self.addresses, address) for address in found.addresses)
-
-
 class MinionIndex:
     """
-    The accepted minions and what they can be found by.
+    The accepted minions, among which hosts are looked for.
 
     ``accepted`` returns the ids of all accepted minions, ``grains`` the cached grains of one (or None); both come from
     Salt, may be slow for thousands of minions, and may raise anything. Used by one thread; ``touch`` and ``touch_keys``
@@ -91,11 +52,12 @@ class MinionIndex:
         self._grains = grains
         self._now = now
         self._prefix = name
-        self.index = Index()
+        self._candidates = Candidates()
         #: Of whom nothing but the id is known, and why.
         self._blank: dict[str, str] = {}
-        #: Whose grains cannot be read, and why; that has been said.
+        #: Whose grains cannot be read, and why; and of whom that has been said.
         self._failing: dict[str, str] = {}
+        self._said: set[str] = set()
         self._unlisted: str | None = None
         self._listing = LogOnce(
             log,
@@ -105,16 +67,16 @@ class MinionIndex:
             clock=now,
         )
         self._built = False
-        self._scanned: float | None = None
+        self._scanned = float("-inf")
         self._touched: set[str] = set()
         self._keys_touched = False
         self._relisted = 0.0
 
     def __len__(self) -> int:
-        return len(self.index.known)
+        return len(self._candidates.known)
 
     def __contains__(self, minion: object) -> bool:
-        return minion in self.index.known
+        return minion in self._candidates.known
 
     def touch(self, minion: str) -> None:
         """
@@ -128,11 +90,29 @@ class MinionIndex:
         """
         self._keys_touched = True
 
+    def find(self, host_id: str, detail: ReadHost) -> Match:
+        """
+        Return the minion that is the host ``host_id``; ``detail`` reads the HOST entity and is only asked when needed.
+        """
+        self.refresh()
+        match = self._candidates.match(host_id, detail)
+        # A name or an address may have become another minion's too, of which no event tells.
+        if match.by in ("", "name", "address") and self._now() - self._scanned >= RESCAN_S:
+            self.scan()
+            match = self._candidates.match(host_id, detail)
+        elif match.minion is not None:
+            # The index may be behind the grains cache; one read (0.2 ms) makes sure of the one that is acted on.
+            self._reread(match.minion)
+            match = self._candidates.match(host_id, detail)
+        if match.reason in (NO_MINION, NO_HOST):
+            match = replace(match, reason=match.reason + self._lacking())
+        return match
+
     def refresh(self) -> None:
         """
         Bring the index up to date with what was touched; the first call scans all minions.
         """
-        if not self._built and self.age() >= RELIST_S:
+        if not self._built and self._now() - self._scanned >= RELIST_S:
             self.scan()
         if self._keys_touched and self._now() - self._relisted >= RELIST_S:
             self._keys_touched = False
@@ -140,13 +120,7 @@ class MinionIndex:
             self._relist()
         # Not until there is none: a minion that fires events of starts adds them faster than they are read again.
         for _ in range(min(len(self._touched), REREADS)):
-            self.reread(self._touched.pop())
-
-    def age(self) -> float:
-        """
-        Return how many seconds ago the last scan was tried.
-        """
-        return self._now() - self._scanned if self._scanned is not None else float("inf")
+            self._reread(self._touched.pop())
 
     def scan(self) -> None:
         """
@@ -156,29 +130,24 @@ class MinionIndex:
         accepted = self._list()
         if accepted is None:
             return
-        index, before, failed_s, why = Index(), set(self._failing), 0.0, ""
+        candidates, failed_s, why = Candidates(), 0.0, ""
         self._blank, self._failing = {}, {}
         for minion in accepted:
             begun = self._now()
             if failed_s <= PATIENCE_S:
-                why = self._read(minion, index)
+                why = self._read(minion, candidates)
                 failed_s += self._now() - begun if why else 0.0
             else:
-                self._keep(minion, index, why)
-        self.index, self._built = index, True
-        self._say(before)
+                self._keep(minion, candidates, why)
+        self._candidates, self._built = candidates, True
+        self._say()
 
-    def reread(self, minion: str) -> None:
-        """
-        Read again what is known of a minion, if it is accepted.
-        """
-        if minion not in self.index.known:
-            return
-        before = set(self._failing)
-        self._read(minion, self.index)
-        self._say(before)
+    def _reread(self, minion: str) -> None:
+        if minion in self:
+            self._read(minion, self._candidates)
+            self._say()
 
-    def lacking(self) -> str:
+    def _lacking(self) -> str:
         """
         Return of whom nothing is known, and why, as the end of a sentence that says that nobody was found.
         """
@@ -187,8 +156,8 @@ class MinionIndex:
         if not self._blank:
             return ""
         count = f"{len(self._blank)} of {len(self)} accepted minions"
-        some = min(self._blank)
-        return f"; of {count} ({named(self._blank)}) only the id is known: {self._blank[some]}"
+        why = self._blank[min(self._blank)]
+        return f"; of {count} ({named(self._blank)}) only the id is known: {why}"
 
     def _list(self) -> list[str] | None:
         """
@@ -197,10 +166,9 @@ class MinionIndex:
         try:
             found = list(self._accepted_now())
         except Exception as err:  # noqa: BLE001 - Salt raises what its key store raises; nothing of it ends the engine.
-            self._unlisted = _said(err)
+            self._unlisted = _text(err)
             self._listing.fails(self._unlisted)
             return None
-        self._unlisted = None
         self._listing.works()
         return found
 
@@ -209,16 +177,16 @@ class MinionIndex:
         if found is None:
             self._keys_touched = True
             return
-        before, accepted = set(self._failing), set(found)
-        for minion in set(self.index.known) - accepted:
-            self.index.drop(minion)
+        accepted, known = set(found), set(self._candidates.known)
+        for minion in known - accepted:
+            self._candidates.drop(minion)
             self._blank.pop(minion, None)
             self._failing.pop(minion, None)
-        for minion in accepted - set(self.index.known):
-            self._read(minion, self.index)
-        self._say(before)
+        for minion in accepted - known:
+            self._read(minion, self._candidates)
+        self._say()
 
-    def _read(self, minion: str, index: Index) -> str:
+    def _read(self, minion: str, candidates: Candidates) -> str:
         """
         Note what is known of a minion now; return why it cannot be read, empty if it can.
         """
@@ -228,32 +196,33 @@ class MinionIndex:
                 raise TypeError(f"they are a {type(grains).__name__} and no mapping")
             found = keys(minion, grains) if grains else unknown(minion, NO_GRAINS)
         except Exception as err:  # noqa: BLE001 - A cache raises what its driver raises; it costs this minion alone.
-            why = _said(err)
-            self._keep(minion, index, why)
+            why = _text(err)
+            self._keep(minion, candidates, why)
             return why
         self._failing.pop(minion, None)
         self._blank.pop(minion, None)
         if not grains:
             self._blank[minion] = NO_GRAINS
-        index.put(minion, found)
+        candidates.put(minion, found)
         return ""
 
-    def _keep(self, minion: str, index: Index, why: str) -> None:
+    def _keep(self, minion: str, candidates: Candidates, why: str) -> None:
         """
         Keep what was known of a minion whose grains cannot be read.
         """
         self._failing[minion] = why
-        before = self.index.known.get(minion)
+        before = self._candidates.known.get(minion)
         if before is None or not (before.host_id or before.claims or before.addresses):
             before = unknown(minion, why)
             self._blank[minion] = why
-        index.put(minion, before)
+        candidates.put(minion, before)
 
-    def _say(self, before: set[str]) -> None:
+    def _say(self) -> None:
         """
-        Say whose grains cannot be read that could be before.
+        Say whose grains cannot be read of whom that was not said.
         """
-        failing = self._failing.keys() - before
+        failing = self._failing.keys() - self._said
+        self._said = set(self._failing)
         if failing:
             log.warning(
                 "%s: the grains of %d of %d minions (%s) cannot be read, said once; what was known of them stays: %s",
@@ -265,5 +234,5 @@ class MinionIndex:
             )
 
 
-def _said(err: Exception) -> str:
+def _text(err: Exception) -> str:
     return str(err) if isinstance(err, DynatraceError) else f"{type(err).__name__}: {err}"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from _dynatrace.core.identity import Match, is_default
 
-from tests.unit.engine.test_minions import OPAQUE, detail, found
+from tests.unit.engine.test_minion_index import OPAQUE, detail, found
 
 WEB07 = detail(detected_name="web07.example.com", addresses=("10.1.0.7",))
 AGREED = {"nodename": "web07", "host": "web07", "fqdn": "web07.example.com"}

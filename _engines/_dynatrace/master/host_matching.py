@@ -1,5 +1,5 @@
 """
-Finds the one minion that is a host of Dynatrace.
+Finds the one minion that is a host of Dynatrace, among what is known of all.
 
 The order of the steps is the order of trust: the host's own id, then what an admin wrote on the host, then names, then
 addresses. The first step that gives exactly one accepted minion wins; two candidates are an ambiguity, never a choice.
@@ -7,60 +7,79 @@ addresses. The first step that gives exactly one accepted minion wins; two candi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
-from ..core.identity import Grains as Grains
-from ..core.identity import Match, against, host_names, usable
+from ..core.identity import Keys, Match, against, host_names, usable
 from ..core.problem import EntityDetail
-from .minion_index import MinionIndex, named
-
-#: A scan of 10,000 minions takes about 2 s: a miss may cause one, but not each miss.
-RESCAN_S = 30.0
 
 ReadHost = Callable[[], "EntityDetail | None"]
+NAMED = 5
+NO_MINION = "no minion has this host id, name or address"
+NO_HOST = "no minion has this host id, and the tenant does not know the host"
 
 
-class Minions(MinionIndex):
+def named(minions: Collection[str]) -> str:
     """
-    The accepted minions, among which hosts are looked for.
+    Return a text that names some of the minions.
+    """
+    return ", ".join(sorted(minions)[:NAMED]) + (", …" if len(minions) > NAMED else "")
+
+
+@dataclass
+class Candidates:
+    """
+    What is known of each minion, and who has what.
     """
 
-    def find(self, host_id: str, detail: ReadHost) -> Match:
+    known: dict[str, Keys] = field(default_factory=dict)
+    host_ids: dict[str, set[str]] = field(default_factory=dict)
+    names: dict[str, set[str]] = field(default_factory=dict)
+    addresses: dict[str, set[str]] = field(default_factory=dict)
+
+    def put(self, minion: str, found: Keys) -> None:
+        """
+        Note all that a minion has, and nothing that it had.
+        """
+        self.drop(minion)
+        self.known[minion] = found
+        for places, key in self._places(found):
+            places.setdefault(key, set()).add(minion)
+
+    def drop(self, minion: str) -> None:
+        """
+        Forget a minion, if it is known.
+        """
+        for places, key in self._places(self.known.pop(minion, Keys())):
+            places[key].discard(minion)
+
+    def _places(self, found: Keys) -> Iterator[tuple[dict[str, set[str]], str]]:
+        if found.host_id:
+            yield self.host_ids, found.host_id
+        yield from ((self.names, name) for name in found.names)
+        yield from ((self.addresses, address) for address in found.addresses)
+
+    def match(self, host_id: str, detail: ReadHost) -> Match:
         """
         Return the minion that is the host ``host_id``; ``detail`` reads the HOST entity and is only asked when needed.
         """
-        self.refresh()
-        match = self._find(host_id, detail)
-        # A name or an address may have become another minion's too, of which no event tells.
-        if match.by in ("", "name", "address") and self.age() >= RESCAN_S:
-            self.scan()
-            match = self._find(host_id, detail)
-        elif match.minion is not None:
-            # The index may be behind the grains cache; one read (0.2 ms) makes sure of the one that is acted on.
-            self.reread(match.minion)
-            match = self._find(host_id, detail)
-        return match
-
-    def _find(self, host_id: str, detail: ReadHost) -> Match:
-        candidates = self.index.host_ids.get(host_id, set())
+        candidates = self.host_ids.get(host_id, set())
         if candidates:
             return _one(candidates, "host_id")
         host = detail()
         if host is None:
-            why = "no minion has this host id, and the tenant does not know the host"
-            return Match(None, reason=why + self.lacking())
-        known = self.index.known
-        proved = {minion for minion in host.salt_minions if minion in known}
+            return Match(None, reason=NO_HOST)
+        proved = {minion for minion in host.salt_minions if minion in self.known}
         called = host_names(host)
         steps: tuple[tuple[str, set[str], set[str]], ...] = (
             ("property", proved, set()),
-            ("name", _collect(self.index.names, called), called),
+            ("name", _collect(self.names, called), called),
             ("address", self._addressed(usable(host.addresses)), set()),
         )
         for step, found, names in steps:
             if found:
                 return self._chosen(step, found, names, host_id, host)
-        return Match(None, reason="no minion has this host id, name or address" + self.lacking())
+        return Match(None, reason=NO_MINION)
 
     def _chosen(
         self, step: str, found: set[str], names: set[str], host_id: str, host: EntityDetail
@@ -68,7 +87,7 @@ class Minions(MinionIndex):
         """
         Return the one of those that a step found which nothing speaks against.
         """
-        known = self.index.known
+        known = self.known
         # A minion that knows itself to be another host is not this one, whatever it is called.
         mine = {minion for minion in found if known[minion].host_id in (None, host_id)}
         if not mine:
@@ -88,13 +107,13 @@ class Minions(MinionIndex):
         """
         Return the minions that alone have one of the addresses for their own; if there are none, all that share one.
         """
-        known, holders = self.index.known, self.index.addresses
+        holders = self.addresses
         shared = _collect(holders, addresses)
         alone = {
             minion
             for address in addresses
             for minion in holders.get(address, ())
-            if len(holders[address]) == 1 and address in known[minion].own
+            if len(holders[address]) == 1 and address in self.known[minion].own
         }
         return alone or (shared if len(shared) > 1 else set())
 

@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 from _dynatrace.core.identity import Match
-from _dynatrace.master.minion_index import NO_GRAINS, PATIENCE_S, RELIST_S
-from _dynatrace.master.minions import RESCAN_S
+from _dynatrace.master.minion_index import NO_GRAINS, PATIENCE_S, RELIST_S, RESCAN_S
 
 from tests.unit.engine.bodies import HOST, OTHER_HOST
-from tests.unit.engine.test_minions import Master, detail
+from tests.unit.engine.test_minion_index import Master, detail
 
 OWN = {"dynatrace": {"host_id": HOST}, "nodename": "web01"}
 OTHER = {"dynatrace": {"host_id": OTHER_HOST}, "nodename": "web02"}

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 from _dynatrace.core.identity import Match
 from _dynatrace.core.problem import EntityDetail
-from _dynatrace.master.minion_index import REREADS
-from _dynatrace.master.minions import RESCAN_S, Minions
+from _dynatrace.master.minion_index import REREADS, RESCAN_S, MinionIndex
 
 from tests.unit.engine.bodies import HOST, OTHER_HOST
 
@@ -40,11 +39,11 @@ class Master:
         self.read.append(minion)
         return self.grains[minion]
 
-    def minions(self) -> Minions:
+    def minions(self) -> MinionIndex:
         """
         Return the index under test.
         """
-        return Minions(self.accepted, self.grains_of, lambda: self.now)
+        return MinionIndex(self.accepted, self.grains_of, lambda: self.now)
 
 
 def found(
