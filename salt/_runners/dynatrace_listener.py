@@ -11,13 +11,12 @@ not the way from Dynatrace to this master. URL and credentials are those of the 
 configuration; they are in no argument and nothing that is returned.
 """
 
-import base64
 import http.client
 import json
-import ssl
 import time
 
 import salt.utils.event
+from _dynatrace_runner import webhook
 from _dynatrace_runner.bus import configured
 from salt.exceptions import CommandExecutionError
 
@@ -29,8 +28,6 @@ BODY = {
 }
 # The engine's defaults, for what its configuration leaves out.
 DEFAULTS = {"address": "127.0.0.1", "port": 8765, "path": "/dynatrace"}
-# Where a listener on all addresses is found.
-ANY = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
 ACCEPTED = 202
 
 
@@ -47,20 +44,21 @@ def test(instance=None, timeout=10):
         salt-run dynatrace_listener.test
     """
     found = {}
-    for name, webhook in _listeners():
+    for name, given in _listeners():
         if instance in (None, name):
+            place = {"url": webhook.url(given)}
             try:
-                found[name] = _test(name, webhook, float(timeout))
+                found[name] = {**place, "seconds": _test(name, given, float(timeout))}
             except (CommandExecutionError, OSError, http.client.HTTPException) as err:
-                found[name] = {"url": _url(webhook), "error": str(err) or type(err).__name__}
+                found[name] = {**place, "error": str(err) or type(err).__name__}
     if any("error" in one for one in found.values()):
-        found["retcode"] = 1
+        __context__["retcode"] = found["retcode"] = 1
     return found
 
 
 def _listeners():
     """
-    Yield name and webhook configuration of each engine of this master that has a listener.
+    Yield name and webhook options of each engine of this master that has a listener.
     """
     for name, options in configured(__opts__).items():
         if isinstance(options.get("webhook"), dict):
@@ -68,62 +66,20 @@ def _listeners():
             yield name, {**DEFAULTS, **given}
 
 
-def _test(name, webhook, timeout):
+def _test(name, given, timeout):
+    """
+    Return the seconds from the request to the event; raises when either fails.
+    """
     began = time.monotonic()
     with salt.utils.event.get_event("master", opts=__opts__, listen=True) as bus:
         bus.subscribe(HEARD)
-        status, said = _post(webhook, timeout)
+        status, said = webhook.request(given, "POST", given["path"], timeout, json.dumps(BODY))
         if status != ACCEPTED:
-            raise CommandExecutionError(f"the listener answered {status}: {said}")
+            raise CommandExecutionError(f"the listener answered {status}: {said[:500]}")
         while time.monotonic() < began + timeout:
             event = bus.get_event(wait=0.5, tag=HEARD, full=True, auto_reconnect=True)
             if event and event["data"].get("instance") == name:
-                took = time.monotonic() - began
-                return {"url": _url(webhook), "seconds": round(took, 2)}
+                return round(time.monotonic() - began, 2)
     raise CommandExecutionError(
         f"the listener took it, and no event {HEARD} came within {timeout:g} s"
     )
-
-
-def _post(webhook, timeout):
-    """
-    Return status and body of the listener's answer.
-    """
-    address = ANY.get(webhook["address"], webhook["address"])
-    if webhook.get("ssl_crt"):
-        connection = http.client.HTTPSConnection(
-            address, webhook["port"], timeout=timeout, context=_trust(webhook["ssl_crt"])
-        )
-    else:
-        connection = http.client.HTTPConnection(address, webhook["port"], timeout=timeout)
-    headers = {"Content-Type": "application/json", **_credentials(webhook)}
-    try:
-        connection.request("POST", webhook["path"], json.dumps(BODY), headers)
-        answer = connection.getresponse()
-        return answer.status, answer.read(500).decode("utf-8", "replace")
-    finally:
-        connection.close()
-
-
-def _trust(certificate):
-    """
-    Return a context that accepts the engine's own certificate and no other: its name is not this address.
-    """
-    context = ssl.create_default_context(cafile=certificate)
-    context.check_hostname = False
-    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    return context
-
-
-def _credentials(webhook):
-    if webhook.get("token"):
-        return {"Authorization": f"Bearer {webhook['token']}"}
-    pair = f"{webhook.get('username', '')}:{webhook.get('password', '')}"
-    return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
-
-
-def _url(webhook):
-    scheme = "https" if webhook.get("ssl_crt") else "http"
-    address = webhook["address"]
-    host = f"[{address}]" if ":" in address else address
-    return f"{scheme}://{host}:{webhook['port']}{webhook['path']}"

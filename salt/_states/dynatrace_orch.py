@@ -6,7 +6,16 @@ Steps of ``dynatrace.orch.heal`` and ``dynatrace.orch.chaos``; they run on the m
     salt-run state.orchestrate dynatrace.orch.heal pillar='{"minion": "web01", "service": "apache2"}'
 
 What a pillar holds comes to them as it is, of whatever type: each checks it before it does anything,
-and refuses with a sentence. Minions are named by a list of whole ids, so that none is a pattern.
+and refuses with a sentence. Several take
+
+name
+    Any text.
+minion, service
+    The whole id of an accepted minion, never a pattern; the name of a service that has a remedy.
+timeout
+    Seconds to wait for the engine.
+instance
+    Name of the engine, if several run.
 """
 
 import re
@@ -29,11 +38,6 @@ def remedied(name, minion, service):
     Apply the remedy for a service on one minion, and report its proof.
 
     It needs no engine. A service that serves is left alone, which is no change.
-
-    name
-        Any text.
-    minion, service
-        The whole id of an accepted minion; the name of a service that has a remedy.
     """
     remedy = _remedy(minion, service)
     told = steps.apply(__salt__, [minion], remedy, bool(__opts__["test"]))
@@ -46,14 +50,8 @@ def problem_healed(name, display_id, timeout=180, instance=None):
     """
     Have the engine take up a problem again, by its usual rules, and report how the attempt ended.
 
-    name
-        Any text.
     display_id
         As Dynatrace shows it: ``P-2407114``.
-    timeout
-        Seconds to wait for the end of the attempt.
-    instance
-        Name of the engine, if several run.
     """
     if isinstance(display_id, bool) or not DISPLAY_ID.fullmatch(str(display_id)):
         raise CommandExecutionError("`display_id` is no problem's id; it looks like P-2407114")
@@ -91,14 +89,8 @@ def may_be_broken(name, minion, service, allow=(), instance=None):
 
     Changes nothing, not even without ``test=True``.
 
-    name
-        Any text.
-    minion, service
-        As for ``remedied``.
     allow
         Globs of the minions that are no production; those that fit none are refused.
-    instance
-        As for ``problem_healed``.
     """
     answer = steps.ask(__opts__, "dynatrace_orch.may_break", minion, service, allow, instance)
     if not answer["may"]:
@@ -118,16 +110,8 @@ def outage_healed(name, minion, service, how="stop", timeout=120, instance=None)
 
     It is to require ``may_be_broken``. What is not healed in time is brought back, and fails.
 
-    name
-        Any text.
-    minion, service
-        As for ``remedied``.
     how
         ``stop``, as its own stop command does, or ``kill``, as ``kill -9``.
-    timeout
-        Seconds to wait for the engine.
-    instance
-        As for ``problem_healed``.
     """
     remedy = _remedy(minion, service)
     if how not in ("stop", "kill"):
@@ -152,11 +136,6 @@ def outage_healed(name, minion, service, how="stop", timeout=120, instance=None)
 def refused(name, comment):
     """
     Fail with a comment, with ``test=True`` too, where Salt's own ``test.fail_without_changes`` hides it.
-
-    name
-        Any text.
-    comment
-        What is wrong.
     """
     return {"name": name, "result": False, "comment": comment, "changes": {}}
 

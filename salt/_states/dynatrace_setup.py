@@ -6,7 +6,16 @@ Steps of ``dynatrace.orch.setup`` that are not states of a minion; they run on t
     salt-run state.orchestrate dynatrace.orch.setup pillar='{"minions": ["web01"], "via": "salt01"}'
 
 Each checks what the pillar gave before anything is done with it. Except ``synced`` and ``applied``,
-none changes anything: they look whether the steps before them took.
+none changes anything: they look whether the steps before them took. Several take
+
+name
+    Any text.
+minions
+    List of the whole ids of accepted minions.
+via
+    The minion that asks the tenant; None: the master itself does.
+timeout, wait
+    Seconds, at most.
 """
 
 import functools
@@ -30,13 +39,6 @@ GROUPS_LOOK_S = 15
 def targets_known(name, minions, via=None):
     """
     Make sure that the minions are a list of whole ids of accepted minions, and ``via`` is one too.
-
-    name
-        Any text.
-    minions
-        List of minion ids.
-    via
-        The minion that asks the tenant; None: the master itself does.
     """
     names = steps.accepted(__opts__, minions, via)
     return True, f"Accepted here: {', '.join(names)}.", {}
@@ -46,9 +48,6 @@ def targets_known(name, minions, via=None):
 def synced(name, minions, via=None):
     """
     Bring modules, states and grains of this project to the minions; what is there is no change.
-
-    name, minions, via
-        As for ``targets_known``.
     """
     names = steps.accepted(__opts__, minions, via)
     if __opts__["test"]:
@@ -72,8 +71,6 @@ def applied(name, minions, sls):
     With ``test=True`` they are applied with it; what a minion that lacks modules would change, it
     cannot tell.
 
-    name, minions
-        As for ``targets_known``.
     sls
         What to apply: ``dynatrace.oneagent``.
     """
@@ -95,10 +92,7 @@ def hosts_known(name, minions, via=None, timeout=600):
     """
     Make sure that each minion has its grain ``dynatrace:host_id``, and that the tenant knows these hosts.
 
-    name, minions, via
-        As for ``targets_known``.
-    timeout
-        Seconds to wait: a new OneAgent is seen by the tenant after a minute or two.
+    A new OneAgent is seen by the tenant after a minute or two.
     """
     steps.accepted(__opts__, minions, via)
     timeout = steps.seconds("timeout", timeout)
@@ -131,14 +125,7 @@ def groups_awaited(name, via=None, wait=600):
 
     A new OneAgent needs some minutes until Dynatrace knows the groups of its processes. What is
     missing when the time is over is no failure of this step: the next one sets what can be set, and
-    fails with what to do.
-
-    name
-        Any text.
-    via
-        As for ``targets_known``.
-    wait
-        Seconds, at most; 0: not at all.
+    fails with what to do. With 0 it looks once.
     """
     wait = steps.seconds("wait", wait)
     if via is not None:
@@ -164,11 +151,6 @@ def notification_heard(name, timeout=10):
 
     It is sent from here, since the tenant cannot be asked for one; without a listener there is
     nothing to hear.
-
-    name
-        Any text.
-    timeout
-        Seconds for each.
     """
     timeout = steps.seconds("timeout", timeout)
     if __opts__["test"]:

@@ -8,9 +8,9 @@ import os
 import time
 
 import salt.loader
-from salt.exceptions import SaltException
 
 from . import bus, configuration, connections, job_cache, minions, permissions, reactors
+from .report import Found, named
 
 ANSWER_S = 5.0
 
@@ -41,50 +41,6 @@ def rows(opts, timeout):
     return found.rows
 
 
-class Found:
-    """
-    The rows found so far, in which no secret of the configuration stands.
-    """
-
-    def __init__(self, opts):
-        self.rows = []
-        options = [
-            value for given in bus.configured(opts).values() for value in _secrets(given.items())
-        ]
-        # The longest first: a part of a secret must not be replaced before the whole is.
-        self._secrets = sorted(set(options), key=len, reverse=True)
-
-    def add(self, result, check, detail, fix="", instance=None):
-        """
-        Add a row; ``fix`` says what to do, and is empty for what is good.
-        """
-        for secret in self._secrets:
-            detail = detail.replace(secret, "…")
-        row = {"check": check, "instance": instance, "result": result, "detail": detail, "fix": fix}
-        self.rows.append(row)
-
-    def guarded(self, check, function, *arguments):
-        """
-        Return what ``function`` returns, or None with a row that tells why it could not be asked.
-        """
-        try:
-            return function(*arguments)
-        except SaltException as err:
-            self.add("fail", check, str(err), "correct that, and check again")
-        except Exception as err:  # noqa: BLE001 - A check that breaks must not hide the others.
-            what = f"this could not be checked: {type(err).__name__}"
-            self.add("fail", check, what, "run it with -l debug, and report it")
-        return None
-
-
-def _secrets(options):
-    for name, value in options:
-        if isinstance(value, dict):
-            yield from _secrets(value.items())
-        elif name in ("api_token", "token", "password", "proxy") and len(str(value or "")) >= 3:
-            yield from (str(value), str(value).rpartition(".")[2])
-
-
 def _engine(found, opts):
     """
     Return the names of the engine's module, as the master's loader finds it, or None.
@@ -113,7 +69,7 @@ def _there(opts):
     names = [
         str(name) for entry in engines for name in (entry if isinstance(entry, dict) else [entry])
     ]
-    return f", which names {minions.named(names)}" if names else ", which is not set"
+    return f", which names {named(names)}" if names else ", which is not set"
 
 
 def _answers(found, opts, timeout):

@@ -12,11 +12,11 @@ import salt.utils.user
 import salt.utils.yaml
 
 from . import bus, environments
+from .report import RESTART
 
 # Lists that a file in master.d takes away from the main file.
 LISTS = ("engines", "reactor", "module_dirs", "file_roots")
 STATE = "dynatrace.remedy.apache2"
-RESTART = "and restart the master"
 
 
 def dropped(found, opts):

@@ -2,13 +2,14 @@
 Checks what an engine talks to: the tenant with the token and its scopes, and the engine's own webhook.
 """
 
-import base64
 import concurrent.futures
 import http.client
 import json
 import ssl
 import threading
 import time
+
+from . import webhook
 
 WAIT_S = 10
 # Nothing has these ids, so that even a comment leaves nothing behind: a token without the scope is refused before the
@@ -17,8 +18,7 @@ NUMBER = "P-0"
 NOBODY = "0_0V2"
 NOTHING = "HOST-0000000000000000"
 NOTE = "salt-dynatrace checks its token"
-ANY = {"0.0.0.0": "127.0.0.1", "::": "::1", "*": "127.0.0.1"}
-LARGEST = 65536
+WEBHOOK = ("address", "port", "path", "ssl_crt", "token", "username", "password")
 
 
 def ask_all(configs, engine):
@@ -107,20 +107,16 @@ def _webhook(config):
     """
     Return result, detail and fix for the engine's own port.
     """
-    address, port = config.get("webhook.address"), config.get("webhook.port")
-    scheme = "https" if config.get("webhook.ssl_crt") else "http"
-    place = f"{scheme}://{address}:{port}{config.get('webhook.path')}"
+    given = {key: config.get(f"webhook.{key}") for key in WEBHOOK}
+    place, port = webhook.url(given), given["port"]
     try:
-        status, body = _get(config, "/healthz", {})
+        status, body = webhook.request(given, "GET", "/healthz", WAIT_S, any_certificate=True)
         facts = json.loads(body)
-        allowed, _ = _get(config, "/metrics", _credentials(config))
+        allowed, _ = webhook.request(given, "GET", "/metrics", WAIT_S, any_certificate=True)
     except (ValueError, http.client.HTTPException, ssl.SSLError):
         what = f"{place} is answered by something else than the engine"
-        return (
-            "fail",
-            what,
-            f"ss -ltnp | grep {port} shows which program; set another `webhook:port`",
-        )
+        fix = f"ss -ltnp | grep {port} shows which program; set another `webhook:port`"
+        return "fail", what, fix
     except OSError as err:
         what = f"{place} does not answer: {type(err).__name__}"
         return "fail", what, f"see whether the engine runs; ss -ltnp | grep {port}"
@@ -131,30 +127,6 @@ def _webhook(config):
         bad = [key for key in ("api", "ledger", "bus") if facts.get(key) != "ok"]
         what = f"{place} answers, and says that it is not healthy: {', '.join(bad) or 'late polls'}"
         return "warn", what, "see docs/reference/metrics.md, Health"
-    local = " It is reached from this machine only." if address in ("127.0.0.1", "::1") else ""
-    return "ok", f"{place} answers, and takes the configured credentials.{local}", ""
-
-
-def _get(config, path, headers):
-    address = config.get("webhook.address")
-    host, port = ANY.get(address, address), config.get("webhook.port")
-    if config.get("webhook.ssl_crt"):
-        # Whether it answers is the question; its name is the tenant's, not this one's.
-        context = ssl.create_default_context()
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        connection = http.client.HTTPSConnection(host, port, timeout=WAIT_S, context=context)
-    else:
-        connection = http.client.HTTPConnection(host, port, timeout=WAIT_S)
-    try:
-        connection.request("GET", path, headers=headers)
-        answer = connection.getresponse()
-        return answer.status, answer.read(LARGEST)
-    finally:
-        connection.close()
-
-
-def _credentials(config):
-    if config.get("webhook.token"):
-        return {"Authorization": f"Bearer {config.get('webhook.token')}"}
-    both = f"{config.get('webhook.username')}:{config.get('webhook.password')}"
-    return {"Authorization": "Basic " + base64.b64encode(both.encode()).decode()}
+    local = given["address"] in ("127.0.0.1", "::1")
+    reached = " It is reached from this machine only." if local else ""
+    return "ok", f"{place} answers, and takes the configured credentials.{reached}", ""

@@ -4,8 +4,9 @@ Checks whether the engine can read from the master's job cache how a job ended.
 
 import time
 
-import salt.client
 import salt.utils.jid
+
+from .minions import call
 
 # So few minions prove it, and the cache has a return a moment after it is on the bus.
 SAMPLE = 3
@@ -56,8 +57,7 @@ def _asked(opts, minions, until):
     if not minions:
         return jid, []
     wait = int(max(min((until - time.monotonic()) / 3, 5), 1))
-    with salt.client.LocalClient(mopts={**opts, "gather_job_timeout": min(wait, 3)}) as client:
-        told = client.cmd(minions, "test.ping", timeout=wait, tgt_type="list", jid=jid)
+    told = call(opts, wait, minions, "test.ping", jid=jid)
     return jid, sorted(name for name, answer in told.items() if answer is True)
 
 

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 import salt.client
 
 from . import environments
+from .report import named
 
 # So many minions are asked for their modules; a check must not be a job for the whole fleet.
 SAMPLE = 10
-NAMED = 5
 HOST_ID = re.compile(r"HOST-[0-9A-F]{16}")
 LISTS, OWN = "sys.list_state_functions", "config.get"
 SYNC = "salt '*' saltutil.sync_all"
@@ -149,10 +149,7 @@ def _synced(found, opts, minions, until):
     Tell who has the modules that a remedy needs; return what each says of its environment.
     """
     wait = int(max(min((until - time.monotonic()) / 2, 10), 1))
-    # Who did not answer is then asked, for so long again, whether it is still at it.
-    with salt.client.LocalClient(mopts={**opts, "gather_job_timeout": min(wait, 3)}) as client:
-        asked = {LISTS: ["dynatrace"], OWN: environments.ASKED}
-        told = client.cmd(minions, list(asked), list(asked.values()), timeout=wait, tgt_type="list")
+    told = call(opts, wait, minions, [LISTS, OWN], [["dynatrace"], environments.ASKED])
     told = {name: one for name, one in told.items() if isinstance(one, Mapping)}
     answers = {name: one[LISTS] for name, one in told.items() if isinstance(one.get(LISTS), list)}
     silent = [one for one in minions if one not in answers]
@@ -169,9 +166,10 @@ def _synced(found, opts, minions, until):
     return {name: told[name].get(OWN) for name in answers}
 
 
-def named(minions):
+def call(opts, wait, minions, functions, arguments=(), **more):
     """
-    Return a text that names some of the minions, and tells how many there are beside them.
+    Run functions on these minions and return what each gave within so many seconds.
     """
-    more = len(minions) - NAMED
-    return ", ".join(minions[:NAMED]) + (f" and {more} more" if more > 0 else "")
+    # Who did not answer is then asked, for so long again, whether it is still at it.
+    with salt.client.LocalClient(mopts={**opts, "gather_job_timeout": min(wait, 3)}) as client:
+        return client.cmd(minions, functions, arguments, timeout=wait, tgt_type="list", **more)

@@ -9,8 +9,9 @@ import stat
 
 import salt.utils.user
 
+from .report import named
+
 SECRETS = "yaml"
-NAMED = 5
 
 
 def rights(found, opts, files):
@@ -22,13 +23,13 @@ def rights(found, opts, files):
     user = salt.utils.user.get_user()
     closed = [path for path in [*files, *_secrets(opts)] if not _readable(path)]
     if closed:
-        what = f"{user} cannot read {_list(closed)}"
+        what = f"{user} cannot read {named(closed)}"
         fix = f"chown {user}: {closed[0]}"
         found.add("fail", "rights", what, fix)
     own = os.path.join(opts["cachedir"], "dynatrace")
     lost = [path for path in _tree(own) if not _own(path)]
     if lost:
-        what = f"{user} cannot read and write {_list(lost)}: the engine once ran as another user"
+        what = f"{user} cannot read and write {named(lost)}: the engine once ran as another user"
         fix = f"chown -R {user}: {own}, and restart the master"
         found.add("fail", "rights", what, fix)
     if not closed and not lost:
@@ -74,8 +75,3 @@ def _own(path):
     except OSError:
         return False
     return os.access(path, wanted)
-
-
-def _list(paths):
-    more = len(paths) - NAMED
-    return ", ".join(paths[:NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -13,11 +13,11 @@ import salt.utils.files
 import salt.utils.yaml
 
 from . import environments
+from .report import RESTART
 
 TAGS = {what: f"dynatrace/problem/{what}/availability/P-1" for what in ("open", "retry")}
 WHATS = ("open", "retry", "changed", "healed", "failed", "escalated", "resolved")
 KINDS = ("problem", "notification", "engine", "command", "answer")
-RESTART = "and restart the master"
 DASH = "begin each tag with a dash, as master.d/reactor.conf does, " + RESTART
 _COMMENT = re.compile(r"\{#.*?#\}", re.DOTALL)
 _ID = re.compile(r"^([A-Za-z0-9_.-]+):\s*$", re.MULTILINE)

@@ -74,6 +74,7 @@ def runner(engine: Engine, monkeypatch: pytest.MonkeyPatch, **webhook: Any) -> M
     module = load(
         "_runners/dynatrace_listener.py",
         opts={"engines": [*other, {"dynatrace": {"webhook": given}}]},
+        context={},
     )
     monkeypatch.setattr(module.salt.utils.event, "get_event", lambda *_, **__: engine)
     return module

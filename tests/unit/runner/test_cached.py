@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import pytest
 from _dynatrace.core import errors
 from _dynatrace.master.job_cache import through
-from _dynatrace_runner import checkup, job_cache
+from _dynatrace_runner import checkup, job_cache, minions
 
 
 class Client:
@@ -51,7 +51,7 @@ def raises(_: str) -> Any:
 
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job_cache.salt.client, "LocalClient", Client)
+    monkeypatch.setattr(minions.salt.client, "LocalClient", Client)
     monkeypatch.setattr(job_cache, "FILED_S", 0.0)
     Client.loads, Client.returns, Client.silent = {}, {}, False
 
