@@ -56,9 +56,6 @@ def _table(rows):
 
 
 def _report(rows):
-    """
-    Return the rows of ``check`` as text: what was found, and below it what to do.
-    """
     lines = []
     for row in rows:
         name = f"{row['instance']}: {row['check']}" if row["instance"] else row["check"]

@@ -4,21 +4,10 @@ Asks the Dynatrace engine of this master what it does, and pauses, resumes or re
 The engine owns its ledger; this runner sends it a signed event and waits for the answer on the bus. Every answer names
 the engine that gave it. With several instances each answers; ``instance=<name>`` asks one.
 
-.. code-block:: bash
-
-    salt-run dynatrace.status
-    salt-run dynatrace.problems
-    salt-run dynatrace.show P-2407114
-    salt-run dynatrace.history
-    salt-run dynatrace.pause reason='change CH-1234'
-    salt-run dynatrace.resume
-    salt-run dynatrace.retry P-2407114
-    salt-run dynatrace.check
-
 What each returns is an interface, and described in ``docs/reference/runner.md``.
 """
 
-# Siblings are imported here and nowhere later: their directory is on sys.path only while this module loads.
+# Here and nowhere later: the directory of the package is on sys.path only while this module loads.
 from _dynatrace_runner import bus, checkup
 from salt.exceptions import CommandExecutionError
 

@@ -57,9 +57,6 @@ def test(instance=None, timeout=10):
 
 
 def _listeners():
-    """
-    Yield name and webhook options of each engine of this master that has a listener.
-    """
     for name, options in configured(__opts__).items():
         if isinstance(options.get("webhook"), dict):
             given = {key: value for key, value in options["webhook"].items() if value is not None}
@@ -67,9 +64,6 @@ def _listeners():
 
 
 def _test(name, given, timeout):
-    """
-    Return the seconds from the request to the event; raises when either fails.
-    """
     began = time.monotonic()
     with salt.utils.event.get_event("master", opts=__opts__, listen=True) as bus:
         bus.subscribe(HEARD)

@@ -1,12 +1,6 @@
 """
 Answers what the orchestrations ask before they touch a minion.
 
-.. code-block:: bash
-
-    salt-run dynatrace_orch.target web01 apache2
-    salt-run dynatrace_orch.may_break web01 apache2 allow='["web*"]'
-    salt-run dynatrace_orch.attempts web01
-
 Nothing here changes anything, and what is refused is returned as ``error``, not raised: an admin
 gets a sentence and no traceback. Texts that come from outside are compared and never executed: a
 minion id counts when a minion with exactly this id is accepted, a service when the state tree has
@@ -126,9 +120,6 @@ def _may_break(minion, service, allow, instance, timeout):
 
 
 def _held(minion, status):
-    """
-    Return what an engine's status says against acting on a minion now.
-    """
     reasons = []
     if status["paused"]:
         paused = status["paused"]

@@ -37,9 +37,8 @@ def ask(opts, command, instance, timeout, args):
             raise CommandExecutionError(
                 "the master's event bus takes no event: is the salt-master running, and are you its user?"
             )
-        answers = _collect(
-            bus, module, own_id, {instance} if instance else instances(opts), float(timeout)
-        )
+        expected = {instance} if instance else set(configured(opts)) or {"dynatrace"}
+        answers = _collect(bus, module, own_id, expected, float(timeout))
     if not answers:
         raise CommandExecutionError(
             f"no Dynatrace engine answered within {timeout} s. Does it run? "
@@ -71,13 +70,6 @@ def _whole(pages):
     return {**ordered[0], "rows": [row for page in ordered for row in page.get("rows", ())]}
 
 
-def instances(opts):
-    """
-    Return the names of the engines that this master is configured with.
-    """
-    return set(configured(opts)) or {"dynatrace"}
-
-
 def configured(opts):
     """
     Return the options of each engine of ours in the master's configuration, by its name.
@@ -99,9 +91,6 @@ def _first(entry):
 
 
 def _who():
-    """
-    Return who runs this, also behind sudo.
-    """
     try:
         return os.environ.get("SUDO_USER") or getpass.getuser()
     except (KeyError, OSError):

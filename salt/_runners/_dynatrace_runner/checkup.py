@@ -73,9 +73,6 @@ def _there(opts):
 
 
 def _answers(found, opts, timeout):
-    """
-    Ask the engines how they are.
-    """
     answers = bus.ask(opts, "status", None, timeout, {})
     for name in sorted(bus.configured(opts)):
         if name not in answers:

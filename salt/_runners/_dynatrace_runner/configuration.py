@@ -90,9 +90,6 @@ def _names(value):
 
 
 def modules(found, opts, loaded):
-    """
-    Tell whether the reactor will find what it asks.
-    """
     if "dynatrace.genuine" in loaded:
         found.add("ok", "modules", "the reactor finds `dynatrace.genuine`")
     else:
@@ -120,9 +117,6 @@ def signing_key(found, opts):
 
 
 def remedy(found, opts):
-    """
-    Tell whether minions are served the remedy.
-    """
     places = environments.environments(opts, STATE)
     if places:
         where = "" if environments.BASE in places else f" in {', '.join(places)}"

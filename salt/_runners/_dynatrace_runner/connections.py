@@ -66,9 +66,6 @@ def collect(found, asked, until):
 
 
 def _calls(engine, config):
-    """
-    Yield the scopes that the configuration needs, each with a call that needs it.
-    """
     if not config.get("api_token"):
         return
     client, errors = engine["wiring"].client_for(config), engine["errors"]
@@ -104,9 +101,6 @@ def _scope(errors, call):
 
 
 def _webhook(config):
-    """
-    Return result, detail and fix for the engine's own port.
-    """
     given = {key: config.get(f"webhook.{key}") for key in WEBHOOK}
     place, port = webhook.url(given), given["port"]
     try:

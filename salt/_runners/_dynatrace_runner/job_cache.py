@@ -50,9 +50,6 @@ def job_cache(found, opts, engine, until):
 
 
 def _asked(opts, minions, until):
-    """
-    Make a job; return its id, and who returned.
-    """
     jid = salt.utils.jid.gen_jid(opts)
     if not minions:
         return jid, []
@@ -62,9 +59,6 @@ def _asked(opts, minions, until):
 
 
 def _missing(jobs, jid, answered):
-    """
-    Return what the cache does not have of a job, or None.
-    """
     if not answered:
         return None
     until = time.monotonic() + FILED_S

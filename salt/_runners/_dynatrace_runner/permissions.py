@@ -58,9 +58,6 @@ def _readable(path):
 
 
 def _tree(place):
-    """
-    Return a directory and what is in it and in its directories, as far as this user gets.
-    """
     if os.path.lexists(place):
         yield place
     for directory, directories, names in os.walk(place):

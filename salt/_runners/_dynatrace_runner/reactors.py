@@ -82,9 +82,6 @@ def _entries(opts):
 
 
 def _mapped(entries):
-    """
-    Yield tag and paths of each entry that Salt uses.
-    """
     for entry in entries if isinstance(entries, list) else ():
         if isinstance(entry, dict) and len(entry) == 1:
             [(tag, paths)] = entry.items()
@@ -104,9 +101,6 @@ def _passed_over(entries):
 
 
 def _taking(opts, what):
-    """
-    Return the paths that are mapped to an event, each once, in their order.
-    """
     mapped = _mapped(_entries(opts))
     paths = (
         path for glob_, paths in mapped if fnmatch.fnmatch(TAGS[what], glob_) for path in paths
@@ -132,9 +126,6 @@ def _tag(found, tag):
 
 
 def _read(opts, path):
-    """
-    Return the texts of the files that a mapped path means, by their places.
-    """
     if path.startswith("salt://"):
         places = [environments.served(opts, path.removeprefix("salt://"))]
     else:

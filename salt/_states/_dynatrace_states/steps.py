@@ -100,17 +100,11 @@ def apply(functions, minions, sls, test=False):
 
 
 def worst(results):
-    """
-    Return the result of a whole: False, None or True.
-    """
     results = set(results)
     return False if False in results else None if None in results else True
 
 
 def flat(value):
-    """
-    Return what a minion gave as one line.
-    """
     if value is None:
         return "it does not answer"
     lines = value if isinstance(value, list) else [value]
