@@ -8,10 +8,10 @@ without ``webhook`` no listener.
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Mapping
 from functools import cached_property
+from threading import Event, Thread
 from typing import Any
 
 from ..api.client import Client
@@ -69,7 +69,7 @@ class Engine:
         self.clock = clock
         self.steady = steady
         #: Whoever has something to do for the reconciler sets it.
-        self.trigger = threading.Event()
+        self.trigger = Event()
         self.look_now = self.trigger.set
         self.delivery = DeliveryConfirmation()
 
@@ -86,9 +86,10 @@ class Engine:
         announce(self.instance, self.config, self.ledger, len(self.minions))
 
     @cached_property
-    def threads(self) -> list[threading.Thread]:
-        parts = [self.relay, self.subscriber, self.feedback, self.queries, self.hook]
-        return [part for part in [*parts, *self.webhook] if part is not None]
+    def threads(self) -> list[Thread]:
+        loops = [self.relay.run, self.subscriber.run, *([self.queries.run] if self.queries else [])]
+        threads = [Thread(target=run, daemon=True) for run in loops]
+        return [*threads, *filter(None, [self.feedback, self.hook, *self.webhook])]
 
     @cached_property
     def key(self) -> bytes:
@@ -129,15 +130,16 @@ class Engine:
 
     @cached_property
     def relay(self) -> OutboxRelay:
+        policy = self.config.policy
         return OutboxRelay(
             self.instance,
             self.ledger,
             self.master.connect_to_fire,
             self.key,
-            TAKE_S,
             self.delivery,
-            holder(self.ledger, self.config.policy),
-            self.config.policy.outcome_timeout,
+            holder(self.ledger, policy),
+            TAKE_S,
+            policy.outcome_timeout,
             self.look_now,
             self.clock,
         )
@@ -246,7 +248,7 @@ class Engine:
         return Hook(self.instance, keys, self.ledger, self.look_now)
 
     @cached_property
-    def webhook(self) -> list[threading.Thread]:
+    def webhook(self) -> list[Thread]:
         if not self.config.has_webhook:
             return []
         recorder = Recorder(self.instance, self.ledger, self.look_now)

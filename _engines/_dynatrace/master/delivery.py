@@ -1,5 +1,5 @@
 """
-Tells what was fired and has not come back: an event is on the bus when the engine's own ear has heard it.
+Tells what was fired and has not come back: an event is on the bus when the engine's own subscriber has heard it.
 
 Salt's ``fire_event`` gives an event to a socket and returns True; a publisher that is stopped takes a hundred kilobytes
 that way, and one that is killed loses them. The publisher reads each connection in order, so an event that is heard
@@ -24,7 +24,8 @@ PAUSE_CAP_S = 15.0
 
 class DeliveryConfirmation:
     """
-    What was fired on the present connection and is not proved; written by the announcer, answered by the hearer.
+    What was fired on the present connection and is not proved; written by the relay, answered by the
+    subscriber.
     """
 
     def __init__(self) -> None:
@@ -33,21 +34,15 @@ class DeliveryConfirmation:
         self._unheard: list[tuple[str, int | None, float]] = []
         self._heard_at = time.monotonic()
         self.connections = 0
-        #: Whether the ear is to be opened anew.
+        #: Whether the subscriber is to connect anew, in case it is the one that fails.
         self.renewal = False
 
     def opened(self) -> None:
         """
-        Note that the ear is connected, at first or anew; before the first time nothing needs proof.
+        Note that the subscriber is connected, at first or anew; before the first time nothing needs proof.
         """
         self.renewal = False
         self.connections += 1
-
-    def renew(self) -> None:
-        """
-        Ask for another connection of the ear, in case it is the ear that fails.
-        """
-        self.renewal = True
 
     def fired(self, signature: str, seq: int | None) -> None:
         """
@@ -101,28 +96,17 @@ class Doubt:
     """
     What is done about a bus that stays silent, and when; all in seconds since the doubt began.
 
-    It is asked at once, when the ear is connected anew, and after pauses that grow: a stopped publisher gives all of it
-    back when it goes on. The ear is only opened anew when the bus had the time to come back by itself.
+    It is asked at once, when the subscriber is connected anew, and after pauses that grow: a stopped publisher gives all
+    of it back when it goes on. The connection is only renewed when the bus had the time to come back by itself.
     """
 
-    def __init__(self) -> None:
-        self._began: float | None = None
-        self._ask, self._renew, self._connections = 0.0, HANG_S, 0
-
-    def end(self) -> None:
-        """
-        Begin anew with the next doubt.
-        """
-        self._began = None
+    def __init__(self, connections: int) -> None:
+        self._began = time.monotonic()
+        self._connections = connections
+        self._ask, self._renew = 0.0, HANG_S
 
     def age(self) -> float:
-        """
-        Return how long the doubt lasts; it begins with the first call.
-        """
-        now = time.monotonic()
-        if self._began is None:
-            self._began, self._ask, self._renew, self._connections = now, 0.0, HANG_S, 0
-        return now - self._began
+        return time.monotonic() - self._began
 
     def asks(self, connections: int) -> bool:
         """
@@ -136,7 +120,7 @@ class Doubt:
 
     def renews(self) -> bool:
         """
-        Tell whether the ear is to be opened anew now.
+        Tell whether the connection is to be renewed now.
         """
         age = self.age()
         if age < self._renew:

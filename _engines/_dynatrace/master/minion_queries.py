@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import queue
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -41,28 +40,22 @@ class Query:
     ended: float | None = None
 
 
-class MinionQueries(threading.Thread):
+@dataclass
+class MinionQueries:
     """
-    ``ask`` may be called from any thread, all else belongs to this one.
+    ``ask`` may be called from any thread, all else belongs to the one that runs it.
 
     ``publish`` gives minions a function and its arguments, and returns the job's id; it may raise anything that Salt
     raises. ``returns`` are those of a job by minion. ``on_end`` is called when a query ended.
     """
 
-    def __init__(
-        self,
-        name: str,
-        publish: Callable[..., str],
-        returns: Callable[[str], Mapping[str, Any]],
-        on_end: Callable[[], None],
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        super().__init__(name=f"{name}-minion-queries", daemon=True)
-        self._prefix = name
-        self._publish = publish
-        self._returns = returns
-        self._on_end = on_end
-        self._clock = clock
+    instance: str
+    publish: Callable[..., str]
+    returns: Callable[[str], Mapping[str, Any]]
+    on_end: Callable[[], None]
+    clock: Callable[[], float] = time.time
+
+    def __post_init__(self) -> None:
         self._asked: queue.SimpleQueue[Query] = queue.SimpleQueue()
         self._waiting: dict[Query, None] = {}
         #: The job of a query that was published, and until when answers are waited for, by the monotonic clock.
@@ -93,7 +86,7 @@ class MinionQueries(threading.Thread):
         """
         while not self._asked.empty():
             self._waiting[self._asked.get_nowait()] = None
-        now = self._clock()
+        now = self.clock()
         recent = {call: at for call, at in self._published.items() if 0 <= now - at < LEAST_S}
         calls = {query.call for query in self._waiting} - recent.keys()
         self._published = {**recent, **dict.fromkeys(calls, now)}
@@ -107,10 +100,10 @@ class MinionQueries(threading.Thread):
         function, *arguments = queries[0].call
         jid = None
         try:
-            jid = self._publish(minions, function, *arguments)
+            jid = self.publish(minions, function, *arguments)
         except Exception as err:  # noqa: BLE001 - What Salt's client raises is its own.
             some = ", ".join(minions[:20])
-            log.warning("%s: %s of %s could not be asked: %s", self._prefix, function, some, err)
+            log.warning("%s: %s of %s could not be asked: %s", self.instance, function, some, err)
         for query in queries:
             del self._waiting[query]
             if jid is None:
@@ -122,7 +115,7 @@ class MinionQueries(threading.Thread):
     def _take(self, query: Query) -> None:
         jid, until = self._open[query]
         try:
-            query.returns = self._returns(jid)
+            query.returns = self.returns(jid)
         except JobCacheError:
             query.returns = None
         answered = query.returns is not None and query.minions <= query.returns.keys()
@@ -131,5 +124,5 @@ class MinionQueries(threading.Thread):
             self._end(query)
 
     def _end(self, query: Query) -> None:
-        query.ended = self._clock()
-        self._on_end()
+        query.ended = self.clock()
+        self.on_end()

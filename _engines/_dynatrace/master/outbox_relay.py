@@ -13,6 +13,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..core.log_once import LogOnce
@@ -31,56 +32,46 @@ FAILURES_CRITICAL = 5
 IDLE_S = 30.0
 
 
-class OutboxRelay(threading.Thread):
+@dataclass
+class OutboxRelay:
     """
     Fires what stands in the outbox, in order, signed at the moment of firing.
 
-    With an ``echo`` an event counts as fired only as long as it may still come back; nothing more is fired on a bus that
-    gives nothing back. ``held`` tells that an order must not be fired now after all. This thread is never replaced when
-    a fire hangs: a second one would only put the same events into another socket of the same publisher.
+    An event counts as fired only as long as it may still come back; nothing more is fired on a bus that gives nothing
+    back. ``held`` tells that an order must not be fired now after all, ``valid_for`` and ``act_for`` for how many seconds
+    a reactor may take it and a minion begin it. ``on_recovery`` is called when the bus works again after it was said to
+    fail. The thread is never replaced when a fire hangs: a second one would only put the same events into another socket
+    of the same publisher.
     """
 
-    def __init__(
-        self,
-        name: str,
-        ledger: Ledger,
-        connect: Callable[[], EventBus],
-        key: bytes,
-        valid_for: float,
-        delivery: DeliveryConfirmation,
-        held: Callable[[Mapping[str, Any]], bool],
-        act_for: float,
-        on_recovery: Callable[[], None],
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        """
-        ``on_recovery`` is called when the bus works again after it was said to fail.
-        """
-        super().__init__(name=f"{name}-outbox-relay", daemon=True)
-        self._held = held
-        self._prefix = name
-        self._ledger = ledger
-        self._connect = connect
-        self._key = key
-        self._valid_for = valid_for
-        self._act_for = act_for
-        self._delivery = delivery
-        self._on_recovery = on_recovery
-        self._clock = clock
+    instance: str
+    ledger: Ledger
+    connect: Callable[[], EventBus]
+    key: bytes
+    delivery: DeliveryConfirmation
+    held: Callable[[Mapping[str, Any]], bool]
+    valid_for: float
+    act_for: float
+    on_recovery: Callable[[], None]
+    clock: Callable[[], float] = time.time
+    failures: int = field(default=0, init=False)
+    #: Whether it has been said that the bus fails and a person must look.
+    broken: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
         self._bus: EventBus | None = None
         self._wake = threading.Event()
         self._firing_since: float | None = None
-        self._asides: queue.SimpleQueue[tuple[str, Mapping[str, Any]]] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[tuple[str, Mapping[str, Any]]] = queue.SimpleQueue()
         #: Of the outbox: what was handed to a publisher that died before it was heard.
         self._lost: list[int] = []
         #: What was fired and could not be recorded as fired, with the time: nothing else is fired before it is.
-        self._unrecorded: list[tuple[Outgoing, float]] = []
-        self._outage = LogOnce(log, name, "events wait", "the ledger works again: events are fired")
-        self._doubt = Doubt()
+        self._unrecorded: tuple[Outgoing, float] | None = None
+        self._outage = LogOnce(
+            log, self.instance, "events wait", "the ledger works again: events are fired"
+        )
+        self._doubt: Doubt | None = None
         self._watched = 0.0
-        self.failures = 0
-        #: Whether it has been said that the bus fails and a person must look.
-        self.broken = False
 
     def wake(self) -> None:
         """
@@ -92,7 +83,7 @@ class OutboxRelay(threading.Thread):
         """
         Fire an answer that nobody misses when it is lost; it does not go through the ledger.
         """
-        self._asides.put((tag, data))
+        self._answers.put((tag, data))
         self._wake.set()
 
     def watch(self) -> None:
@@ -115,7 +106,7 @@ class OutboxRelay(threading.Thread):
         Tell whether events reach the bus.
         """
         return (
-            self.failures == 0 and not self._is_blocked() and self._delivery.silent_for() <= HANG_S
+            self.failures == 0 and not self._is_blocked() and self.delivery.silent_for() <= HANG_S
         )
 
     def run(self) -> None:
@@ -145,9 +136,9 @@ class OutboxRelay(threading.Thread):
             self._say_all()
             self._record()
             self._take_back()
-            for listed in self._ledger.waiting_events():
+            for listed in self.ledger.waiting_events():
                 # Its problem may have closed since: read again, an order is a mere report by now.
-                event = self._ledger.waiting_event(listed.seq)
+                event = self.ledger.waiting_event(listed.seq)
                 if event is None:
                     continue
                 # Events about one problem come in order: one that must be decided anew holds the later ones.
@@ -162,53 +153,56 @@ class OutboxRelay(threading.Thread):
         # Nothing else would show that a bus that failed works again.
         if self.failures and not self._probe():
             return False
-        return self._delivery.silent_for() == 0.0
+        return self.delivery.silent_for() == 0.0
 
     def _is_trusted(self) -> bool:
         """
         Tell whether the bus gives back what it is given; else ask it, and in the end say so.
         """
-        silent = self._delivery.silent_for()
+        silent = self.delivery.silent_for()
         if silent <= SILENCE_S:
-            self._doubt.end()
+            self._doubt = None
             if self.broken and not self.failures and not silent:
-                self._recovered()
+                self.broken = False
+                log.warning("%s: the event bus works again", self.instance)
+                self.on_recovery()
             return True
+        doubt = self._doubt = self._doubt or Doubt(self.delivery.connections)
         # Not by the silence alone: the engine itself may have been stopped, and hears what it missed in a moment.
-        if self._doubt.age() > HANG_S - SILENCE_S:
+        if doubt.age() > HANG_S - SILENCE_S:
             self._complain(f"it gives back nothing of what it takes since {silent:.0f} s")
-        if self._doubt.renews():
-            self._delivery.renew()
-        if self._doubt.asks(self._delivery.connections):
+        if doubt.renews():
+            self.delivery.renewal = True
+        if doubt.asks(self.delivery.connections):
             self._probe()
         return False
 
     def _probe(self) -> bool:
-        return self._put({"what": "probe", "instance": self._prefix}, PROBE_TAG)
+        return self._put({"what": "probe", "instance": self.instance}, PROBE_TAG)
 
     def _take_back(self) -> None:
         """
         Let be fired again what was lost with a connection.
         """
         if self._lost:
-            self._ledger.unfire(self._lost)
+            self.ledger.unfire(self._lost)
             self._lost = []
 
     def _say_all(self) -> None:
-        while not self._asides.empty():
-            tag, data = self._asides.get_nowait()
+        while not self._answers.empty():
+            tag, data = self._answers.get_nowait()
             self._put(data, tag)
 
     def _is_stale(self, event: Outgoing) -> bool:
         if event.fresh_until is None:
             return False
-        return self._clock() > event.fresh_until or self._held(event.data)
+        return self.clock() > event.fresh_until or self.held(event.data)
 
     def _fire(self, event: Outgoing) -> bool:
         if not self._put(event.data, event.tag, event.seq):
             return False
-        log.info("%s: fired %s", self._prefix, event.tag)
-        self._unrecorded.append((event, self._clock()))
+        log.info("%s: fired %s", self.instance, event.tag)
+        self._unrecorded = event, self.clock()
         self._record()
         return True
 
@@ -216,18 +210,18 @@ class OutboxRelay(threading.Thread):
         """
         Note in the ledger what is on the bus; without it an event would be fired again at each try of a night.
         """
-        while self._unrecorded:
-            self._ledger.event_fired(*self._unrecorded[0])
-            del self._unrecorded[0]
+        if self._unrecorded is not None:
+            self.ledger.event_fired(*self._unrecorded)
+            self._unrecorded = None
 
     def _put(self, data: Mapping[str, Any], tag: str, seq: int | None = None) -> bool:
-        signed = sign(data, self._key, self._clock(), self._valid_for, self._act_for)
+        signed = sign(data, self.key, self.clock(), self.valid_for, self.act_for)
         # Noted before: it may be heard before the call returns.
-        self._delivery.fired(signed["signature"], seq)
+        self.delivery.fired(signed["signature"], seq)
         self._firing_since = time.monotonic()
         try:
             if self._bus is None:
-                self._bus = self._connect()
+                self._bus = self.connect()
             done = self._bus.fire_event(signed, tag, timeout=FIRE_TIMEOUT_MS)
             why = "" if done else "the event publisher does not take it"
         except Exception as err:  # noqa: BLE001 - Salt raises what its transport raises, differently in each version.
@@ -235,17 +229,23 @@ class OutboxRelay(threading.Thread):
         finally:
             self._firing_since = None
         if not done:
-            self._delivery.refused(signed["signature"])
-        self._note(done, why)
+            self.delivery.refused(signed["signature"])
+            self._failed(why)
+        else:
+            self.failures = 0
         return done
 
-    def _note(self, done: bool, why: str) -> None:
-        if done:
-            self.failures = 0
-            return
+    def _failed(self, why: str) -> None:
         self.failures += 1
-        self._drop()
-        log.debug("%s: an event could not be fired: %s", self._prefix, why)
+        # All that this connection carried and nobody heard may be lost with it.
+        self._lost += self.delivery.lost()
+        bus, self._bus = self._bus, None
+        try:
+            if bus is not None:
+                bus.destroy()
+        except Exception:
+            log.debug("%s: closing the event object failed", self.instance, exc_info=True)
+        log.debug("%s: an event could not be fired: %s", self.instance, why)
         if self.failures == FAILURES_CRITICAL:
             self._complain(f"no event could be fired {self.failures} times in a row ({why})")
 
@@ -256,21 +256,6 @@ class OutboxRelay(threading.Thread):
         log.critical(
             "%s: the event bus fails: %s. Notifications are still taken and nothing is lost, but nothing is healed "
             "either: restart the salt-master, whose event publisher does not come back by itself (Salt 3007 and later)",
-            self._prefix,
+            self.instance,
             why,
         )
-
-    def _recovered(self) -> None:
-        self.broken = False
-        log.warning("%s: the event bus works again", self._prefix)
-        self._on_recovery()
-
-    def _drop(self) -> None:
-        # All that this connection carried and nobody heard may be lost with it.
-        self._lost += self._delivery.lost()
-        bus, self._bus = self._bus, None
-        if bus is not None:
-            try:
-                bus.destroy()
-            except Exception:
-                log.debug("%s: closing the event object failed", self._prefix, exc_info=True)

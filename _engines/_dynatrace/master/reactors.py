@@ -13,6 +13,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from typing import Any
 
@@ -47,21 +48,16 @@ _DATA = re.compile(r"\bdata\b(?:\[['\"](\w+)['\"]\]|\.(\w+))?")
 _ELSEWHERE = re.compile(r"\b(import|include|extends|macro)\b|^#!(?!\s*jinja\s*\|\s*yaml\s*$)", re.M)
 
 
+@dataclass
 class Reactors:
     """
     The reactors of this master. ``configured`` returns its ``reactor``, and ``served`` where a file of ``salt://`` lies.
     """
 
-    def __init__(
-        self,
-        configured: Callable[[], Any],
-        served: Callable[[str], str | None],
-        now: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._configured = configured
-        self._served = served
-        self._now = now
-        self._known: dict[str, tuple[float, frozenset[str] | None]] = {}
+    configured: Callable[[], Any]
+    served: Callable[[str], str | None]
+    now: Callable[[], float] = time.monotonic
+    _known: dict[str, tuple[float, frozenset[str] | None]] = field(default_factory=dict)
 
     def why_untaken(self, tags: Iterable[str], technologies: Sequence[str]) -> str | None:
         """
@@ -83,7 +79,7 @@ class Reactors:
         """
         Return the paths that are mapped to any of the tags, as Salt reads the list; None where it is a path itself.
         """
-        reactors = self._configured()
+        reactors = self.configured()
         if not isinstance(reactors, list):
             return None if reactors else []
         wanted = list(tags)
@@ -102,18 +98,18 @@ class Reactors:
         Return which technologies the files of a path ask for; None: perhaps any.
         """
         checked, asked = self._known.get(path, (None, None))
-        if checked is not None and self._now() - checked < CHECK_S:
+        if checked is not None and self.now() - checked < CHECK_S:
             return asked
         try:
             asked = self._read(path)
         except (OSError, ValueError):
             asked = None
-        self._known[path] = (self._now(), asked)
+        self._known[path] = (self.now(), asked)
         return asked
 
     def _read(self, path: str) -> frozenset[str] | None:
         if path.startswith("salt://"):
-            place = self._served(path.removeprefix("salt://"))
+            place = self.served(path.removeprefix("salt://"))
             places = [place] if place else []
         else:
             places = glob.glob(path)  # As Salt does.

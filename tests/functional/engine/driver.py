@@ -13,11 +13,11 @@ import os
 import random
 import signal
 import sys
-import threading
 import time
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from _dynatrace.api.client import Client
@@ -161,9 +161,8 @@ class MortalEngine(Engine):
         return client
 
     @cached_property
-    def threads(self) -> list[threading.Thread]:
-        bus = threading.Thread(target=self.tick, daemon=True)
-        return [bus, *(one for one in super().threads if one is not self.subscriber)]
+    def subscriber(self) -> Any:
+        return SimpleNamespace(run=self.tick)
 
     def tick(self) -> None:
         """

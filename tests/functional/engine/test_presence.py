@@ -203,13 +203,13 @@ def test_a_question_that_cannot_be_asked_is_asked_again(
     """
     world, _ = lost(scene)
     assert world.queries is not None
-    publish, world.queries._publish = world.queries._publish, lambda *_: str(1 / 0)
+    publish, world.queries.publish = world.queries.publish, lambda *_: str(1 / 0)
     caplog.set_level(logging.WARNING)
     for _ in range(6):
         world.poll(31)
     assert held(world) == {"not connected"}
     assert "could not be asked" in caplog.text
-    world.queries._publish = publish
+    world.queries.publish = publish
     world.gone = set()
     for _ in range(5):
         world.poll(31)

@@ -66,7 +66,7 @@ class Publisher:
 
 class Scene:
     """
-    An announcer, an ear and a publisher, at the test's time.
+    A relay, an ear and a publisher, at the test's time.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -77,14 +77,14 @@ class Scene:
         self.publisher.ears.append(self.echo)
         self.echo.opened()
         self.told = 0
-        self.announcer = bus.OutboxRelay(
+        self.relay = bus.OutboxRelay(
             "test",
             self.ledger,
             lambda: self.publisher,
             KEY,
-            30.0,
             self.echo,
             lambda _: False,
+            30.0,
             0.0,
             self._works,
             lambda: self.now + 1.7e9,
@@ -107,7 +107,7 @@ class Scene:
 
     def look(self, after: float = 0.0) -> bool:
         self.now += after
-        return self.announcer.drain()
+        return self.relay.drain()
 
 
 @pytest.fixture
@@ -157,7 +157,7 @@ def test_nobody_needs_to_fire_for_a_dead_publisher_to_be_found(scene: Scene) -> 
     scene.look()
     scene.publisher.kill()
     scene.look(echo_.SILENCE_S + 1)
-    assert scene.announcer.failures == 1
+    assert scene.relay.failures == 1
     scene.publisher.dead = scene.publisher.stopped = False
     scene.look(1)
     assert scene.publisher.tags() == ["a"]
@@ -176,13 +176,13 @@ def test_a_silent_bus_gets_nothing_more_and_it_is_said_once(
         scene.add(f"b{number}")
         scene.look(1 if number else 6)
     assert len(critical(caplog)) == 1
-    assert not scene.announcer.healthy
+    assert not scene.relay.healthy
     assert [tag for tag, _ in scene.publisher.taken if tag != PROBE_TAG] == ["a"]
     assert len(scene.publisher.taken) < 15
     scene.publisher.stopped = False
     scene.publisher.go_on()
     assert scene.look(1)
-    assert scene.announcer.healthy
+    assert scene.relay.healthy
     assert scene.publisher.tags() == ["a", *[f"b{number}" for number in range(120)]]
     assert (scene.told, len(critical(caplog))) == (1, 1)
     assert "works again" in caplog.text
@@ -210,7 +210,7 @@ def test_an_engine_that_was_stopped_itself_does_not_blame_the_bus(
     scene.add("a")
     scene.look()
     scene.look(1000)
-    scene.announcer.watch()
+    scene.relay.watch()
     scene.publisher.stopped = False
     scene.publisher.go_on()
     assert scene.look(1)
@@ -241,15 +241,15 @@ def test_a_bus_that_refuses_is_said_once_and_found_to_work_without_an_event(
     An answer that could not be fired is nobody's loss; the bus is not taken for dead until the next problem.
     """
     scene.publisher.dead = True
-    scene.announcer.say("answer", {})
+    scene.relay.say("answer", {})
     for _ in range(10):
         assert not scene.look(1)
     assert len(critical(caplog)) == 1
     scene.publisher.dead = False
     scene.look(1)
     assert scene.look(1)
-    assert scene.announcer.healthy
-    assert (scene.told, scene.announcer.broken) == (1, False)
+    assert scene.relay.healthy
+    assert (scene.told, scene.relay.broken) == (1, False)
 
 
 def test_an_event_that_cannot_be_recorded_as_fired_is_not_fired_at_each_try(scene: Scene) -> None:
@@ -282,7 +282,7 @@ def test_an_event_that_was_not_recorded_and_is_lost_with_its_bus_is_fired_again(
     with pytest.raises(LedgerError):
         scene.look(1)
     scene.publisher.kill()
-    scene.announcer.say("salt/answer", {})
+    scene.relay.say("salt/answer", {})
     with pytest.raises(LedgerError):
         scene.look(1)
     scene.publisher.dead = scene.publisher.stopped = False
@@ -301,17 +301,17 @@ def test_a_ledger_that_fails_is_said_once_by_the_thread_that_fires(
 
     def drain() -> bool:
         tries.append(True)
-        scene.announcer.wake()
+        scene.relay.wake()
         if len(tries) <= 5:
             raise LedgerError("cannot write the ledger: database or disk is full")
         if len(tries) > 10:
             raise KeyboardInterrupt
         return True
 
-    monkeypatch.setattr(scene.announcer, "drain", drain)
+    monkeypatch.setattr(scene.relay, "drain", drain)
     with caplog.at_level(logging.INFO), pytest.raises(KeyboardInterrupt):
-        scene.announcer.wake()
-        scene.announcer.run()
+        scene.relay.wake()
+        scene.relay.run()
     assert [one.getMessage() for one in caplog.records] == [
         "test: events wait, said once: cannot write the ledger: database or disk is full",
         "test: the ledger works again: events are fired",
@@ -324,12 +324,12 @@ def test_a_fire_that_hangs_is_said_by_the_loop(
     """
     Its own thread cannot say it.
     """
-    scene.announcer._firing_since = scene.now
+    scene.relay._firing_since = scene.now
     for _ in range(4):
         scene.now += 10
-        scene.announcer.watch()
+        scene.relay.watch()
     assert len(critical(caplog)) == 1
-    assert not scene.announcer.healthy
+    assert not scene.relay.healthy
 
 
 def test_an_order_that_may_be_lost_keeps_the_time_at_which_it_was_fired(scene: Scene) -> None:
@@ -392,10 +392,10 @@ def test_the_thread_that_fires_outlives_what_it_did_not_expect(
             raise Enough
         raise ValueError("not a line of JSON")
 
-    monkeypatch.setattr(scene.announcer, "drain", breaks)
-    monkeypatch.setattr(scene.announcer._wake, "wait", lambda _: True)
+    monkeypatch.setattr(scene.relay, "drain", breaks)
+    monkeypatch.setattr(scene.relay._wake, "wait", lambda _: True)
     with pytest.raises(Enough):
-        scene.announcer.run()
+        scene.relay.run()
     said = [one for one in caplog.records if one.levelno == logging.ERROR]
     assert ["not a line of JSON" in one.getMessage() for one in said] == [True]
 
@@ -430,7 +430,7 @@ def test_the_ear_opens_anew_when_it_is_asked_to() -> None:
         if len(made) == 2:
             raise KeyboardInterrupt  # Ends the test's thread of control, as nothing else does.
         made.append(Publisher())
-        made[-1].get_event = lambda **_: echo.renew()  # type: ignore[assignment]
+        made[-1].get_event = lambda **_: setattr(echo, "renewal", True)  # type: ignore[assignment]
         return made[-1]
 
     hearer = hearer_.Subscriber(
