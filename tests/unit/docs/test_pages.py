@@ -4,6 +4,7 @@ What holds for every page: links lead somewhere, examples can be read, no page i
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 from pathlib import Path
@@ -26,6 +27,11 @@ ARCHITECTURE = REPO / "docs" / "architecture.md"
 ROOMS = section(ARCHITECTURE, "Rooms of the engine")
 HOW_TO = sorted((REPO / "docs" / "how-to").glob("*.md"))
 SENT_TO = re.compile(r"(docs/[\w/.-]+\.(?:md|yaml))(?:, ([A-Z][a-z ]+[a-z]))?")
+SALT = REPO / "salt"
+#: A name of Salt's loader or of a state; no file, host, key of an option or path.
+NAMED = re.compile(
+    r"(?<![\w./:-])(dynatrace(?:_[a-z]+)?\.(?!conf|py|key|com|secrets|sls|event_driven)[a-z_]+)"
+)
 QUAINT = ("said once", "is to hear", "who had no", "anew", "of whom", "be told of")
 EXAMPLES = [
     pytest.param(text, id=f"{name(page)}:{number}")
@@ -56,6 +62,28 @@ def test_a_page_that_the_code_sends_to_exists() -> None:
     headings = {page: prose(REPO / page) for page, _ in named if page.endswith(".md")}
     assert [page for page, _ in named if not (REPO / page).is_file()] == []
     assert [(p, h) for p, h in named if h and not re.search(f"^#+ {h}$", headings[p], re.M)] == []
+
+
+def test_a_function_or_a_state_that_a_page_names_exists() -> None:
+    """What was renamed is renamed in the pages, too."""
+    loaded = [
+        path for kind in ("modules", "states", "runners") for path in SALT.glob(f"_{kind}/*.py")
+    ]
+    known = {
+        f"{path.stem}.{node.name}"
+        for path in loaded
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.FunctionDef)
+    }
+    known |= {f"dynatrace.{path.stem}" for path in SALT.glob("dynatrace/*")}
+    named = {
+        (name(page), found)
+        for page in PAGES
+        if "adr" not in page.parts
+        for found in NAMED.findall(page.read_text(encoding="utf-8"))
+    }
+    assert len(named) > 30
+    assert sorted(one for one in named if one[1] not in known) == []
 
 
 @pytest.mark.parametrize("text", EXAMPLES)
