@@ -46,34 +46,27 @@ class Status:
         self.last_poll = None if self.last_poll is None else self.last_poll + by
 
 
+@dataclass(frozen=True)
 class Probe:
     """
     Answers health and metrics from the status, the ledger and the bus.
     """
 
-    def __init__(
-        self,
-        status: Status,
-        ledger: Ledger,
-        bus_healthy: Callable[[], bool],
-        minions: Callable[[], int],
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self._status = status
-        self._ledger = ledger
-        self._bus_healthy = bus_healthy
-        self._minions = minions
-        self._clock = clock
+    status: Status
+    ledger: Ledger
+    bus_healthy: Callable[[], bool]
+    minions: Callable[[], int]
+    clock: Callable[[], float] = time.time
 
     def health(self) -> tuple[bool, Mapping[str, Any]]:
         """
         Return whether the engine does its work, and the facts by which to see why not.
         """
-        now, status = self._clock(), self._status
+        now, status = self.clock(), self.status
         queue: int | None = None
         ledger_good = True
         try:
-            queue = self._ledger.queue_length()
+            queue = self.ledger.queue_length()
         except LedgerError:
             ledger_good = False
         facts = {
@@ -83,8 +76,8 @@ class Probe:
             "api": "unavailable" if status.api_error else "ok",
             "queue": queue,
             "ledger": "ok" if ledger_good else "failing",
-            "bus": "ok" if self._bus_healthy() else "failing",
-            "paused": ledger_good and self._ledger.get("paused") is not None,
+            "bus": "ok" if self.bus_healthy() else "failing",
+            "paused": ledger_good and self.ledger.get("paused") is not None,
             "uptime": round(now - status.started),
         }
         healthy = ledger_good and facts["bus"] == "ok" and not status.polls_late(now)
@@ -94,28 +87,23 @@ class Probe:
         """
         Return the metrics in Prometheus' text format.
         """
-        status = self._status
-        lines: list[str] = []
-        gauges = {
+        status = self.status
+        gauges: dict[str, float | None] = {
             "open_problems": status.open_problems,
             "last_poll_timestamp_seconds": status.last_poll,
-            "queue_length": self._ledger.queue_length(),
-            "minions_healing": len(self._ledger.busy_minions()),
-            "minions_known": self._minions(),
+            "queue_length": self.ledger.queue_length(),
+            "minions_healing": len(self.ledger.busy_minions()),
+            "minions_known": self.minions(),
             "api_up": 0 if status.api_error else 1,
-            "bus_up": int(self._bus_healthy()),
-            "paused": int(self._ledger.get("paused") is not None),
+            "bus_up": int(self.bus_healthy()),
+            "paused": int(self.ledger.get("paused") is not None),
         }
         label = f'{{instance="{status.instance}"}}'
-        for name, value in gauges.items():
-            if value is not None:
-                lines += [
-                    f"# TYPE salt_dynatrace_{name} gauge",
-                    f"salt_dynatrace_{name}{label} {value}",
-                ]
-        for name, value in self._ledger.counters().items():
-            lines += [
-                f"# TYPE salt_dynatrace_{name}_total counter",
-                f"salt_dynatrace_{name}_total{label} {value}",
-            ]
+        counters = {f"{name}_total": count for name, count in self.ledger.counters().items()}
+        lines: list[str] = []
+        for kind, values in (("gauge", gauges), ("counter", counters)):
+            for name, value in values.items():
+                if value is not None:
+                    full = f"salt_dynatrace_{name}"
+                    lines += [f"# TYPE {full} {kind}", f"{full}{label} {value}"]
         return "\n".join(lines) + "\n"

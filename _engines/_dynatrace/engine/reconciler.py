@@ -1,5 +1,5 @@
 """
-One cycle, and the loop around it: fetch, resolve, decide, record, and let the announcer fire.
+One cycle, and the loop around it: fetch, resolve, decide, record, and let the relay fire.
 
 A cycle takes no input: whatever woke it (the period, a notification, a job's return), it reads the world again. It
 returns one sentence, which is the log line. Nothing in it waits for the event bus, and no failure of the API ends it.
@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from ..core.errors import (
     ApiError,
@@ -42,57 +43,41 @@ EXPIRE_S = 3600.0
 REMIND_S = 5.0
 
 
+@dataclass
 class Reconciler:
     """
     Runs cycles for ever in the engine's main thread; whoever sets ``trigger`` has one run at once, or one more after the
-    one that is running.
+    one that is running. ``steady`` is a clock that nobody sets.
     """
 
-    def __init__(
-        self,
-        name: str,
-        trigger: threading.Event,
-        ledger: Ledger,
-        problem_reader: ProblemReader,
-        episodes: Episodes,
-        scheduler: Scheduler,
-        job_tracker: JobTracker,
-        relay: OutboxRelay,
-        feedback: Feedback | None,
-        status: Status,
-        commands: Commands,
-        clock: Callable[[], float],
-        steady: Callable[[], float],
-    ) -> None:
-        """
-        ``steady`` is a clock that nobody sets.
-        """
-        self._prefix = name
-        self._trigger = trigger
-        self._ledger = ledger
-        self._problem_reader = problem_reader
-        self._episodes = episodes
-        self._scheduler = scheduler
-        self._job_tracker = job_tracker
-        self._relay = relay
-        self._feedback = feedback
-        self._status = status
-        self._commands = commands
-        self._clock = clock
-        self._steady = steady
+    instance: str
+    trigger: threading.Event
+    ledger: Ledger
+    problem_reader: ProblemReader
+    episodes: Episodes
+    scheduler: Scheduler
+    job_tracker: JobTracker
+    relay: OutboxRelay
+    feedback: Feedback | None
+    status: Status
+    commands: Commands
+    clock: Callable[[], float]
+    steady: Callable[[], float]
+
+    def __post_init__(self) -> None:
         self._jumps: Jumps | None = None
-        self._interval = status.poll_interval
+        self._interval = self.status.poll_interval
         self._next_poll = 0.0
         self._next_expiry = 0.0
         self._failing_since: float | None = None
         # While a full disk still lets itself be read, a cycle without a poll works well, having nothing to write.
         self._outage = LogOnce(
             log,
-            name,
+            self.instance,
             "nothing is done until the ledger works",
             "the ledger works again",
             self._interval + LEDGER_WAIT_S,
-            clock,
+            self.clock,
         )
 
     def run(self) -> None:
@@ -103,24 +88,24 @@ class Reconciler:
         """
         while True:
             # Cleared before the reading, so that what comes during a cycle causes another.
-            self._trigger.clear()
+            self.trigger.clear()
             try:
                 wait = self.step()
             except LedgerDamaged as err:
                 log.error(
-                    "%s: the ledger is damaged; the engine starts anew: %s", self._prefix, err
+                    "%s: the ledger is damaged; the engine starts anew: %s", self.instance, err
                 )
                 return
-            self._trigger.wait(wait)
+            self.trigger.wait(wait)
 
     def step(self) -> float:
         """
         Run one cycle, whatever fails in it; return the seconds to wait. Raises LedgerDamaged only.
         """
         try:
-            sentence, busy = self.cycle(self._clock())
-            log.log(logging.INFO if busy else logging.DEBUG, "%s: %s", self._prefix, sentence)
-            wait = self._wait(self._clock())
+            sentence, busy = self.cycle(self.clock())
+            log.log(logging.INFO if busy else logging.DEBUG, "%s: %s", self.instance, sentence)
+            wait = self._wait(self.clock())
         except LedgerDamaged:
             raise
         except LedgerError as err:
@@ -128,7 +113,7 @@ class Reconciler:
             return LEDGER_WAIT_S
         except Exception:
             log.exception(
-                "%s: a cycle failed; the next one starts in %s s", self._prefix, LEDGER_WAIT_S
+                "%s: a cycle failed; the next one starts in %s s", self.instance, LEDGER_WAIT_S
             )
             return LEDGER_WAIT_S
         self._outage.works()
@@ -139,21 +124,23 @@ class Reconciler:
         Do all that is to be done now; return what was done in one sentence, and whether it was anything.
         """
         self._check_clock(now)
-        said = self._commands.carry_out(now)
-        self._job_tracker.take_in(now)
+        said = self.commands.carry_out(now)
+        self.job_tracker.take_in(now)
         seen = self._look(now)
         said += self._observe(seen, now)
         self._note(seen, now)
-        self._relay.watch()
-        self._problem_reader.read_budget.begin()
-        unread = self._job_tracker.unread
-        said += self._scheduler.expire(now, bus_works=not self._relay.broken, unread=unread)
-        said += self._scheduler.order(now)
+        self.relay.watch()
+        self.problem_reader.read_budget.begin()
+        unread = self.job_tracker.unread
+        said += self.scheduler.expire(now, bus_works=not self.relay.broken, unread=unread)
+        said += self.scheduler.order(now)
         self._hand_over()
-        self._housekeeping(now)
+        if now >= self._next_expiry:
+            self._next_expiry = now + EXPIRE_S
+            self.ledger.expire(now)
         if said:
             return "; ".join(said), True
-        count = self._status.open_problems
+        count = self.status.open_problems
         return f"nothing to do, {count if count is not None else 'no'} open problems known", False
 
     def _check_clock(self, now: float) -> None:
@@ -163,27 +150,27 @@ class Reconciler:
         What was done to it while the engine was down shows only where it was set back: then the future is known.
         """
         if self._jumps is None:
-            self._jumps = Jumps(self._steady)
-            by = min(now - self._ledger.latest_time() + LEAST_S, 0.0)
+            self._jumps = Jumps(self.steady)
+            by = min(now - self.ledger.latest_time() + LEAST_S, 0.0)
         else:
             by = 0.0
         by += self._jumps.since_last(now)
         if not by:
             return
-        self._ledger.shift(by)
+        self.ledger.shift(by)
         self._next_poll = self._next_expiry = 0.0
-        self._job_tracker.clock_set(now)
-        self._status.shift(by)
+        self.job_tracker.clock_set(now)
+        self.status.shift(by)
         log.warning(
             "%s: the clock was set by %+.0f s; what waits, waits as long as it would have, and open problems are "
             "read again",
-            self._prefix,
+            self.instance,
             by,
         )
 
     def _look(self, now: float) -> Seen:
         poll = bool(self._interval) and now >= self._next_poll
-        seen = self._problem_reader.look(now, poll)
+        seen = self.problem_reader.look(now, poll)
         self._next_poll = now + self._interval if poll else self._next_poll
         return seen
 
@@ -191,7 +178,7 @@ class Reconciler:
         """
         Say once that the API fails, and once that it works again.
         """
-        status = self._status
+        status = self.status
         if seen.listed:
             status.last_poll, status.open_problems = now, seen.open_count
         # Who polls knows by that whether the API works; what is notified may be anything.
@@ -200,7 +187,7 @@ class Reconciler:
             works = seen.listed or (seen.problems and not self._interval)
             if self._failing_since is not None and works:
                 took = now - self._failing_since
-                log.info("%s: Dynatrace answers again after %.0f s", self._prefix, took)
+                log.info("%s: Dynatrace answers again after %.0f s", self.instance, took)
                 self._failing_since, status.api_error = None, None
             return
         if isinstance(error, RateLimited) and not seen.listed:
@@ -210,17 +197,17 @@ class Reconciler:
         kind = type(error).__name__
         if status.api_error != kind:
             level = logging.ERROR if isinstance(error, AuthError) else logging.WARNING
-            log.log(level, "%s: problems cannot be read, said once: %s", self._prefix, error)
+            log.log(level, "%s: problems cannot be read, said once: %s", self.instance, error)
         if self._failing_since is None:
             self._failing_since = now
         status.api_error = kind
 
     def _observe(self, seen: Seen, now: float) -> list[str]:
         said: list[str] = []
-        self._problem_reader.read_budget.begin()  # Else entities would find the time spent on problems.
+        self.problem_reader.read_budget.begin()  # Else entities would find the time spent on problems.
         for problem in seen.problems:
             try:
-                happened = self._episodes.observe(problem, now)
+                happened = self.episodes.observe(problem, now)
             except LedgerError:
                 raise
             except Exception as err:
@@ -229,44 +216,39 @@ class Reconciler:
                 error = err if isinstance(err, ApiError) else UnexpectedAnswer(repr(err))
                 seen.fail(error)
                 if error is not err:
-                    log.exception("%s: %s breaks the engine", self._prefix, problem.problem_id)
+                    log.exception("%s: %s breaks the engine", self.instance, problem.problem_id)
                 if problem.problem_id is not None:
-                    self._ledger.remind(problem.problem_id, now + REMIND_S)
+                    self.ledger.remind(problem.problem_id, now + REMIND_S)
             else:
                 said += [happened] if happened else []
         # What could not be read at the first look may be old all the same; what begins later is not.
-        if seen.listed and self._ledger.get("first_listed") is None:
-            self._ledger.put("first_listed", str(now))
+        if seen.listed and self.ledger.get("first_listed") is None:
+            self.ledger.put("first_listed", str(now))
         # Who never polls learns of nothing old: what is notified is new.
         looked = seen.listed and seen.poll_error is None if self._interval else seen.error is None
-        if looked and self._ledger.get("first_poll") is None:
-            self._ledger.put("first_poll", str(now))
+        if looked and self.ledger.get("first_poll") is None:
+            self.ledger.put("first_poll", str(now))
         if seen.answered:
-            self._ledger.settle_notices(seen.answered, now)
+            self.ledger.settle_notices(seen.answered, now)
         return said
 
     def _hand_over(self) -> None:
         """
         Wake those who do what was recorded.
         """
-        self._job_tracker.watch()
-        self._relay.wake()
-        if self._feedback is not None:
-            self._feedback.wake()
-
-    def _housekeeping(self, now: float) -> None:
-        if now >= self._next_expiry:
-            self._next_expiry = now + EXPIRE_S
-            self._ledger.expire(now)
+        self.job_tracker.watch()
+        self.relay.wake()
+        if self.feedback is not None:
+            self.feedback.wake()
 
     def _wait(self, now: float) -> float:
         """
         Return the seconds until something is due.
         """
-        ledger = self._ledger
+        ledger = self.ledger
         times = [now + IDLE_S, ledger.next_notice(), ledger.next_due()]
         if self._interval:
             times.append(self._next_poll)
-        if self._job_tracker.waiting:
+        if self.job_tracker.waiting:
             times.append(now + PROOF_STEP_S)
         return max(min(at for at in times if at is not None) - now, 0.01)

@@ -8,6 +8,7 @@ durations whole numbers with their unit in the name, since events carry no float
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from ..core.policy import Past, Policy, Situation, decide
@@ -22,42 +23,42 @@ _MINIONS = 20
 _LISTED = 50
 
 
+@dataclass(frozen=True)
 class Views:
     """
-    Reads what is told from the ledger; all methods belong to the loop's thread.
+    Reads what is told from the ledger; all methods belong to the reconciler's thread.
 
     A list of minions is cut, and its whole length told, so that a row fits into an event.
     """
 
-    def __init__(self, ledger: Ledger, policy: Policy, status: Status) -> None:
-        self._ledger = ledger
-        self._policy = policy
-        self._status = status
+    ledger: Ledger
+    policy: Policy
+    state: Status
 
     def status(self, now: float) -> dict[str, Any]:
         """
         Return whether the engine works, and what it is doing.
         """
-        status = self._status
-        paused = self._ledger.get("paused")
+        status = self.state
+        paused = self.ledger.get("paused")
         return {
             "version": VERSION,
             "uptime_s": round(now - status.started),
             "paused": json.loads(paused) if paused else False,
-            "dry_run": self._policy.dry_run,
+            "dry_run": self.policy.dry_run,
             "last_poll": iso(status.last_poll),
             "api": status.api_error or "ok",
-            "open_problems": len(self._ledger.open_keys()),
-            "healing": sorted(self._ledger.busy_minions())[:_LISTED],
-            "queue": self._ledger.queue_length(),
-            "counters": self._ledger.counters(),
+            "open_problems": len(self.ledger.open_keys()),
+            "healing": sorted(self.ledger.busy_minions())[:_LISTED],
+            "queue": self.ledger.queue_length(),
+            "counters": self.ledger.counters(),
         }
 
     def problems(self, now: float) -> list[dict[str, Any]]:
         """
         Return a row for each open problem.
         """
-        return [self._row(episode, now) for episode in self._ledger.open_episodes(MAX_ROWS)]
+        return [self._row(episode, now) for episode in self.ledger.open_episodes(MAX_ROWS)]
 
     def problem(self, episode: Episode, now: float) -> dict[str, Any]:
         """
@@ -82,10 +83,10 @@ class Views:
         """
         Return a row for each attempt on a problem, with the outcome on each minion.
         """
-        return [self._attempt(attempt) for attempt in self._ledger.attempts_of(episode)]
+        return [self._attempt(attempt) for attempt in self.ledger.attempts_of(episode)]
 
     def _attempt(self, attempt: Attempt) -> dict[str, Any]:
-        actions = self._ledger.actions(attempt.attempt_id)
+        actions = self.ledger.actions(attempt.attempt_id)
         return {
             "attempt": attempt.number,
             "state": attempt.state,
@@ -114,7 +115,7 @@ class Views:
                 "took_ms": _took_ms(attempt),
                 "jid": attempt.jid,
             }
-            for attempt, display_id, minions in self._ledger.history(MAX_ROWS)
+            for attempt, display_id, minions in self.ledger.history(MAX_ROWS)
         ]
 
     def held(self, minion: str, now: float) -> dict[str, Any]:
@@ -123,13 +124,13 @@ class Views:
         """
         past = [
             Past(_as_action(attempt), attempt.created, attempt.ended)
-            for attempt, _, minions in reversed(self._ledger.history(MAX_ROWS))
+            for attempt, _, minions in reversed(self.ledger.history(MAX_ROWS))
             if minion in minions and attempt.state is not AttemptState.NOT_EXECUTED
         ]
-        act_on = self._policy.act_on
+        act_on = self.policy.act_on
         target = Target(minion, host="", entity="", matched_by=act_on[0])
-        verdict = decide(target, past, Situation(now), self._policy)
-        episodes = self._ledger.open_episodes(MAX_ROWS)
+        verdict = decide(target, past, Situation(now), self.policy)
+        episodes = self.ledger.open_episodes(MAX_ROWS)
         own = [episode for episode in episodes if minion in minions_of(episode)]
         return {
             "held": verdict.reason.value if verdict.reason else None,
@@ -157,7 +158,7 @@ class Views:
             return episode.state
         if episode.escalated:
             return f"escalated: {episode.escalated}"
-        states = {attempt.state for attempt in self._ledger.attempts_of(episode)}
+        states = {attempt.state for attempt in self.ledger.attempts_of(episode)}
         if states.intersection(OPEN_ATTEMPTS):
             return "healing"
         if AttemptState.GOOD in states:

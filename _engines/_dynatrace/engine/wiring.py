@@ -46,6 +46,7 @@ from .commands import Commands
 from .health import Probe, Status
 from .reconciler import Reconciler
 from .startup import announce, client_for, open_ledger
+from .views import Views
 
 log = logging.getLogger(__name__)
 
@@ -270,8 +271,9 @@ class Engine:
 
     @cached_property
     def commands(self) -> Commands:
-        policy, answer = self.config.policy, self.relay.say
-        return Commands(self.instance, self.ledger, policy, self.status, self.key, answer)
+        views = Views(self.ledger, self.config.policy, self.status)
+        started, answer = self.status.started, self.relay.say
+        return Commands(self.instance, self.ledger, views, started, self.key, answer)
 
     @cached_property
     def reconciler(self) -> Reconciler:

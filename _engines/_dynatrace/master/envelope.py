@@ -99,6 +99,13 @@ def canonical(data: Mapping[str, Any]) -> bytes:
     return json.dumps(rest, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
 
 
+def signature(data: Mapping[str, Any], key: bytes) -> str:
+    """
+    Return the signature over data.
+    """
+    return hmac.new(key, canonical(data), hashlib.sha256).hexdigest()
+
+
 def sign(
     data: Mapping[str, Any], key: bytes, fired: float, valid_for: float, act_for: float = 0.0
 ) -> dict[str, Any]:
@@ -112,5 +119,5 @@ def sign(
     signed["valid_until"] = iso(fired + valid_for)
     if "attempt" in signed:
         signed["act_until"] = iso(fired + act_for) if signed["minions"] else None
-    signed["signature"] = hmac.new(key, canonical(signed), hashlib.sha256).hexdigest()
+    signed["signature"] = signature(signed, key)
     return signed

@@ -306,7 +306,7 @@ def test_the_runner_tells_each_end_by_its_name(outage: Outage) -> None:
     And the counters of the metrics do.
     """
     outage.ends(HEALTHY)
-    views = outage.world.commands._views
+    views = outage.world.commands.views
     (row,) = views.problems(outage.world.now)
     assert row["state"] == "already healthy, waits for Dynatrace"
     assert views.history()[0]["state"] == "healthy"

@@ -398,7 +398,7 @@ def test_health_says_when_polls_fail(running: Running) -> None:
     """
     Three intervals and a minute without one.
     """
-    running.probe._status.last_poll = time.time() - 200
+    running.probe.status.last_poll = time.time() - 200
     status, facts, _ = running.ask("GET", "/healthz", None, {})
     assert (status, facts["healthy"]) == (503, False)
 
