@@ -168,9 +168,7 @@ def _check_signature(data):
 
 
 def _canonical(data):
-    """
-    Return the form that the engine signs, byte for byte.
-    """
+    # As the engine signs it, byte for byte.
     rest = {key: value for key, value in data.items() if key not in ("signature", "_stamp")}
     return json.dumps(rest, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
 

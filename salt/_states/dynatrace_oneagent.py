@@ -118,9 +118,6 @@ def absent(name, install_path=None, purge=None, **unknown):
 
 
 def _told(act, names):
-    """
-    Return what the act says as a state does; what it raises is a failure.
-    """
     try:
         if LACKING:
             raise CommandExecutionError(f"This minion lacks {LACKING}")
@@ -185,8 +182,6 @@ def _version_to_remove(want):
 
 
 def _tell_master():
-    """
-    Refresh grains and pillar, so that the master knows the new host id, or that there is none.
-    """
+    # The master is to know the new host id, or that there is none.
     agent.forget_grain()
     __salt__["saltutil.refresh_grains"]()

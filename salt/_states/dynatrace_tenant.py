@@ -187,9 +187,6 @@ def planned_change_absent(name):
 
 
 def _told(name, act):
-    """
-    Return what the act says as a state does; what it raises is a failure.
-    """
     try:
         if LACKING:
             raise CommandExecutionError(f"This minion lacks {LACKING}")

@@ -82,9 +82,7 @@ class Machine:
     def look(self) -> dict[str, Any]:
         lives = self.state != "dead"
         return {
-            "manager": "systemd",
             "unit": "apache2.service",
-            "load": "masked" if self.masked else "loaded",
             "active": "active" if lives else "failed",
             "main": 4711 if lives else None,
             "since": self.since if lives else None,

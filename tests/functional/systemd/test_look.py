@@ -14,20 +14,18 @@ from tests.harness.machine import Machine
 
 
 def test_the_main_process_is_systemds(machine: Machine, apache: Troubled) -> None:
-    """With what it runs, since when, where it listens, and how long its unit may take."""
+    """With what it runs, since when, and where it listens."""
     before = time.time()
     main = apache.start()
     machine.wait_for(apache.serves)
 
     seen = Service(machine, pid_file="/nonexistent").look()
 
-    assert (seen["manager"], seen["unit"], seen["load"]) == ("systemd", "apache2.service", "loaded")
-    assert (seen["active"], seen["sub"], seen["main"]) == ("active", "running", main)
+    assert (seen["unit"], seen["active"], seen["main"]) == ("apache2.service", "active", main)
     assert seen["executable"] == "/usr/sbin/apache2"
     assert before - 1 < seen["since"] < time.time()
     assert 80 in [port for _, port in seen["listens"]]
     assert (seen["orphans"], seen["outside"], seen["stopped"]) == ([], False, False)
-    assert (seen["stop_s"], seen["start_s"]) == (180, 90)
     assert seen["refusal"] is None
 
 
@@ -38,14 +36,13 @@ def test_a_masked_unit_is_refused_while_it_runs_too(machine: Machine, apache: Tr
 
     seen = Service(machine).look()
 
-    assert (seen["load"], seen["main"]) == ("masked", main)
+    assert seen["main"] == main
     assert "apache2.service is masked" in seen["refusal"]
 
 
 def test_a_unit_that_is_missing_is_refused_with_what_is_near(machine: Machine) -> None:
     """The name of another distribution is the usual mistake."""
     seen = Service(machine, service="httpd").look()
-    assert seen["load"] == "not-found"
     assert "the unit httpd.service is not known to systemd" in seen["refusal"]
     assert "near it are apache2.service" in seen["refusal"]
 

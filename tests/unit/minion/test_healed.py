@@ -25,9 +25,7 @@ SETTINGS = {
     "starts_within": 0.01,
 }
 DEAD = {
-    "manager": "systemd",
     "unit": "apache2.service",
-    "load": "loaded",
     "active": "inactive",
     "main": None,
     "since": None,
@@ -251,7 +249,6 @@ def test_what_was_brought_back_on_other_ports_says_so(tmp_path: Path) -> None:
     ("pillar", "said"),
     [
         ({"dynatrace_attempt": {"id": "x"}}, "the pillar dynatrace_attempt is wrong"),
-        ({"dynatrace": {"attempt": {"id": ATTEMPT}}}, "engine of before"),
         ({"dynatrace": {"lookup": {"apache2": {"prots": [80]}}}}, "no setting prots"),
         (order(seconds=-1), "comes too late"),
     ],

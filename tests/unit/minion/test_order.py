@@ -85,12 +85,6 @@ def test_a_wrong_order_says_what_is_wrong_and_is_no_run_by_hand(given: Any, said
     assert said in str(refused.value)
 
 
-def test_an_order_of_an_older_engine_is_refused_in_words() -> None:
-    """It names no process, and would be taken for a run by hand."""
-    with pytest.raises(CommandExecutionError, match="engine of before"):
-        module().ordered({"dynatrace": {"attempt": {"id": ORDER["id"]}}}, "web01")
-
-
 def test_an_order_that_comes_too_late_names_both_clocks() -> None:
     """A minion whose clock is wrong refuses all, and this is how one sees why."""
     found = module().ordered({"dynatrace_attempt": ORDER}, "web01")

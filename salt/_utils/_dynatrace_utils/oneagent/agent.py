@@ -176,9 +176,7 @@ def _order(text):
 
 
 def _dynatrace_places():
-    """
-    Return what Dynatrace's uninstaller leaves behind, the host's identity among it.
-    """
+    # The identity of the host is among them.
     if salt.utils.platform.is_windows():
         data = os.path.join(os.environ.get("PROGRAMDATA", r"C:\ProgramData"), "dynatrace")
         return [os.path.join(data, "oneagent"), os.path.join(data, "enrichment")]

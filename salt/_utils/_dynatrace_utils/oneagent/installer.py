@@ -87,9 +87,6 @@ def _path(what):
 
 
 def _how(want):
-    """
-    Return which token, for which processor, and how patiently.
-    """
     return {
         "token": "installer_token",
         "query": {"arch": want["arch"] or _architecture()},

@@ -177,9 +177,6 @@ def _prove(want):
 
 
 def _merged(record, changes):
-    """
-    Return the record with what is about to be set.
-    """
     new = {name: changes[name]["new"] for name in OPTIONS if name in changes}
     lists = {
         kind: list(dict.fromkeys([*record[kind], *changes.get(kind, {}).get("new", ())]))
@@ -197,9 +194,6 @@ def _kept(want, record):
 
 
 def _recall():
-    """
-    Return what was set: ``{"options": {"host_group": "web"}, "properties": [...], "tags": [...]}``.
-    """
     found = disk.read(RECORD, RECORD_LIMIT, "what was set before stays")
     found = found if isinstance(found, dict) else {}
     options = found.get("options")

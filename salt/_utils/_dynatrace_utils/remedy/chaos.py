@@ -123,9 +123,6 @@ class _Probe(threading.Thread):
                 self.up_at = time.monotonic()
 
     def stop(self):
-        """
-        Ask no more.
-        """
         self._stopping.set()
         self.join(LONGEST_REQUEST_S)
 
@@ -210,9 +207,6 @@ def _place(service):
 
 
 def _question(service):
-    """
-    Return the function that tells whether the service serves, as its remedy would ask it.
-    """
     # Looked up here: the thread that asks has no dunders.
     place = _place(service)
 

@@ -82,9 +82,6 @@ def _way(story, order, service, seen):
 
 
 def _asking(service):
-    """
-    Return what asks a living main process whether it serves.
-    """
     return partial(probe.proof, service)
 
 
@@ -103,9 +100,6 @@ def _test_configuration(story, service, seen):
 
 
 def _broken(service):
-    """
-    Run the test of a configuration; return None, or what is wrong.
-    """
     try:
         result = bounded.call(
             service["configtest_timeout"],

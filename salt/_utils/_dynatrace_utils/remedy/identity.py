@@ -106,9 +106,6 @@ def _words(command_line):
 
 
 def _leads_to(value, config):
-    """
-    Tell whether an option's value is the configuration, or a directory that holds it.
-    """
     if not os.path.isabs(value):
         # The program knows from where; the end of the path is what can be compared.
         return os.path.normpath("/" + config).endswith("/" + os.path.normpath(value))

@@ -29,7 +29,6 @@ def ordered(pillar, minion):
     Raises with what is wrong about it. ``until`` and ``failed`` are times, in seconds since the epoch.
     """
     if "dynatrace_attempt" not in pillar:
-        _check_age(pillar)
         return None
     given = pillar["dynatrace_attempt"]
     wrong = list(_wrong(given, minion))
@@ -89,9 +88,7 @@ def _state_runs(opts):
 
 
 def _begun(opts, jid):
-    """
-    Return when a job began on this minion: its file in the minion's proc directory is made then.
-    """
+    # Its file in the minion's proc directory is made when it begins.
     try:
         return os.stat(os.path.join(opts["cachedir"], "proc", str(jid))).st_mtime
     except (OSError, ValueError):
@@ -112,15 +109,6 @@ def _seconds(text):
 
 def _clock(seconds):
     return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))
-
-
-def _check_age(pillar):
-    ours = pillar.get("dynatrace")
-    if isinstance(ours, dict) and "attempt" in ours:
-        raise CommandExecutionError(
-            "the order is in the pillar dynatrace:attempt, as an engine of before told it; update "
-            "the master's files and restart it"
-        )
 
 
 def _wrong(given, minion):

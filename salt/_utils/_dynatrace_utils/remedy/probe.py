@@ -7,7 +7,6 @@ itself. What is asked is ``OPTIONS *``, which is about the server and no page, s
 and no single site answers in its place.
 """
 
-import contextlib
 import queue
 import re
 import socket
@@ -15,6 +14,7 @@ import ssl
 import threading
 import time
 
+from ..service import sockets
 from . import url as site
 
 REQUEST = (
@@ -31,8 +31,6 @@ LONGEST_LINE = 4096
 STATUS_LINE = re.compile(rb"HTTP/[0-9](?:\.[0-9])? ([0-9]{3})\b")
 LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 SERVER_ERROR = 500
-# In the tables of the kernel.
-LISTEN = "0A"
 # Of what was found, the message names so many.
 NAMED = 6
 
@@ -129,14 +127,11 @@ class _Question(threading.Thread):
 
 
 def _spoken(scheme, address, port, timeout):
-    """
-    Return verdict, status and what happened.
-    """
     until, line = time.monotonic() + timeout, b""
     try:
         plain = socket.create_connection((address, port), timeout=timeout)
     except OSError as err:
-        if isinstance(err, TimeoutError) and _is_full(port):
+        if isinstance(err, TimeoutError) and sockets.is_full(port):
             return "silent", None, f"takes no connection for {timeout:g} s, and others wait already"
         return "other", None, f"cannot be reached ({_reason(err)})"
     try:
@@ -153,21 +148,6 @@ def _spoken(scheme, address, port, timeout):
     return _read(line)
 
 
-def _is_full(port):
-    """
-    Tell whether connections wait at a listening port for somebody to take them.
-
-    Linux drops what comes when there is no room for one more, and so may a firewall: this tells them apart.
-    """
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        with contextlib.suppress(OSError), open(table, encoding="ascii") as file:
-            for row in map(str.split, file):
-                here = row[3] == LISTEN and int(row[1].rpartition(":")[2], 16) == port
-                if here and int(row[4].rpartition(":")[2], 16):
-                    return True
-    return False
-
-
 def _in_tls(plain):
     # A certificate is made out to the site's name, and who answers here is known by its process.
     context = ssl._create_unverified_context()
@@ -175,9 +155,6 @@ def _in_tls(plain):
 
 
 def _pieces(stream, until):
-    """
-    Yield what comes until the end of the first line, or of the stream.
-    """
     length, piece = 0, b"."
     while piece and b"\n" not in piece and length < LONGEST_LINE:
         left = until - time.monotonic()

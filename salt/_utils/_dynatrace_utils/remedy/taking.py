@@ -141,8 +141,5 @@ def _taken_before(attempt, record):
 
 
 def _ret(name, result, comment, changes, about):
-    """
-    Return what a state returns, with what the engine reads.
-    """
     told = {"name": name, "result": result, "comment": comment, "changes": changes}
     return {**told, "dynatrace": about}

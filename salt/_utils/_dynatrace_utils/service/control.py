@@ -46,8 +46,7 @@ def look(place):
             return sight.of_unit(place, unit.read(place["service"]))
         return sight.of_files(place)
     except processes.ERRORS as err:
-        manager = "systemd" if sight.on_systemd(place) else "sysv"
-        return {**sight.NOTHING, "manager": manager, "refusal": str(err)}
+        return {**sight.NOTHING, "refusal": str(err)}
 
 
 def bring_back(place, how, until, manage):

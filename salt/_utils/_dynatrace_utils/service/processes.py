@@ -105,7 +105,7 @@ def executable_of(pid):
 
 def described(pid):
     """
-    Return when a process began, whether it is stopped, what it runs and how; empty when it is gone.
+    Return when a process began, whether it is stopped, and what it runs; empty when it is gone.
     """
     try:
         process = psutil.Process(pid)
@@ -113,7 +113,6 @@ def described(pid):
             "since": process.create_time(),
             "stopped": process.status() == psutil.STATUS_STOPPED,
             "executable": executable_of(pid),
-            "command_line": process.cmdline(),
         }
     except (psutil.Error, OSError):
         return {}

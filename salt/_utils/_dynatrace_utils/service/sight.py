@@ -1,7 +1,7 @@
 """
 What a service is found to be: its main process, its orphans, what it listens on.
 
-It changes nothing and raises nothing that is expected of a host in trouble.
+It changes nothing, and raises nothing that is expected of a host in trouble.
 """
 
 from __future__ import annotations
@@ -11,23 +11,15 @@ import os
 from . import cgroups, processes, sockets, unit
 
 NOTHING = {
-    "manager": "sysv",
     "unit": None,
-    "load": None,
     "active": None,
-    "sub": None,
-    "result": None,
-    "job": None,
     "main": None,
     "since": None,
     "stopped": False,
     "executable": None,
-    "command_line": None,
     "listens": [],
     "orphans": [],
     "outside": False,
-    "stop_s": None,
-    "start_s": None,
     "refusal": None,
 }
 
@@ -67,21 +59,14 @@ def of_unit(place, found):
     frozen = found["FreezerState"] in unit.FREEZING
     return {
         **NOTHING,
-        "manager": "systemd",
         "unit": found["Id"],
-        "load": found["LoadState"],
         "active": found["ActiveState"],
-        "sub": found["SubState"],
-        "result": found["Result"],
-        "job": unit.job(found),
         "main": main,
         **about,
         "stopped": bool(main) and (frozen or about.get("stopped", False)),
         "listens": sockets.listening([one.pid for one in began]),
         "orphans": [] if main else sorted(one.pid for one in orphans(place, found, members)),
         "outside": outside,
-        "stop_s": unit.stop_s(found),
-        "start_s": unit.start_s(found),
         "refusal": unit.refusal(found) or refusal,
     }
 

@@ -1,5 +1,5 @@
 """
-Where processes listen by TCP, and who listens on a port.
+Where processes listen by TCP, who listens on a port, and whether it is full.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ try:
 except ImportError:
     psutil = None
 
-# Of /proc/net/tcp.
-LISTEN = "0A"
+# Of /proc/net.
+TABLES, LISTEN = ("tcp", "tcp6"), "0A"
 
 
 def listening(pids):
@@ -25,7 +25,7 @@ def listening(pids):
     """
     inodes = {inode for pid in pids for inode in _sockets(pid)}
     found = []
-    for table in ("tcp", "tcp6") if inodes else ():
+    for table in TABLES if inodes else ():
         for address, port, inode in _table(pids, table):
             if inode in inodes and [address, port] not in found:
                 found.append([address, port])
@@ -64,15 +64,28 @@ def _sockets(pid):
             yield target[len("socket:[") : -1]
 
 
+def is_full(port):
+    """
+    Tell whether connections wait at a listening port for somebody to take them.
+
+    Linux drops what comes when there is no room for one more, and so may a firewall: this tells them apart.
+    """
+    rows = [row for table in TABLES for row in _rows("self", table)]
+    # Of a socket that listens the queue of what was received are the connections.
+    return any(_place(row[1])[1] == port and int(row[4].partition(":")[2], 16) for row in rows)
+
+
 def _table(pids, table):
-    for pid in pids:
-        try:
-            with open(f"/proc/{pid}/net/{table}", encoding="ascii") as file:
-                rows = [line.split() for line in file][1:]
-        except OSError:
-            continue
-        return [(*_place(row[1]), row[9]) for row in rows if row[3] == LISTEN]
-    return []
+    rows = next(filter(None, (_rows(pid, table) for pid in pids)), [])
+    return [(*_place(row[1]), row[9]) for row in rows]
+
+
+def _rows(pid, table):
+    try:
+        with open(f"/proc/{pid}/net/{table}", encoding="ascii") as file:
+            return [row for row in map(str.split, file) if row[3] == LISTEN]
+    except OSError:
+        return []
 
 
 def _place(text):

@@ -124,9 +124,6 @@ def _forget_limit(course, found):
 
 
 def _proved(course):
-    """
-    Wait until the service lives, as long as it may take to start.
-    """
     until = min(course.until, time.monotonic() + _starts_within(course))
     while True:
         found = course.read()

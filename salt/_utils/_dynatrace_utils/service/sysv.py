@@ -155,9 +155,7 @@ class _Course:
         return ran.returncode == 0
 
     def _appears(self):
-        """
-        Wait for a main process: an init script may call a failed start a good one.
-        """
+        # An init script may call a failed start a good one.
         limit = self._place.get("starts_within") or STARTS_WITHIN_S
         until = min(self._until, time.monotonic() + limit)
         while self.main() is None:

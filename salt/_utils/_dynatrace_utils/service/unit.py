@@ -54,9 +54,6 @@ PROPERTIES = (
     "TimeoutStartUSec",
     "TimeoutStopUSec",
     "SendSIGKILL",
-    "ExecStartPre",
-    "ExecStop",
-    "ExecStopPost",
     "ConditionResult",
     "NeedDaemonReload",
 )
@@ -159,8 +156,7 @@ def read(service):
         raise CommandExecutionError(f"systemd does not tell of {service}: {ran.stderr.strip()}")
     for line in ran.stdout.splitlines():
         key, _, value = line.partition("=")
-        # What occurs more than once, as ExecStop may, is there.
-        found[key] = found.get(key) or value
+        found[key] = value
     return found
 
 
@@ -223,25 +219,6 @@ def refusal(found):
     )
 
 
-def stop_s(found):
-    """
-    Return how long a unit may take to stop, by its own settings; None when there is no limit.
-
-    Each of its commands has the whole time, and what ignores TERM has it once more.
-    """
-    steps = 1 + sum(bool(found[key]) for key in ("ExecStop", "ExecStopPost"))
-    limit = seconds(found["TimeoutStopUSec"])
-    return None if limit is None else limit * steps
-
-
-def start_s(found):
-    """
-    Return how long a unit may take to start, by its own settings; None when there is no limit.
-    """
-    limit = seconds(found["TimeoutStartUSec"])
-    return None if limit is None else limit * (2 if found["ExecStartPre"] else 1)
-
-
 def default_stop_s():
     """
     Return how long systemd lets a unit stop that asks for nothing else.
@@ -255,9 +232,6 @@ def _environment():
 
 
 def _near(unit):
-    """
-    Return units that are there and have a similar name.
-    """
     stem = unit.rpartition(".")[0].partition("@")[0]
     said = systemctl("list-unit-files", "--no-legend", "--plain", "--type", "service").stdout
     there = {line.split()[0].rpartition(".")[0] for line in said.splitlines() if line.split()}

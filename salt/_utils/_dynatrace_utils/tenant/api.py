@@ -115,9 +115,6 @@ def _validation(validate_only):
 
 
 def _pages(path, query, name, scope):
-    """
-    Yield the members of the list ``name`` of all pages.
-    """
     seen, until = set(), time.monotonic() + WALK_DEADLINE_S
     for _ in range(MAX_PAGES):
         if time.monotonic() > until:

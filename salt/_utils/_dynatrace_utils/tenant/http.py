@@ -155,9 +155,6 @@ def download(path, scope, target, limit, token, query=None, attempts=ATTEMPTS, p
 
 
 def _tried(once, attempts, pause_s, seconds):
-    """
-    Return what ``once`` returns, trying again where that may help and time is left.
-    """
     until = time.monotonic() + seconds
     for attempt in range(1, attempts + 1):
         try:

@@ -170,9 +170,6 @@ def _at(value, path):
 
 
 def _settled(schema, scope, object_id, value):
-    """
-    Return the object as the tenant shows it, once that is what was written.
-    """
     until = time.monotonic() + SETTLE_S
     while True:
         shown = [one for one in tenant_api.objects(schema, [scope]) if one["objectId"] == object_id]

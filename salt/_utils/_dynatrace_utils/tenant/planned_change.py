@@ -75,9 +75,6 @@ def _is_minion(value):
 
 
 def _host_ids(targets):
-    """
-    Return the host ids that the master has in its cache of grains, by minion.
-    """
     asked = {"tgt": targets, "tgt_type": "list"}
     grains = __salt__["saltutil.runner"]("cache.grains", kwarg=asked)
     grains = grains if isinstance(grains, dict) else {}

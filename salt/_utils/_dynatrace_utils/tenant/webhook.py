@@ -159,9 +159,6 @@ def _write_webhook(about, profiles, notifications, secret):
 
 
 def _profiles_of_others(without):
-    """
-    Return the ids of the profiles that notifications beside these use.
-    """
     notifications = tenant_api.objects(NOTIFICATION, [tenant_objects.ENVIRONMENT])
     return [
         one["value"].get("alertingProfile")
