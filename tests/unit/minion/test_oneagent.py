@@ -396,3 +396,28 @@ def test_the_grain_is_asked_anew_after_a_change(tmp_path: Path) -> None:
     assert refreshed == [False]
     states.managed("x")
     assert refreshed == [False]
+
+
+def test_an_argument_wins_over_pillar(tmp_path: Path) -> None:
+    """What is not given is taken from there; the installation sets what it is given, too."""
+    host = OneAgent(tmp_path, MIDDLE, host_group="web", tags={"role": "web"})
+    told = host.states().managed("x", tags={"role": "db"})
+    assert told["changes"]["tags"] == {"old": [], "new": ["role=db"]}
+    assert told["changes"]["host_group"]["new"] == "web"
+    other = tmp_path / "other"
+    other.mkdir()
+    fresh = OneAgent(other, None, host_group="web")
+    fresh.states().installed("x", version=NEW, host_group="db")
+    [(version, flags)] = fresh.installations
+    assert version == NEW and "--set-host-group=db" in flags
+
+
+@pytest.mark.parametrize("state", ["installed", "managed", "absent"])
+def test_an_argument_that_is_spelled_wrong_is_refused(tmp_path: Path, state: str) -> None:
+    """Salt would warn, and do without it; what Salt itself hands on is none."""
+    host = OneAgent(tmp_path, MIDDLE)
+    told = getattr(host.states(), state)("x", hostgroup="web", __id__="y", saltenv="base")
+    assert told["result"] is False
+    assert "`hostgroup` is no key of it, `host_group` is" in told["comment"]
+    assert "saltenv" not in told["comment"]
+    assert host.changing_commands == []
