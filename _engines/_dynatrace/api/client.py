@@ -63,35 +63,34 @@ class Client(Transport):
         self._selector = 'status("open")' + (f",{problem_selector}" if problem_selector else "")
 
     def list_open(self, kind: Kind = Kind.LISTING) -> Listing:
+        """
+        Return all open problems, without evidence; every page or none: a walk that breaks raises.
+        """
         problems: dict[str | None, Problem] = {}
         unreadable: list[str] = []
+        # Without `fields`: some deployments allow only 10 problems a page with them.
         query = {
             "problemSelector": self._selector,
             "from": PROBLEM_WINDOW,
             "pageSize": str(PAGE_SIZE),
         }
-        for body in self._pages("/problems", query, "problems", kind):
-            for item in body["problems"]:
-                try:
-                    problem = parse_problem(item)
-                except UnexpectedAnswer as err:
-                    unreadable.append(str(err))
-                else:
-                    problems[problem.problem_id] = problem
+        for item in self._items("/problems", query, "problems", kind):
+            try:
+                problem = parse_problem(item)
+            except UnexpectedAnswer as err:
+                unreadable.append(str(err))
+            else:
+                problems[problem.problem_id] = problem
         return Listing(tuple(problems.values()), tuple(unreadable))
 
     def problem(self, problem_id: str, kind: Kind = Kind.READING) -> Problem:
-        """
-        Return one problem with its evidence; raises NotFound when the tenant does not know the id.
-        """
         # Always asked for explicitly: the documentation needs `fields`, some versions send evidence without.
         path = _path(problem_id)
         body = self._get(path, {"fields": "evidenceDetails"}, kind)
         problem = parse_problem(body)
         if problem.is_open and not _has_evidence(body):
-            raise UnexpectedAnswer(
-                f"GET {path}: the problem is open, and its evidence is not whole"
-            )
+            what = f"GET {path}: the problem is open, and its evidence is not whole"
+            raise UnexpectedAnswer(what)
         return _same(problem, path, problem_id, problem.problem_id)
 
     def find_by_display_id(self, display_id: str, kind: Kind = Kind.LISTING) -> Problem | None:
@@ -115,13 +114,11 @@ class Client(Transport):
         return _same(detail, path, entity_id, detail.id)
 
     def comments(self, problem_id: str) -> Iterator[str]:
-        """
-        Yield the text of each comment of a problem: it is sent as ``message`` and comes back as ``content``.
-        """
-        for body in self._pages(_path(problem_id, "/comments"), {"pageSize": "500"}, "comments"):
-            for item in objects_of(body["comments"]):
-                if isinstance(item.get("content"), str):
-                    yield item["content"]
+        path = _path(problem_id, "/comments")
+        for item in self._items(path, {"pageSize": str(PAGE_SIZE)}, "comments"):
+            text = typed(item, dict).get("content")
+            if isinstance(text, str):
+                yield text
 
     def comment(self, problem_id: str, message: str, context: str) -> None:
         """
@@ -131,9 +128,6 @@ class Client(Transport):
         self._call("POST", _path(problem_id, "/comments"), payload=payload)
 
     def close_problem(self, problem_id: str, message: str) -> None:
-        """
-        Close a problem by hand, with a comment; one that is closed already stays as it is (204).
-        """
         self._call("POST", _path(problem_id, "/close"), payload={"message": message})
 
     def ingest_event(

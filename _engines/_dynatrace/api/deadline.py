@@ -11,19 +11,20 @@ import http.client
 import io
 import math
 import time
+from collections.abc import Callable
 from typing import Any
 
 import requests.adapters
 
 
-class Deadline:
+class DeadlineAdapter(requests.adapters.HTTPAdapter):
     """
-    When the request of one session must be over.
+    The transport of a requests session that keeps a deadline, directly and through a proxy of any kind.
     """
 
     def __init__(self) -> None:
-        self._end = math.inf
-        self._read_s = math.inf
+        super().__init__()
+        self._end = self._read_s = math.inf
 
     def begin(self, whole_s: float, read_s: float) -> None:
         """
@@ -34,47 +35,6 @@ class Deadline:
     @property
     def passed(self) -> bool:
         return time.monotonic() >= self._end
-
-    def timeout(self) -> float:
-        """
-        Return the timeout of the next read; raises TimeoutError when the time is over.
-        """
-        left = self._end - time.monotonic()
-        if left <= 0:
-            raise TimeoutError("the time for the whole response is over")
-        return min(left, self._read_s)
-
-
-class _Reader(io.RawIOBase):
-    """
-    The reading side of a socket that sets its timeout before each read.
-    """
-
-    def __init__(self, raw: Any, sock: Any, deadline: Deadline) -> None:
-        self._raw, self._sock, self._deadline = raw, sock, deadline
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        self._sock.settimeout(self._deadline.timeout())
-        count: int | None = self._raw.readinto(buffer)
-        return count
-
-    def close(self) -> None:
-        if not self.closed:
-            self._raw.close()
-        super().close()
-
-
-class Adapter(requests.adapters.HTTPAdapter):
-    """
-    The transport of a requests session that keeps a deadline, directly and through a proxy of any kind.
-    """
-
-    def __init__(self, deadline: Deadline) -> None:
-        super().__init__()
-        self._deadline = deadline
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
         """
@@ -90,5 +50,30 @@ class Adapter(requests.adapters.HTTPAdapter):
 
     def _response(self, sock: Any, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:
         response = http.client.HTTPResponse(sock, *args, **kwargs)
-        response.fp = io.BufferedReader(_Reader(response.fp.detach(), sock, self._deadline))
+        reader = _Reader(response.fp.detach(), lambda: sock.settimeout(self._timeout()))
+        response.fp = io.BufferedReader(reader)
         return response
+
+    def _timeout(self) -> float:
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the time for the whole response is over")
+        return min(left, self._read_s)
+
+
+class _Reader(io.RawIOBase):
+    def __init__(self, raw: Any, before_read: Callable[[], None]) -> None:
+        self._raw, self._before_read = raw, before_read
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        self._before_read()
+        count: int | None = self._raw.readinto(buffer)
+        return count
+
+    def close(self) -> None:
+        if not self.closed:
+            self._raw.close()
+        super().close()

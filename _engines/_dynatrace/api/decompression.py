@@ -21,6 +21,17 @@ class DecompressionError(ValueError):
         self.reason = reason
 
 
+def coding_of(header: str) -> str | None:
+    """
+    Return the one coding that a ``Content-Encoding`` names, empty for none; None for one that is not understood.
+    """
+    names = [name.strip().lower().removeprefix("x-") for name in header.split(",")]
+    named = [name for name in names if name not in ("", "identity")]
+    if not named:
+        return ""
+    return named[0] if len(named) == 1 and named[0] in CODINGS else None
+
+
 def decompress(pieces: Iterable[bytes], coding: str, limit: int) -> bytes:
     """
     Return a body without its coding, which is one of ``CODINGS`` or empty; ``limit`` is in bytes.

@@ -130,9 +130,7 @@ def _process(
 
 
 def _metadata(value: Any) -> Metadata:
-    """
-    Return the values of each key, whose spelling is made one: `EXE_PATH` of `exePath` and `Exe path` too.
-    """
+    # By keys of one spelling: `EXE_PATH` of `exePath` and `Exe path` too.
     found: dict[str, list[str]] = {}
     for key, given in islice(pairs(value), MAX_METADATA):
         words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", key[:100])
@@ -143,9 +141,7 @@ def _metadata(value: Any) -> Metadata:
 
 
 def _only(metadata: Metadata, names: Iterable[str]) -> str | None:
-    """
-    Return the value that all of these keys have; None where they have none, or several.
-    """
+    # The one value that all of these keys have.
     values = {value for name in names for value in metadata.get(name, ())}
     return values.pop() if len(values) == 1 else None
 
@@ -155,9 +151,7 @@ def _path(value: str | None) -> str | None:
 
 
 def _config(metadata: Metadata, technologies: Sequence[str]) -> str | None:
-    """
-    Return the path of its configuration: of a technology that it has, such as `APACHE_CONFIG_PATH`, else the only one.
-    """
+    # Of a technology that it has, such as `APACHE_CONFIG_PATH`, else the only one.
     kinds = {name: match[1] for name in metadata if (match := _CONFIG.fullmatch(name))}
     own = [
         name for name, kind in kinds.items() if any(one.startswith(kind) for one in technologies)

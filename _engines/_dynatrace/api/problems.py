@@ -29,8 +29,6 @@ _V1_DEFAULTS = {"status": "OPEN", "severityLevel": "UNKNOWN", "impactLevel": "UN
 def parse_problem(body: Any, source: str = "api") -> Problem:
     """
     Return the Problem that a body of the Problems API v2 (or ``{ProblemDetailsJSONv2}``) describes.
-
-    Raises UnexpectedAnswer when it is no problem.
     """
     problem = _problem_object(body)
     problem_id = _match(PROBLEM_ID, problem.get("problemId"))
@@ -59,7 +57,7 @@ def parse_problem_v1(body: Any) -> Problem:
     """
     Return the Problem that a v1 object (``{ProblemDetailsJSON}``) describes.
 
-    Raises UnexpectedAnswer when it is no problem. v1 entity ids are flat strings, and ``id`` may lack the suffix.
+    v1 entity ids are flat strings, and ``id`` may lack the suffix.
     """
     problem = {**_V1_DEFAULTS, **_problem_object(body)}
     events = _checked_evidence(problem.get("rankedEvents"))
@@ -106,9 +104,7 @@ def _match(pattern: re.Pattern[str], value: Any) -> str | None:
 
 
 def _word(problem: Mapping[str, Any], name: str) -> str:
-    """
-    Return an enum value as it is spelled; only a plain word may get into a tag or a decision.
-    """
+    # Only a plain word may get into a tag or a decision.
     value = problem.get(name)
     if isinstance(value, str) and re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,63}", value):
         return value
@@ -177,9 +173,7 @@ def _event_type(value: Any) -> str:
 
 
 def _in_maintenance(item: Mapping[str, Any]) -> bool:
-    """
-    Return whether a piece of evidence lies in a maintenance window: the flags stand on events, not on the problem.
-    """
+    # The flags are on events, not on the problem.
     data = typed(item.get("data"), dict)
     flagged = any(data.get(flag) is True for flag in _MAINTENANCE)
     return flagged or item.get("evidenceType") == "MAINTENANCE_WINDOW"

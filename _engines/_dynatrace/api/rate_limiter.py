@@ -101,9 +101,7 @@ class RateLimiter:
             self._sleep(wait)
 
     def observe(self, endpoint: str, headers: Mapping[str, str]) -> None:
-        """
-        Take over the limit that a response reports; it is documented as the calls of one minute to this endpoint.
-        """
+        # Documented as the calls of one minute to this endpoint.
         value = headers.get("X-RateLimit-Limit", "")
         if re.fullmatch(r"[0-9]{1,9}", value):
             with self._lock:

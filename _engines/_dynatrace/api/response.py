@@ -9,12 +9,11 @@ from __future__ import annotations
 import email.utils
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-import urllib3
 
 from ..core.errors import (
     ApiError,
@@ -24,7 +23,7 @@ from ..core.errors import (
     Unavailable,
     UnexpectedAnswer,
 )
-from .decompression import DecompressionError, decompress
+from .decompression import DecompressionError, coding_of, decompress
 from .json_values import decoded, is_too_dense
 
 MAX_RESPONSE_BYTES = 32 * 1024 * 1024
@@ -39,12 +38,12 @@ def read(response: requests.Response, what: str) -> bytes:
     """
     Return the body of a response, decompressed within the same bound.
     """
-    encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
-    if encoding not in ("identity", "", "gzip", "x-gzip"):
+    coding = coding_of(response.headers.get("Content-Encoding", ""))
+    if coding not in ("", "gzip"):
         raise UnexpectedAnswer(f"{what}: the answer has an encoding that was not asked for")
-    coding = "gzip" if encoding.endswith("gzip") else ""
+    pieces = response.raw.stream(_PIECE_BYTES, decode_content=False)
     try:
-        return decompress(_pieces(response), coding, MAX_RESPONSE_BYTES)
+        return decompress(pieces, coding, MAX_RESPONSE_BYTES)
     except DecompressionError as err:
         wrong = {
             "too large": f"is larger than {MAX_RESPONSE_BYTES // 2**20} MiB",
@@ -52,15 +51,6 @@ def read(response: requests.Response, what: str) -> bytes:
             "invalid": "is broken gzip",
         }[err.reason]
         raise UnexpectedAnswer(f"{what}: the answer {wrong}") from None
-
-
-def _pieces(response: requests.Response) -> Iterator[bytes]:
-    try:
-        yield from response.raw.stream(_PIECE_BYTES, decode_content=False)
-    except urllib3.exceptions.ReadTimeoutError as err:
-        raise requests.exceptions.ReadTimeout(err) from err
-    except urllib3.exceptions.HTTPError as err:
-        raise requests.exceptions.ChunkedEncodingError(err) from err
 
 
 def decode(body: bytes, what: str, redact: Redact) -> Any:
@@ -99,9 +89,8 @@ def refused(
         return NotFound(f"{what}: unknown to the tenant ({status}): {message}{hint}")
     if status == 429 or (status == 503 and _asks_to_wait(headers)):
         wait = retry_after(headers, now)
-        return RateLimited(
-            f"{what}: the tenant limits requests ({status}); waiting {wait:.0f} s", wait
-        )
+        message = f"{what}: the tenant limits requests ({status}); waiting {wait:.0f} s"
+        return RateLimited(message, wait)
     if 300 <= status < 400:
         message = f"a redirect, which is not followed{redact(_destination(headers))}; correct `environment_url`"
         return UnexpectedAnswer(f"{what}: the tenant answered {status}, {message}")
@@ -125,9 +114,7 @@ def _asks_to_wait(headers: Mapping[str, str]) -> bool:
 
 
 def _destination(headers: Mapping[str, str]) -> str:
-    """
-    Return where a redirect leads, as far as it can be no secret: scheme and host.
-    """
+    # Scheme and host: the rest may be a secret.
     try:
         parts = urlsplit(headers.get("Location", ""))
         host = parts.hostname or ""

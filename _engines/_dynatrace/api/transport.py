@@ -21,7 +21,8 @@ from urllib3.util.ssl_match_hostname import CertificateError
 
 from ..core.errors import ApiError, AuthError, RateLimited, Unavailable, UnexpectedAnswer
 from .credentials import Credentials
-from .deadline import Adapter, Deadline
+from .deadline import DeadlineAdapter
+from .json_values import typed
 from .rate_limiter import Kind, RateLimiter
 from .response import decode, read, refused
 
@@ -34,6 +35,7 @@ MAX_PAGES = 1000
 WALK_DEADLINE_S = 180.0
 #: urllib3 compares names itself in its older line.
 _CERTIFICATE_ERRORS = (ssl.SSLCertVerificationError, CertificateError)
+_TIMEOUTS = (requests.exceptions.Timeout, urllib3.exceptions.ReadTimeoutError)
 
 
 class NotSent(Unavailable):
@@ -43,15 +45,11 @@ class NotSent(Unavailable):
 
 
 class _Dropped(Unavailable):
-    """
-    The connection broke; a GET may be repeated once.
-    """
+    pass
 
 
 class _Unreached(NotSent, _Dropped):
-    """
-    No connection could be made.
-    """
+    pass
 
 
 class Transport:
@@ -78,11 +76,11 @@ class Transport:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.base})"
 
-    def _pages(
+    def _items(
         self, path: str, query: Mapping[str, str], name: str, kind: Kind | None = None
-    ) -> Iterator[Mapping[str, Any]]:
+    ) -> Iterator[Any]:
         """
-        Yield the bodies of a walk over all pages, each of which has the list ``name``.
+        Yield the items of the list ``name`` over all pages.
         """
         seen: set[str] = set()
         asked: Mapping[str, str] = query
@@ -90,10 +88,10 @@ class Transport:
         for _ in range(MAX_PAGES):
             if time.monotonic() > until:
                 raise Unavailable(f"GET {path}: not all pages came within {WALK_DEADLINE_S:g} s")
-            body = self._get(path, asked, kind)
-            if not isinstance(body, Mapping) or not isinstance(body.get(name), list):
+            body = typed(self._get(path, asked, kind), dict)
+            if not isinstance(body.get(name), list):
                 raise UnexpectedAnswer(f"GET {path}: the answer has no list `{name}`")
-            yield body
+            yield from body[name]
             cursor = body.get("nextPageKey")  # The last page has none, or null.
             if cursor is None:
                 return
@@ -106,12 +104,9 @@ class Transport:
         raise UnexpectedAnswer(f"GET {path}: more than {MAX_PAGES} pages")
 
     def _get(self, path: str, query: Mapping[str, str], kind: Kind | None = None) -> Any:
-        """
-        Return the JSON of a GET, which is repeated once if the connection broke. ``kind`` None: by the path.
-        """
         try:
             body = self._call("GET", path, query, kind=kind)
-        except _Dropped:  # Connections that are kept alive die.
+        except _Dropped:  # Once more: connections that are kept alive die.
             body = self._call("GET", path, query, kind=kind)
         return decode(body, f"GET {path}", self._redact)
 
@@ -124,12 +119,12 @@ class Transport:
         kind: Kind | None = None,
     ) -> bytes:
         """
-        Send one request and return the body of a 2xx response; the one place that maps failures to errors.
+        Return the body of a 2xx response, or raise an error; ``kind`` None: by the path.
         """
         what, endpoint = f"{method} {path}", _endpoint(method, path)
         self._rate_limiter.acquire(endpoint, kind or _kind(method, path))
-        session, deadline = self._session()
-        deadline.begin(RESPONSE_DEADLINE_S, READ_TIMEOUT_S)
+        session, adapter = self._session()
+        adapter.begin(RESPONSE_DEADLINE_S, READ_TIMEOUT_S)
         try:
             with session.request(
                 method,
@@ -143,7 +138,7 @@ class Transport:
                 return self._body(what, endpoint, response)
         # What requests raises is an OSError, and so is some of what it lets through: an unreadable `ca_bundle`, for one.
         except (OSError, ValueError, urllib3.exceptions.HTTPError) as err:
-            raise self._failed(what, err, deadline) from None
+            raise self._failed(what, err, adapter.passed) from None
 
     def _body(self, what: str, endpoint: str, response: requests.Response) -> bytes:
         body = read(response, what)
@@ -162,11 +157,8 @@ class Transport:
             return AuthError(f"{error}; {hint}: correct `environment_url`")
         return error
 
-    def _failed(self, what: str, err: Exception, deadline: Deadline) -> Unavailable:
-        """
-        Return the error that a failure below HTTP stands for.
-        """
-        if deadline.passed:
+    def _failed(self, what: str, err: Exception, late: bool) -> Unavailable:
+        if late:
             return Unavailable(
                 f"{what}: the answer was not complete after {RESPONSE_DEADLINE_S:g} s"
             )
@@ -179,7 +171,7 @@ class Transport:
                 )
         if isinstance(err, requests.exceptions.ConnectTimeout):
             return NotSent(f"{what}: no connection within {CONNECT_TIMEOUT_S:g} s")
-        if isinstance(err, requests.exceptions.Timeout):
+        if isinstance(err, _TIMEOUTS):
             return Unavailable(f"{what}: no answer within {READ_TIMEOUT_S:g} s")
         reason = self._redact(_innermost(causes[-1]))
         if not isinstance(err, requests.exceptions.ConnectionError):
@@ -188,12 +180,12 @@ class Transport:
         error = _Dropped if made else _Unreached
         return error(f"{what}: no connection to the tenant: {reason}")
 
-    def _session(self) -> tuple[requests.Session, Deadline]:
-        kept: tuple[requests.Session, Deadline] | None = getattr(self._local, "kept", None)
+    def _session(self) -> tuple[requests.Session, DeadlineAdapter]:
+        kept: tuple[requests.Session, DeadlineAdapter] | None = getattr(self._local, "kept", None)
         if kept is None:
-            session, deadline = _Session(), Deadline()
+            session, adapter = _Session(), DeadlineAdapter()
             for scheme in ("https://", "http://"):
-                session.mount(scheme, Adapter(deadline))
+                session.mount(scheme, adapter)
             # A ~/.netrc would replace the token, and proxies from the environment would see it.
             session.trust_env = False
             session.verify = self._verify
@@ -203,7 +195,7 @@ class Transport:
             session.headers["Accept"] = "application/json; charset=utf-8"
             session.headers["Accept-Encoding"] = "gzip"
             session.headers["User-Agent"] = "salt-dynatrace"
-            kept = self._local.kept = session, deadline
+            kept = self._local.kept = session, adapter
         return kept
 
 
@@ -223,9 +215,7 @@ def _kind(method: str, path: str) -> Kind:
 
 
 def _endpoint(method: str, path: str) -> str:
-    """
-    Return a path without the ids in it: limits are reported for each endpoint.
-    """
+    # Without ids: limits are reported for each endpoint.
     return f"{method} " + re.sub(r"(?<=^/problems/|^/entities/)[^/]+", "{id}", path)
 
 

@@ -34,9 +34,7 @@ class Config:
 
     def get(self, name: str) -> Any:
         """
-        Return the value, or the default, of an option by its dotted name, e.g. ``policy.cooldown``.
-
-        ``feedback`` alone tells whether anything is sent to Dynatrace.
+        Return an option by its dotted name, e.g. ``policy.cooldown``; ``feedback`` tells whether any is wanted.
         """
         return self.values[name]
 
@@ -78,9 +76,7 @@ def validate(given: Mapping[str, Any]) -> list[str]:
 
 
 def _section(name: str, value: Any) -> Any:
-    """
-    Return the options of a section; ``feedback: true`` or ``false`` stands for comments or nothing.
-    """
+    # `feedback: true` or `false` stands for comments or nothing.
     return {"comment": value} if name == "feedback" and isinstance(value, bool) else value
 
 
@@ -113,10 +109,10 @@ def _nearest(name: str) -> str:
     section, _, key = name.partition(":")
     if f"{section}.{key}" in _BY_NAME:
         return f"; write `{key}` below `{section}`"
-    close = difflib.get_close_matches(name, _BY_NAME, 1, 0.6)
-    if not close:  # A key at the wrong level: `cooldown` for `policy:cooldown`.
-        last = name.rpartition(".")[2]
-        close = [other for other in _BY_NAME if other.rpartition(".")[2] == last]
+    # Else a key at the wrong level: `cooldown` for `policy:cooldown`.
+    close = difflib.get_close_matches(name, _BY_NAME, 1, 0.6) or [
+        other for other in _BY_NAME if other.rpartition(".")[2] == name.rpartition(".")[2]
+    ]
     if not close:
         return "; see docs/reference/configuration.md"
     return f"; did you mean `{close[0].replace('.', ':')}`?"
@@ -132,9 +128,6 @@ def _short(value: Any) -> str:
 
 
 def _check_together(given: Mapping[str, Any], values: Mapping[str, Any]) -> Iterator[str]:
-    """
-    Yield what is wrong with options that are good one by one.
-    """
     webhook = given.get("webhook") is not None
     if values.get("api_token") and not values.get("environment_url"):
         yield "`environment_url` is needed with `api_token`: the engine must know which environment to read"

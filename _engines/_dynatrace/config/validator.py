@@ -38,8 +38,7 @@ def seconds(low: float, high: float, zero: str | None = None) -> Rule:
     return Rule(
         f"a number of seconds from {low} to {high}" + (f", or 0 ({zero})" if zero else ""),
         lambda value: (
-            isinstance(value, (int, float))
-            and not isinstance(value, bool)
+            _is_number(value, (int, float))
             and (low <= value <= high or (zero is not None and value == 0))
         ),
     )
@@ -51,18 +50,16 @@ def whole(low: int, high: int) -> Rule:
     """
     return Rule(
         f"a whole number from {low} to {high}",
-        lambda value: (
-            isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
-        ),
+        lambda value: _is_number(value, int) and low <= value <= high,
     )
+
+
+def _is_number(value: Any, kind: type | tuple[type, ...]) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool)
 
 
 def _matches(pattern: str) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, str) and re.fullmatch(pattern, value) is not None
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and value.strip() != ""
 
 
 def _list_of(accepts: Callable[[Any], bool]) -> Callable[[Any], bool]:
@@ -82,9 +79,6 @@ def is_loopback(host: str | None) -> bool:
 
 
 def _url_parts(value: Any) -> SplitResult:
-    """
-    Return the parts of a URL, empty ones for a value that is none.
-    """
     try:
         parts = urlsplit(value if isinstance(value, str) else "")
         _ = parts.port
@@ -112,10 +106,6 @@ def _is_path(value: Any) -> bool:
         return b"\0" not in os.fsencode(value)
     except UnicodeEncodeError:
         return False
-
-
-def _is_readable(value: Any) -> bool:
-    return _is_path(value) and os.access(value, os.R_OK)
 
 
 def closed_to(value: Any) -> str | None:
@@ -154,7 +144,7 @@ def _are_key_names(value: Any) -> bool:
 
 
 FLAG = Rule("true or false", lambda value: isinstance(value, bool))
-TEXT = Rule("a text that is not empty", _is_text)
+TEXT = Rule("a text that is not empty", _matches(r"(?s).*\S.*"))
 # Salt hands an sdb:// URL on as it is when its profile gives nothing.
 SECRET = Rule(
     "printable ASCII without spaces (an sdb:// URL must give a value)",
@@ -167,7 +157,10 @@ ENVIRONMENT_URL = Rule(
 )
 PROXY = Rule("a proxy URL such as http://proxy.example.com:3128", _is_proxy)
 PATH = Rule("an absolute path", _is_path)
-FILE = Rule("the absolute path of a file that the master's user can read", _is_readable)
+FILE = Rule(
+    "the absolute path of a file that the master's user can read",
+    lambda value: _is_path(value) and os.access(value, os.R_OK),
+)
 URL_PATH = Rule(
     "a path such as /dynatrace (not /healthz, not /metrics)",
     _matches("(?!/healthz$|/metrics$)(/[A-Za-z0-9._~-]+)+"),

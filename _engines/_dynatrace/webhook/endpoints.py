@@ -15,13 +15,13 @@ from typing import Any
 import tornado.concurrent
 import tornado.web
 
-from ..api.decompression import CODINGS
+from ..api.decompression import CODINGS, coding_of
 from ..config.config import Config
 from ..core.errors import LedgerError, NotificationError
 from ..core.notification import Notification
 from .authentication import Authentication
 from .connections import Connections
-from .payload import BodyTooLarge, coding, decompressed, parse
+from .payload import BodyTooLarge, decompressed, parse
 from .recorder import Recorder
 
 #: So much of a refused body is read and thrown away before the connection is closed on its sender.
@@ -183,7 +183,7 @@ class Notifications(Endpoint):
             return
         headers = self.request.headers
         self.limit = self.context.config.get("webhook.max_body")
-        self.coding = coding(headers.get("Content-Encoding", ""))
+        self.coding = coding_of(headers.get("Content-Encoding", ""))
         length = headers.get("Content-Length", "0")
         if self.coding is None:
             understood = ", ".join(CODINGS)

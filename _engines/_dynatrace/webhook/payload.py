@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..api.decompression import CODINGS, DecompressionError, decompress
+from ..api.decompression import DecompressionError, decompress
 from ..api.json_values import MAX_DEPTH, is_too_deep, is_too_dense, typed
 from ..api.problems import parse_problem, parse_problem_v1
 from ..core.errors import NotificationError, UnexpectedAnswer
@@ -41,19 +41,8 @@ _STATES = {
 
 class BodyTooLarge(NotificationError):
     """
-    A decompressed body is larger than a body may be.
+    A body is too large when it is decompressed.
     """
-
-
-def coding(header: str) -> str | None:
-    """
-    Return the one coding that a ``Content-Encoding`` names, empty for none; None for one that is not understood.
-    """
-    names = [name.strip().lower().removeprefix("x-") for name in header.split(",")]
-    named = [name for name in names if name not in ("", "identity")]
-    if not named:
-        return ""
-    return named[0] if len(named) == 1 and named[0] in CODINGS else None
 
 
 def decompressed(body: bytes, coding: str, limit: int) -> bytes:
