@@ -15,6 +15,7 @@ import requests
 from _dynatrace.api import client, entities, json_values
 from _dynatrace.api import problems as api_problems
 from _dynatrace.api.decompression import CODINGS
+from _dynatrace.api.rate_limiter import Kind
 from _dynatrace.core import problem as problems
 from _dynatrace.core.errors import ApiError, NotificationError, UnexpectedAnswer
 from _dynatrace.store.notifications import _notice_from, _notice_text
@@ -101,7 +102,7 @@ class _Answering(client.Client):
         self._body = body
 
     def _call(
-        self, method: str, path: str, query: Any = None, payload: Any = None, kind: Any = None
+        self, method: str, path: str, kind: Any, query: Any = None, payload: Any = None
     ) -> bytes:
         if self._answer.status_code != 200:
             raise self._refused(f"{method} {path}", self._answer, self._body)
@@ -115,7 +116,7 @@ def _api_call(parse: Callable[[Any], object]) -> Callable[[bytes], None]:
 
     def call(data: bytes) -> None:
         with contextlib.suppress(ApiError):
-            parse(_Answering(200, data)._get("/x", {}))
+            parse(_Answering(200, data)._get("/x", Kind.READING, {}))
 
     return call
 

@@ -74,7 +74,7 @@ class Client(Transport):
             "from": PROBLEM_WINDOW,
             "pageSize": str(PAGE_SIZE),
         }
-        for item in self._items("/problems", query, "problems", kind):
+        for item in self._items("/problems", kind, query, "problems"):
             try:
                 problem = parse_problem(item)
             except UnexpectedAnswer as err:
@@ -86,7 +86,7 @@ class Client(Transport):
     def problem(self, problem_id: str, kind: Kind = Kind.READING) -> Problem:
         # Always asked for explicitly: the documentation needs `fields`, some versions send evidence without.
         path = _path(problem_id)
-        body = self._get(path, {"fields": "evidenceDetails"}, kind)
+        body = self._get(path, kind, {"fields": "evidenceDetails"})
         problem = parse_problem(body)
         if problem.is_open and not _has_evidence(body):
             what = f"GET {path}: the problem is open, and its evidence is not whole"
@@ -103,19 +103,20 @@ class Client(Transport):
             "from": PROBLEM_WINDOW,
             "sort": "-startTime",
         }
-        body = self._get("/problems", query, kind)
+        body = self._get("/problems", kind, query)
         found = typed(typed(body, dict).get("problems"), list)
         return parse_problem(found[0]) if found else None
 
     def entity(self, entity_id: str) -> EntityDetail:
         path = f"/entities/{_checked(entity_id)}"
         fields = "+properties,+tags,+fromRelationships"
-        detail = parse_entity(self._get(path, {"fields": fields, "from": ENTITY_WINDOW}))
+        query = {"fields": fields, "from": ENTITY_WINDOW}
+        detail = parse_entity(self._get(path, Kind.READING, query))
         return _same(detail, path, entity_id, detail.id)
 
     def comments(self, problem_id: str) -> Iterator[str]:
         path = _path(problem_id, "/comments")
-        for item in self._items(path, {"pageSize": str(PAGE_SIZE)}, "comments"):
+        for item in self._items(path, Kind.FEEDBACK, {"pageSize": str(PAGE_SIZE)}, "comments"):
             text = typed(item, dict).get("content")
             if isinstance(text, str):
                 yield text
@@ -125,10 +126,10 @@ class Client(Transport):
         Add a comment. It is not idempotent: after Unavailable (other than NotSent) it may have been stored all the same.
         """
         payload = {"message": message, "context": context}
-        self._call("POST", _path(problem_id, "/comments"), payload=payload)
+        self._post(_path(problem_id, "/comments"), payload)
 
     def close_problem(self, problem_id: str, message: str) -> None:
-        self._call("POST", _path(problem_id, "/close"), payload={"message": message})
+        self._post(_path(problem_id, "/close"), {"message": message})
 
     def ingest_event(
         self,
@@ -153,12 +154,15 @@ class Client(Transport):
         times = {"startTime": start_ms, "endTime": end_ms}
         payload.update({name: at for name, at in times.items() if at is not None})
         what = "POST /events/ingest"
-        body = decode(self._call("POST", "/events/ingest", payload=payload), what, self._redact)
+        body = decode(self._post("/events/ingest", payload), what, self._redact)
         results = objects_of(typed(body, dict).get("eventIngestResults"))
         states = [result.get("status") for result in results]
         if "OK" not in states:
             reason = self._redact(states[:5] or "no result")
             raise UnexpectedAnswer(f"{what}: no entity took the event: {reason}")
+
+    def _post(self, path: str, payload: Mapping[str, Any]) -> bytes:
+        return self._call("POST", path, Kind.FEEDBACK, payload=payload)
 
     def problem_url(self, problem_id: str) -> str:
         host = urlsplit(self._environment).hostname or ""

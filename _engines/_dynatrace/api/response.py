@@ -15,14 +15,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from ..core.errors import (
-    ApiError,
-    AuthError,
-    NotFound,
-    RateLimited,
-    Unavailable,
-    UnexpectedAnswer,
-)
+from ..core.errors import ApiError, AuthError, NotFound, RateLimited, Unavailable, UnexpectedAnswer
 from .decompression import DecompressionError, coding_of, decompress
 from .json_values import decoded, is_too_dense
 

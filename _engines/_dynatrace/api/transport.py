@@ -76,9 +76,7 @@ class Transport:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.base})"
 
-    def _items(
-        self, path: str, query: Mapping[str, str], name: str, kind: Kind | None = None
-    ) -> Iterator[Any]:
+    def _items(self, path: str, kind: Kind, query: Mapping[str, str], name: str) -> Iterator[Any]:
         """
         Yield the items of the list ``name`` over all pages.
         """
@@ -88,7 +86,7 @@ class Transport:
         for _ in range(MAX_PAGES):
             if time.monotonic() > until:
                 raise Unavailable(f"GET {path}: not all pages came within {WALK_DEADLINE_S:g} s")
-            body = typed(self._get(path, asked, kind), dict)
+            body = typed(self._get(path, kind, asked), dict)
             if not isinstance(body.get(name), list):
                 raise UnexpectedAnswer(f"GET {path}: the answer has no list `{name}`")
             yield from body[name]
@@ -103,26 +101,23 @@ class Transport:
             asked = {"nextPageKey": cursor}  # Nothing else may accompany it.
         raise UnexpectedAnswer(f"GET {path}: more than {MAX_PAGES} pages")
 
-    def _get(self, path: str, query: Mapping[str, str], kind: Kind | None = None) -> Any:
+    def _get(self, path: str, kind: Kind, query: Mapping[str, str]) -> Any:
         try:
-            body = self._call("GET", path, query, kind=kind)
+            body = self._call("GET", path, kind, query)
         except _Dropped:  # Once more: connections that are kept alive die.
-            body = self._call("GET", path, query, kind=kind)
+            body = self._call("GET", path, kind, query)
         return decode(body, f"GET {path}", self._redact)
 
     def _call(
         self,
         method: str,
         path: str,
+        kind: Kind,
         query: Mapping[str, str] | None = None,
         payload: Any = None,
-        kind: Kind | None = None,
     ) -> bytes:
-        """
-        Return the body of a 2xx response, or raise an error; ``kind`` None: by the path.
-        """
         what, endpoint = f"{method} {path}", _endpoint(method, path)
-        self._rate_limiter.acquire(endpoint, kind or _kind(method, path))
+        self._rate_limiter.acquire(endpoint, kind)
         session, adapter = self._session()
         adapter.begin(RESPONSE_DEADLINE_S, READ_TIMEOUT_S)
         try:
@@ -206,12 +201,6 @@ class _Session(requests.Session):
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         return None
-
-
-def _kind(method: str, path: str) -> Kind:
-    if method != "GET" or path.endswith("/comments"):
-        return Kind.FEEDBACK
-    return Kind.LISTING if path == "/problems" else Kind.READING
 
 
 def _endpoint(method: str, path: str) -> str:

@@ -147,8 +147,7 @@ FLAG = Rule("true or false", lambda value: isinstance(value, bool))
 TEXT = Rule("a text that is not empty", _matches(r"(?s).*\S.*"))
 # Salt hands an sdb:// URL on as it is when its profile gives nothing.
 SECRET = Rule(
-    "printable ASCII without spaces (an sdb:// URL must give a value)",
-    _matches("(?!sdb://)[!-~]+"),
+    "printable ASCII without spaces (an sdb:// URL must give a value)", _matches("(?!sdb://)[!-~]+")
 )
 ENVIRONMENT_URL = Rule(
     "an https:// URL of the environment without query or user name, such as "
@@ -173,6 +172,5 @@ MATCH_STEPS = Rule(
 )
 SHARE = Rule('a whole number from 1 to 100000, or a share from "1%" to "100%"', _is_share)
 KEY_NAMES = Rule(
-    f"a mapping from {', '.join(NOTIFICATION_FIELDS)} to key names of your payload",
-    _are_key_names,
+    f"a mapping from {', '.join(NOTIFICATION_FIELDS)} to key names of your payload", _are_key_names
 )

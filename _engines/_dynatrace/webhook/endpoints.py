@@ -20,7 +20,6 @@ from ..config.config import Config
 from ..core.errors import LedgerError, NotificationError
 from ..core.notification import Notification
 from .authentication import Authentication
-from .connections import Connections
 from .payload import BodyTooLarge, decompressed, parse
 from .recorder import Recorder
 
@@ -53,7 +52,7 @@ class Context:
     on_test: Callable[[Notification], None]
     health: Health
     authentication: Authentication
-    connections: Connections
+    on_authenticated: Callable[[Any], None]
 
 
 @tornado.web.stream_request_body
@@ -78,9 +77,7 @@ class Endpoint(tornado.web.RequestHandler):
         self.set_header("X-Content-Type-Options", "nosniff")
 
     def compute_etag(self) -> None:
-        """
-        Disable ETags: no response is cached.
-        """
+        return None
 
     def prepare(self) -> None:
         if self.request.method not in self.METHODS:
@@ -151,11 +148,8 @@ class Endpoint(tornado.web.RequestHandler):
             super().log_exception(typ, value, tb)
 
     def authenticate(self) -> bool:
-        """
-        Reject the request unless its credentials are right.
-        """
         if self.context.authentication.accepts(self.request.headers.get("Authorization", "")):
-            self.context.connections.authenticated(getattr(self.request.connection, "stream", None))
+            self.context.on_authenticated(getattr(self.request.connection, "stream", None))
             return True
         self.set_header("WWW-Authenticate", 'Bearer realm="dynatrace", Basic realm="dynatrace"')
         self.reject(401, "no or wrong credentials")
@@ -186,13 +180,9 @@ class Notifications(Endpoint):
         self.coding = coding_of(headers.get("Content-Encoding", ""))
         length = headers.get("Content-Length", "0")
         if self.coding is None:
-            understood = ", ".join(CODINGS)
-            self.set_header("Accept-Encoding", understood)
-            self.reject(
-                415,
-                "the Content-Encoding is not understood: send the body as it is, or in one of "
-                + understood,
-            )
+            reason = "the Content-Encoding is not understood: send the body as it is, or in one of "
+            self.set_header("Accept-Encoding", ", ".join(CODINGS))
+            self.reject(415, reason + ", ".join(CODINGS))
         elif length.isascii() and length.isdigit() and int(length[:20]) > self.limit:
             self.reject(413, f"the body is larger than {self.limit} bytes (max_body)")
 
@@ -219,9 +209,7 @@ class Notifications(Endpoint):
 
 
 def _awaitable(work: concurrent.futures.Future[Any]) -> Future[Any]:
-    """
-    Return a future of the listener's loop for what another thread does.
-    """
+    # In tornado's own loop, for what another thread does.
     future: Future[Any] = Future()
     tornado.concurrent.chain_future(work, future)
     return future

@@ -9,18 +9,21 @@ from __future__ import annotations
 
 import logging
 import re
+import resource
 import ssl
 import threading
 from collections.abc import Callable
+from typing import Any
 
+import tornado.httpserver
 import tornado.ioloop
 import tornado.netutil
 import tornado.web
 
 from ..config.config import Config
+from ..core.log_once import Seldom
 from ..core.notification import Notification
 from .authentication import Authentication
-from .connections import Connections, Server, limit
 from .endpoints import Context, Health, Healthz, Metrics, Notifications, Unknown
 from .recorder import Recorder
 
@@ -31,6 +34,9 @@ BODY_TIMEOUT_S = 10.0
 IDLE_TIMEOUT_S = 30.0
 MAX_HEADERS = 16384
 BACKLOG = 1024
+#: Dynatrace keeps a handful open.
+MAX_CONNECTIONS = 1000
+WARN_EVERY_S = 600.0
 
 
 class Listener(threading.Thread):
@@ -53,9 +59,14 @@ class Listener(threading.Thread):
         self._sockets = tornado.netutil.bind_sockets(
             config.get("webhook.port"), config.get("webhook.address"), backlog=BACKLOG
         )
-        connections = Connections(name, limit())
+        self.connections = Connections(name, capacity())
         self._context = Context(
-            config, recorder, on_test, health, Authentication(config), connections
+            config,
+            recorder,
+            on_test,
+            health,
+            Authentication(config),
+            self.connections.authenticated,
         )
         self.loop: tornado.ioloop.IOLoop | None = None
 
@@ -81,7 +92,7 @@ class Listener(threading.Thread):
         )
         return Server(
             application,
-            connections=self._context.connections,
+            connections=self.connections,
             ssl_options=self._tls,
             # The endpoint has the limit and responds with 413; tornado would just hang up.
             max_body_size=2**60,
@@ -90,6 +101,71 @@ class Listener(threading.Thread):
             idle_connection_timeout=IDLE_TIMEOUT_S,
             decompress_request=False,
         )
+
+
+class Connections:
+    """
+    The open connections by age, with whether each is authenticated; all methods belong to the listener's thread.
+
+    Each costs a file descriptor and memory of the process that holds the ledger and reads the tenant: senders that open
+    thousands and send nothing must not take those away. Beyond the capacity the oldest unauthenticated one is closed.
+    """
+
+    def __init__(self, name: str, capacity: int) -> None:
+        self._capacity = capacity
+        self._open: dict[Any, bool] = {}
+        self._warning = Seldom(log, name, WARN_EVERY_S)
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def add(self, stream: Any) -> None:
+        while len(self) >= self._capacity:
+            # The first of the least: the oldest unauthenticated one, without such a one the oldest.
+            oldest = min(self._open, key=self._open.__getitem__)
+            self.remove(oldest)
+            oldest.close()
+            self._warning.say(
+                "more than %s connections are open on the webhook port; the oldest unauthenticated ones are closed, "
+                "and authenticated senders still get through. Allow only Dynatrace to reach the port",
+                self._capacity,
+            )
+        self._open[stream] = False
+
+    def authenticated(self, stream: Any) -> None:
+        if self._open.pop(stream, None) is not None:
+            self._open[stream] = True
+
+    def remove(self, stream: Any) -> None:
+        self._open.pop(stream, None)
+
+
+def capacity() -> int:
+    """
+    Return how many connections may be open: half of the files that the process may open, at most 1000.
+    """
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return MAX_CONNECTIONS if soft < 0 else min(MAX_CONNECTIONS, max(soft // 2, 16))
+
+
+class Server(tornado.httpserver.HTTPServer):
+    """
+    An HTTP server that counts its connections.
+    """
+
+    def initialize(  # type: ignore[override]
+        self, *arguments: Any, connections: Connections, **options: Any
+    ) -> None:
+        self._counted = connections
+        super().initialize(*arguments, **options)
+
+    def handle_stream(self, stream: Any, address: Any) -> None:
+        self._counted.add(stream)
+        super().handle_stream(stream, address)
+
+    def on_close(self, server_conn: Any) -> None:
+        self._counted.remove(server_conn.stream)
+        super().on_close(server_conn)
 
 
 def _tls(config: Config) -> ssl.SSLContext | None:

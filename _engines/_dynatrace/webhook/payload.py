@@ -150,9 +150,7 @@ def _details(fields: Fields) -> Iterator[Problem]:
 
 
 def _problem(notification: Notification, details: Problem | None, fields: Fields) -> Problem:
-    """
-    Return all that the notification tells of the problem, for an engine that has no API to ask.
-    """
+    # All that the notification tells, for an engine that has no API to ask.
     problem = details or Problem(None, None)
     told = replace(
         problem,

@@ -62,7 +62,7 @@ class Served:
         """
         Return how many connections the listener has open.
         """
-        return len(self._listener._context.connections)
+        return len(self._listener.connections)
 
     def connect(self, timeout: float = 10) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout)

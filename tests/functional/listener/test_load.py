@@ -23,7 +23,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-from _dynatrace.webhook import connections as connections_
 from _dynatrace.webhook import listener as listener_
 
 from tests.functional.client.servers import Authority
@@ -202,10 +201,10 @@ def files() -> Iterator[int]:
     Room for both ends of many connections in this one process; gives how many can be opened.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = SILENT + connections_.MAX_CONNECTIONS + 500
+    wanted = SILENT + listener_.MAX_CONNECTIONS + 500
     most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
-    yield max(soft, most) - connections_.MAX_CONNECTIONS - 500
+    yield max(soft, most) - listener_.MAX_CONNECTIONS - 500
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
@@ -217,7 +216,7 @@ def begun(number: int) -> bytes:
     return (b"", b"POST /dynatrace HTTP/1.1\r\nX: " + b"x" * 8000, wrong)[number % 3]
 
 
-def test_silent_connections_take_neither_files_nor_memory_nor_the_port(
+def test_silent_listener_take_neither_files_nor_memory_nor_the_port(
     served: Served, files: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     """
@@ -237,13 +236,13 @@ def test_silent_connections_take_neither_files_nor_memory_nor_the_port(
             clients += 1
             if number % 500 == 499:
                 assert served.post(notification(number))[0] == 202
-        until(lambda: process.num_fds() - clients < connections_.MAX_CONNECTIONS + 100)
+        until(lambda: process.num_fds() - clients < listener_.MAX_CONNECTIONS + 100)
         grown = process.memory_info().rss - before
         # Who once showed the right credentials was not closed for their sake.
         known.sendall(request(notification(9998)))
         assert b" 202 " in known.recv(65536)
-    assert number > connections_.MAX_CONNECTIONS
-    assert grown < connections_.MAX_CONNECTIONS * 100_000
+    assert number > listener_.MAX_CONNECTIONS
+    assert grown < listener_.MAX_CONNECTIONS * 100_000
     said = [one.getMessage() for one in caplog.records if "connections are open" in one.message]
     assert len(said) == 1
 
@@ -254,7 +253,7 @@ def test_the_oldest_connection_is_closed_when_there_are_too_many(
     """
     The others stay, and can still send.
     """
-    monkeypatch.setattr(connections_, "MAX_CONNECTIONS", 5)
+    monkeypatch.setattr(listener_, "MAX_CONNECTIONS", 5)
     served = Served(tmp_path)
     with contextlib.ExitStack() as stack:
         five = [stack.enter_context(served.connect()) for _ in range(5)]
@@ -265,14 +264,14 @@ def test_the_oldest_connection_is_closed_when_there_are_too_many(
         assert parsed(read_all(five[1]))[0] == 202
 
 
-def test_no_more_connections_are_open_than_half_of_the_files() -> None:
+def test_no_more_listener_are_open_than_half_of_the_files() -> None:
     """
     The ledger and the tenant need the others.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (1024, hard))
-        assert connections_.limit() == 512
+        assert listener_.capacity() == 512
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
@@ -298,7 +297,7 @@ def test_a_sender_without_a_handshake_is_let_go(
         assert half.recv(1) == b""
 
 
-def test_connections_that_break_midway_leave_nothing(served: Served) -> None:
+def test_listener_that_break_midway_leave_nothing(served: Served) -> None:
     """
     200 of them, at any byte, closed or reset: what is not whole is in no ledger.
     """
