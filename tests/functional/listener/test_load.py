@@ -216,7 +216,7 @@ def begun(number: int) -> bytes:
     return (b"", b"POST /dynatrace HTTP/1.1\r\nX: " + b"x" * 8000, wrong)[number % 3]
 
 
-def test_silent_listener_take_neither_files_nor_memory_nor_the_port(
+def test_silent_connections_take_neither_files_nor_memory_nor_the_port(
     served: Served, files: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     """
@@ -264,7 +264,7 @@ def test_the_oldest_connection_is_closed_when_there_are_too_many(
         assert parsed(read_all(five[1]))[0] == 202
 
 
-def test_no_more_listener_are_open_than_half_of_the_files() -> None:
+def test_no_more_connections_are_open_than_half_of_the_files() -> None:
     """
     The ledger and the tenant need the others.
     """
@@ -297,7 +297,7 @@ def test_a_sender_without_a_handshake_is_let_go(
         assert half.recv(1) == b""
 
 
-def test_listener_that_break_midway_leave_nothing(served: Served) -> None:
+def test_connections_that_break_midway_leave_nothing(served: Served) -> None:
     """
     200 of them, at any byte, closed or reset: what is not whole is in no ledger.
     """
