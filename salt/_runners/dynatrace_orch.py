@@ -89,7 +89,7 @@ def _target(minion, service):
         raise CommandExecutionError("no service is named; give its name as the pillar `service`")
     names = [name.format(service) for name in REMEDIES]
     # Whichever environment a minion looks in, it looks by itself.
-    remedy = next((name for name in names if environments.environments(__opts__, name)), None)
+    remedy = next((name for name in names if environments.serving(__opts__, name)), None)
     if remedy is None:
         raise CommandExecutionError(
             f"there is no remedy for {service}: the state tree has neither {' nor '.join(names)}"

@@ -26,17 +26,17 @@ def rows(opts, timeout):
     found = Found(opts)
     modules = salt.loader.minion_mods(opts, whitelist=["dynatrace"])
     engine = found.guarded("engine code", _engine, found, opts)
-    found.guarded("configuration files", configuration.dropped, found, opts)
-    found.guarded("rights", permissions.rights, found, opts, configuration.files(opts))
-    found.guarded("modules", configuration.modules, found, opts, modules)
-    found.guarded("signing key", configuration.signing_key, found, opts)
-    applied = found.guarded("reactor", reactors.reactor, found, opts) or [configuration.STATE]
-    found.guarded("remedy", configuration.remedy, found, opts)
-    configs = found.guarded("configuration", configuration.configs, found, opts, engine) or {}
+    found.guarded("configuration files", configuration.check_files, found, opts)
+    found.guarded("rights", permissions.check, found, opts, configuration.files(opts))
+    found.guarded("modules", configuration.check_modules, found, opts, modules)
+    found.guarded("signing key", configuration.check_signing_key, found, opts)
+    applied = found.guarded("reactor", reactors.check, found, opts) or [configuration.STATE]
+    found.guarded("remedy", configuration.check_remedy, found, opts)
+    configs = found.guarded("configuration", configuration.check_options, found, opts, engine) or {}
     asked = found.guarded("tenant", connections.ask_all, configs, engine) or []
     found.guarded("engine", _answers, found, opts, min(ANSWER_S, timeout))
-    found.guarded("job cache", job_cache.job_cache, found, opts, engine, until)
-    found.guarded("minions", minions.minions, found, opts, engine, configs, applied, until)
+    found.guarded("job cache", job_cache.check, found, opts, engine, until)
+    found.guarded("minions", minions.check, found, opts, engine, configs, applied, until)
     connections.collect(found, asked, until)
     return found.rows
 

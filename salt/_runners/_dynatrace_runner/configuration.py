@@ -19,7 +19,7 @@ LISTS = ("engines", "reactor", "module_dirs", "file_roots")
 STATE = "dynatrace.remedy.apache2"
 
 
-def dropped(found, opts):
+def check_files(found, opts):
     """
     Tell which files of the configuration Salt cannot read, and which of their lists are not in what the master uses.
     """
@@ -89,7 +89,7 @@ def _names(value):
     return names
 
 
-def modules(found, opts, loaded):
+def check_modules(found, opts, loaded):
     if "dynatrace.genuine" in loaded:
         found.add("ok", "modules", "the reactor finds `dynatrace.genuine`")
     else:
@@ -97,7 +97,7 @@ def modules(found, opts, loaded):
         found.add("fail", "modules", "the master does not find `dynatrace.genuine`", fix)
 
 
-def signing_key(found, opts):
+def check_signing_key(found, opts):
     """
     Tell whether the key is there, and is the master's user's alone.
     """
@@ -116,8 +116,8 @@ def signing_key(found, opts):
         found.add("ok", "signing key", "only the master's user can read it")
 
 
-def remedy(found, opts):
-    places = environments.environments(opts, STATE)
+def check_remedy(found, opts):
+    places = environments.serving(opts, STATE)
     if places:
         where = "" if environments.BASE in places else f" in {', '.join(places)}"
         found.add("ok", "remedy", f"the state {STATE} is served{where}")
@@ -126,7 +126,7 @@ def remedy(found, opts):
         found.add("fail", "remedy", f"no file root has the state {STATE}", fix)
 
 
-def configs(found, opts, engine):
+def check_options(found, opts, engine):
     """
     Return the configuration of each engine that has a good one, by name.
     """

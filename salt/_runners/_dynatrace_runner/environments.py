@@ -29,7 +29,7 @@ def is_served(opts, name, environment):
     return any(served(opts, path + end, environment) for end in (".sls", "/init.sls"))
 
 
-def environments(opts, name):
+def serving(opts, name):
     """
     Return the environments that have a state.
     """
@@ -37,7 +37,7 @@ def environments(opts, name):
     return [one for one in names if is_served(opts, name, one)]
 
 
-def looked_for(found, opts, told, names):
+def check(found, opts, told, names):
     """
     Tell of minions that look for a state where it is not; ``told`` is what each said of its ``saltenv``.
     """
@@ -51,7 +51,7 @@ def looked_for(found, opts, told, names):
         if lost:
             what = (
                 f"{', '.join(them)} look in the environment {environment}, which has not got "
-                f"the state {lost[0]}: it is in {', '.join(environments(opts, lost[0])) or 'none'}"
+                f"the state {lost[0]}: it is in {', '.join(serving(opts, lost[0])) or 'none'}"
             )
             fix = (
                 f"name its root below `{environment}` in `file_roots` too, as master.d/roots.conf does for base, restart "

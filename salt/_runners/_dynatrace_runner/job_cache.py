@@ -15,7 +15,7 @@ STEP_S = 0.1
 FIX = "see docs/runbook.md, The job cache cannot be read, and restart the master"
 
 
-def job_cache(found, opts, engine, until):
+def check(found, opts, engine, until):
     """
     Read it as the engine does: a job that nobody made, then one that was just made and returned.
 

@@ -21,7 +21,7 @@ SYNC = "salt '*' saltutil.sync_all"
 ACT_ON = ("host_id", "property")
 
 
-def minions(found, opts, engine, configs, applied, until):
+def check(found, opts, engine, configs, applied, until):
     """
     Look which minions can be acted on, and whether some of them have what a remedy needs: its modules, and the states
     that are applied.
@@ -47,7 +47,7 @@ def minions(found, opts, engine, configs, applied, until):
         _proved(found, accepted, proved, act_on, names)
     others = [one for one in accepted if one not in set(proved)]
     told = _synced(found, opts, [*proved, *others][:SAMPLE], until)
-    environments.looked_for(found, opts, told, applied)
+    environments.check(found, opts, told, applied)
 
 
 def _known(found, accepted, read, until):

@@ -14,7 +14,7 @@ from .report import named
 SECRETS = "yaml"
 
 
-def rights(found, opts, files):
+def check(found, opts, files):
     """
     Tell which files of the configuration, of its secrets, and of the engine's own directory are closed to this user.
 

@@ -25,7 +25,7 @@ _TECHNOLOGY = re.compile(r"dynatrace\.order['\"]\]\(\s*data\s*,\s*['\"]([^'\"]*)
 _MODS = re.compile(r"^\s*-?\s*mods:\s*([A-Za-z0-9_.-]+)\s*$", re.MULTILINE)
 
 
-def reactor(found, opts):
+def check(found, opts):
     """
     Tell whether anything acts on the engine's events, and whether it asks if they are genuine; return the names of the
     states that are applied.
@@ -144,7 +144,7 @@ def _file(found, opts, path, text):
         found.add("fail", "reactor", what, "begin it as reactor/apache2.sls begins")
         return
     for name in _MODS.findall(text):
-        if not environments.environments(opts, name):
+        if not environments.serving(opts, name):
             what = f"{path} applies the state {name}, which no file root has"
             fix = f"correct `mods` there, or put {name.replace('.', '/')}.sls into a file root"
             found.add("fail", "reactor", what, fix)

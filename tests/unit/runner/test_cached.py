@@ -70,7 +70,7 @@ def check(
         "errors": SimpleNamespace(JobCacheError=errors.JobCacheError),
     }
     given = {"ext_job_cache": "redis", "utc_timezone": True, **opts}
-    job_cache.job_cache(rows, given, engine, time.monotonic() + 5)
+    job_cache.check(rows, given, engine, time.monotonic() + 5)
     (row,) = rows.rows
     assert bool(row["fix"]) == (row["result"] != "ok")
     return row["result"], row["detail"]

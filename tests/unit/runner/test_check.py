@@ -115,7 +115,7 @@ def minions(
     rows = checkup.Found({})
     given = {**OPTIONS, "policy": {"act_on": act_on}}
     configs = {"dynatrace": configuration.load(given)} if act_on else {}
-    fleet.minions(rows, {}, engine, configs, [], time.monotonic() + 5)
+    fleet.check(rows, {}, engine, configs, [], time.monotonic() + 5)
     assert all(bool(row["fix"]) == (row["result"] != "ok") for row in rows.rows)
     return [(row["result"], row["detail"]) for row in rows.rows]
 
@@ -207,7 +207,7 @@ def test_keys_that_cannot_be_listed_are_told(monkeypatch: pytest.MonkeyPatch) ->
         raise PermissionError(13, "Permission denied", "/etc/salt/pki/master/minions")
 
     rows = checkup.Found({})
-    fleet.minions(rows, {}, {"_accepted": accepted}, {}, [], time.monotonic() + 5)
+    fleet.check(rows, {}, {"_accepted": accepted}, {}, [], time.monotonic() + 5)
     assert "the accepted minions cannot be listed: PermissionError" in rows.rows[0]["detail"]
 
 

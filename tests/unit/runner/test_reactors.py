@@ -39,7 +39,7 @@ def told(roots: Path, mapped: Any) -> list[tuple[str, str]]:
     tree = {"base": [str(REPO / "salt"), str(roots)]}
     opts.update(cache, file_roots=tree, fileserver_backend=["roots"], reactor=mapped)
     rows = checkup.Found({})
-    reactors.reactor(rows, {**opts, "__role": "master", "__opts": None})
+    reactors.check(rows, {**opts, "__role": "master", "__opts": None})
     assert all(bool(row["fix"]) == (row["result"] != "ok") for row in rows.rows)
     return [(row["result"], row["detail"]) for row in rows.rows]
 

@@ -30,7 +30,7 @@ def rows(root: Path) -> list[dict[str, Any]]:
     secrets = {"driver": "yaml", "files": [str(root / "dynatrace.secrets"), str(root / "absent")]}
     opts = {"cachedir": str(root / "cache"), "dynatrace": secrets, "other": {"files": ["/absent"]}}
     found = checkup.Found(opts)
-    permissions.rights(found, opts, [str(root / "master")])
+    permissions.check(found, opts, [str(root / "master")])
     return found.rows
 
 

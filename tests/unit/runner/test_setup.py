@@ -52,7 +52,7 @@ def test_a_list_that_salt_dropped_is_named(
     """It is in the main file and not in what the master uses."""
     path = tmp_path / "master"
     path.write_text(yaml.safe_dump({key: main}))
-    [(result, detail)] = found(configuration.dropped, conf_file=str(path), **{key: used})
+    [(result, detail)] = found(configuration.check_files, conf_file=str(path), **{key: used})
     assert (result, key in detail) == (("fail", True) if lost else ("ok", False))
 
 
@@ -77,7 +77,7 @@ def test_an_included_file_that_cannot_be_used_is_named(
     (tmp_path / "master.d" / "dynatrace.conf").write_text(site)
     opts = {"conf_file": str(tmp_path / "master"), "default_include": "master.d/*.conf"}
     used = {"engines": [{"dynatrace": {}}], "reactor": [{OPEN: ["/a"]}]}
-    [(result, told)] = found(configuration.dropped, **opts, **used)
+    [(result, told)] = found(configuration.check_files, **opts, **used)
     assert result == "fail"
     assert detail.format(tmp_path) in told
     assert "dt0c01" not in told
@@ -85,18 +85,18 @@ def test_an_included_file_that_cannot_be_used_is_named(
 
 def test_without_a_main_file_nothing_is_dropped() -> None:
     """A master may be configured by its defaults and master.d."""
-    assert found(configuration.dropped, conf_file="/absent/master")[0][0] == "ok"
+    assert found(configuration.check_files, conf_file="/absent/master")[0][0] == "ok"
 
 
 def test_the_module_that_reactors_ask_must_be_found() -> None:
     """Without it every reactor that asks fails to render."""
-    assert found(configuration.modules, {})[0][0] == "fail"
-    assert found(configuration.modules, {"dynatrace.genuine": print})[0][0] == "ok"
+    assert found(configuration.check_modules, {})[0][0] == "fail"
+    assert found(configuration.check_modules, {"dynatrace.genuine": print})[0][0] == "ok"
 
 
 def test_the_key_must_be_there_and_be_the_masters_alone(tmp_path: Path) -> None:
     """Who can read it can sign."""
-    look = configuration.signing_key
+    look = configuration.check_signing_key
     assert found(look, cachedir=str(tmp_path))[0][0] == "fail"
     write_key(tmp_path)
     key = tmp_path / "dynatrace" / "signing.key"
@@ -113,7 +113,7 @@ def test_the_remedy_must_be_served_to_minions(root: str, result: str, tmp_path: 
     opts = salt.config.master_config(None)
     opts.update(cachedir=str(tmp_path), file_roots={"base": [str(REPO / root)]})
     opts.update(fileserver_backend=["roots"], __role="master", __opts=None)
-    assert found(configuration.remedy, **opts)[0][0] == result
+    assert found(configuration.check_remedy, **opts)[0][0] == result
 
 
 def test_each_wrong_option_is_a_line_and_a_good_engine_is_checked_on() -> None:
@@ -124,7 +124,7 @@ def test_each_wrong_option_is_a_line_and_a_good_engine_is_checked_on() -> None:
         {"other": {"engine_module": "slack"}},
     ]
     rows = checkup.Found({})
-    configs = configuration.configs(rows, {"engines": engines}, vars(engine))
+    configs = configuration.check_options(rows, {"engines": engines}, vars(engine))
     assert list(configs) == ["good"]
     assert [(row["instance"], row["result"]) for row in rows.rows] == [
         ("dynatrace", "fail"),
@@ -147,7 +147,7 @@ def test_options_that_stand_in_the_wrong_place_are_no_missing_options(
 ) -> None:
     """The line says where they stand, and not that they lack."""
     rows = checkup.Found({"engines": engines})
-    configuration.configs(rows, {"engines": engines}, vars(engine))
+    configuration.check_options(rows, {"engines": engines}, vars(engine))
     [row] = rows.rows
     assert (row["result"] == "ok") is (told is None)
     assert (told or "all options are good") in row["detail"]

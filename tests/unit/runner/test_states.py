@@ -26,7 +26,7 @@ def master(tmp_path: Path, **roots: Any) -> dict[str, Any]:
 
 def looked_for(opts: dict[str, Any], **told: Any) -> list[dict[str, Any]]:
     found = checkup.Found({})
-    environments.looked_for(found, opts, told, [STATE])
+    environments.check(found, opts, told, [STATE])
     return found.rows
 
 
@@ -45,7 +45,7 @@ def test_a_state_in_the_minions_own_environment_is_good(tmp_path: Path, roots: A
     """Named, or by the root that is every environment's."""
     opts = master(tmp_path, **roots)
     assert looked_for(opts, web01="prod") == []
-    assert environments.environments(opts, STATE)
+    assert environments.serving(opts, STATE)
 
 
 def test_where_no_environment_has_it_that_is_said(tmp_path: Path) -> None:
