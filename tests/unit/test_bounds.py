@@ -45,7 +45,6 @@ ALLOWED = {
         "Hook.run",
         "sleep",
     ): "the pause of that thread",
-    ("_engines/_dynatrace/remediation/problem_reader.py", "", "with _lock"): _MEMORY,
     ("_engines/_dynatrace/webhook/recorder.py", "", "with _changed"): _MEMORY,
     ("_engines/_dynatrace/store/database.py", "", "with _lock"): (
         "held over one transaction, which waits for no network and 10 s for another reader of the file"
@@ -63,7 +62,7 @@ ALLOWED = {
         "Subscriber.run",
         "sleep",
     ): "the pause of a thread that hears for ever",
-    ("_engines/_dynatrace/remediation/problem_reader.py", "ProblemReader._all", "map"): (
+    ("_engines/_dynatrace/remediation/problem_reader.py", "ProblemReader._read_all", "map"): (
         "each read is a request with a deadline, and all together have the time of `Patience`"
     ),
     ("salt/_utils/_dynatrace_utils/oneagent/signature.py", "_verify_signature", "Popen"): (

@@ -24,3 +24,10 @@ class Notification:
     title: str = ""
     test: bool = False
     problem: Problem | None = None
+
+    @property
+    def name(self) -> str:
+        """
+        What it calls its problem: by id, number, or old PID.
+        """
+        return self.problem_id or self.display_id or self.old_pid or ""

@@ -40,6 +40,13 @@ class Episode:
     counted_from: float = 0.0
     closed: float | None = None
 
+    @property
+    def name(self) -> str:
+        """
+        What people call the problem.
+        """
+        return self.problem.display_id or self.problem_key
+
 
 @dataclass(frozen=True)
 class Attempt:

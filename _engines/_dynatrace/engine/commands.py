@@ -218,4 +218,4 @@ class Commands:
                 read=0.0,
             )
         )
-        return {"facts": {"retry": episode.problem.display_id or episode.problem_key}}
+        return {"facts": {"retry": episode.name}}

@@ -22,10 +22,12 @@ from ..core.errors import (
 )
 from ..core.log_once import LogOnce
 from ..master.outbox_relay import OutboxRelay
+from ..remediation.dispatch import Dispatch
 from ..remediation.episodes import Episodes
 from ..remediation.feedback import Feedback
 from ..remediation.job_tracker import JobTracker
-from ..remediation.problem_reader import ProblemReader, Seen
+from ..remediation.notified import Seen
+from ..remediation.problem_reader import ProblemReader
 from ..remediation.scheduler import Scheduler
 from ..store.ledger import Ledger
 from .clock import LEAST_S, Jumps
@@ -56,6 +58,7 @@ class Reconciler:
     problem_reader: ProblemReader
     episodes: Episodes
     scheduler: Scheduler
+    dispatch: Dispatch
     job_tracker: JobTracker
     relay: OutboxRelay
     feedback: Feedback | None
@@ -132,8 +135,8 @@ class Reconciler:
         self.relay.watch()
         self.problem_reader.read_budget.begin()
         unread = self.job_tracker.unread
-        said += self.scheduler.expire(now, bus_works=not self.relay.broken, unread=unread)
-        said += self.scheduler.order(now)
+        said += self.dispatch.expire(now, bus_works=not self.relay.broken, unread=unread)
+        said += self.scheduler.decide(now)
         self._hand_over()
         if now >= self._next_expiry:
             self._next_expiry = now + EXPIRE_S

@@ -141,7 +141,7 @@ class Views:
 
     def _row(self, episode: Episode, now: float) -> dict[str, Any]:
         return {
-            "problem": episode.problem.display_id or episode.problem_key,
+            "problem": episode.name,
             "problem_id": episode.problem.problem_id,
             "severity": episode.problem.severity,
             "opened": iso(episode.opened),

@@ -10,13 +10,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from threading import Event, Thread
 from typing import Any
 
 from ..api.client import Client
 from ..config.config import Config
 from ..core.notification import Notification
+from ..core.resolution import resolve
 from ..master import job_cache
 from ..master.attempt_records import AttemptRecords
 from ..master.delivery import DeliveryConfirmation
@@ -29,13 +30,16 @@ from ..master.ping import Ping
 from ..master.salt_interface import Master
 from ..master.signing_key import signing_key
 from ..master.subscriber import Subscriber
-from ..remediation.dispatch import holder
-from ..remediation.episodes import Episodes, matcher, rereader
+from ..remediation.announcements import Announcements
+from ..remediation.dispatch import TAKE_S, Dispatch
+from ..remediation.episodes import Episodes
 from ..remediation.feedback import Feedback
 from ..remediation.job_tracker import JobTracker
+from ..remediation.outcomes import Outcomes
 from ..remediation.problem_reader import Entities, ProblemReader
 from ..remediation.reports import Reports
-from ..remediation.scheduler import TAKE_S, Scheduler
+from ..remediation.scheduler import Scheduler
+from ..remediation.verdicts import Verdicts
 from ..store.ledger import Ledger
 from ..webhook.endpoints import Health
 from ..webhook.listener import Listener
@@ -66,6 +70,7 @@ class Engine:
     ) -> None:
         self.instance = instance
         self.config = config
+        self.policy = config.policy
         self.master = master
         self.clock = clock
         self.steady = steady
@@ -131,16 +136,16 @@ class Engine:
 
     @cached_property
     def relay(self) -> OutboxRelay:
-        policy = self.config.policy
+        dispatch = self.dispatch
         return OutboxRelay(
             self.instance,
             self.ledger,
             self.master.connect_to_fire,
             self.key,
             self.delivery,
-            holder(self.ledger, policy),
+            lambda order: dispatch.forbids(order["attempt_id"]),
             TAKE_S,
-            policy.outcome_timeout,
+            self.policy.outcome_timeout,
             self.look_now,
             self.clock,
         )
@@ -191,54 +196,49 @@ class Engine:
         return ProblemReader(self.instance, self.ledger, self.client)
 
     @cached_property
+    def announcements(self) -> Announcements:
+        config, reports = self.config, None
+        if self.feedback is not None:
+            wait = config.get("feedback.close_after") if config.get("feedback.close") else None
+            reports = Reports(self.ledger, config.get("feedback.event"), wait)
+        comments = self.feedback is not None and config.get("feedback.comment")
+        return Announcements(self.instance, self.ledger, self.policy, comments, reports)
+
+    @cached_property
     def episodes(self) -> Episodes:
-        entities = None
-        if self.client is not None:
-            entities = Entities(self.client, self.steady, self.problem_reader.read_budget)
-        return Episodes(
-            self.instance,
-            self.ledger,
-            matcher(entities, self.minions.find),
-            self.config.get("lookback"),
-            self.config.policy.dry_run,
-        )
+        entities = Entities(self.client, self.steady, self.problem_reader.read_budget)
+        match = partial(resolve, entity=entities, find=self.minions.find)
+        read, lookback = self.problem_reader.read, self.config.get("lookback")
+        return Episodes(self.instance, self.ledger, self.announcements, match, read, lookback)
+
+    @cached_property
+    def verdicts(self) -> Verdicts:
+        why_untaken = self.master.why_untaken
+        return Verdicts(self.ledger, self.policy, self.minions, why_untaken, self.ping)
 
     @cached_property
     def scheduler(self) -> Scheduler:
-        config, jobs = self.config, self.jobs
-        return Scheduler(
-            self.instance,
-            self.ledger,
-            config.policy,
-            accepted=lambda: len(self.minions),
-            is_accepted=self.minions.__contains__,
-            reread=rereader(self.problem_reader, self.episodes, self.ledger),
-            rematch=self.episodes.rematch,
-            untaken=self.master.why_untaken,
-            comments=self.feedback is not None and config.get("feedback.comment"),
-            reports=self.reports,
-            sent_to=jobs.minions if jobs.cached else None,
-            presence=self.ping,
-            recall=self.attempt_records,
-        )
+        parts = self.verdicts, self.episodes, self.announcements, self.jobs
+        return Scheduler(self.instance, self.ledger, self.policy, *parts)
+
+    @cached_property
+    def outcomes(self) -> Outcomes:
+        return Outcomes(self.instance, self.ledger, self.policy, self.announcements)
+
+    @cached_property
+    def dispatch(self) -> Dispatch:
+        parts = self.verdicts, self.episodes, self.outcomes, self.attempt_records
+        return Dispatch(self.ledger, self.policy, *parts)
 
     @cached_property
     def job_tracker(self) -> JobTracker:
-        return JobTracker(self.instance, self.ledger, self.scheduler, self.jobs)
+        return JobTracker(self.instance, self.ledger, self.minions, self.outcomes, self.jobs)
 
     @cached_property
     def feedback(self) -> Feedback | None:
         if self.client is None or not self.config.get("feedback"):
             return None
         return Feedback(self.instance, self.ledger, self.client, self.clock)
-
-    @cached_property
-    def reports(self) -> Reports | None:
-        if self.feedback is None:
-            return None
-        config = self.config
-        close_after = config.get("feedback.close_after") if config.get("feedback.close") else None
-        return Reports(self.ledger, config.get("feedback.event"), close_after)
 
     @cached_property
     def hook(self) -> Hook | None:
@@ -271,7 +271,7 @@ class Engine:
 
     @cached_property
     def commands(self) -> Commands:
-        views = Views(self.ledger, self.config.policy, self.status)
+        views = Views(self.ledger, self.policy, self.status)
         started, answer = self.status.started, self.relay.say
         return Commands(self.instance, self.ledger, views, started, self.key, answer)
 
@@ -284,6 +284,7 @@ class Engine:
             self.problem_reader,
             self.episodes,
             self.scheduler,
+            self.dispatch,
             self.job_tracker,
             self.relay,
             self.feedback,

@@ -17,7 +17,7 @@ from ..store.ledger import Action, Attempt, Episode
 from .recurrence import BESIDE, DISAGREE, NOTICES_S, STILL_OPEN
 
 CONTEXT = "salt-dynatrace"
-_SAID = {
+_FIRST_LINE = {
     ActionState.GOOD: "Salt healed this: the service was brought back and proved to serve.",
     ActionState.HEALTHY: "Salt did nothing: it finds that the service serves.",
     ActionState.BAD: "Salt could not heal this.",
@@ -71,7 +71,7 @@ def attempt_comment(
     ends = {action.state for action in actions} - {ActionState.NOT_EXECUTED}
     mixed = state in FAILED and len(ends) > 1
     lines = [
-        "Salt could not heal all of this." if mixed else _SAID[state],
+        "Salt could not heal all of this." if mixed else _FIRST_LINE[state],
         f"Attempt {attempt.number} of {policy.max_attempts}, job {attempt.jid}{_took(attempt)}.",
     ]
     lines += [
@@ -81,7 +81,7 @@ def attempt_comment(
     ]
     if held:
         lines.append("Not acted on: " + ", ".join(held[:20]) + ".")
-    lines += [said for names, said in _NEXT if ends & names][:1]
+    lines += [line for names, line in _NEXT if ends & names][:1]
     return "\n".join([*lines, marker("attempt", attempt.attempt_id)])
 
 
@@ -93,8 +93,8 @@ def escalation_comment(
     """
     own = escalation_marker(episode, reason)
     if reason == DISAGREE:
-        said = "Salt and Dynatrace disagree, and Salt does nothing before a later failure is seen."
-        return "\n".join([f"{said} A person must look.", *disputed[:20], own])
+        first = "Salt and Dynatrace disagree, and Salt does nothing before a later failure is seen."
+        return "\n".join([f"{first} A person must look.", *disputed[:20], own])
     detail = {
         "not connected": f"a minion does not answer, for more than {policy.attempt_window:g} s",
         "job cache unreadable": "nothing is ordered until the master's job cache can be read, see salt-run dynatrace.check",
@@ -120,10 +120,10 @@ def dispute(problem: Problem, target: Target, found: Action) -> str:
     named = [one for one in (target.process.executable, target.process.unit) if one]
     named += [f"port {port}" for port in target.process.ports]
     names = f" It names {', '.join(named)}." if named else ""
-    said = found.comment.rstrip(".") or "it serves"
+    result = found.comment.rstrip(".") or "it serves"
     return (
         f"{target.minion}, {name or 'a process'} ({target.entity}): "
-        f"the minion found at {iso(found.ended)}: {said}. {seen}{names}"
+        f"the minion found at {iso(found.ended)}: {result}. {seen}{names}"
     )
 
 

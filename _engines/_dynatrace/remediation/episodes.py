@@ -6,19 +6,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 from ..core.evidence import last_failure
 from ..core.problem import Problem
-from ..core.resolution import Resolution, resolve
-from ..core.states import ActionState, AttemptState, EpisodeState, move
-from ..master.event import complete, describe, tag
+from ..core.resolution import Resolution
+from ..core.states import AttemptState, EpisodeState, move
 from ..store.ledger import Episode, Ledger
-from .problem_reader import ProblemReader, digest, problem_key
+from .announcements import Announcements
+from .outcomes import not_executed
+from .problem_reader import digest, problem_key
 
 log = logging.getLogger(__name__)
 
+#: A problem read longer ago is read again before anything is done about it.
+FRESH_S = 20.0
 #: The most severe first: whom the storm guard lets through before others.
 SEVERITIES = (
     "AVAILABILITY",
@@ -30,58 +32,64 @@ SEVERITIES = (
 )
 
 
+@dataclass
 class Episodes:
     """
     Brings the ledger's episodes up to what was seen, and announces what changed or closed.
 
-    ``match`` returns whom a problem concerns; it may raise ApiError, and then the problem is left as it was.
+    ``match`` returns whom a problem concerns, ``read`` a problem as it is now; both may raise ApiError, and then the
+    episode is left as it was.
     """
 
-    def __init__(
-        self,
-        instance: str,
-        ledger: Ledger,
-        match: Callable[[Problem], Resolution],
-        lookback: float,
-        dry_run: bool,
-    ) -> None:
-        self._instance = instance
-        self._ledger = ledger
-        self._match = match
-        self._lookback = lookback
-        self._dry_run = dry_run
+    instance: str
+    ledger: Ledger
+    announcements: Announcements
+    match: Callable[[Problem], Resolution]
+    read: Callable[[str], Problem]
+    lookback: float
 
     def observe(self, problem: Problem, now: float) -> str | None:
         """
         Take in one problem as it was just read; return a few words where something happened.
-
-        Raises ApiError when the entities of a problem cannot be read.
         """
-        known = self._ledger.latest_episode(problem_key(problem.problem_id, problem.display_id))
+        known = self.ledger.latest_episode(problem_key(problem.problem_id, problem.display_id))
         if problem.source != "api" and known is not None and known.problem.merged:
             return None  # It lives on in another problem, whatever is still notified of it.
-        if problem.is_open:
-            if known is None or known.state == EpisodeState.CLOSED:
-                return self._open(problem, known, now)
-            if known.state == EpisodeState.IGNORED:
-                self._ledger.save_episode(
-                    replace(known, problem=problem, summary=digest(problem), read=now)
-                )
-                return None
-            return self._refresh(problem, known, now)
-        if known is not None and known.state != EpisodeState.CLOSED:
+        if known is None or known.state == EpisodeState.CLOSED:
+            return self._open(problem, known, now) if problem.is_open else None
+        if not problem.is_open:
             return self._close(problem, known, now)
-        return None
+        if known.state == EpisodeState.IGNORED:
+            self.ledger.save_episode(_updated(known, problem, now))
+            return None
+        return self._refresh(problem, known, now)
+
+    def fresh(self, episode: Episode, now: float) -> Episode | None:
+        """
+        Return an episode as it is now, read again if that was long ago; None when it is over.
+
+        Without an API what is known is all there is.
+        """
+        problem = episode.problem
+        is_old = now - episode.read > FRESH_S
+        if not is_old or problem.source != "api" or problem.problem_id is None:
+            return episode
+        self.observe(self.read(problem.problem_id), now)
+        latest = self.ledger.latest_episode(episode.problem_key)
+        still = (
+            latest is not None
+            and latest.state == EpisodeState.OPEN
+            and latest.episode == episode.episode
+        )
+        return latest if still else None
 
     def _open(self, problem: Problem, known: Episode | None, now: float) -> str | None:
-        key = problem_key(problem.problem_id, problem.display_id)
-        old = self._too_old(problem, now)
-        resolution = Resolution() if old else self._match(problem)
+        old = self._is_too_old(problem, now)
         episode = Episode(
-            problem_key=key,
+            problem_key=problem_key(problem.problem_id, problem.display_id),
             episode=known.episode + 1 if known else 1,
             problem=problem,
-            resolution=resolution,
+            resolution=Resolution() if old else self.match(problem),
             summary=digest(problem),
             rank=_rank(problem),
             opened=now,
@@ -90,163 +98,107 @@ class Episodes:
             due=None if old else now,
         )
         # Nothing is decided about it yet: if it is lost, the problem is seen anew.
-        with self._ledger.transaction(soon=True):
-            self._ledger.save_episode(episode)
-        if old:
-            log.info(
-                "%s: %s is older than the lookback and ignored", self._instance, _name(problem)
-            )
-            return f"ignored {_name(problem)}"
-        return None
+        with self.ledger.transaction(soon=True):
+            self.ledger.save_episode(episode)
+        if not old:
+            return None
+        name = episode.name
+        log.info("%s: %s is older than the lookback and ignored", self.instance, name)
+        return f"ignored {name}"
 
-    def _too_old(self, problem: Problem, now: float) -> bool:
-        if self._ledger.get("first_poll") is not None or problem.start is None:
+    def _is_too_old(self, problem: Problem, now: float) -> bool:
+        if self.ledger.get("first_poll") is not None or problem.start is None:
             return False
-        looked = float(self._ledger.get("first_listed") or now)
-        return problem.start / 1000 < min(looked, now) - self._lookback
+        looked = float(self.ledger.get("first_listed") or now)
+        return problem.start / 1000 < min(looked, now) - self.lookback
 
     def _refresh(self, problem: Problem, known: Episode, now: float) -> str | None:
-        resolution = self._match(problem).keeping(known.resolution)
+        resolution = self.match(problem).keeping(known.resolution)
         changes = _changes(known, problem, resolution)
         # Decisions read the new state; an episode that waits for nothing is woken only by a change.
         due = now if changes or _failures(problem) - _failures(known.problem) else known.due
-        episode = replace(
-            known,
-            problem=problem,
-            resolution=resolution,
-            summary=digest(problem),
-            rank=_rank(problem),
-            read=now,
-            due=due,
-        )
-        with self._ledger.transaction():
-            self._ledger.save_episode(episode)
-            if changes and known.announced:
-                self._announce(episode, "changed", now, reason=", ".join(changes))
-        return f"{_name(problem)} changed ({', '.join(changes)})" if changes else None
+        episode = replace(_updated(known, problem, now), resolution=resolution, due=due)
+        self._save_changed(episode, changes, now)
+        return f"{episode.name} changed ({', '.join(changes)})" if changes else None
 
     def rematch(self, known: Episode, now: float) -> Episode:
         """
         Look once more whom a problem concerns: minions come and go while it is open. Raises ApiError.
         """
-        resolution = self._match(known.problem).keeping(known.resolution)
+        resolution = self.match(known.problem).keeping(known.resolution)
         if _minions(resolution) == _minions(known.resolution):
             return known
         episode = replace(known, resolution=resolution)
-        with self._ledger.transaction():
-            self._ledger.save_episode(episode)
-            if known.announced:
-                self._announce(episode, "changed", now, reason="minions")
+        self._save_changed(episode, ["minions"], now)
         return episode
 
+    def _save_changed(self, episode: Episode, changes: list[str], now: float) -> None:
+        with self.ledger.transaction():
+            self.ledger.save_episode(episode)
+            if changes and episode.announced:
+                self.announcements.announce(episode, "changed", now, reason=", ".join(changes))
+
     def _close(self, problem: Problem, known: Episode, now: float) -> str | None:
-        # A problem that vanished, or a bare notification, tells less than what is known.
-        told = (
-            problem
-            if problem.display_id
-            else replace(known.problem, status=problem.status, end=problem.end)
-        )
-        told = replace(told, title=told.title or known.problem.title, merged=problem.merged)
-        if told.severity == "UNKNOWN":
-            told = replace(told, severity=known.problem.severity, impact=known.problem.impact)
+        was_open = known.state == EpisodeState.OPEN
         episode = replace(
-            known,
-            problem=told,
+            _updated(known, _ended(problem, known.problem), now),
             state=move(known.state, EpisodeState.CLOSED),
             closed=now,
-            read=now,
             due=None,
-            summary=digest(told),
-            announced=known.announced or known.state == EpisodeState.OPEN,
+            announced=known.announced or was_open,
         )
-        with self._ledger.transaction():
-            self._ledger.save_episode(episode)
-            self._take_back_unfired(episode, now)
-            if known.state == EpisodeState.OPEN and not known.announced:
+        with self.ledger.transaction():
+            self.ledger.save_episode(episode)
+            # Nothing acts on a closed problem, though an attempt is recorded that is not on the bus.
+            for attempt in self.ledger.attempts_of(episode):
+                if attempt.state in (AttemptState.PLANNED, AttemptState.EXPIRED):
+                    not_executed(self.ledger, attempt, "the problem closed first", now)
+            if was_open and not known.announced:
                 # It closed before anything was decided; whoever hears of the end has heard of the beginning.
-                self._announce(known, "open", now)
-            if known.state == EpisodeState.OPEN:
-                self._announce(episode, "resolved", now)
-        return f"{_name(told)} resolved" if known.state == EpisodeState.OPEN else None
-
-    def _take_back_unfired(self, episode: Episode, now: float) -> None:
-        """
-        Take back attempts that are recorded but not on the bus: nothing acts on a closed problem.
-        """
-        for attempt in self._ledger.open_attempts():
-            if attempt.problem_key != episode.problem_key or attempt.state not in (
-                AttemptState.PLANNED,
-                AttemptState.EXPIRED,
-            ):
-                continue
-            ordered = self._ledger.event_of(attempt.attempt_id)
-            if ordered is not None:
-                self._ledger.disarm(attempt.attempt_id, disarmed(ordered))
-            for action in self._ledger.actions(attempt.attempt_id):
-                self._ledger.end_action(
-                    attempt.attempt_id,
-                    action.minion,
-                    ActionState.NOT_EXECUTED,
-                    "the problem closed first",
-                    now,
-                )
-            self._ledger.move_attempt(attempt.attempt_id, AttemptState.NOT_EXECUTED, ended=now)
-
-    def _announce(self, episode: Episode, what: str, now: float, reason: str | None = None) -> None:
-        described = describe(episode.problem, episode.resolution, (), (), dry_run=self._dry_run)
-        data = complete(
-            what, described, instance=self._instance, episode=episode.episode, reason=reason
-        )
-        self._ledger.add_event(episode.problem_key, tag(what, episode.problem), data, now)
+                self.announcements.announce(known, "open", now)
+            if was_open:
+                self.announcements.announce(episode, "resolved", now)
+        return f"{episode.name} resolved" if was_open else None
 
 
-def disarmed(data: dict[str, Any]) -> dict[str, Any]:
+def _updated(known: Episode, problem: Problem, now: float) -> Episode:
+    return replace(known, problem=problem, summary=digest(problem), rank=_rank(problem), read=now)
+
+
+def _ended(problem: Problem, known: Problem) -> Problem:
     """
-    Return the data of an event that ordered an attempt, as a report on which nobody acts.
+    Return a problem that is over: one that vanished, or a bare notification, tells less than what is known.
     """
-    return {
-        **data,
-        "attempt": 0,
-        "attempt_id": None,
-        "jid": None,
-        "minions": [],
-        "technologies": {},
-        "processes": {},
-    }
+    if not problem.display_id:
+        return replace(known, status=problem.status, end=problem.end, merged=problem.merged)
+    if problem.severity == "UNKNOWN":
+        problem = replace(problem, severity=known.severity, impact=known.impact)
+    return replace(problem, title=problem.title or known.title)
 
 
 def _rank(problem: Problem) -> int:
     return SEVERITIES.index(problem.severity) if problem.severity in SEVERITIES else len(SEVERITIES)
 
 
-def _name(problem: Problem) -> str:
-    return problem.display_id or problem.problem_id or "a problem"
-
-
 def _changes(known: Episode, problem: Problem, resolution: Resolution) -> list[str]:
-    """
-    Return in words what changed of all that decisions and reactors go by.
-    """
     before = known.problem
     pairs = (
         ("title", before.title, problem.title),
         ("severity", before.severity, problem.severity),
         ("root cause", before.root_cause, problem.root_cause),
-        (
-            "affected entities",
-            {item.id for item in before.affected},
-            {item.id for item in problem.affected},
-        ),
+        ("affected entities", _affected(before), _affected(problem)),
         ("maintenance", before.under_maintenance, problem.under_maintenance),
         ("minions", _minions(known.resolution), _minions(resolution)),
     )
     return [name for name, old, new in pairs if old != new]
 
 
+def _affected(problem: Problem) -> set[str]:
+    return {item.id for item in problem.affected}
+
+
 def _minions(resolution: Resolution) -> set[tuple[str, str, tuple[str, ...], str, bool]]:
-    """
-    Return who is meant, and by what that is known: what is matched by name today may be proved tomorrow.
-    """
+    # What is matched by name today may be proved tomorrow.
     return {
         (one.minion, one.entity, one.technologies, one.matched_by, one.down)
         for one in resolution.targets
@@ -254,46 +206,6 @@ def _minions(resolution: Resolution) -> set[tuple[str, str, tuple[str, ...], str
 
 
 def _failures(problem: Problem) -> set[tuple[str, int | None]]:
-    """
-    Return which processes are down by an event that is open, and since when.
-    """
+    # Which processes are down by an event that is open, and since when.
     ids = {item.entity.id for item in problem.evidence}
     return {(own, last_failure(problem, own, still_open=True)) for own in ids}
-
-
-def matcher(
-    entity: Callable[[str], Any] | None, find: Callable[..., Any]
-) -> Callable[[Problem], Resolution]:
-    """
-    Return the function that finds whom a problem concerns; without an API no entity is known beyond its id.
-    """
-
-    def match(problem: Problem) -> Resolution:
-        return resolve(problem, entity or (lambda _: None), find)
-
-    return match
-
-
-def rereader(
-    intake: ProblemReader, episodes: Episodes, ledger: Ledger
-) -> Callable[[Episode, float], Episode | None]:
-    """
-    Return the function that reads an episode's problem again before it is acted on; None when it is over.
-
-    Without an API what is known is all there is.
-    """
-
-    def reread(episode: Episode, now: float) -> Episode | None:
-        if episode.problem.source != "api" or episode.problem.problem_id is None:
-            return episode
-        episodes.observe(intake.read(episode.problem.problem_id), now)
-        latest = ledger.latest_episode(episode.problem_key)
-        return (
-            latest
-            if latest is not None
-            and latest.state == EpisodeState.OPEN
-            and latest.episode == episode.episode
-            else None
-        )
-
-    return reread

@@ -3,11 +3,12 @@ Tells Dynatrace what was done: one comment for each attempt's outcome, sent once
 
 Comments are recorded with the outcome and sent by a thread of their own, so that a slow tenant delays no healing.
 Adding a comment is not idempotent; after an unclear answer the comments are read back and searched for our marker.
-The same thread sends what ``remediation.reports`` recorded, which is sent at most once or does no harm twice.
+The same thread sends what ``remediation.reports`` recorded.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import time
@@ -26,7 +27,7 @@ from ..core.log_once import LogOnce
 from ..core.states import EpisodeState
 from ..store.ledger import Comment, Ledger
 from .comments import CONTEXT
-from .reports import AGAIN_S, GivenUp, NotYet, kind, send_close, send_event
+from .reports import AGAIN_S, GivenUp, NotYet, closing, kind
 
 log = logging.getLogger(__name__)
 
@@ -34,9 +35,12 @@ RETRY_CAP_S = 600.0
 #: A comment that may have been stored can take a while to be listed.
 DOUBT_WAIT_S = 20.0
 TRIES = 100
-#: What each kind of record is called in the log, and what counts it.
-_CALLED = {"comment": "comments", "event": "events", "close": "closings"}
-_COUNTED = {"comment": "comments_sent", "event": "tenant_events_sent", "close": "problems_closed"}
+#: What the records of each kind are called in the log, and what counts them.
+_NAMES = {
+    "comment": ("comments", "comments_sent"),
+    "event": ("events", "tenant_events_sent"),
+    "close": ("closings", "problems_closed"),
+}
 
 
 class Feedback(threading.Thread):
@@ -60,25 +64,19 @@ class Feedback(threading.Thread):
         self._outage = LogOnce(
             log, name, "comments wait", "the ledger works again: comments are sent"
         )
-        #: Of which kinds the failing was said.
+        #: The kinds whose failure is logged.
         self._failing: set[str] = set()
 
     def wake(self) -> None:
-        """
-        Have the waiting comments looked at.
-        """
         self._wake.set()
 
     def run(self) -> None:
-        """
-        Send for ever; the thread ends with the process.
-        """
         while True:
             try:
                 self.send_all(self._clock())
                 due = self._ledger.next_comment()
                 self._outage.works()
-            except Exception as err:  # noqa: BLE001 - Without this thread nothing is ever told again.
+            except Exception as err:  # noqa: BLE001 - Without this thread nothing is ever sent again.
                 self._outage.fails(err)
                 due = self._clock() + RETRY_CAP_S / 10
             self._wake.wait(None if due is None else max(due - self._clock(), 0.05))
@@ -103,48 +101,41 @@ class Feedback(threading.Thread):
                 self._failed(record, what, err)
             else:
                 self._ledger.comment_sent(record.marker, self._clock())
-                self._ledger.count(_COUNTED[what])
+                self._ledger.count(_NAMES[what][1])
                 log.debug("%s: %s sent for %s", self._prefix, what, record.problem_id)
                 self._failing.discard(what)
 
     def _send(self, record: Comment, what: str) -> None:
-        due = self._clock() + DOUBT_WAIT_S
-        if what == "event":
-            send_event(self._ledger, self._client, record, due)
-            return
+        message = record.message
         if what == "close":
-            send_close(self._ledger, self._client, record, due, self._clock())
+            message = closing(self._ledger, self._client, record, self._clock())
+        elif record.doubtful and what == "event":
+            raise GivenUp("it may have been sent before, and cannot be looked for")
+        elif record.doubtful and self._is_stored(record):
             return
-        if record.doubtful and any(
-            record.marker in text for text in self._client.comments(record.problem_id)
-        ):
-            return
-        self._ledger.comment_trying(record.marker, due)
-        self._client.comment(record.problem_id, record.message, CONTEXT)
+        # If this process is killed now, it is looked at again then.
+        self._ledger.comment_trying(record.marker, self._clock() + DOUBT_WAIT_S)
+        if what == "close":
+            self._client.close_problem(record.problem_id, message)
+        elif what == "event":
+            self._client.ingest_event(**json.loads(message))
+        else:
+            self._client.comment(record.problem_id, message, CONTEXT)
+
+    def _is_stored(self, record: Comment) -> bool:
+        return any(record.marker in text for text in self._client.comments(record.problem_id))
 
     def _is_over(self, record: Comment) -> bool:
-        """
-        Tell whether a problem that is not found is over; while the list shows it, it will be found.
-        """
+        # A problem that is not found: while the list shows it, it will be found.
         episode = self._ledger.latest_episode(record.problem_id)
         return episode is None or episode.state != EpisodeState.OPEN
 
     def _failed(self, record: Comment, what: str, error: ApiError) -> None:
         surely_not = isinstance(error, (AuthError, RateLimited, NotSent)) and not record.doubtful
         hopeless = record.tries >= TRIES or (isinstance(error, NotFound) and self._is_over(record))
-        if what == "event":  # It cannot be looked for: what may be there is not sent again.
-            hopeless = hopeless or not surely_not
-        if hopeless:
-            self._ledger.comment_given_up(record.marker, str(error))
-            said = "a comment could" if what == "comment" else f"the {what} of a problem could"
-            may_be = what == "event" and not isinstance(error, (NotFound, UnexpectedAnswer))
-            log.warning(
-                "%s: %s not be sent and is given up%s: %s",
-                self._prefix,
-                said,
-                " though it may be there" if may_be else "",
-                error,
-            )
+        # An event cannot be looked for: what may be there is not sent again.
+        if hopeless or (what == "event" and not surely_not):
+            self._give_up(record, what, error)
             return
         wait = min(2.0 ** min(record.tries, 20), RETRY_CAP_S)
         if isinstance(error, RateLimited):
@@ -153,5 +144,13 @@ class Feedback(threading.Thread):
             wait = max(wait, DOUBT_WAIT_S)
         self._ledger.comment_later(record.marker, self._clock() + wait, doubtful=not surely_not)
         if what not in self._failing:
-            log.warning("%s: %s are sent later: %s", self._prefix, _CALLED[what], error)
+            log.warning("%s: %s are sent later: %s", self._prefix, _NAMES[what][0], error)
         self._failing.add(what)
+
+    def _give_up(self, record: Comment, what: str, error: ApiError) -> None:
+        self._ledger.comment_given_up(record.marker, str(error))
+        message = "a comment could" if what == "comment" else f"the {what} of a problem could"
+        message += " not be sent and is given up"
+        if what == "event" and not isinstance(error, (NotFound, UnexpectedAnswer)):
+            message += " though it may be there"
+        log.warning("%s: %s: %s", self._prefix, message, error)

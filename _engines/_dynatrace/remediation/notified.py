@@ -17,7 +17,6 @@ from ..api.rate_limiter import Kind
 from ..api.read_budget import ReadBudget
 from ..core.errors import ApiError, NotFound, RateLimited
 from ..core.log_once import LogOnce, Seldom
-from ..core.notification import Notification as Notice
 from ..core.problem import Problem
 from ..store.ledger import Ledger
 
@@ -30,7 +29,7 @@ NAMES_A_LOOK = 32
 NOTICE_TRIES = 12
 NOTICE_WAIT_CAP_S = 60.0
 #: An end may be notified before the API shows it; after so many looks the API is believed. It takes half a minute.
-ENDS = ("RESOLVED", "MERGED")
+ENDS = {"RESOLVED", "MERGED"}
 ENDING_TRIES = 6
 #: A name this long is no problem number but a PID of an older tenant, without ``_<ms>V2``.
 OLD_PID_DIGITS = 15
@@ -38,38 +37,43 @@ OLD_PID_DIGITS = 15
 QUIET_S = 600.0
 
 #: Reads several problems at once; an error stands in the place of what could not be read.
-Together = Callable[[Callable[[str], Problem], Iterable[str]], "list[Problem | ApiError]"]
+ReadAll = Callable[[Callable[[str], Problem], Iterable[str]], "list[Problem | ApiError]"]
+
+
+@dataclass
+class Seen:
+    """
+    What one look brought: problems with their evidence, and the first error that kept some from being read.
+
+    ``poll_error`` is that of the list and of what it shows, whatever became of what was notified. ``answered`` are the
+    notifications that are settled as soon as the problems are recorded, and no sooner.
+    """
+
+    problems: list[Problem] = field(default_factory=list)
+    error: ApiError | None = None
+    poll_error: ApiError | None = None
+    listed: bool = False
+    open_count: int | None = None
+    answered: list[int] = field(default_factory=list)
+
+    def fail(self, error: ApiError) -> None:
+        """
+        Note what keeps a problem from being seen whole.
+        """
+        self.error = self.error or error
+        if self.listed:
+            self.poll_error = self.poll_error or error
 
 
 @dataclass
 class Named:
     """
-    What is said of one problem by all notifications of it that wait.
+    All waiting notifications of one problem.
     """
 
     ids: list[int] = field(default_factory=list)
     states: set[str | None] = field(default_factory=set)
     tries: int = 0
-
-
-@dataclass
-class Looked:
-    """
-    What one look brought: problems, the notifications that are answered by them, and the first error.
-    """
-
-    problems: list[Problem] = field(default_factory=list)
-    answered: list[int] = field(default_factory=list)
-    error: ApiError | None = None
-    #: For how long the tenant, or the budget, asked to wait.
-    wait_s: float = 0.0
-
-
-def name_of(notice: Notice) -> str:
-    """
-    Return what a notification calls its problem: its id, its number, or an old PID.
-    """
-    return notice.problem_id or notice.display_id or notice.old_pid or ""
 
 
 class Notified:
@@ -81,14 +85,16 @@ class Notified:
         self,
         name: str,
         ledger: Ledger,
+        client: Client,
         read_budget: ReadBudget,
         read: Callable[[str, Kind], Problem],
-        together: Together,
+        read_all: ReadAll,
     ) -> None:
         self._ledger = ledger
+        self._client = client
         self._read_budget = read_budget
         self._read = read
-        self._together = together
+        self._read_all = read_all
         self._now = 0.0
         meanwhile = "not all that is notified can be read; it is looked at again"
         again = "all that is notified is read again"
@@ -97,7 +103,7 @@ class Notified:
         )
         self._unknown = Seldom(log, name)
 
-    def look(self, client: Client, listing: Listing | None, now: float) -> Looked:
+    def look(self, listing: Listing | None, now: float, seen: Seen) -> None:
         """
         Read what is due, those first that were tried least; ``listing`` is what this cycle's poll brought.
         """
@@ -105,56 +111,56 @@ class Notified:
         self._read_budget.begin(NOTIFIED_S)
         waiting = self._waiting(now)
         names = sorted(waiting, key=lambda name: waiting[name].tries)[:NAMES_A_LOOK]
-        open_ids = self._open_ids(client, listing) if any(map(_is_old_pid, names)) else ()
-        looked = Looked()
+        open_ids = self._open_ids(listing) if any(map(_is_old_pid, names)) else ()
+        found = self._read_all(lambda name: self._find(name, open_ids), names)
         later: list[tuple[Named, float]] = []
-        found = self._together(lambda name: self._find(client, name, open_ids), names)
         for name, one in zip(names, found, strict=True):
-            wait = self._taken(name, waiting[name], one, looked)
+            wait = self._take(name, waiting[name], one, seen)
             if wait is not None:
                 later.append((waiting[name], now + wait))
-        self._postpone(later, looked.wait_s, now)
-        if looked.error is not None:
-            self._outage.fails(looked.error)
+        self._postpone(later, found, now)
+        unread = [
+            one for one in found if isinstance(one, ApiError) and not isinstance(one, NotFound)
+        ]
+        if unread:
+            seen.error = seen.error or unread[0]
+            self._outage.fails(unread[0])
         elif not later:
             self._outage.works()
-        return looked
 
     def _waiting(self, now: float) -> dict[str, Named]:
         waiting: dict[str, Named] = {}
         for notice_id, notice, tries, _ in self._ledger.waiting_notices(now):
-            named = waiting.setdefault(name_of(notice), Named())
+            named = waiting.setdefault(notice.name, Named())
             named.ids.append(notice_id)
             named.states.add(notice.state)
             named.tries = max(named.tries, tries)
         return waiting
 
-    def _taken(
-        self, name: str, named: Named, found: Problem | ApiError, looked: Looked
-    ) -> float | None:
-        """
-        Take in what became of a name; return after which time it is looked at again, None for never.
-        """
+    def _take(self, name: str, named: Named, found: Problem | ApiError, seen: Seen) -> float | None:
         if isinstance(found, Problem):
             # Over is what the API says is over; why, it does not say.
             merged = "MERGED" in named.states and not found.is_open
-            looked.problems.append(replace(found, merged=merged))
-            if found.is_open and named.states & set(ENDS) and named.tries + 1 < ENDING_TRIES:
+            seen.problems.append(replace(found, merged=merged))
+            if found.is_open and named.states & ENDS and named.tries + 1 < ENDING_TRIES:
                 return 2.0**named.tries
-            looked.answered += named.ids
+            seen.answered += named.ids
             return None
         if isinstance(found, RateLimited):
-            looked.error, looked.wait_s = looked.error or found, found.retry_after
             return None
-        if not isinstance(found, NotFound):
-            looked.error = looked.error or found
-        elif named.tries + 1 >= NOTICE_TRIES:
+        if isinstance(found, NotFound) and named.tries + 1 >= NOTICE_TRIES:
             self._unknown.say("the notified problem %.60s is given up: %s", name, found)
             self._ledger.settle_notices(named.ids, self._now)
             return None
         return min(2.0 ** min(named.tries, 10), NOTICE_WAIT_CAP_S)
 
-    def _postpone(self, later: Sequence[tuple[Named, float]], wait_s: float, now: float) -> None:
+    def _postpone(
+        self,
+        later: Sequence[tuple[Named, float]],
+        found: Sequence[Problem | ApiError],
+        now: float,
+    ) -> None:
+        wait_s = max((one.retry_after for one in found if isinstance(one, RateLimited)), default=0)
         if not later and not wait_s:
             return
         with self._ledger.transaction():
@@ -164,10 +170,7 @@ class Notified:
                 # Whoever is next would hear the same: all of them wait, and none of them was tried.
                 self._ledger.hold_notices(now, now + wait_s)
 
-    def _find(self, client: Client, name: str, open_ids: Sequence[str] | ApiError) -> Problem:
-        """
-        Return the problem that a notification means, by PID or by problem number.
-        """
+    def _find(self, name: str, open_ids: Sequence[str] | ApiError) -> Problem:
         found: str | None = name
         if _is_old_pid(name):
             if isinstance(open_ids, ApiError):
@@ -175,19 +178,15 @@ class Notified:
             found = next((one for one in open_ids if one.startswith(f"{name}_")), None)
         elif "_" not in name:
             self._read_budget.check()
-            listed = client.find_by_display_id(name, Kind.NOTIFIED) if name else None
+            listed = self._client.find_by_display_id(name, Kind.NOTIFIED) if name else None
             found = listed.problem_id if listed is not None else None
         if found is None:
             raise NotFound(f"no problem is called {name[:40]!r}")
         return self._read(found, Kind.NOTIFIED)
 
-    @staticmethod
-    def _open_ids(client: Client, listing: Listing | None) -> Sequence[str] | ApiError:
-        """
-        Return the ids of the open problems, read once for all that are named by an old PID.
-        """
+    def _open_ids(self, listing: Listing | None) -> Sequence[str] | ApiError:
         try:
-            listing = listing or client.list_open(Kind.NOTIFIED)
+            listing = listing or self._client.list_open(Kind.NOTIFIED)
         except ApiError as err:
             return err
         return [problem.problem_id or "" for problem in listing.problems]

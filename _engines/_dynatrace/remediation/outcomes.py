@@ -7,23 +7,15 @@ If a job took an order and no return came, the attempt is lost: it counts, and i
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..core.policy import HOPELESS, Policy
-from ..core.states import (
-    ACTION_ENDS,
-    FAILED,
-    SERVING,
-    ActionState,
-    AttemptState,
-    EpisodeState,
-    sources,
-)
+from ..core.states import ACTION_ENDS, SERVING, ActionState, AttemptState, EpisodeState, sources
+from ..master.jobs import Result
 from ..store.ledger import Action, Attempt, Episode, Ledger, Memory
-from .announcements import Announcements, name_of
-from .episodes import disarmed
+from .announcements import Announcements
 from .recurrence import person_called
 
 log = logging.getLogger(__name__)
@@ -44,123 +36,95 @@ _REMEMBERED = {
 }
 
 
+@dataclass
 class Outcomes:
     """
     The ends of one engine's attempts. All methods belong to the loop's thread and write through the ledger only.
     """
 
-    def __init__(self, instance: str, ledger: Ledger, policy: Policy, told: Announcements) -> None:
-        self._instance = instance
-        self._ledger = ledger
-        self._policy = policy
-        self._told = told
+    instance: str
+    ledger: Ledger
+    policy: Policy
+    announcements: Announcements
 
     def started(self, attempt: Attempt, minions: list[str], now: float) -> None:
         """
         Note that a job took the order, and to whom it went; nobody else will return.
         """
-        with self._ledger.transaction():
+        with self.ledger.transaction():
+            own = attempt.attempt_id
             if attempt.state in sources(AttemptState.RUNNING):
-                self._ledger.order_taken(attempt.attempt_id, now)
-                log.info(
-                    "%s: job %s took attempt %s",
-                    self._instance,
-                    attempt.jid,
-                    attempt.attempt_id[:12],
-                )
-            for action in self._ledger.actions(attempt.attempt_id):
+                self.ledger.order_taken(own, now)
+                log.info("%s: job %s took attempt %s", self.instance, attempt.jid, own[:12])
+            for action in self.ledger.actions(own):
                 if action.state == ActionState.WAITING and action.minion not in minions:
-                    self.end_action(
-                        attempt,
-                        action.minion,
-                        ActionState.NOT_EXECUTED,
-                        "no remedy for this process",
-                        now,
-                    )
+                    nothing = Result(ActionState.NOT_EXECUTED, "no remedy for this process")
+                    self.end_action(attempt, action.minion, nothing, now)
 
-    def end_action(
-        self,
-        attempt: Attempt,
-        minion: str,
-        state: ActionState,
-        comment: str,
-        now: float,
-        before: Memory | None = None,
-    ) -> None:
-        """
-        Record how an attempt ended on one minion, and end it when that was the last.
-
-        ``before`` is the end that it had there already, so that this time nothing ran.
-        """
-        own = attempt.attempt_id
-        with self._ledger.transaction():
-            if before is not None:
-                ended = self._ledger.recall_action(own, minion, comment, before, now)
-            else:
-                ended = self._ledger.end_action(own, minion, state, comment, now)
+    def end_action(self, attempt: Attempt, minion: str, result: Result, now: float) -> None:
+        own, comment = attempt.attempt_id, result.comment
+        with self.ledger.transaction():
+            if result.ago is None:
+                ended = self.ledger.end_action(own, minion, result.state, comment, now)
+            else:  # It had ended there already, so that this time nothing ran.
+                before = Memory(now - result.ago, now - result.ago, result.state)
+                ended = self.ledger.recall_action(own, minion, comment, before, now)
             if ended:
-                self._end_if_done(attempt, now, returned=before is None)
+                self._end_if_done(attempt, now, returned=result.ago is None)
 
     def _end_if_done(self, attempt: Attempt, now: float, returned: bool = True) -> None:
-        actions = self._ledger.actions(attempt.attempt_id)
+        actions = self.ledger.actions(attempt.attempt_id)
         states = {action.state for action in actions}
         if ActionState.WAITING in states:
             return
-        attempt = self._ledger.attempt(attempt.attempt_id) or attempt
         state = next((end for end in ACTION_ENDS if end in states), ActionState.NOT_EXECUTED)
-        self._ledger.move_attempt(attempt.attempt_id, AttemptState(state), ended=now)
-        self._ledger.count(f"attempts_{state}")
-        episode = self._ledger.episode(attempt.problem_key, attempt.episode)
-        if episode is None:
+        self.ledger.move_attempt(attempt.attempt_id, AttemptState(state), ended=now)
+        self.ledger.count(f"attempts_{state}")
+        ended = self.ledger.attempt(attempt.attempt_id)
+        episode = self.ledger.episode(attempt.problem_key, attempt.episode)
+        if ended is None or episode is None:
             return
         if state is ActionState.NOT_EXECUTED:
             self.call_person(episode, now)
             return
-        what = (
-            "failed" if state in FAILED else "healthy" if state is ActionState.HEALTHY else "healed"
-        )
-        reason = _FAILED.get(state)
+        self._tell(episode, ended, actions, now)
+        self.announcements.tell_outcome(episode, ended, now, returned)
+        # A person is called at once where another attempt would do nothing.
+        hopeless = [reason.value for state, reason in HOPELESS.items() if state in states]
+        if hopeless:
+            self._escalate(episode, hopeless[-1], now)
+        self.ledger.wake_episode(attempt.problem_key, attempt.episode, now)
+
+    def _tell(
+        self, episode: Episode, attempt: Attempt, actions: Sequence[Action], now: float
+    ) -> None:
+        ended = ActionState(attempt.state)
+        reason = _FAILED.get(ended)
+        what = "failed" if reason else "healthy" if ended is ActionState.HEALTHY else "healed"
         outcome = [
             _outcome(action) for action in actions if action.state != ActionState.NOT_EXECUTED
         ]
-        self._told.announce(
-            episode, what, (), [], now, attempt=attempt.number, reason=reason, outcome=outcome
+        self.announcements.announce(
+            episode, what, now, attempt=attempt.number, reason=reason, outcome=outcome
         )
-        log.info(
-            "%s: attempt %s for %s: %s",
-            self._instance,
-            attempt.number,
-            name_of(episode),
-            reason or what,
-        )
-        ended = replace(attempt, ended=now, state=AttemptState(state))
-        self._told.tell_tenant(episode, ended, state, now, returned)
-        self._call_if_hopeless(episode, states, now)
-        self._ledger.wake_episode(attempt.problem_key, attempt.episode, now)
-
-    def _call_if_hopeless(self, episode: Episode, states: set[ActionState], now: float) -> None:
-        """
-        Have a person called at once where another attempt would do nothing.
-        """
-        reasons = [reason.value for state, reason in HOPELESS.items() if state in states]
-        if reasons and episode.state == EpisodeState.OPEN and not person_called(episode):
-            self._ledger.save_episode(self._told.escalate(episode, reasons[-1], now, []))
+        name, number = episode.name, attempt.number
+        log.info("%s: attempt %s for %s: %s", self.instance, number, name, reason or what)
 
     def lose(self, attempt: Attempt, remembered: Mapping[str, Memory], now: float) -> None:
         """
         End an attempt whose job did not return in time: as lost, but where a minion remembers how it ended.
         """
-        waited = f"no return within {self._policy.outcome_timeout:g} s"
-        with self._ledger.transaction():
-            for minion in {action.minion for action in self._ledger.actions(attempt.attempt_id)}:
+        waited = f"no return within {self.policy.outcome_timeout:g} s"
+        with self.ledger.transaction():
+            for minion in {action.minion for action in self.ledger.actions(attempt.attempt_id)}:
                 known = remembered.get(minion)
                 if known is None:
-                    self._ledger.end_action(
+                    self.ledger.end_action(
                         attempt.attempt_id, minion, ActionState.LOST, waited, now
                     )
                     continue
                 comment = f"{waited}, but the minion remembers {_REMEMBERED[known.state]}"
-                self._ledger.recall_action(attempt.attempt_id, minion, comment, known, now)
+                self.ledger.recall_action(attempt.attempt_id, minion, comment, known, now)
             self._end_if_done(attempt, now, returned=False)
 
     def doubt(self, attempt: Attempt, minion: str, now: float) -> None:
@@ -170,50 +134,55 @@ class Outcomes:
         log.warning(
             "%s: two returns in the name of %s for job %s contradict each other, and the good one came first; "
             "one of them may be forged by another minion",
-            self._instance,
+            self.instance,
             minion,
             attempt.jid,
         )
-        episode = self._ledger.episode(attempt.problem_key, attempt.episode)
-        if episode is None or episode.state != EpisodeState.OPEN or person_called(episode):
-            return
-        with self._ledger.transaction():
-            self._ledger.save_episode(
-                self._told.escalate(episode, "contradictory returns", now, [])
-            )
-
-    def not_executed(self, attempt: Attempt, why: str, now: float) -> None:
-        """
-        End an attempt that was not executed; where its order still waits to be fired, it is fired as a mere report.
-        """
-        with self._ledger.transaction():
-            ordered = self._ledger.event_of(attempt.attempt_id)
-            if ordered is not None:
-                self._ledger.disarm(attempt.attempt_id, disarmed(ordered))
-            for action in self._ledger.actions(attempt.attempt_id):
-                self._ledger.end_action(
-                    attempt.attempt_id, action.minion, ActionState.NOT_EXECUTED, why, now
-                )
-            self._ledger.move_attempt(attempt.attempt_id, AttemptState.NOT_EXECUTED, ended=now)
+        episode = self.ledger.episode(attempt.problem_key, attempt.episode)
+        if episode is not None:
+            self._escalate(episode, "contradictory returns", now)
 
     def call_person(self, episode: Episode, now: float) -> None:
         """
         Say that nobody healed what was ordered; it is not ordered anew before the problem changes.
         """
-        if episode.state != EpisodeState.OPEN:
-            return
-        if not person_called(episode):
-            episode = self._told.escalate(episode, "no remedy took the event", now, [])
-        self._ledger.save_episode(replace(episode, due=None, waiting=None))
+        if episode.state == EpisodeState.OPEN:
+            episode = self._escalate(episode, "no remedy took the event", now)
+            self.ledger.save_episode(replace(episode, due=None, waiting=None))
+
+    def _escalate(self, episode: Episode, reason: str, now: float) -> Episode:
+        if episode.state != EpisodeState.OPEN or person_called(episode):
+            return episode
+        with self.ledger.transaction():
+            episode = self.announcements.escalate(episode, reason, now)
+            self.ledger.save_episode(episode)
+        return episode
+
+
+def not_executed(ledger: Ledger, attempt: Attempt, why: str, now: float) -> None:
+    """
+    End an attempt that was not executed; where its order still waits to be fired, it is fired as a mere report.
+    """
+    with ledger.transaction():
+        ordered = ledger.event_of(attempt.attempt_id)
+        if ordered is not None:
+            ledger.disarm(attempt.attempt_id, _report(ordered))
+        for action in ledger.actions(attempt.attempt_id):
+            ledger.end_action(attempt.attempt_id, action.minion, ActionState.NOT_EXECUTED, why, now)
+        ledger.move_attempt(attempt.attempt_id, AttemptState.NOT_EXECUTED, ended=now)
+
+
+def _report(data: dict[str, Any]) -> dict[str, Any]:
+    # What ordered an attempt is now one on which nobody acts.
+    nobody: dict[str, Any] = {"minions": [], "technologies": {}, "processes": {}}
+    return {**data, "attempt": 0, "attempt_id": None, "jid": None, **nobody}
 
 
 def _outcome(action: Action) -> dict[str, Any]:
-    """
-    Return what an event tells of one minion: ``done`` where the service was brought back.
-    """
     return {
         "minion": action.minion,
         "ok": action.state in SERVING,
+        # Whether the service was brought back.
         "done": action.state in (ActionState.GOOD, ActionState.UNPROVED),
         "comment": action.comment,
     }

@@ -10,19 +10,17 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import threading
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from ..api.client import Client, Listing
 from ..api.rate_limiter import Kind
 from ..api.read_budget import ReadBudget
 from ..core.errors import ApiError, NotFound
-from ..core.notification import Notification as Notice
 from ..core.problem import EntityDetail, Problem
 from ..store.ledger import Ledger
-from .notified import Notified
+from .notified import Notified, Seen
 
 log = logging.getLogger(__name__)
 
@@ -31,30 +29,6 @@ PARALLEL_READS = 4
 #: A process moves to another host only by being another process; names and tags of hosts change slowly.
 ENTITY_CACHE_S = 600.0
 ENTITY_CACHE_SIZE = 20_000
-
-
-@dataclass
-class Seen:
-    """
-    What one look brought: problems with their evidence, and the first error that kept some from being read.
-
-    ``poll_error`` is that of the list and of what it shows, whatever became of what was notified. ``answered`` are the notifications that are settled as soon as the problems are recorded, and no sooner.
-    """
-
-    problems: list[Problem] = field(default_factory=list)
-    error: ApiError | None = None
-    poll_error: ApiError | None = None
-    listed: bool = False
-    open_count: int | None = None
-    answered: list[int] = field(default_factory=list)
-
-    def fail(self, error: ApiError) -> None:
-        """
-        Note what keeps a problem from being seen whole.
-        """
-        self.error = self.error or error
-        if self.listed:
-            self.poll_error = self.poll_error or error
 
 
 def problem_key(problem_id: str | None, display_id: str | None) -> str:
@@ -76,36 +50,35 @@ def digest(problem: Problem) -> str:
 
 class Entities:
     """
-    Entities by id, read once in a while; None for those that the tenant does not know.
+    Entities by id, read once in a while; None for those that the tenant does not know, and without an API.
     """
 
     def __init__(
-        self, client: Client, now: Callable[[], float], read_budget: ReadBudget | None = None
+        self, client: Client | None, now: Callable[[], float], read_budget: ReadBudget | None = None
     ) -> None:
         self._read_budget = read_budget or ReadBudget()
         self._client = client
         self._now = now
-        self._known: dict[str, tuple[float, EntityDetail | None]] = {}
-        self._lock = threading.Lock()
+        self._known: dict[str, tuple[float, EntityDetail]] = {}
 
     def __call__(self, entity_id: str) -> EntityDetail | None:
         """
         Return an entity; raises ApiError when the tenant cannot be asked.
         """
-        with self._lock:
-            read, detail = self._known.get(entity_id, (0.0, None))
-        if read and self._now() - read < ENTITY_CACHE_S:
-            return detail
+        if self._client is None:
+            return None
+        if entity_id in self._known:
+            read, detail = self._known[entity_id]
+            if self._now() - read < ENTITY_CACHE_S:
+                return detail
         self._read_budget.check()
         try:
             detail = self._client.entity(entity_id)
         except NotFound:
-            detail = None
-        with self._lock:
-            if len(self._known) >= ENTITY_CACHE_SIZE:
-                self._known.clear()
-            if detail is not None:  # An unknown one may be known in a minute.
-                self._known[entity_id] = (self._now(), detail)
+            return None  # It may be known in a minute.
+        if len(self._known) >= ENTITY_CACHE_SIZE:
+            self._known.clear()
+        self._known[entity_id] = (self._now(), detail)
         return detail
 
 
@@ -127,25 +100,27 @@ class ProblemReader:
         self._client = client
         #: What the last poll did not find and did not take for closed either.
         self._missed: set[str] = set()
-        self._notified = Notified(name, ledger, self.read_budget, self.read, self._all)
         self._pool = ThreadPoolExecutor(PARALLEL_READS, thread_name_prefix=f"{name}-reader")
+        self._notified: Notified | None = None
+        if client is not None:
+            self._notified = Notified(
+                name, ledger, client, self.read_budget, self.read, self._read_all
+            )
 
     def look(self, now: float, poll: bool) -> Seen:
         """
         Read the notified problems, and on a poll the whole list; never raises ApiError, returns it.
         """
         seen = Seen()
-        if self._client is None:
-            self._take(self._ledger.waiting_notices(now), seen)
+        if self._client is None or self._notified is None:
+            self._believe(now, seen)
             return seen
         # The list first: it needs nothing of what is notified, however much of it cannot be read.
         listing = self._list(self._client, seen) if poll else None
-        looked = self._notified.look(self._client, listing, now)
-        seen.problems += looked.problems
-        seen.answered += looked.answered
+        self._notified.look(listing, now, seen)
         if listing is not None:
-            self._details(listing, {problem.problem_id for problem in looked.problems}, seen)
-        seen.error = seen.poll_error or looked.error
+            self._read_listed(listing, seen)
+        seen.error = seen.poll_error or seen.error
         return seen
 
     def read(self, problem_id: str, kind: Kind = Kind.READING) -> Problem:
@@ -155,21 +130,14 @@ class ProblemReader:
         if self._client is None:
             raise NotFound("there is no API to read from")
         self.read_budget.check()
-        if kind is Kind.READING:
-            return self._with_url(self._client.problem(problem_id))
-        return self._with_url(self._client.problem(problem_id, kind))
+        problem = self._client.problem(problem_id, kind)
+        if problem.problem_id is None:
+            return problem
+        return replace(problem, url=self._client.problem_url(problem.problem_id))
 
-    @property
-    def has_api(self) -> bool:
-        """
-        Tell whether problems are read from an API; else notifications are all there is.
-        """
-        return self._client is not None
-
-    def _take(self, notices: list[tuple[int, Notice, int, float]], seen: Seen) -> None:
-        for notice_id, notice, _, _ in notices:
-            if notice.problem is not None:
-                seen.problems.append(notice.problem)
+    def _believe(self, now: float, seen: Seen) -> None:
+        for notice_id, notice, _, _ in self._ledger.waiting_notices(now):
+            seen.problems += [notice.problem] if notice.problem is not None else []
             seen.answered.append(notice_id)
 
     def _list(self, client: Client, seen: Seen) -> Listing | None:
@@ -183,30 +151,22 @@ class ProblemReader:
         seen.listed, seen.open_count = True, len(listing.problems)
         return listing
 
-    def _details(self, listing: Listing, done: set[str | None], seen: Seen) -> None:
-        """
-        Read what the list shows anew or changed, and what it no longer shows.
-        """
+    def _read_listed(self, listing: Listing, seen: Seen) -> None:
         self.read_budget.begin()
         known = self._ledger.open_keys()
         listed = {problem.problem_id or "": problem for problem in listing.problems}
         wanted = [key for key, problem in listed.items() if known.get(key) != digest(problem)]
         # What is no longer listed may be closed, or have been missed by the walk: it is asked for one by one.
         wanted += [key for key in known if key not in listed and not key.startswith("display:")]
+        done = {problem.problem_id for problem in seen.problems}
         wanted = [key for key in wanted if key not in done]
-        self._read_all(wanted, seen, None if listing.unreadable else listed)
-
-    def _read_all(self, keys: list[str], seen: Seen, listed: Container[str] | None) -> None:
-        """
-        Read problems one by one; ``listed`` are those that the list shows, None if it may show others too.
-        """
         missed: set[str] = set()
-        for key, found in zip(keys, self._all(self.read, keys), strict=True):
+        for key, found in zip(wanted, self._read_all(self.read, wanted), strict=True):
             if isinstance(found, Problem):
                 seen.problems.append(found)
             elif not isinstance(found, NotFound):
                 seen.poll_error = seen.poll_error or found
-            elif listed is None or key in listed:
+            elif listing.unreadable or key in listed:
                 missed.add(key)  # One answer of two is wrong; the next poll asks again.
             else:
                 log.warning("%s: the tenant no longer knows the problem %s", self._prefix, key)
@@ -217,11 +177,11 @@ class ProblemReader:
             )
         self._missed = missed
 
-    def _all(self, read: Callable[[str], Problem], keys: Iterable[str]) -> list[Problem | ApiError]:
-        """
-        Read several at once, bounded; an error stands in the place of what could not be read.
-        """
+    def _read_all(
+        self, read: Callable[[str], Problem], keys: Iterable[str]
+    ) -> list[Problem | ApiError]:
 
+        # Bounded; an error stands in the place of what could not be read.
         def one(key: str) -> Problem | ApiError:
             try:
                 return read(key)
@@ -232,8 +192,3 @@ class ProblemReader:
         if len(keys) == 1:  # The usual case; a thread would only add to the time to heal.
             return [one(keys[0])]
         return list(self._pool.map(one, keys))
-
-    def _with_url(self, problem: Problem) -> Problem:
-        if self._client is None or problem.problem_id is None:
-            return problem
-        return replace(problem, url=self._client.problem_url(problem.problem_id))

@@ -7,13 +7,12 @@ it so heals nothing: where Dynatrace goes on to see the failure, one of the two 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from ..core.evidence import last_failure
-from ..core.policy import Policy, Reason, Verdict
+from ..core.policy import Policy, Reason
 from ..core.resolution import Target
 from ..core.states import ActionState
 from ..store.ledger import Action, Episode, Ledger
+from .decision import Decision
 
 #: Why a person is called to what serves.
 STILL_OPEN = "still open"
@@ -28,7 +27,7 @@ NOTICES_S = 300.0
 
 def last_good(ledger: Ledger, episode: Episode, target: Target) -> Action | None:
     """
-    Return the end by which the process serves; None: no attempt told so, or it has failed again since.
+    Return the end by which the process serves; None: no attempt ended so, or it has failed again since.
 
     Healthy here and still open there is the usual state after a heal, and no reason to act. It failed again only where
     an event of the evidence is open that began after the heal, and after every failure that was known before it: the
@@ -50,17 +49,9 @@ def last_good(ledger: Ledger, episode: Episode, target: Target) -> Action | None
     return heal if episode.episode == 1 and latest <= heal.seen else None
 
 
-def is_healed(ledger: Ledger, episode: Episode, target: Target) -> bool:
-    """
-    Tell whether an attempt brought the process back, and it has not failed again since.
-    """
-    last = last_good(ledger, episode, target)
-    return last is not None and last.state == ActionState.GOOD
-
-
 def serves(ledger: Ledger, episode: Episode, target: Target) -> Reason | None:
     """
-    Return as what a process is held that serves; None: it is not known to serve.
+    Return as what a process is held that is known to serve, or None.
     """
     last = last_good(ledger, episode, target)
     if last is None:
@@ -93,22 +84,17 @@ def serves_for(ledger: Ledger, episode: Episode, target: Target, now: float) -> 
     return now - max(heal.ended, episode.opened)
 
 
-def contradicted(
-    ledger: Ledger,
-    episode: Episode,
-    held: Sequence[tuple[Target, Verdict]],
-    policy: Policy,
-    now: float,
-) -> str | None:
+def contradicted(ledger: Ledger, decision: Decision, policy: Policy, now: float) -> str | None:
     """
     Return why a person is called to what serves, or None.
 
     Either the minion found it so, and the evidence goes on to show the failure; or Dynatrace had long enough to close
     what was healed, and perhaps means another instance of the service than the one that the remedy looked at.
     """
+    episode = decision.episode
     wait = max(policy.attempt_window, CLOSES_S)
     why = None
-    for target, verdict in held:
+    for target, verdict in decision.held:
         since = serves_for(ledger, episode, target, now)
         if verdict.reason is Reason.HEALED and since > wait:
             why = why or STILL_OPEN

@@ -1,280 +1,228 @@
 """
 Decides the open episodes, and orders attempts for those that the policy lets through.
 
-An attempt is recorded together with the event that orders it, in one transaction; the announcer fires what is
-recorded. What becomes of an order is followed by ``remediation.dispatch``, and how it ends by ``remediation.outcomes``.
+An attempt is recorded together with the event that orders it, in one transaction; the outbox relay fires it. What
+becomes of an order is followed by ``remediation.dispatch``, and how it ends by ``remediation.outcomes``.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Container, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from ..core.errors import ApiError, JobCacheError, LedgerError
-from ..core.policy import Policy, Reason, Situation, Verdict, decide
+from ..core.evidence import last_failure
+from ..core.policy import Policy, Reason, Verdict
 from ..core.resolution import Target
-from ..core.states import ActionState, Waiting
-from ..master.attempt_records import AttemptRecords
-from ..master.event import tag
-from ..master.ping import Ping
-from ..store.ledger import Episode, Ledger
-from .announcements import Announcements, name_of, why_nobody
-from .dispatch import FRESH_S, Dispatch
-from .dispatch import TAKE_S as TAKE_S
-from .outcomes import Outcomes
-from .recovery import Recovery, next_attempt, record, together
-from .recurrence import contradicted, may_call, person_called, serves
-from .reports import Reports
-from .waits import RECHECK_S, may_have_changed, until_next
+from ..core.states import AttemptState, Waiting
+from ..master.event import attempt_id, job_id
+from ..master.jobs import Jobs
+from ..store.ledger import Attempt, Episode, Ledger, Place
+from .announcements import Announcements, why_nobody
+from .decision import Capacity, Decision, Held
+from .episodes import FRESH_S, Episodes
+from .recheck import RECHECK_S, may_have_changed, until_next
+from .recurrence import contradicted, may_call
+from .verdicts import SPENT, Verdicts
 
 log = logging.getLogger(__name__)
 
-#: Attempts are counted over a week at most, the largest window that the configuration allows.
-PAST_S = 7 * 86400.0
 #: Who waits for capacity is looked at again now and then, also when nothing seems to have become free.
 CAPACITY_S = 60.0
-
 #: What cannot be read now is tried again after this time.
 UNREADABLE_S = 15.0
-#: Held since nothing more is tried in this episode.
-_SPENT = (Reason.ATTEMPTS_SPENT, Reason.REFUSED, Reason.UNPROVED)
 #: Held for what may pass by itself; a person is called when it lasts.
 _AWAY = (Reason.NOT_CONNECTED, Reason.JOB_CACHE)
 
 
+@dataclass
 class Scheduler:
     """
-    The attempts of one engine. All methods belong to the loop's thread and write through the ledger only.
+    The decisions of one engine. All methods belong to the reconciler's thread and write through the ledger only.
     """
 
-    def __init__(
-        self,
-        instance: str,
-        ledger: Ledger,
-        policy: Policy,
-        accepted: Callable[[], int],
-        is_accepted: Callable[[str], bool],
-        reread: Callable[[Episode, float], Episode | None],
-        rematch: Callable[[Episode, float], Episode],
-        untaken: Callable[[Iterable[str], Sequence[str]], str | None],
-        comments: bool,
-        reports: Reports | None = None,
-        sent_to: Callable[[str], list[str] | None] | None = None,
-        presence: Ping | None = None,
-        recall: AttemptRecords | None = None,
-    ) -> None:
-        """
-        ``untaken`` returns why no reactor takes an order under any of some tags for a process of some technologies.
+    instance: str
+    ledger: Ledger
+    policy: Policy
+    verdicts: Verdicts
+    episodes: Episodes
+    announcements: Announcements
+    jobs: Jobs
+    #: What was in progress when the last decisions were made; None: nothing is known yet.
+    _in_progress: frozenset[tuple[str, str, str, bool]] | None = None
+    _capacity_checked: float = 0.0
 
-        ``sent_to`` returns whom a job was sent to, None if the job cache has no such job; it is None without a cache.
-
-        ``presence`` None: minions that did not return are not asked before they are given another order; ``recall``
-        None: nor are they asked what they remember of it.
-        """
-        self._instance = instance
-        self._ledger = ledger
-        self._policy = policy
-        self._accepted = accepted
-        self._is_accepted = is_accepted
-        self._reread = reread
-        self._rematch = rematch
-        self._untaken = untaken
-        self._presence = presence
-        self._recovery = Recovery(instance, ledger, is_accepted, sent_to)
-        self._told = Announcements(instance, ledger, policy, comments, reports)
-        #: How attempts end; who learns of it tells them.
-        self.outcomes = Outcomes(instance, ledger, policy, self._told)
-        self._orders = Dispatch(ledger, policy, accepted, reread, untaken, self.outcomes, recall)
-        #: What was in progress when the last decisions were made; None: nothing is known yet.
-        self._in_progress: frozenset[tuple[str, str, str, bool]] | None = None
-        self._capacity_checked = 0.0
-
-    def is_minion(self, name: str) -> bool:
-        """
-        Tell whether a name is that of an accepted minion.
-        """
-        return self._is_accepted(name)
-
-    def expire(self, now: float, bus_works: bool = True, unread: Container[str] = ()) -> list[str]:
-        """
-        Bring forward what waited too long: orders that no job took, and jobs that did not return.
-
-        ``unread`` are attempts of which the job cache could not be read: of them nothing is known.
-        """
-        return self._orders.expire(now, bus_works, unread)
-
-    def order(self, now: float) -> list[str]:
+    def decide(self, now: float) -> list[str]:
         """
         Decide every episode that is due; return a few words for each attempt and escalation.
 
         Raises nothing of the API: an episode that cannot be read again waits.
         """
-        said: list[str] = []
-        if self._presence is not None and self._presence.news():
-            self._ledger.wake_episodes(now, Waiting.MINION)
-        busy = self._ledger.busy_minions()
-        limit = self._policy.limit(self._accepted())
-        before = self._ledger.waiting_actions()
-        for place in self._ledger.places(now, waiting=self._may_have_capacity(before, now)):
-            if place.only_capacity and len(busy) >= limit:
+        summary: list[str] = []
+        if self.verdicts.minion_answered():
+            self.ledger.wake_episodes(now, Waiting.MINION)
+        capacity = self.verdicts.capacity()
+        before = self.ledger.waiting_actions()
+        for place in self.ledger.places(now, waiting=self._may_have_capacity(before, now)):
+            if not place.only_capacity or capacity.left > 0:
+                summary += self._try(place, capacity, now)
+            elif place.due:
                 # Its turn comes when something ends; a thousand of them need no look until then.
-                if place.due:
-                    self._ledger.wake_episode(place.problem_key, place.episode, None)
-                continue
-            episode = self._ledger.episode(place.problem_key, place.episode)
-            try:
-                said += self._decide(episode, busy, limit, now) if episode else []
-            except LedgerError:
-                raise
-            except Exception as err:  # noqa: BLE001 - One problem must not keep the others from being healed.
-                level = logging.DEBUG if isinstance(err, ApiError) else logging.ERROR
-                log.log(level, "%s: %s waits: %r", self._instance, place.problem_key, err)
-                self._ledger.wake_episode(place.problem_key, place.episode, now + RECHECK_S / 4)
+                self.ledger.wake_episode(place.problem_key, place.episode, None)
         # What ended while decisions were made is missed next time, and looked at then.
-        self._in_progress = before | self._ledger.waiting_actions()
-        return said
+        self._in_progress = before | self.ledger.waiting_actions()
+        return summary
 
     def _may_have_capacity(
         self, current: frozenset[tuple[str, str, str, bool]], now: float
     ) -> bool:
-        """
-        Tell whether those who wait for capacity are to be looked at: something ended since the last time.
-        """
-        if (
-            self._in_progress is not None
-            and self._in_progress <= current
-            and now - self._capacity_checked < CAPACITY_S
-        ):
-            return False
-        self._capacity_checked = now
-        return True
+        # Those who wait for capacity are looked at when something ended since the last time.
+        ended = self._in_progress is None or not self._in_progress <= current
+        if ended or now - self._capacity_checked >= CAPACITY_S:
+            self._capacity_checked = now
+            return True
+        return False
 
-    def _decide(self, episode: Episode, busy: set[str], limit: int, now: float) -> list[str]:
-        if episode.announced and self._policy.awaits(episode.resolution):
-            episode = self._rematch(episode, now)
-        go, held = self._verdicts(episode, busy, limit, now)
-        if now - episode.read > FRESH_S and (go or may_have_changed(episode, held)):
-            fresh = self._reread(episode, now)
+    def _try(self, place: Place, capacity: Capacity, now: float) -> list[str]:
+        episode = self.ledger.episode(place.problem_key, place.episode)
+        try:
+            return self._decide(episode, capacity, now) if episode else []
+        except LedgerError:
+            raise
+        except Exception as err:  # noqa: BLE001 - One problem must not keep the others from being healed.
+            level = logging.DEBUG if isinstance(err, ApiError) else logging.ERROR
+            log.log(level, "%s: %s waits: %r", self.instance, place.problem_key, err)
+            self.ledger.wake_episode(place.problem_key, place.episode, now + RECHECK_S / 4)
+            return []
+
+    def _decide(self, episode: Episode, capacity: Capacity, now: float) -> list[str]:
+        if episode.announced and self.policy.awaits(episode.resolution):
+            episode = self.episodes.rematch(episode, now)
+        decision = self.verdicts.of(episode, capacity, now)
+        if decision.acting or may_have_changed(decision):
+            fresh = self.episodes.fresh(episode, now)
             if fresh is None:
                 return []
-            episode = fresh
-            go, held = self._verdicts(episode, busy, limit, now)
-        said: list[str] = []
+            if fresh is not episode:
+                decision = self.verdicts.of(fresh, capacity, now)
+        decision, summary = self._recover(decision, capacity, now)
+        with self.ledger.transaction():
+            decision = self._carry_out(decision, capacity, now, summary)
+            decision = self._escalate(decision, now, summary)
+            decided = until_next(self.ledger, self.policy, decision, now)
+            if decided != self.ledger.episode(episode.problem_key, episode.episode):
+                self.ledger.save_episode(decided)
+        return summary
+
+    def _recover(
+        self, decision: Decision, capacity: Capacity, now: float
+    ) -> tuple[Decision, list[str]]:
+        """
+        Take over attempts whose jobs exist already, and decide anew.
+
+        An attempt is recorded before its job can exist: so the ledger was lost, or is an old one. To order it again would
+        heal nothing, since no minion runs an attempt twice, and the old outcome would pass for the new one.
+        """
+        summary: list[str] = []
         try:
-            while go and (known := self._recovery.take_over(episode, go, now)) is not None:
-                said.append(
-                    f"attempt {known.attempts} for {name_of(episode)} is in the job cache already"
-                )
-                episode = known
-                go, held = self._verdicts(episode, busy, limit, now)
-            if any(verdict.reason is Reason.NOT_CONNECTED for _, verdict in held):
-                self._recovery.sent_to(episode, now)  # Perhaps the answers only cannot be read.
+            while decision.acting and (sent_to := self._sent_to(decision, now)) is not None:
+                episode = self._take_over(decision, sent_to, now)
+                name = episode.name
+                summary.append(f"attempt {episode.attempts} for {name} is in the job cache already")
+                decision = self.verdicts.of(episode, capacity, now)
+            if decision.first([Reason.NOT_CONNECTED]):
+                self._sent_to(decision, now)  # Perhaps the answers only cannot be read.
         except JobCacheError:
-            go, held = [], _unknown(go, held, now)
-        with self._ledger.transaction():
-            if go:
-                said.append(self._attempt(episode, go, held, now))
-                busy.update(target.minion for target in go)
-                episode = replace(episode, attempts=episode.attempts + 1, announced=True)
-            elif not episode.announced:
-                self._told.announce(episode, "open", (), held, now)
-                self._told.advise(episode, held, now)
-                said.append(f"opened {name_of(episode)}, {why_nobody(episode, held)}")
-                episode = replace(episode, announced=True)
-            spent = [verdict.reason.value for _, verdict in held if verdict.reason in _SPENT]
-            away = [verdict.reason.value for _, verdict in held if verdict.reason in _AWAY]
-            if now - episode.opened <= self._policy.attempt_window:
-                away = []  # It may only be restarting.
-            why = next(iter(spent + away), None)
-            why = why or contradicted(self._ledger, episode, held, self._policy, now)
-            if why and may_call(episode, why):
-                episode = self._told.escalate(episode, why, now, held)
-                said.append(f"escalated {name_of(episode)}: {why}")
-            decided = until_next(self._ledger, self._policy, episode, held, now)
-            if decided != self._ledger.episode(episode.problem_key, episode.episode):
-                self._ledger.save_episode(decided)
-            return said
+            decision = _all_unknown(decision, now)
+        return decision, summary
 
-    def _verdicts(
-        self, episode: Episode, busy: set[str], limit: int, now: float
-    ) -> tuple[list[Target], list[tuple[Target, Verdict]]]:
-        go: list[Target] = []
-        held: list[tuple[Target, Verdict]] = []
-        taken = set(busy)
-        for target in episode.resolution.targets:
-            verdict = self._verdict(episode, target, taken, limit, now)
-            if verdict.reason is None:
-                go.append(target)
-                taken.add(target.minion)
-            else:
-                held.append((target, verdict))
-        chosen, later = together(go, held, now)
-        return chosen, held + later
+    def _sent_to(self, decision: Decision, now: float) -> list[str] | None:
+        # To whom the job of the next attempt was sent already; None: there is no such job.
+        return self.jobs.minions(_next(decision.episode, now).jid) if self.jobs.cached else None
 
-    def _verdict(
-        self, episode: Episode, target: Target, taken: set[str], limit: int, now: float
-    ) -> Verdict:
-        since = min(now - PAST_S, episode.opened)
-        past = [
-            attempt
-            for attempt in self._ledger.past(target.minion, target.entity, since)
-            if attempt.started >= episode.counted_from or attempt.state == ActionState.WAITING
-        ]
-        situation = Situation(
-            now=now,
-            paused=self._ledger.get("paused") is not None,
-            accepted=self._is_accepted(target.minion),
-            maintenance=episode.problem.under_maintenance,
-            serves=serves(self._ledger, episode, target),
-            busy=target.minion in taken,
-            capacity=limit - len(taken),
-            since=episode.opened,
-            untaken=self._untaken(_orders(episode), target.technologies),
+    def _take_over(self, decision: Decision, sent_to: list[str], now: float) -> Episode:
+        attempt = _next(decision.episode, now)
+        # An orchestration is filed under the master's own id, and concerns all.
+        all_of_them = not any(name in self.verdicts.minions for name in sent_to)
+        theirs = [one for one in decision.acting if all_of_them or one.minion in sent_to]
+        state = AttemptState.RUNNING if theirs else AttemptState.NOT_EXECUTED
+        with self.ledger.transaction():
+            self._record(replace(attempt, state=state, started=now), theirs, decision.episode)
+            episode = replace(decision.episode, attempts=attempt.number)
+            self.ledger.save_episode(episode)
+        log.warning(
+            "%s: job %s of attempt %s for %s is in the job cache, but not in the ledger, which was lost or is old; "
+            "its outcome is taken over and nothing is ordered under its id",
+            self.instance,
+            attempt.jid,
+            attempt.number,
+            episode.name,
         )
-        verdict = decide(target, past, situation, self._policy)
-        was_tried = any(attempt.started >= episode.opened for attempt in past)
-        if person_called(episode) and was_tried and verdict.reason not in _SPENT:
-            # A person was called for this episode; the engine does not go on beside them when the window has passed.
-            return Verdict(Reason.ATTEMPTS_SPENT)
-        if verdict.reason is None and not self._is_connected(target.minion, now):
-            return decide(target, past, replace(situation, connected=False), self._policy)
-        return verdict
+        return episode
 
-    def _is_connected(self, minion: str, now: float) -> bool:
-        if self._presence is None:
-            return True
-        lost_at = self._ledger.lost_at(minion)
-        return lost_at is None or self._presence.is_there(minion, lost_at, now)
+    def _record(self, attempt: Attempt, targets: Sequence[Target], episode: Episode) -> None:
+        # Each process with the failure that the attempt is made for.
+        seen = {target.entity: last_failure(episode.problem, target.entity) for target in targets}
+        self.ledger.add_attempt(attempt, [(one.minion, one.entity) for one in targets], seen)
 
-    def _attempt(
-        self, episode: Episode, go: list[Target], held: list[tuple[Target, Verdict]], now: float
-    ) -> str:
-        attempt = next_attempt(episode, now)
-        number = attempt.number
-        record(self._ledger, attempt, go, episode)
+    def _carry_out(
+        self, decision: Decision, capacity: Capacity, now: float, summary: list[str]
+    ) -> Decision:
+        episode, held = decision.episode, decision.held
+        if decision.acting:
+            summary.append(self._order(decision, now))
+            capacity.busy.update(target.minion for target in decision.acting)
+            episode = replace(episode, attempts=episode.attempts + 1)
+        elif not episode.announced:
+            self.announcements.announce(episode, "open", now, held=held)
+            self.announcements.advise(episode, held, now)
+            summary.append(f"opened {episode.name}, {why_nobody(episode, held)}")
+        return replace(decision, episode=replace(episode, announced=True))
+
+    def _order(self, decision: Decision, now: float) -> str:
+        # The attempt is recorded together with the event that orders it.
+        episode = decision.episode
+        attempt = _next(episode, now)
+        self._record(attempt, decision.acting, episode)
         what = "retry" if episode.announced else "open"
-        self._told.announce(episode, what, go, held, now, attempt=number, fresh_until=now + FRESH_S)
-        minions = ", ".join(dict.fromkeys(target.minion for target in go))
-        return f"attempt {number} for {name_of(episode)} on {minions}"
+        self.announcements.announce(
+            episode,
+            what,
+            now,
+            acting=decision.acting,
+            held=decision.held,
+            attempt=attempt.number,
+            fresh_until=now + FRESH_S,
+        )
+        minions = ", ".join(dict.fromkeys(target.minion for target in decision.acting))
+        return f"attempt {attempt.number} for {episode.name} on {minions}"
+
+    def _escalate(self, decision: Decision, now: float, summary: list[str]) -> Decision:
+        episode = decision.episode
+        why = decision.first(SPENT)
+        if why is None and now - episode.opened > self.policy.attempt_window:
+            why = decision.first(_AWAY)  # Before that it may only be restarting.
+        why = why or contradicted(self.ledger, decision, self.policy, now)
+        if why is None or not may_call(episode, why):
+            return decision
+        summary.append(f"escalated {episode.name}: {why}")
+        escalated = self.announcements.escalate(episode, why, now, decision.held)
+        return replace(decision, episode=escalated)
 
 
-def _unknown(
-    go: list[Target], held: list[tuple[Target, Verdict]], now: float
-) -> list[tuple[Target, Verdict]]:
-    """
-    Return the verdicts where the job cache cannot be read: nobody is ordered anything, and nobody is said to be away.
-    """
-    verdict = Verdict(Reason.JOB_CACHE, now + UNREADABLE_S)
-    kept = [
-        (target, verdict if before.reason is Reason.NOT_CONNECTED else before)
-        for target, before in held
+def _next(episode: Episode, now: float) -> Attempt:
+    key, number = episode.problem_key, episode.attempts + 1
+    own_id = attempt_id(key, episode.episode, number)
+    jid = job_id(own_id, episode.problem.start)
+    return Attempt(own_id, key, episode.episode, number, jid, AttemptState.PLANNED, now)
+
+
+def _all_unknown(decision: Decision, now: float) -> Decision:
+    # Nobody is ordered anything, and nobody is reported as away.
+    unknown = Verdict(Reason.JOB_CACHE, now + UNREADABLE_S)
+    held: list[Held] = [
+        (target, unknown if verdict.reason is Reason.NOT_CONNECTED else verdict)
+        for target, verdict in decision.held
     ]
-    return kept + [(target, verdict) for target in go]
-
-
-def _orders(episode: Episode) -> tuple[str, ...]:
-    """
-    Return the tags of the events that may order an attempt of this episode.
-    """
-    return tag("open", episode.problem), tag("retry", episode.problem)
+    return replace(decision, acting=[], held=held + [(one, unknown) for one in decision.acting])

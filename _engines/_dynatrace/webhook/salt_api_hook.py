@@ -16,7 +16,6 @@ from typing import Any
 from ..core.errors import NotificationError
 from ..core.log_once import LogOnce, Seldom
 from ..core.notification import Notification
-from ..remediation.notified import name_of
 from ..store.ledger import Ledger
 from .payload import parse_data
 
@@ -79,7 +78,7 @@ class Hook(threading.Thread):
         with self._changed:
             self._refused = refused or self._refused
             if notification is not None and not notification.test:
-                self._names[name_of(notification)] = _bare(notification)
+                self._names[notification.name] = _bare(notification)
                 if len(self._names) > WAITING:
                     del self._names[next(iter(self._names))]
                     self._left_out += 1

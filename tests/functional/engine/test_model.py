@@ -655,8 +655,7 @@ class Model(RuleBasedStateMachine):
         assert episode is not None and episode.state == "open" and episode.announced, episode
         if episode.escalated:
             return
-        attempts = self.world.scheduler
-        go, held = attempts._verdicts(episode, set(), LIMIT, self.world.now)
+        go, held = self.world.verdicts(episode, LIMIT)
         assert not go, episode
         assert {verdict.reason for _, verdict in held} <= GOOD_REASONS, held
         waits = {

@@ -86,7 +86,7 @@ class Outage:
         """
         episode = self.world.ledger.latest_episode(self.problem.problem_id)
         assert episode is not None
-        verdicts = self.world.scheduler._verdicts(episode, set(), 10, self.world.now)[1]
+        verdicts = self.world.verdicts(episode, 10)[1]
         return [verdict.reason.value for _, verdict in verdicts if verdict.reason]
 
 

@@ -36,10 +36,9 @@ def held(world: World) -> set[str]:
     """
     Return for which reasons anybody is held now.
     """
-    attempts = world.scheduler
     found = set()
     for episode in world.ledger.open_episodes(100):
-        _, items = attempts._verdicts(episode, set(), 10, world.now)
+        _, items = world.verdicts(episode, 10)
         found |= {verdict.reason.value for _, verdict in items if verdict.reason}
     return found
 

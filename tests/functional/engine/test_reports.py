@@ -279,7 +279,7 @@ def test_reports_are_recorded_with_the_outcome_or_not_at_all(
     assert episode is not None
     other = Reports(ledger, False, WAIT_S)
     with pytest.raises(LedgerError), ledger.transaction():
-        other.outcome(episode, attempt, "good", told.world.now)
+        other.outcome(episode, attempt, told.world.now)
         raise LedgerError("the disk is full")
     told.send(WAIT_S + 1)
     assert not told.closed

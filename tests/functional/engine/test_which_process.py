@@ -146,9 +146,8 @@ def held_of(scene: Scene) -> dict[str, str]:
     Return why each minion is held now, as a problem that is seen anew tells.
     """
     world = scene.worlds[-1]
-    attempts = world.scheduler
     [episode] = world.ledger.open_episodes(9)
-    _, held = attempts._verdicts(episode, set(), 10, world.now)
+    _, held = world.verdicts(episode, 10)
     return {target.minion: verdict.reason.value for target, verdict in held if verdict.reason}
 
 

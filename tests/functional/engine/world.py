@@ -16,12 +16,14 @@ from typing import Any
 from _dynatrace.api.client import Client
 from _dynatrace.config import config as configuration
 from _dynatrace.core.errors import JobCacheError
+from _dynatrace.core.resolution import Target
 from _dynatrace.engine.commands import ANSWER_PREFIX
 from _dynatrace.engine.wiring import Engine
 from _dynatrace.master import jobs as jobs_
 from _dynatrace.master.attempt_records import AttemptRecords
 from _dynatrace.master.salt_interface import Master
-from _dynatrace.store.ledger import Attempt, Ledger, Memory
+from _dynatrace.remediation.decision import Capacity, Held
+from _dynatrace.store.ledger import Attempt, Episode, Ledger, Memory
 from _dynatrace.webhook import payload as notifications
 
 from tests.tenant import Tenant
@@ -255,6 +257,15 @@ class World:
         known = self.memories.get((attempt_id, minion))
         return known(self.now, self.skew) if callable(known) else known
 
+    def verdicts(
+        self, episode: Episode, limit: int = 10
+    ) -> tuple[Sequence[Target], Sequence[Held]]:
+        """
+        Return on whom an attempt would act now, and why the others would be held.
+        """
+        decision = self.engine.verdicts.of(episode, Capacity(limit, set()), self.now)
+        return decision.acting, decision.held
+
     def restart(self) -> None:
         """
         End the engine without any shutdown step and start another on what it left.
@@ -345,8 +356,8 @@ class World:
         """
         Let the feedback thread's work be done.
         """
-        assert self.feedback is not None
-        self.feedback.send_all(self.now)
+        if self.feedback is not None:
+            self.feedback.send_all(self.now)
 
 
 class TestedEngine(Engine):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from _dynatrace.core import policy
-from _dynatrace.remediation import recurrence, scheduler
+from _dynatrace.remediation import recurrence, scheduler, verdicts
 
 from tests.unit.docs.pages import PAGES, REPO, blocks, chapter, commands, prose, rows, section
 
@@ -24,7 +24,9 @@ def named() -> Iterator[str]:
     """
     for module in (REPO / "_engines" / "_dynatrace" / "remediation").glob("*.py"):
         for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
-            is_call = isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "escalate"
+            is_call = isinstance(node, ast.Call) and getattr(node.func, "attr", "").endswith(
+                "escalate"
+            )
             if is_call and isinstance(node.args[1], ast.Constant):
                 yield str(node.args[1].value)
 
@@ -40,7 +42,7 @@ def public(path: Path) -> set[str]:
 
 def test_each_reason_to_call_a_person_has_an_entry() -> None:
     """Who is called finds why, and no entry is of a reason that is gone."""
-    chosen = (*scheduler._SPENT, *scheduler._AWAY, *policy.HOPELESS.values())
+    chosen = (*verdicts.SPENT, *scheduler._AWAY, *policy.HOPELESS.values())
     reasons = {reason.value for reason in chosen} | {recurrence.STILL_OPEN, recurrence.DISAGREE}
     assert set(ENTRIES) == reasons | set(named())
 

@@ -389,7 +389,7 @@ class Crowded:
     def list_open(self) -> Listing:
         return Listing(tuple(self.listed), ())
 
-    def problem(self, problem_id: str) -> Known:
+    def problem(self, problem_id: str, kind: Kind) -> Known:
         with self._lock:
             self.inside += 1
             self.most = max(self.most, self.inside)
@@ -423,9 +423,9 @@ def test_a_slow_tenant_keeps_a_look_only_for_a_while(
     intake = ProblemReader("dynatrace", ledger, client, ReadBudget(lambda: now[0]))
     real = client.problem
 
-    def slowly(problem_id: str) -> Known:
+    def slowly(problem_id: str, kind: Kind) -> Known:
         now[0] += LOOK_S / 4
-        return real(problem_id)
+        return real(problem_id, kind)
 
     client.problem = slowly  # type: ignore[method-assign]
     read: set[str | None] = set()

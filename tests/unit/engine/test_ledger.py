@@ -18,9 +18,10 @@ from typing import Any
 import pytest
 from _dynatrace.core.errors import LedgerError
 from _dynatrace.core.notification import Notification
-from _dynatrace.core.policy import Past
+from _dynatrace.core.policy import Past, Policy
 from _dynatrace.core.resolution import Resolution, Unmatched
 from _dynatrace.core.states import AttemptState
+from _dynatrace.remediation.announcements import Announcements
 from _dynatrace.remediation.episodes import Episodes
 from _dynatrace.store.ledger import KEEP_S, SCHEMA_VERSION, Attempt, Episode, Ledger
 
@@ -654,7 +655,9 @@ def syncs(ledger: Ledger, write: Callable[[], Any]) -> list[int]:
 def test_what_is_found_again_causes_no_sync(ledger: Ledger) -> None:
     """A notification that was looked at and a problem that was seen wait for the next sync."""
     assert syncs(ledger, lambda: ledger.settle_notices([1], NOW)) == [1]
-    episodes = Episodes("x", ledger, lambda _: Resolution((target(),)), 86400.0, False)
+    announcements = Announcements("x", ledger, Policy())
+    known = Resolution((target(),))
+    episodes = Episodes("x", ledger, announcements, lambda _: known, lambda _: problem(), 86400.0)
     assert syncs(ledger, lambda: episodes.observe(problem(), NOW)) == [1]
     assert ledger.episode(PID, 1) is not None
 

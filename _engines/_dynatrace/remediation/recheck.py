@@ -4,13 +4,14 @@ Tells when an episode is to be decided again, and what it waits for that no time
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 
 from ..core.policy import Policy, Reason, Verdict
 from ..core.resolution import Target
 from ..core.states import Waiting
 from ..store.ledger import Episode, Ledger
+from .decision import Decision
 from .recurrence import NOTICES_S, serves_for
 
 RECHECK_S = 60.0
@@ -19,7 +20,8 @@ REMATCH_FIRST_S = 30.0
 REMATCH_CAP_S = 300.0
 #: Held since the process is known to serve.
 SERVES = (Reason.HEALED, Reason.HEALTHY)
-
+_TIMED = (Reason.COOLDOWN, Reason.STORM, Reason.JOB_CACHE)
+_PASSING = (Reason.MAINTENANCE, Reason.NOT_ACCEPTED, Reason.NOT_CONNECTED)
 _WAITING = {
     Reason.STORM: Waiting.CAPACITY,
     Reason.IN_PROGRESS: Waiting.CAPACITY,
@@ -28,63 +30,63 @@ _WAITING = {
 }
 
 
-def until_next(
-    ledger: Ledger,
-    policy: Policy,
-    episode: Episode,
-    held: Sequence[tuple[Target, Verdict]],
-    now: float,
-) -> Episode:
+def until_next(ledger: Ledger, policy: Policy, decision: Decision, now: float) -> Episode:
     """
     Return the episode with the time at which, or the thing for which, it is to be decided again.
     """
+    episode = decision.episode
     times: list[float] = []
     waiting = None
-    for target, verdict in held:
-        if verdict.reason in _WAITING:
-            waiting = _WAITING[verdict.reason]
-        timed = (Reason.COOLDOWN, Reason.STORM, Reason.JOB_CACHE)
-        if verdict.reason in timed and verdict.until is not None:
-            times.append(verdict.until)
-        if verdict.reason in (Reason.MAINTENANCE, Reason.NOT_ACCEPTED, Reason.NOT_CONNECTED):
-            times.append(now + RECHECK_S)
-        if _may_change(episode, target, verdict):
-            times.append(now + min(max(now - episode.opened, RECHECK_S), REMATCH_CAP_S))
-        if verdict.reason in SERVES:
-            since = serves_for(ledger, episode, target, now)
-            wait = min(max(since, RECHECK_S), REMATCH_CAP_S)
-            # Then what the minion found is compared with what the evidence shows.
-            left = NOTICES_S - since
-            times.append(now + (min(wait, left) if left > 0 else wait))
+    for target, verdict in decision.held:
+        waiting = _WAITING.get(verdict.reason, waiting) if verdict.reason else waiting
+        times += _times(ledger, episode, target, verdict, now)
     if policy.awaits(episode.resolution):
-        times.append(now + min(max(now - episode.opened, REMATCH_FIRST_S), REMATCH_CAP_S))
+        times.append(_rarer(episode, REMATCH_FIRST_S, now))
     return replace(episode, due=min(times, default=None), waiting=waiting)
 
 
-def may_have_changed(episode: Episode, held: Sequence[tuple[Target, Verdict]]) -> bool:
+def _times(
+    ledger: Ledger, episode: Episode, target: Target, verdict: Verdict, now: float
+) -> Iterator[float]:
+    if verdict.reason in _TIMED and verdict.until is not None:
+        yield verdict.until
+    if verdict.reason in _PASSING:
+        yield now + RECHECK_S
+    if _may_change(episode, target, verdict):
+        yield _rarer(episode, RECHECK_S, now)
+    if verdict.reason in SERVES:
+        since = serves_for(ledger, episode, target, now)
+        yield now + min(max(since, RECHECK_S), REMATCH_CAP_S)
+        if since < NOTICES_S:
+            # Then what the minion found is compared with what the evidence shows.
+            yield now + NOTICES_S - since
+
+
+def _rarer(episode: Episode, first_s: float, now: float) -> float:
+    return now + min(max(now - episode.opened, first_s), REMATCH_CAP_S)
+
+
+def may_have_changed(decision: Decision) -> bool:
     """
     Tell whether a reading may show what the list of problems does not: the end of a maintenance window, a new failure.
 
     An episode that was never read, since it was ignored at first, is read too.
     """
     hidden = (Reason.MAINTENANCE, *SERVES)
+    episode = decision.episode
     return not episode.read or any(
         verdict.reason in hidden or _may_fail_again(episode, target, verdict)
-        for target, verdict in held
+        for target, verdict in decision.held
     )
 
 
 def _may_fail_again(episode: Episode, target: Target, verdict: Verdict) -> bool:
-    """
-    Tell whether what is not down may go down without a sign in the list: the severity of the problem is the highest.
-    """
+    # The list of problems does not show it: their severity is the highest already.
     fit = verdict.reason is Reason.NOT_DOWN and not target.entity.startswith("HOST-")
     return fit and episode.problem.severity == "AVAILABILITY"
 
 
 def _may_change(episode: Episode, target: Target, verdict: Verdict) -> bool:
-    """
-    Tell whether a target that needs nothing now is looked at again: it may fail, or a reactor may be written for it.
-    """
+    # A reactor may be written for it.
     untaken = verdict.reason is Reason.NO_REMEDY and target.advice is None
     return untaken or _may_fail_again(episode, target, verdict)

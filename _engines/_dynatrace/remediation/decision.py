@@ -1,0 +1,48 @@
+"""
+What is decided about an episode: on which of its targets is acted now, and why the others are held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterable, Sequence
+from dataclasses import dataclass
+
+from ..core.policy import Reason, Verdict
+from ..core.resolution import Target
+from ..store.ledger import Episode
+
+Held = tuple[Target, Verdict]
+#: Returns why no reactor takes an order under any of some tags for a process of some technologies; None: one does.
+WhyUntaken = Callable[[Iterable[str], Sequence[str]], "str | None"]
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """
+    The minions that are being healed, and how many may be at once.
+    """
+
+    limit: int
+    busy: set[str]
+
+    @property
+    def left(self) -> int:
+        return self.limit - len(self.busy)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """
+    The targets of an episode on which one attempt acts, and those that are held.
+    """
+
+    episode: Episode
+    acting: Sequence[Target]
+    held: Sequence[Held]
+
+    def first(self, reasons: Container[Reason]) -> str | None:
+        """
+        Return the first of some reasons for which a target is held, or None.
+        """
+        found = (one.reason for _, one in self.held if one.reason)
+        return next((reason.value for reason in found if reason in reasons), None)

@@ -1,0 +1,132 @@
+"""
+Asks the policy about each target of an episode, with all that it must know of ledger, master and minions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from ..core.policy import Past, Policy, Reason, Situation, Verdict, decide
+from ..core.resolution import Target
+from ..core.states import ActionState
+from ..master.event import carried, tag
+from ..master.minion_index import MinionIndex
+from ..master.ping import Ping
+from ..store.ledger import Episode, Ledger
+from .decision import Capacity, Decision, Held, WhyUntaken
+from .recurrence import person_called, serves
+
+#: Attempts are counted over a week at most, the largest window that the configuration allows.
+PAST_S = 7 * 86400.0
+#: Held since nothing more is tried in this episode.
+SPENT = (Reason.ATTEMPTS_SPENT, Reason.REFUSED, Reason.UNPROVED)
+#: Of a process whose technology nobody knows: it may be any.
+_ANY = frozenset({""})
+
+
+@dataclass
+class Verdicts:
+    """
+    What the policy says; without ``ping`` minions that did not return are not asked before another order.
+    """
+
+    ledger: Ledger
+    policy: Policy
+    minions: MinionIndex
+    why_untaken: WhyUntaken
+    ping: Ping | None = None
+
+    def capacity(self) -> Capacity:
+        return Capacity(self.policy.limit(len(self.minions)), self.ledger.busy_minions())
+
+    def minion_answered(self) -> bool:
+        return self.ping is not None and self.ping.news()
+
+    def of(self, episode: Episode, capacity: Capacity, now: float) -> Decision:
+        """
+        Return on which targets of an episode one attempt may act now, and why the others are held.
+        """
+        acting: list[Target] = []
+        held: list[Held] = []
+        taken = replace(capacity, busy=set(capacity.busy))
+        for target in episode.resolution.targets:
+            verdict = self._verdict(episode, target, taken, now)
+            if verdict.reason is None:
+                acting.append(target)
+                taken.busy.add(target.minion)
+            else:
+                held.append((target, verdict))
+        chosen, later = of_one_order(acting, held, now)
+        return Decision(episode, chosen, held + later)
+
+    def _verdict(self, episode: Episode, target: Target, capacity: Capacity, now: float) -> Verdict:
+        past = self._past(episode, target, now)
+        situation = self._situation(episode, target, capacity, now)
+        verdict = decide(target, past, situation, self.policy)
+        was_tried = any(attempt.started >= episode.opened for attempt in past)
+        if person_called(episode) and was_tried and verdict.reason not in SPENT:
+            # A person was called for this episode; the engine does not go on beside them when the window has passed.
+            return Verdict(Reason.ATTEMPTS_SPENT)
+        if verdict.reason is None and not self._is_connected(target.minion, now):
+            return decide(target, past, replace(situation, connected=False), self.policy)
+        return verdict
+
+    def _past(self, episode: Episode, target: Target, now: float) -> list[Past]:
+        since = min(now - PAST_S, episode.opened)
+        return [
+            attempt
+            for attempt in self.ledger.past(target.minion, target.entity, since)
+            if attempt.started >= episode.counted_from or attempt.state == ActionState.WAITING
+        ]
+
+    def _situation(
+        self, episode: Episode, target: Target, capacity: Capacity, now: float
+    ) -> Situation:
+        orders = tag("open", episode.problem), tag("retry", episode.problem)
+        return Situation(
+            now=now,
+            paused=self.ledger.get("paused") is not None,
+            accepted=target.minion in self.minions,
+            maintenance=episode.problem.under_maintenance,
+            serves=serves(self.ledger, episode, target),
+            busy=target.minion in capacity.busy,
+            capacity=capacity.left,
+            since=episode.opened,
+            untaken=self.why_untaken(orders, target.technologies),
+        )
+
+    def _is_connected(self, minion: str, now: float) -> bool:
+        if self.ping is None:
+            return True
+        lost_at = self.ledger.lost_at(minion)
+        return lost_at is None or self.ping.is_there(minion, lost_at, now)
+
+
+def of_one_order(
+    targets: Sequence[Target], held: Sequence[Held], now: float
+) -> tuple[list[Target], list[Held]]:
+    """
+    Return those of the targets that one attempt may order, and why the rest of them is held too.
+    """
+    # Each technology has a remedy of its own, and one event starts one job on a minion, which is about one process.
+    first = next((set(one.technologies) for one in targets if one.technologies), set())
+    at_work: dict[str, set[str]] = {}
+    for target, verdict in held:
+        if verdict.reason is Reason.IN_PROGRESS:
+            at_work.setdefault(target.minion, set()).update(target.technologies or _ANY)
+    chosen: list[Target] = []
+    later: list[Held] = []
+    for target in targets:
+        known, own = at_work.get(target.minion, set()), set(target.technologies)
+        if known and (known & (own | _ANY) or not own):
+            # It gets the next attempt when that one is done: the two would run beside each other, or pass for one.
+            later.append((target, Verdict(Reason.IN_PROGRESS)))
+        elif own and own != first:
+            later.append((target, Verdict(Reason.STORM, now)))
+        else:
+            chosen.append(target)
+            at_work[target.minion] = known | (own or _ANY)
+    count = carried(chosen)
+    # Whom this event cannot carry is ordered by another one at once.
+    return chosen[:count], [(one, Verdict(Reason.STORM, now)) for one in chosen[count:]] + later
