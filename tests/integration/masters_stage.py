@@ -30,7 +30,7 @@ from tests.tenant.problems import Problem
 OWN = Path(__file__).with_name("masters")
 MINION = "web01"
 #: Long enough for a remedy that runs, short enough to wait for: so long an engine waits for a return.
-OUTCOME_S = 5
+OUTCOME_S = 12
 #: Long after anything that is waited for.
 PATIENCE_S = 60.0
 

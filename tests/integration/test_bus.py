@@ -66,7 +66,7 @@ def test_an_order_that_a_stopped_reactor_did_not_take_is_given_again(stage: BusS
     """
     Under the same attempt id and job id, as often as it takes; then one job runs, once.
 
-    By default an order is valid for 3 s here, and the reactor stands still until it was repeated. With `FULL=1` it is
+    By default an order is valid for 4 s here, and the reactor stands still until it was repeated. With `FULL=1` it is
     valid for 30 s as it really is, the reactor stands still for 75 s, and the publisher of Salt 3008 drops it.
     """
     with stage.stopped("Reactor"):
