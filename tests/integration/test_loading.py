@@ -4,6 +4,7 @@ How the engine loads and says what is wrong, in a master of pytest-salt-factorie
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 import time
@@ -11,7 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
+import salt.config
+from salt.runner import RunnerClient
 from saltfactories.utils import random_string
 
 from tests.harness.ports import free_ports
@@ -85,6 +89,59 @@ def test_a_configuration_that_cannot_be_used_is_said_once_and_whole(salt_factori
     assert "`policy:cooldown` must be" in text
     assert "`policy` in `engines` must stand below `- dynatrace:`" in text
     assert "Traceback" not in text
+
+
+def test_a_master_runs_the_version_that_was_synced_last(
+    salt_factories: Any, tmp_path: Path
+) -> None:
+    """
+    After an update, `fileserver.clear_file_list_cache` and `saltutil.sync_all`, whether the engine alone starts again, in
+    a fork of the master that still holds the old package, or the master does.
+    """
+    serve(tmp_path, "0.0.1")
+    master = salt_factories.salt_master_daemon(
+        random_string("m-"),
+        overrides={
+            "log_level_logfile": "info",
+            "file_roots": {"base": [str(tmp_path)]},
+            "engines": [{"dynatrace": engine(poll_interval=0)}],
+        },
+    )
+    log = Path(master.config["log_file"])
+
+    runners = RunnerClient(salt.config.master_config(str(master.config_file)))
+
+    def sync() -> None:
+        for function in ("fileserver.clear_file_list_cache", "saltutil.sync_all"):
+            runners.cmd(function, print_event=False)
+
+    sync()
+    with master.started():
+        wait_for_text(log, "dynatrace: version 0.0.1 started")
+        serve(tmp_path, "0.0.2")
+        sync()
+        [running] = [
+            process
+            for process in psutil.Process(master.pid).children(recursive=True)
+            if any(file.path.endswith("ledger.db") for file in process.open_files())
+        ]
+        running.kill()
+        wait_for_text(log, "dynatrace: version 0.0.2 started")
+        serve(tmp_path, "0.0.3")
+        sync()
+        with master.stopped():
+            pass
+        text = wait_for_text(log, "dynatrace: version 0.0.3 started")
+    assert [text.count(f"version 0.0.{number} started") for number in (1, 2, 3)] == [1, 1, 1]
+
+
+def serve(root: Path, version: str) -> None:
+    """
+    Put the engine of a version into a file root; its number stands deep in the package.
+    """
+    shutil.copytree(REPO / "_engines", root / "_engines", dirs_exist_ok=True)
+    place = root / "_engines/_dynatrace/engine/health.py"
+    place.write_text(re.sub(r'(?m)^VERSION = ".*"$', f'VERSION = "{version}"', place.read_text()))
 
 
 def wait_for_text(log: Path, wanted: str, timeout: float = 60) -> str:
