@@ -24,7 +24,7 @@ def rows(opts, timeout):
     """
     until = time.monotonic() + timeout
     found = Found(opts)
-    modules = salt.loader.minion_mods(opts, whitelist=["dynatrace"])
+    modules = salt.loader.minion_mods(opts, whitelist=["dynatrace", "dynatrace_master"])
     engine = found.guarded("engine code", _engine, found, opts)
     found.guarded("configuration files", configuration.check_files, found, opts)
     found.guarded("rights", permissions.check, found, opts, configuration.files(opts))

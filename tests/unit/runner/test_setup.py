@@ -91,7 +91,9 @@ def test_without_a_main_file_nothing_is_dropped() -> None:
 def test_the_module_that_reactors_ask_must_be_found() -> None:
     """Without it every reactor that asks fails to render."""
     assert found(configuration.check_modules, {})[0][0] == "fail"
-    assert found(configuration.check_modules, {"dynatrace.genuine": print})[0][0] == "ok"
+    public, own = {"dynatrace.genuine": print}, {"dynatrace_master.genuine": print}
+    assert found(configuration.check_modules, public)[0][0] == "fail"
+    assert found(configuration.check_modules, {**public, **own})[0][0] == "ok"
 
 
 def test_the_key_must_be_there_and_be_the_masters_alone(tmp_path: Path) -> None:
