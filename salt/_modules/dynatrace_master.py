@@ -51,18 +51,10 @@ def genuine(data):
 
         {% if salt['dynatrace.genuine'](data) %}
     """
-    try:
-        _check_form(data)
-        _check_signature(data)
-        _check_time(data)
-    except _Refused as refused:
-        log.warning("dynatrace: refused an event: %s", refused)
-        return False
-    except Exception as err:  # noqa: BLE001 - hostile data may raise anything.
-        # RecursionError from deep nesting, TypeError from what JSON does not know, and the like.
-        log.warning("dynatrace: refused an event: it cannot be checked (%s)", type(err).__name__)
-        return False
-    return True
+    refusal = _refusal(data, _check_form, _check_signature, _check_time)
+    if refusal:
+        log.warning("dynatrace: refused an event: %s", refusal)
+    return refusal is None
 
 
 def order(data, technology):
@@ -137,14 +129,19 @@ def signed(data):
 
         salt-run salt.cmd dynatrace_master.signed '{}'
     """
+    return _refusal(data, _check_signature, _check_time) is None
+
+
+def _refusal(data, *checks):
     try:
-        _check_signature(data)
-        _check_time(data)
-    except _Refused:
-        return False
-    except Exception:  # noqa: BLE001 - hostile data may raise anything.
-        return False
-    return True
+        for check in checks:
+            check(data)
+    except _Refused as refused:
+        return str(refused)
+    except Exception as err:  # noqa: BLE001 - hostile data may raise anything.
+        # RecursionError from deep nesting, TypeError from what JSON does not know, and the like.
+        return f"it cannot be checked ({type(err).__name__})"
+    return None
 
 
 def _check_form(data):

@@ -48,17 +48,13 @@ def call(seconds, function, *args, spare=None, **kwargs):
         spared = _family(spare()) if spare else []
         ended = _end(lambda: _begun(run.thread_id, before), spared)
         run.join(GRACE_S)
-        called = " ".join([*_name(function), *(str(arg) for arg in args if isinstance(arg, str))])
+        # What Salt's loader gives knows its full name; of others the arguments tell more.
+        words = [getattr(function, "name", None), *args]
+        called = " ".join(word for word in words if word and isinstance(word, str))
         raise TimeoutError(f"{called} did not end within {float(seconds):g} s; {ended}")
     if run.error is not None:
         raise run.error
     return run.value
-
-
-def _name(function):
-    # What Salt's loader gives knows its full name; of others the arguments tell more.
-    name = getattr(function, "name", None)
-    return [name] if name else []
 
 
 class _Run(threading.Thread):

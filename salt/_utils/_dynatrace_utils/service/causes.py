@@ -63,7 +63,4 @@ def explained(place, found, why, since, marks):
     parts = [why, *processes.holders(place.get("ports"), own)]
     if found["NeedDaemonReload"] == "yes":
         parts.append("its unit file has changed since systemd read it: `systemctl daemon-reload`")
-    said = words.of_journal(found, since)
-    texts = [f"its own words:\n{said}"] if said else []
-    texts += words.of_logs(place.get("logs"), marks)
-    return "\n".join(["; ".join(parts) + ("; " + texts[0] if texts else ""), *texts[1:]])
+    return words.added(parts, words.of_journal(found, since), place.get("logs"), marks)

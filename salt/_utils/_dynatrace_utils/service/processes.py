@@ -133,7 +133,9 @@ def holders(ports, own=()):
     Return who listens on the ports, as text: ``port 80 is held by nginx (pid 4711)``.
     """
     found = sorted(entry for entry in sockets.listeners(ports) if entry[1] not in own)
-    return [f"port {port} is held by {_holder(pid)}" for port, pid in found]
+    # Of another pid namespace, or not to be looked at by this minion's user.
+    unseen = "a program that this minion cannot see"
+    return [f"port {port} is held by {named(pid) if pid else unseen}" for port, pid in found]
 
 
 def thaw(processes):
@@ -259,8 +261,3 @@ def parent(process):
         return process.ppid()
     except psutil.NoSuchProcess:
         return None
-
-
-def _holder(pid):
-    # Of another pid namespace, or not to be looked at by this minion's user.
-    return named(pid) if pid else "a program that this minion cannot see"

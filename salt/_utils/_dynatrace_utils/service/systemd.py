@@ -9,7 +9,6 @@ import time
 from . import causes, cgroups, orders, processes, sight, unit, words
 
 PAUSE_S = 0.05
-STARTS_WITHIN_S = 30
 # Less is not enough to begin with.
 LEAST_S = 2
 
@@ -124,7 +123,7 @@ def _forget_limit(course, found):
 
 
 def _proved(course):
-    until = min(course.until, time.monotonic() + _starts_within(course))
+    until = min(course.until, time.monotonic() + course.place["starts_within"])
     while True:
         found = course.read()
         seen = course.sees(found)
@@ -136,10 +135,6 @@ def _proved(course):
             why = is_outside if seen["main"] else causes.failed(found)
             return told(course, why=_explained(course, found, why))
         time.sleep(PAUSE_S)
-
-
-def _starts_within(course):
-    return course.place.get("starts_within") or STARTS_WITHIN_S
 
 
 def _explained(course, found, why):

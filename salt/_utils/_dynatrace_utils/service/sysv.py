@@ -19,7 +19,6 @@ SCRIPTS = "/etc/init.d"
 # Of Salt's modules for services, those that run such a script.
 RUN_SCRIPTS = ("debian_service", "rh_service")
 PAUSE_S = 0.05
-STARTS_WITHIN_S = 30
 SAID = 16384
 
 
@@ -94,9 +93,7 @@ class _Course:
         main = self.main() if self._where["executable"] else None
         led = processes.led_by(main, self._where["executable"]) if main else []
         parts = [why, *processes.holders(self._where["ports"], {one.pid for one in led})]
-        texts = [f"its own words:\n{self._said}"] if self._said else []
-        texts += words.of_logs(self._place.get("logs"), self._marks)
-        why = "\n".join(["; ".join(parts) + ("; " + texts[0] if texts else ""), *texts[1:]])
+        why = words.added(parts, self._said, self._place.get("logs"), self._marks)
         return self.told(why=why)
 
     def told(self, ok=False, why=None):
@@ -156,8 +153,7 @@ class _Course:
 
     def _appears(self):
         # An init script may call a failed start a good one.
-        limit = self._place.get("starts_within") or STARTS_WITHIN_S
-        until = min(self._until, time.monotonic() + limit)
+        until = min(self._until, time.monotonic() + self._place["starts_within"])
         while self.main() is None:
             if time.monotonic() > until:
                 return False

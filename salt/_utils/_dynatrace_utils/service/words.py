@@ -56,6 +56,14 @@ def of_logs(logs, before):
     return told
 
 
+def added(parts, said, logs, before):
+    """
+    Return the parts of a cause as text, with what the service has said and what its logs have since.
+    """
+    texts = ([f"its own words:\n{said}"] if said else []) + of_logs(logs, before)
+    return "\n".join(["; ".join([*parts, *texts[:1]]), *texts[1:]])
+
+
 def of_recent_logs(logs, since):
     """
     Return the last lines of the logs that were written to since a time of the epoch.

@@ -41,8 +41,8 @@ def remember(object_id, entry):
     Keep the entry of one object, in place of the one that there was.
     """
     record = _load()
-    record["tenants"][_url()] = {**_tenant(record), object_id: entry}
-    _save(record)
+    record["tenants"][tenant_http.environment()] = {**_tenant(record), object_id: entry}
+    disk.write(RECORD, record)
 
 
 def forget(object_id):
@@ -52,8 +52,8 @@ def forget(object_id):
     record = _load()
     entries = _tenant(record)
     if entries.pop(object_id, None) is not None:
-        record["tenants"][_url()] = entries
-        _save(record)
+        record["tenants"][tenant_http.environment()] = entries
+        disk.write(RECORD, record)
 
 
 def to_take_back(kind):
@@ -83,16 +83,12 @@ def fingerprint(secret):
     record = _load()
     if "key" not in record:
         record["key"] = secrets.token_hex(KEY_BYTES)
-        _save(record)
+        disk.write(RECORD, record)
     return hmac.new(bytes.fromhex(record["key"]), secret.encode(), hashlib.sha256).hexdigest()
 
 
-def _url():
-    return tenant_http.environment()
-
-
 def _tenant(record):
-    entries = record["tenants"].get(_url())
+    entries = record["tenants"].get(tenant_http.environment())
     entries = entries if isinstance(entries, dict) else {}
     return {key: entry for key, entry in entries.items() if isinstance(entry, dict)}
 
@@ -110,7 +106,3 @@ def _load():
         ):
             record["key"] = key
     return record
-
-
-def _save(record):
-    disk.write(RECORD, record)

@@ -33,7 +33,10 @@ def present(name, test, given):
     secret = _webhook_token()
     about = {"kind": "webhook", "label": name}
     profile = tenant_objects.find(PROFILE, "name", options["profile"])
-    planned_profile = _planned_profile(profile, options)
+    wanted = tenant_values.profile(options)
+    planned_profile = tenant_objects.plan(
+        profile, wanted if profile else {**wanted, "eventFilters": []}
+    )
     found = tenant_objects.find(NOTIFICATION, "displayName", name)
     profile_id = profile["objectId"] if profile else NEW_PROFILE
     planned = _planned_notification(found, options, profile_id, secret)
@@ -84,13 +87,6 @@ def _webhook_token():
     if secret.startswith("sdb://"):
         raise CommandExecutionError("dynatrace:webhook_token: its sdb profile is not known here")
     return secret
-
-
-def _planned_profile(found, options):
-    wanted = tenant_values.profile(options)
-    if found is None:
-        wanted["eventFilters"] = []
-    return tenant_objects.plan(found, wanted)
 
 
 def _planned_notification(found, options, profile_id, secret):
