@@ -18,7 +18,8 @@ from _dynatrace.api.decompression import CODINGS
 from _dynatrace.api.rate_limiter import Kind
 from _dynatrace.core import problem as problems
 from _dynatrace.core.errors import ApiError, NotificationError, UnexpectedAnswer
-from _dynatrace.store.notifications import _notice_from, _notice_text
+from _dynatrace.core.notification import Notification
+from _dynatrace.core.plain import plain, restored
 from _dynatrace.webhook import payload as notifications
 
 #: What a body may be, packed and unpacked.
@@ -40,7 +41,7 @@ def notification(data: bytes) -> None:
     for keys, whole in ((None, True), (KEYS, True), (None, False)):
         with contextlib.suppress(NotificationError):
             notice = notifications.parse(data, keys, whole)
-            assert _notice_from(_notice_text(notice)) == notice
+            assert restored(Notification, plain(notice)) == notice
             assert notice.test or notice.problem_id or notice.display_id or notice.old_pid
 
 
@@ -68,7 +69,7 @@ def api(data: bytes) -> None:
     for parse in (api_problems.parse_problem, api_problems.parse_problem_v1):
         with contextlib.suppress(UnexpectedAnswer):
             problem = parse(body)
-            assert problems.Problem.from_dict(json.loads(json.dumps(problem.to_dict()))) == problem
+            assert restored(problems.Problem, plain(problem)) == problem
     with contextlib.suppress(UnexpectedAnswer):
         entities.parse_entity(body)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 #: ``[-]<int64>_<start ms>V2``; ids may begin with a minus.
@@ -99,25 +99,6 @@ class Problem:
         """
         return tuple(dict.fromkeys(item.event_type for item in self.evidence if item.event_type))
 
-    def to_dict(self) -> dict[str, Any]:
-        """
-        Return plain data for the ledger; ``from_dict`` is its inverse.
-        """
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Problem:
-        """
-        Return the problem that ``to_dict`` wrote.
-        """
-        kept = dict(data)
-        kept["root_cause"] = _entity_from(kept.get("root_cause"))
-        kept["affected"] = tuple(Entity(**item) for item in kept.get("affected", ()))
-        kept["evidence"] = tuple(_evidence_from(item) for item in kept.get("evidence", ()))
-        kept["tags"] = tuple(kept.get("tags", ()))
-        kept["management_zones"] = tuple(kept.get("management_zones", ()))
-        return cls(**kept)
-
 
 @dataclass(frozen=True)
 class Process:
@@ -133,13 +114,6 @@ class Process:
     ports: tuple[int, ...] = ()
     unit: str | None = None
     container: str | None = None
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Process:
-        """
-        Return the process that ``dataclasses.asdict`` made plain.
-        """
-        return cls(**{**data, "ports": tuple(data["ports"])})
 
 
 @dataclass(frozen=True)
@@ -174,14 +148,3 @@ def entity_type(entity_id: str) -> str:
     Return the type that an entity id carries: all before its last dash.
     """
     return entity_id.rpartition("-")[0]
-
-
-def _entity_from(data: Mapping[str, Any] | None) -> Entity | None:
-    return None if data is None else Entity(**data)
-
-
-def _evidence_from(data: Mapping[str, Any]) -> Evidence:
-    kept = dict(data)
-    kept["entity"] = Entity(**kept["entity"])
-    kept["grouping"] = _entity_from(kept.get("grouping"))
-    return Evidence(**kept)

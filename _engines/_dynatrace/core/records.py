@@ -120,8 +120,8 @@ class Comment:
     marker: str
     problem_id: str
     message: str
-    tries: int
-    doubtful: bool
+    tries: int = 0
+    doubtful: bool = False
 
 
 @dataclass(frozen=True)

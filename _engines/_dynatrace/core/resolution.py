@@ -8,8 +8,7 @@ marks as root cause relevant decides then; without it the hosts are listed, and 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 from .errors import UnexpectedAnswer
 from .evidence import PROCESS, concerned, is_down, last_failure, others, wide
@@ -45,17 +44,6 @@ class Target:
     down: bool = True
     advice: str | None = None
 
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Target:
-        """
-        Return the target that ``dataclasses.asdict`` made plain.
-        """
-        technologies = tuple(data["technologies"])
-        process = Process.from_dict(data["process"]) if "process" in data else Process()
-        # Before there was `down`, technologies told it.
-        known = {"down": bool(technologies), **data}
-        return cls(**{**known, "technologies": technologies, "process": process})
-
 
 @dataclass(frozen=True)
 class Unmatched:
@@ -76,20 +64,6 @@ class Resolution:
 
     targets: tuple[Target, ...] = ()
     unmatched: tuple[Unmatched, ...] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """
-        Return plain data for the ledger; ``from_dict`` is its inverse.
-        """
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Resolution:
-        """
-        Return the resolution that ``to_dict`` wrote.
-        """
-        targets = tuple(Target.from_dict(item) for item in data["targets"])
-        return cls(targets, tuple(Unmatched(**item) for item in data["unmatched"]))
 
     def keeping(self, before: Resolution) -> Resolution:
         """

@@ -173,7 +173,7 @@ class Commands:
 
     def _find(self, data: Mapping[str, Any]) -> Episode:
         asked = str(data.get("display_id", ""))[:64]
-        episode = self.ledger.find_episode(asked) or self.ledger.latest_episode(asked)
+        episode = self.ledger.episodes.find(asked) or self.ledger.episodes.latest(asked)
         if episode is None:
             raise Refused(
                 f"no problem {asked!r} is in the ledger; `dynatrace.problems` lists the open ones"
@@ -189,14 +189,14 @@ class Commands:
         if not reason:
             raise Refused("a pause needs a reason: dynatrace.pause reason='…'")
         told = {"reason": reason[:200], "who": str(data.get("who"))[:100], "since": iso(now)}
-        self.ledger.put("paused", json.dumps(told))
+        self.ledger.settings.put("paused", json.dumps(told))
         return {"facts": {"paused": told}}
 
     def _resume(self, _: Mapping[str, Any], now: float) -> Answer:
-        was = self.ledger.get("paused")
+        was = self.ledger.settings.get("paused")
         with self.ledger.transaction():
-            self.ledger.put("paused", None)
-            self.ledger.wake_episodes(now, Waiting.PAUSED)
+            self.ledger.settings.put("paused", None)
+            self.ledger.episodes.wake_waiting(now, Waiting.PAUSED)
         return {"facts": {"paused": False, "was": json.loads(was) if was else False}}
 
     def _retry(self, data: Mapping[str, Any], now: float) -> Answer:
@@ -208,7 +208,7 @@ class Commands:
         episode = self._find(data)
         if episode.state == EpisodeState.CLOSED:
             raise Refused("the problem is closed; there is nothing to retry")
-        self.ledger.save_episode(
+        self.ledger.episodes.save(
             replace(
                 episode,
                 state=move(episode.state, EpisodeState.OPEN),

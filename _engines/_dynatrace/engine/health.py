@@ -77,7 +77,7 @@ class Probe:
             "queue": queue,
             "ledger": "ok" if ledger_good else "failing",
             "bus": "ok" if self.bus_healthy() else "failing",
-            "paused": ledger_good and self.ledger.get("paused") is not None,
+            "paused": ledger_good and self.ledger.settings.get("paused") is not None,
             "uptime": round(now - status.started),
         }
         healthy = ledger_good and facts["bus"] == "ok" and not status.polls_late(now)
@@ -92,14 +92,16 @@ class Probe:
             "open_problems": status.open_problems,
             "last_poll_timestamp_seconds": status.last_poll,
             "queue_length": self.ledger.queue_length(),
-            "minions_healing": len(self.ledger.busy_minions()),
+            "minions_healing": len(self.ledger.attempts.busy_minions()),
             "minions_known": self.minions(),
             "api_up": 0 if status.api_error else 1,
             "bus_up": int(self.bus_healthy()),
-            "paused": int(self.ledger.get("paused") is not None),
+            "paused": int(self.ledger.settings.get("paused") is not None),
         }
         label = f'{{instance="{status.instance}"}}'
-        counters = {f"{name}_total": count for name, count in self.ledger.counters().items()}
+        counters = {
+            f"{name}_total": count for name, count in self.ledger.settings.counters().items()
+        }
         lines: list[str] = []
         for kind, values in (("gauge", gauges), ("counter", counters)):
             for name, value in values.items():

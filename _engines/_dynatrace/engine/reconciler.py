@@ -221,18 +221,18 @@ class Reconciler:
                 if error is not err:
                     log.exception("%s: %s breaks the engine", self.instance, problem.problem_id)
                 if problem.problem_id is not None:
-                    self.ledger.remind(problem.problem_id, now + REMIND_S)
+                    self.ledger.notifications.remind(problem.problem_id, now + REMIND_S)
             else:
                 said += [happened] if happened else []
         # What could not be read at the first look may be old all the same; what begins later is not.
-        if seen.listed and self.ledger.get("first_listed") is None:
-            self.ledger.put("first_listed", str(now))
+        if seen.listed and self.ledger.settings.get("first_listed") is None:
+            self.ledger.settings.put("first_listed", str(now))
         # Who never polls learns of nothing old: what is notified is new.
         looked = seen.listed and seen.poll_error is None if self._interval else seen.error is None
-        if looked and self.ledger.get("first_poll") is None:
-            self.ledger.put("first_poll", str(now))
+        if looked and self.ledger.settings.get("first_poll") is None:
+            self.ledger.settings.put("first_poll", str(now))
         if seen.answered:
-            self.ledger.settle_notices(seen.answered, now)
+            self.ledger.notifications.settle(seen.answered, now)
         return said
 
     def _hand_over(self) -> None:
@@ -249,7 +249,7 @@ class Reconciler:
         Return the seconds until something is due.
         """
         ledger = self.ledger
-        times = [now + IDLE_S, ledger.next_notice(), ledger.next_due()]
+        times = [now + IDLE_S, ledger.notifications.next_due(), ledger.episodes.next_due()]
         if self._interval:
             times.append(self._next_poll)
         if self.job_tracker.waiting:

@@ -38,11 +38,13 @@ def open_ledger(instance: str, path: Path) -> Ledger:
             time.sleep(1)
         else:
             break
-    if ledger.moved_aside:
+    if ledger.database.moved_aside:
         log.error(
-            "%s: the ledger was damaged; it is kept as %s and a new one begun, as on a first start",
+            "%s: the ledger %s; it is kept as %s and a new one begun, as on a first start: what was paused is so no "
+            "more, and attempts are known by the job cache only",
             instance,
-            ledger.moved_aside,
+            ledger.database.moved_why,
+            ledger.database.moved_aside,
         )
     return ledger
 
@@ -87,6 +89,6 @@ def announce(instance: str, config: Config, ledger: Ledger, minions: int) -> Non
     )
     data = {"what": "started", "instance": instance, "version": VERSION}
     try:
-        ledger.add_event("engine", "dynatrace/engine/started", data, time.time())
+        ledger.outbox.add("engine", "dynatrace/engine/started", data, time.time())
     except errors.LedgerError as err:  # The reconciler waits until it works; nobody waits for this.
         log.warning("%s: its start is not announced: %s", instance, err)

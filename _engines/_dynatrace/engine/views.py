@@ -40,7 +40,7 @@ class Views:
         Return whether the engine works, and what it is doing.
         """
         status = self.state
-        paused = self.ledger.get("paused")
+        paused = self.ledger.settings.get("paused")
         return {
             "version": VERSION,
             "uptime_s": round(now - status.started),
@@ -48,17 +48,17 @@ class Views:
             "dry_run": self.policy.dry_run,
             "last_poll": iso(status.last_poll),
             "api": status.api_error or "ok",
-            "open_problems": len(self.ledger.open_keys()),
-            "healing": sorted(self.ledger.busy_minions())[:_LISTED],
+            "open_problems": len(self.ledger.episodes.summaries()),
+            "healing": sorted(self.ledger.attempts.busy_minions())[:_LISTED],
             "queue": self.ledger.queue_length(),
-            "counters": self.ledger.counters(),
+            "counters": self.ledger.settings.counters(),
         }
 
     def problems(self, now: float) -> list[dict[str, Any]]:
         """
         Return a row for each open problem.
         """
-        return [self._row(episode, now) for episode in self.ledger.open_episodes(MAX_ROWS)]
+        return [self._row(episode, now) for episode in self.ledger.episodes.shown(MAX_ROWS)]
 
     def problem(self, episode: Episode, now: float) -> dict[str, Any]:
         """
@@ -83,10 +83,10 @@ class Views:
         """
         Return a row for each attempt on a problem, with the outcome on each minion.
         """
-        return [self._attempt(attempt) for attempt in self.ledger.attempts_of(episode)]
+        return [self._attempt(attempt) for attempt in self.ledger.attempts.of(episode)]
 
     def _attempt(self, attempt: Attempt) -> dict[str, Any]:
-        actions = self.ledger.actions(attempt.attempt_id)
+        actions = self.ledger.attempts.actions(attempt.attempt_id)
         return {
             "attempt": attempt.number,
             "state": attempt.state,
@@ -115,7 +115,7 @@ class Views:
                 "took_ms": _took_ms(attempt),
                 "jid": attempt.jid,
             }
-            for attempt, display_id, minions in self.ledger.history(MAX_ROWS)
+            for attempt, display_id, minions in self.ledger.attempts.history(MAX_ROWS)
         ]
 
     def held(self, minion: str, now: float) -> dict[str, Any]:
@@ -124,13 +124,13 @@ class Views:
         """
         past = [
             Past(_as_action(attempt), attempt.created, attempt.ended)
-            for attempt, _, minions in reversed(self.ledger.history(MAX_ROWS))
+            for attempt, _, minions in reversed(self.ledger.attempts.history(MAX_ROWS))
             if minion in minions and attempt.state is not AttemptState.NOT_EXECUTED
         ]
         act_on = self.policy.act_on
         target = Target(minion, host="", entity="", matched_by=act_on[0])
         verdict = decide(target, past, Situation(now), self.policy)
-        episodes = self.ledger.open_episodes(MAX_ROWS)
+        episodes = self.ledger.episodes.shown(MAX_ROWS)
         own = [episode for episode in episodes if minion in minions_of(episode)]
         return {
             "held": verdict.reason.value if verdict.reason else None,
@@ -158,7 +158,7 @@ class Views:
             return episode.state
         if episode.escalated:
             return f"escalated: {episode.escalated}"
-        states = {attempt.state for attempt in self.ledger.attempts_of(episode)}
+        states = {attempt.state for attempt in self.ledger.attempts.of(episode)}
         if states.intersection(OPEN_ATTEMPTS):
             return "healing"
         if AttemptState.GOOD in states:

@@ -261,7 +261,7 @@ class Engine:
     def _on_test(self, _notice: Notification) -> None:
         log.info("%s: a test notification arrived", self.instance)
         data = {"what": "test", "instance": self.instance}
-        self.ledger.add_event("test", TEST_TAG, data, self.clock())
+        self.ledger.outbox.add("test", TEST_TAG, data, self.clock())
         self.look_now()
 
     @cached_property

@@ -136,9 +136,9 @@ class OutboxRelay:
             self._say_all()
             self._record()
             self._take_back()
-            for listed in self.ledger.waiting_events():
+            for listed in self.ledger.outbox.waiting():
                 # Its problem may have closed since: read again, an order is a mere report by now.
-                event = self.ledger.waiting_event(listed.seq)
+                event = self.ledger.outbox.waiting_one(listed.seq)
                 if event is None:
                     continue
                 # Events about one problem come in order: one that must be decided anew holds the later ones.
@@ -185,7 +185,7 @@ class OutboxRelay:
         Let be fired again what was lost with a connection.
         """
         if self._lost:
-            self.ledger.unfire(self._lost)
+            self.ledger.outbox.unfire(self._lost)
             self._lost = []
 
     def _say_all(self) -> None:
@@ -211,7 +211,7 @@ class OutboxRelay:
         Note in the ledger what is on the bus; without it an event would be fired again at each try of a night.
         """
         if self._unrecorded is not None:
-            self.ledger.event_fired(*self._unrecorded)
+            self.ledger.outbox.fired(*self._unrecorded)
             self._unrecorded = None
 
     def _put(self, data: Mapping[str, Any], tag: str, seq: int | None = None) -> bool:

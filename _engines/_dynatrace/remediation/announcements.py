@@ -73,7 +73,7 @@ class Announcements:
             outcome=outcome,
             act=fresh_until is not None,
         )
-        self.ledger.add_event(episode.problem_key, tag(what, problem), data, now, fresh_until)
+        self.ledger.outbox.add(episode.problem_key, tag(what, problem), data, now, fresh_until)
 
     def escalate(
         self, episode: Episode, reason: str, now: float, held: Sequence[Held] = ()
@@ -112,12 +112,12 @@ class Announcements:
         """
         Record the comment on an attempt that ended, and the reports that are asked for.
         """
-        ordered = self.ledger.event_of(attempt.attempt_id) or {}
+        ordered = self.ledger.outbox.event_of(attempt.attempt_id) or {}
         held = [
             f"{item['minion']} ({_with_detail(item['reason'], item.get('detail'))})"
             for item in ordered.get("held", ())
         ]
-        actions = self.ledger.actions(attempt.attempt_id)
+        actions = self.ledger.attempts.actions(attempt.attempt_id)
         text = attempt_comment(
             episode, attempt, actions, ActionState(attempt.state), self.policy, held
         )
@@ -131,9 +131,9 @@ class Announcements:
     def _comment(self, episode: Episode, own: str, text: str, now: float, doubtful: bool) -> None:
         if not self.comments or episode.problem.problem_id is None:
             return
-        self.ledger.add_comment(own, episode.problem.problem_id, text, now)
+        self.ledger.comments.add(own, episode.problem.problem_id, text, now)
         if doubtful:
-            self.ledger.comment_later(own, now, doubtful=True)
+            self.ledger.comments.later(own, now, doubtful=True)
 
 
 def why_nobody(episode: Episode, held: Sequence[Held]) -> str:

@@ -49,12 +49,12 @@ class Dispatch:
 
         How the targets are matched now counts: what proved a minion to be the host when it was ordered may do so no more.
         """
-        attempt = self.ledger.attempt(attempt_id)
-        if self.ledger.get("paused") is not None or attempt is None:
+        attempt = self.ledger.attempts.get(attempt_id)
+        if self.ledger.settings.get("paused") is not None or attempt is None:
             return True
-        episode = self.ledger.episode(attempt.problem_key, attempt.episode)
+        episode = self.ledger.episodes.get(attempt.problem_key, attempt.episode)
         known = episode.resolution.targets if episode is not None else ()
-        ordered = {(one.minion, one.process) for one in self.ledger.actions(attempt_id)}
+        ordered = {(one.minion, one.process) for one in self.ledger.attempts.actions(attempt_id)}
         targets = [one for one in known if (one.minion, one.entity) in ordered]
         return len(targets) < len(ordered) or self.policy.forbids(targets)
 
@@ -66,7 +66,7 @@ class Dispatch:
         ``unread``: what the job cache would tell of them is not known.
         """
         summary: list[str] = []
-        for attempt in self.ledger.open_attempts():
+        for attempt in self.ledger.attempts.open():
             if attempt.attempt_id in unread:
                 continue
             if attempt.state == AttemptState.RUNNING:
@@ -81,14 +81,14 @@ class Dispatch:
             if now <= (attempt.fired or now) + TAKE_S + TAKE_MARGIN_S:
                 return []
             # Given again at once, so that nobody else takes its place among those being healed.
-            self.ledger.move_attempt(attempt.attempt_id, AttemptState.EXPIRED)
+            self.ledger.attempts.move(attempt.attempt_id, AttemptState.EXPIRED)
             attempt = replace(attempt, state=AttemptState.EXPIRED)
         if attempt.state == AttemptState.EXPIRED or now > attempt.created + FRESH_S:
             return self._again(attempt, now)
         return []
 
     def _end_unreturned(self, attempt: Attempt, now: float) -> list[str]:
-        actions = self.ledger.actions(attempt.attempt_id)
+        actions = self.ledger.attempts.actions(attempt.attempt_id)
         waiting = {action.minion for action in actions if action.state == ActionState.WAITING}
         try:
             remembered = self.attempt_records.of(attempt, waiting) if self.attempt_records else {}
@@ -100,8 +100,8 @@ class Dispatch:
         return [f"attempt {attempt.attempt_id[:12]} did not return"]
 
     def _again(self, attempt: Attempt, now: float) -> list[str]:
-        ordered = self.ledger.event_of(attempt.attempt_id)
-        episode = self.ledger.latest_episode(attempt.problem_key)
+        ordered = self.ledger.outbox.event_of(attempt.attempt_id)
+        episode = self.ledger.episodes.latest(attempt.problem_key)
         if ordered is None or episode is None or not _is_open(episode, attempt):
             not_executed(self.ledger, attempt, "the problem closed first", now)
             return []
@@ -114,8 +114,8 @@ class Dispatch:
         if not self._still_allowed(attempt, episode, now):
             self._take_back(attempt, now)
             return []
-        self.ledger.refire(attempt.attempt_id, now + FRESH_S)
-        self.ledger.move_attempt(attempt.attempt_id, AttemptState.PLANNED)
+        self.ledger.outbox.refire(attempt.attempt_id, now + FRESH_S)
+        self.ledger.attempts.move(attempt.attempt_id, AttemptState.PLANNED)
         return [f"attempt {attempt.number} for {episode.name} ordered again"]
 
     def _is_too_late(self, attempt: Attempt, reacts: bool, now: float) -> bool:
@@ -137,7 +137,7 @@ class Dispatch:
         if attempt.state == AttemptState.PLANNED:
             return True  # It has its place among those being healed already.
         capacity = self.verdicts.capacity()
-        minions = {action.minion for action in self.ledger.actions(attempt.attempt_id)}
+        minions = {action.minion for action in self.ledger.attempts.actions(attempt.attempt_id)}
         return len(capacity.busy | minions) <= capacity.limit
 
     def _is_held(self, attempt: Attempt, episode: Episode) -> bool:
@@ -150,14 +150,14 @@ class Dispatch:
 
         Not before even a firing that a crash kept from being recorded has expired.
         """
-        episode = self.ledger.latest_episode(attempt.problem_key)
+        episode = self.ledger.episodes.latest(attempt.problem_key)
         expired = now - max(attempt.created, attempt.fired or 0.0) > UNTAKEN_S
         if not expired or episode is None or episode.state != EpisodeState.OPEN:
             return
         if self._is_held(attempt, episode):
             with self.ledger.transaction():
                 not_executed(self.ledger, attempt, "held", now)
-                self.ledger.wake_episode(attempt.problem_key, attempt.episode, now)
+                self.ledger.episodes.wake(attempt.problem_key, attempt.episode, now)
 
     def _give_up(self, attempt: Attempt, episode: Episode, now: float) -> str:
         with self.ledger.transaction():

@@ -52,7 +52,7 @@ class Episodes:
         """
         Take in one problem as it was just read; return a few words where something happened.
         """
-        known = self.ledger.latest_episode(problem_key(problem.problem_id, problem.display_id))
+        known = self.ledger.episodes.latest(problem_key(problem.problem_id, problem.display_id))
         if problem.source != "api" and known is not None and known.problem.merged:
             return None  # It lives on in another problem, whatever is still notified of it.
         if known is None or known.state == EpisodeState.CLOSED:
@@ -60,7 +60,7 @@ class Episodes:
         if not problem.is_open:
             return self._close(problem, known, now)
         if known.state == EpisodeState.IGNORED:
-            self.ledger.save_episode(_updated(known, problem, now))
+            self.ledger.episodes.save(_updated(known, problem, now))
             return None
         return self._refresh(problem, known, now)
 
@@ -75,7 +75,7 @@ class Episodes:
         if not is_old or problem.source != "api" or problem.problem_id is None:
             return episode
         self.observe(self.read(problem.problem_id), now)
-        latest = self.ledger.latest_episode(episode.problem_key)
+        latest = self.ledger.episodes.latest(episode.problem_key)
         still = (
             latest is not None
             and latest.state == EpisodeState.OPEN
@@ -99,7 +99,7 @@ class Episodes:
         )
         # Nothing is decided about it yet: if it is lost, the problem is seen anew.
         with self.ledger.transaction(soon=True):
-            self.ledger.save_episode(episode)
+            self.ledger.episodes.save(episode)
         if not old:
             return None
         name = episode.name
@@ -107,9 +107,9 @@ class Episodes:
         return f"ignored {name}"
 
     def _is_too_old(self, problem: Problem, now: float) -> bool:
-        if self.ledger.get("first_poll") is not None or problem.start is None:
+        if self.ledger.settings.get("first_poll") is not None or problem.start is None:
             return False
-        looked = float(self.ledger.get("first_listed") or now)
+        looked = float(self.ledger.settings.get("first_listed") or now)
         return problem.start / 1000 < min(looked, now) - self.lookback
 
     def _refresh(self, problem: Problem, known: Episode, now: float) -> str | None:
@@ -134,7 +134,7 @@ class Episodes:
 
     def _save_changed(self, episode: Episode, changes: list[str], now: float) -> None:
         with self.ledger.transaction():
-            self.ledger.save_episode(episode)
+            self.ledger.episodes.save(episode)
             if changes and episode.announced:
                 self.announcements.announce(episode, "changed", now, reason=", ".join(changes))
 
@@ -148,9 +148,9 @@ class Episodes:
             announced=known.announced or was_open,
         )
         with self.ledger.transaction():
-            self.ledger.save_episode(episode)
+            self.ledger.episodes.save(episode)
             # Nothing acts on a closed problem, though an attempt is recorded that is not on the bus.
-            for attempt in self.ledger.attempts_of(episode):
+            for attempt in self.ledger.attempts.of(episode):
                 if attempt.state in (AttemptState.PLANNED, AttemptState.EXPIRED):
                     not_executed(self.ledger, attempt, "the problem closed first", now)
             if was_open and not known.announced:

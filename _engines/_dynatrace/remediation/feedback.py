@@ -74,7 +74,7 @@ class Feedback(threading.Thread):
         while True:
             try:
                 self.send_all(self._clock())
-                due = self._ledger.next_comment()
+                due = self._ledger.comments.next_due()
                 self._outage.works()
             except Exception as err:  # noqa: BLE001 - Without this thread nothing is ever sent again.
                 self._outage.fails(err)
@@ -86,22 +86,22 @@ class Feedback(threading.Thread):
         """
         Send what is due; a failure keeps its record for later and does not stop the others.
         """
-        for record in self._ledger.waiting_comments(now):
+        for record in self._ledger.comments.waiting(now):
             what = kind(record)
             try:
                 self._send(record, what)
             except GivenUp as why:
-                self._ledger.comment_given_up(record.marker, str(why))
+                self._ledger.comments.given_up(record.marker, str(why))
                 level = logging.WARNING if what == "event" else logging.INFO
                 log.log(level, "%s: no %s on %s: %s", self._prefix, what, record.problem_id, why)
             except NotYet as why:
                 log.debug("%s: %s of %s waits: %s", self._prefix, what, record.problem_id, why)
-                self._ledger.comment_later(record.marker, self._clock() + AGAIN_S, doubtful=False)
+                self._ledger.comments.later(record.marker, self._clock() + AGAIN_S, doubtful=False)
             except ApiError as err:
                 self._failed(record, what, err)
             else:
-                self._ledger.comment_sent(record.marker, self._clock())
-                self._ledger.count(_NAMES[what][1])
+                self._ledger.comments.sent(record.marker, self._clock())
+                self._ledger.settings.count(_NAMES[what][1])
                 log.debug("%s: %s sent for %s", self._prefix, what, record.problem_id)
                 self._failing.discard(what)
 
@@ -114,7 +114,7 @@ class Feedback(threading.Thread):
         elif record.doubtful and self._is_stored(record):
             return
         # If this process is killed now, it is looked at again then.
-        self._ledger.comment_trying(record.marker, self._clock() + DOUBT_WAIT_S)
+        self._ledger.comments.trying(record.marker, self._clock() + DOUBT_WAIT_S)
         if what == "close":
             self._client.close_problem(record.problem_id, message)
         elif what == "event":
@@ -127,7 +127,7 @@ class Feedback(threading.Thread):
 
     def _is_over(self, record: Comment) -> bool:
         # A problem that is not found: while the list shows it, it will be found.
-        episode = self._ledger.latest_episode(record.problem_id)
+        episode = self._ledger.episodes.latest(record.problem_id)
         return episode is None or episode.state != EpisodeState.OPEN
 
     def _failed(self, record: Comment, what: str, error: ApiError) -> None:
@@ -142,13 +142,13 @@ class Feedback(threading.Thread):
             wait = max(wait, error.retry_after)
         if not surely_not:
             wait = max(wait, DOUBT_WAIT_S)
-        self._ledger.comment_later(record.marker, self._clock() + wait, doubtful=not surely_not)
+        self._ledger.comments.later(record.marker, self._clock() + wait, doubtful=not surely_not)
         if what not in self._failing:
             log.warning("%s: %s are sent later: %s", self._prefix, _NAMES[what][0], error)
         self._failing.add(what)
 
     def _give_up(self, record: Comment, what: str, error: ApiError) -> None:
-        self._ledger.comment_given_up(record.marker, str(error))
+        self._ledger.comments.given_up(record.marker, str(error))
         message = "a comment could" if what == "comment" else f"the {what} of a problem could"
         message += " not be sent and is given up"
         if what == "event" and not isinstance(error, (NotFound, UnexpectedAnswer)):

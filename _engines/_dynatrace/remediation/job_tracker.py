@@ -93,7 +93,7 @@ class JobTracker:
         """
         Watch the jobs of all open attempts, and the ended ones of which a second return would still be of interest.
         """
-        open_jobs = frozenset(attempt.jid for attempt in self.ledger.open_attempts())
+        open_jobs = frozenset(attempt.jid for attempt in self.ledger.attempts.open())
         self._watched = open_jobs | {jid for jid, _ in self._good}
 
     def reconcile(self) -> None:
@@ -144,7 +144,7 @@ class JobTracker:
             self._bad[jid, minion] = now + DOUBT_S
 
     def _take_runner(self, jid: str, what: str, data: Mapping[str, Any], now: float) -> None:
-        for attempt in self.ledger.attempts_by_jid(jid):
+        for attempt in self.ledger.attempts.by_jid(jid):
             self.outcomes.started(attempt, self._minions_of(attempt), now)
             # How an orchestration ended is believed only where no job cache can tell.
             if what == "ret" and self.jobs.cached:
@@ -157,11 +157,11 @@ class JobTracker:
         if now >= self._next_reconcile:
             self._next_reconcile = now + RECONCILE_S
             # Also those that are not known to be fired: the engine may have been killed in between.
-            attempts += self.ledger.open_attempts()
+            attempts += self.ledger.attempts.open()
         return list({attempt.attempt_id: attempt for attempt in attempts}.values())
 
     def _unproved_attempts(self) -> dict[str, list[Attempt]]:
-        return {jid: self.ledger.attempts_by_jid(jid) for jid in {jid for jid, _ in self._unproved}}
+        return {jid: self.ledger.attempts.by_jid(jid) for jid in {jid for jid, _ in self._unproved}}
 
     def _look_up(self, attempt: Attempt, now: float) -> None:
         """
@@ -225,7 +225,7 @@ class JobTracker:
         self._bad = {key: until for key, until in self._bad.items() if until > now}
 
     def _minions_of(self, attempt: Attempt) -> list[str]:
-        return [action.minion for action in self.ledger.actions(attempt.attempt_id)]
+        return [action.minion for action in self.ledger.attempts.actions(attempt.attempt_id)]
 
     def _drop_unproved(self, now: float) -> None:
         attempts = self._unproved_attempts()

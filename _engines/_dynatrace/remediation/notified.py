@@ -130,7 +130,7 @@ class Notified:
 
     def _waiting(self, now: float) -> dict[str, Named]:
         waiting: dict[str, Named] = {}
-        for notice_id, notice, tries, _ in self._ledger.waiting_notices(now):
+        for notice_id, notice, tries, _ in self._ledger.notifications.waiting(now):
             named = waiting.setdefault(notice.name, Named())
             named.ids.append(notice_id)
             named.states.add(notice.state)
@@ -150,7 +150,7 @@ class Notified:
             return None
         if isinstance(found, NotFound) and named.tries + 1 >= NOTICE_TRIES:
             self._unknown.say("the notified problem %.60s is given up: %s", name, found)
-            self._ledger.settle_notices(named.ids, self._now)
+            self._ledger.notifications.settle(named.ids, self._now)
             return None
         return min(2.0 ** min(named.tries, 10), NOTICE_WAIT_CAP_S)
 
@@ -165,10 +165,10 @@ class Notified:
             return
         with self._ledger.transaction():
             for named, due in later:
-                self._ledger.postpone_notices(named.ids, due)
+                self._ledger.notifications.postpone(named.ids, due)
             if wait_s:
                 # Whoever is next would hear the same: all of them wait, and none of them was tried.
-                self._ledger.hold_notices(now, now + wait_s)
+                self._ledger.notifications.hold(now, now + wait_s)
 
     def _find(self, name: str, open_ids: Sequence[str] | ApiError) -> Problem:
         found: str | None = name

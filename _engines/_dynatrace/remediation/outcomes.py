@@ -54,9 +54,9 @@ class Outcomes:
         with self.ledger.transaction():
             own = attempt.attempt_id
             if attempt.state in sources(AttemptState.RUNNING):
-                self.ledger.order_taken(own, now)
+                self.ledger.outbox.order_taken(own, now)
                 log.info("%s: job %s took attempt %s", self.instance, attempt.jid, own[:12])
-            for action in self.ledger.actions(own):
+            for action in self.ledger.attempts.actions(own):
                 if action.state == ActionState.WAITING and action.minion not in minions:
                     nothing = Result(ActionState.NOT_EXECUTED, "no remedy for this process")
                     self.end_action(attempt, action.minion, nothing, now)
@@ -65,23 +65,23 @@ class Outcomes:
         own, comment = attempt.attempt_id, result.comment
         with self.ledger.transaction():
             if result.ago is None:
-                ended = self.ledger.end_action(own, minion, result.state, comment, now)
+                ended = self.ledger.attempts.end_action(own, minion, result.state, comment, now)
             else:  # It had ended there already, so that this time nothing ran.
                 before = Memory(now - result.ago, now - result.ago, result.state)
-                ended = self.ledger.recall_action(own, minion, comment, before, now)
+                ended = self.ledger.attempts.recall_action(own, minion, comment, before, now)
             if ended:
                 self._end_if_done(attempt, now, returned=result.ago is None)
 
     def _end_if_done(self, attempt: Attempt, now: float, returned: bool = True) -> None:
-        actions = self.ledger.actions(attempt.attempt_id)
+        actions = self.ledger.attempts.actions(attempt.attempt_id)
         states = {action.state for action in actions}
         if ActionState.WAITING in states:
             return
         state = next((end for end in ACTION_ENDS if end in states), ActionState.NOT_EXECUTED)
-        self.ledger.move_attempt(attempt.attempt_id, AttemptState(state), ended=now)
-        self.ledger.count(f"attempts_{state}")
-        ended = self.ledger.attempt(attempt.attempt_id)
-        episode = self.ledger.episode(attempt.problem_key, attempt.episode)
+        self.ledger.attempts.move(attempt.attempt_id, AttemptState(state), ended=now)
+        self.ledger.settings.count(f"attempts_{state}")
+        ended = self.ledger.attempts.get(attempt.attempt_id)
+        episode = self.ledger.episodes.get(attempt.problem_key, attempt.episode)
         if ended is None or episode is None:
             return
         if state is ActionState.NOT_EXECUTED:
@@ -93,7 +93,7 @@ class Outcomes:
         hopeless = [reason.value for state, reason in HOPELESS.items() if state in states]
         if hopeless:
             self._escalate(episode, hopeless[-1], now)
-        self.ledger.wake_episode(attempt.problem_key, attempt.episode, now)
+        self.ledger.episodes.wake(attempt.problem_key, attempt.episode, now)
 
     def _tell(
         self, episode: Episode, attempt: Attempt, actions: Sequence[Action], now: float
@@ -116,15 +116,17 @@ class Outcomes:
         """
         waited = f"no return within {self.policy.outcome_timeout:g} s"
         with self.ledger.transaction():
-            for minion in {action.minion for action in self.ledger.actions(attempt.attempt_id)}:
+            for minion in {
+                action.minion for action in self.ledger.attempts.actions(attempt.attempt_id)
+            }:
                 known = remembered.get(minion)
                 if known is None:
-                    self.ledger.end_action(
+                    self.ledger.attempts.end_action(
                         attempt.attempt_id, minion, ActionState.LOST, waited, now
                     )
                     continue
                 comment = f"{waited}, but the minion remembers {_REMEMBERED[known.state]}"
-                self.ledger.recall_action(attempt.attempt_id, minion, comment, known, now)
+                self.ledger.attempts.recall_action(attempt.attempt_id, minion, comment, known, now)
             self._end_if_done(attempt, now, returned=False)
 
     def doubt(self, attempt: Attempt, minion: str, now: float) -> None:
@@ -138,7 +140,7 @@ class Outcomes:
             minion,
             attempt.jid,
         )
-        episode = self.ledger.episode(attempt.problem_key, attempt.episode)
+        episode = self.ledger.episodes.get(attempt.problem_key, attempt.episode)
         if episode is not None:
             self._escalate(episode, "contradictory returns", now)
 
@@ -148,14 +150,14 @@ class Outcomes:
         """
         if episode.state == EpisodeState.OPEN:
             episode = self._escalate(episode, "no remedy took the event", now)
-            self.ledger.save_episode(replace(episode, due=None, waiting=None))
+            self.ledger.episodes.save(replace(episode, due=None, waiting=None))
 
     def _escalate(self, episode: Episode, reason: str, now: float) -> Episode:
         if episode.state != EpisodeState.OPEN or person_called(episode):
             return episode
         with self.ledger.transaction():
             episode = self.announcements.escalate(episode, reason, now)
-            self.ledger.save_episode(episode)
+            self.ledger.episodes.save(episode)
         return episode
 
 
@@ -164,12 +166,14 @@ def not_executed(ledger: Ledger, attempt: Attempt, why: str, now: float) -> None
     End an attempt that was not executed; where its order still waits to be fired, it is fired as a mere report.
     """
     with ledger.transaction():
-        ordered = ledger.event_of(attempt.attempt_id)
+        ordered = ledger.outbox.event_of(attempt.attempt_id)
         if ordered is not None:
-            ledger.disarm(attempt.attempt_id, _report(ordered))
-        for action in ledger.actions(attempt.attempt_id):
-            ledger.end_action(attempt.attempt_id, action.minion, ActionState.NOT_EXECUTED, why, now)
-        ledger.move_attempt(attempt.attempt_id, AttemptState.NOT_EXECUTED, ended=now)
+            ledger.outbox.disarm(attempt.attempt_id, _report(ordered))
+        for action in ledger.attempts.actions(attempt.attempt_id):
+            ledger.attempts.end_action(
+                attempt.attempt_id, action.minion, ActionState.NOT_EXECUTED, why, now
+            )
+        ledger.attempts.move(attempt.attempt_id, AttemptState.NOT_EXECUTED, ended=now)
 
 
 def _report(data: dict[str, Any]) -> dict[str, Any]:

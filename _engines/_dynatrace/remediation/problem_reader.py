@@ -12,7 +12,7 @@ import json
 import logging
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from ..api.client import Client, Listing
 from ..api.rate_limiter import Kind
@@ -42,7 +42,7 @@ def digest(problem: Problem) -> str:
     """
     Return a short text that changes when anything changes that the list of problems shows.
     """
-    kept = problem.to_dict()
+    kept = asdict(problem)
     for name in ("evidence", "under_maintenance", "url", "source"):
         kept.pop(name)
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]
@@ -136,7 +136,7 @@ class ProblemReader:
         return replace(problem, url=self._client.problem_url(problem.problem_id))
 
     def _believe(self, now: float, seen: Seen) -> None:
-        for notice_id, notice, _, _ in self._ledger.waiting_notices(now):
+        for notice_id, notice, _, _ in self._ledger.notifications.waiting(now):
             seen.problems += [notice.problem] if notice.problem is not None else []
             seen.answered.append(notice_id)
 
@@ -153,7 +153,7 @@ class ProblemReader:
 
     def _read_listed(self, listing: Listing, seen: Seen) -> None:
         self.read_budget.begin()
-        known = self._ledger.open_keys()
+        known = self._ledger.episodes.summaries()
         listed = {problem.problem_id or "": problem for problem in listing.problems}
         wanted = [key for key, problem in listed.items() if known.get(key) != digest(problem)]
         # What is no longer listed may be closed, or have been missed by the walk: it is asked for one by one.

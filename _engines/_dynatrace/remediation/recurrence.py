@@ -36,13 +36,13 @@ def last_good(ledger: Ledger, episode: Episode, target: Target) -> Action | None
     One dead process has several problems, which show the same event: what was healed for one is healed for all whose
     evidence has no later failure, by the tenant's clock alone. A problem that was closed and opened again is none.
     """
-    heal = ledger.last_heal(episode, target.minion, target.entity)
+    heal = ledger.attempts.last_heal(episode, target.minion, target.entity)
     if heal is not None:
         again = last_failure(episode.problem, target.entity, still_open=True)
         if again is None or heal.seen is None or heal.ended is None:
             return heal
         return None if again > heal.seen and again > heal.ended * 1000 else heal
-    heal = ledger.last_heal_by_others(episode, target.minion, target.entity)
+    heal = ledger.attempts.last_heal_by_others(episode, target.minion, target.entity)
     latest = last_failure(episode.problem, target.entity)
     if heal is None or heal.seen is None or latest is None:
         return None
@@ -78,7 +78,7 @@ def serves_for(ledger: Ledger, episode: Episode, target: Target, now: float) -> 
     Return for how many seconds of this episode a process counts as serving; 0.0: it does not.
     """
     place = (episode, target.minion, target.entity)
-    heal = ledger.last_heal(*place) or ledger.last_heal_by_others(*place)
+    heal = ledger.attempts.last_heal(*place) or ledger.attempts.last_heal_by_others(*place)
     if heal is None or heal.ended is None:
         return 0.0
     return now - max(heal.ended, episode.opened)

@@ -77,18 +77,18 @@ class Reports:
                 self._record_events(problem_id, episode, attempt, now)
             if self.close_after is not None and attempt.state == AttemptState.GOOD:
                 own = f"close {attempt.attempt_id}"
-                self.ledger.add_comment(own, problem_id, "", now)
-                self.ledger.comment_later(own, now + self.close_after, doubtful=False)
+                self.ledger.comments.add(own, problem_id, "", now)
+                self.ledger.comments.later(own, now + self.close_after, doubtful=False)
 
     def _record_events(
         self, problem_id: str, episode: Episode, attempt: Attempt, now: float
     ) -> None:
-        actions = self.ledger.actions(attempt.attempt_id)
+        actions = self.ledger.attempts.actions(attempt.attempt_id)
         ended = [action for action in actions if action.state in _TITLES]
         for action in [one for one in ended if is_entity_id(one.process)][:MAX_EVENTS]:
             own = f"event {attempt.attempt_id} {action.minion} {action.process}"
             body = json.dumps(_event(episode.problem, attempt, action, now))
-            self.ledger.add_comment(own, problem_id, body, now)
+            self.ledger.comments.add(own, problem_id, body, now)
 
 
 def _event(problem: Problem, attempt: Attempt, action: Action, now: float) -> dict[str, Any]:
@@ -116,12 +116,12 @@ def closing(ledger: Ledger, client: Client, record: Comment, now: float) -> str:
     """
     Return the comment with which a problem is closed. Raises GivenUp or NotYet where that is not right, or ApiError.
     """
-    attempt = ledger.attempt(record.marker.removeprefix("close "))
-    episode = ledger.latest_episode(attempt.problem_key) if attempt is not None else None
+    attempt = ledger.attempts.get(record.marker.removeprefix("close "))
+    episode = ledger.episodes.latest(attempt.problem_key) if attempt is not None else None
     if attempt is None or episode is None or episode.episode != attempt.episode:
         raise GivenUp("its episode is over")
     _check(ledger, episode, attempt)
-    if ledger.get("paused") is not None:
+    if ledger.settings.get("paused") is not None:
         raise NotYet("the engine is paused")
     problem = client.problem(record.problem_id)
     if not problem.is_open:
@@ -143,7 +143,7 @@ def _check(ledger: Ledger, episode: Episode, attempt: Attempt) -> None:
         raise GivenUp("it is closed")
     if person_called(episode):
         raise GivenUp("a person was called")
-    made = [one for one in ledger.attempts_of(episode) if one.state != AttemptState.NOT_EXECUTED]
+    made = [one for one in ledger.attempts.of(episode) if one.state != AttemptState.NOT_EXECUTED]
     if not made or made[-1].attempt_id != attempt.attempt_id or attempt.state != AttemptState.GOOD:
         raise GivenUp("a later attempt was made")
     found = episode.resolution

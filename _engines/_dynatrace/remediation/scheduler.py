@@ -61,17 +61,17 @@ class Scheduler:
         """
         summary: list[str] = []
         if self.verdicts.minion_answered():
-            self.ledger.wake_episodes(now, Waiting.MINION)
+            self.ledger.episodes.wake_waiting(now, Waiting.MINION)
         capacity = self.verdicts.capacity()
-        before = self.ledger.waiting_actions()
-        for place in self.ledger.places(now, waiting=self._may_have_capacity(before, now)):
+        before = self.ledger.attempts.waiting_actions()
+        for place in self.ledger.episodes.places(now, waiting=self._may_have_capacity(before, now)):
             if not place.only_capacity or capacity.left > 0:
                 summary += self._try(place, capacity, now)
             elif place.due:
                 # Its turn comes when something ends; a thousand of them need no look until then.
-                self.ledger.wake_episode(place.problem_key, place.episode, None)
+                self.ledger.episodes.wake(place.problem_key, place.episode, None)
         # What ended while decisions were made is missed next time, and looked at then.
-        self._in_progress = before | self.ledger.waiting_actions()
+        self._in_progress = before | self.ledger.attempts.waiting_actions()
         return summary
 
     def _may_have_capacity(
@@ -85,7 +85,7 @@ class Scheduler:
         return False
 
     def _try(self, place: Place, capacity: Capacity, now: float) -> list[str]:
-        episode = self.ledger.episode(place.problem_key, place.episode)
+        episode = self.ledger.episodes.get(place.problem_key, place.episode)
         try:
             return self._decide(episode, capacity, now) if episode else []
         except LedgerError:
@@ -93,7 +93,7 @@ class Scheduler:
         except Exception as err:  # noqa: BLE001 - One problem must not keep the others from being healed.
             level = logging.DEBUG if isinstance(err, ApiError) else logging.ERROR
             log.log(level, "%s: %s waits: %r", self.instance, place.problem_key, err)
-            self.ledger.wake_episode(place.problem_key, place.episode, now + RECHECK_S / 4)
+            self.ledger.episodes.wake(place.problem_key, place.episode, now + RECHECK_S / 4)
             return []
 
     def _decide(self, episode: Episode, capacity: Capacity, now: float) -> list[str]:
@@ -111,8 +111,8 @@ class Scheduler:
             decision = self._carry_out(decision, capacity, now, summary)
             decision = self._escalate(decision, now, summary)
             decided = until_next(self.ledger, self.policy, decision, now)
-            if decided != self.ledger.episode(episode.problem_key, episode.episode):
-                self.ledger.save_episode(decided)
+            if decided != self.ledger.episodes.get(episode.problem_key, episode.episode):
+                self.ledger.episodes.save(decided)
         return summary
 
     def _recover(
@@ -150,7 +150,7 @@ class Scheduler:
         with self.ledger.transaction():
             self._record(replace(attempt, state=state, started=now), theirs, decision.episode)
             episode = replace(decision.episode, attempts=attempt.number)
-            self.ledger.save_episode(episode)
+            self.ledger.episodes.save(episode)
         log.warning(
             "%s: job %s of attempt %s for %s is in the job cache, but not in the ledger, which was lost or is old; "
             "its outcome is taken over and nothing is ordered under its id",
@@ -164,7 +164,7 @@ class Scheduler:
     def _record(self, attempt: Attempt, targets: Sequence[Target], episode: Episode) -> None:
         # Each process with the failure that the attempt is made for.
         seen = {target.entity: last_failure(episode.problem, target.entity) for target in targets}
-        self.ledger.add_attempt(attempt, [(one.minion, one.entity) for one in targets], seen)
+        self.ledger.attempts.add(attempt, [(one.minion, one.entity) for one in targets], seen)
 
     def _carry_out(
         self, decision: Decision, capacity: Capacity, now: float, summary: list[str]

@@ -38,7 +38,7 @@ class Verdicts:
     ping: Ping | None = None
 
     def capacity(self) -> Capacity:
-        return Capacity(self.policy.limit(len(self.minions)), self.ledger.busy_minions())
+        return Capacity(self.policy.limit(len(self.minions)), self.ledger.attempts.busy_minions())
 
     def minion_answered(self) -> bool:
         return self.ping is not None and self.ping.news()
@@ -76,7 +76,7 @@ class Verdicts:
         since = min(now - PAST_S, episode.opened)
         return [
             attempt
-            for attempt in self.ledger.past(target.minion, target.entity, since)
+            for attempt in self.ledger.attempts.past(target.minion, target.entity, since)
             if attempt.started >= episode.counted_from or attempt.state == ActionState.WAITING
         ]
 
@@ -86,7 +86,7 @@ class Verdicts:
         orders = tag("open", episode.problem), tag("retry", episode.problem)
         return Situation(
             now=now,
-            paused=self.ledger.get("paused") is not None,
+            paused=self.ledger.settings.get("paused") is not None,
             accepted=target.minion in self.minions,
             maintenance=episode.problem.under_maintenance,
             serves=serves(self.ledger, episode, target),
@@ -99,7 +99,7 @@ class Verdicts:
     def _is_connected(self, minion: str, now: float) -> bool:
         if self.ping is None:
             return True
-        lost_at = self.ledger.lost_at(minion)
+        lost_at = self.ledger.attempts.lost_at(minion)
         return lost_at is None or self.ping.is_there(minion, lost_at, now)
 
 

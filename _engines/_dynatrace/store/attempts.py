@@ -5,11 +5,10 @@ The ledger's attempts, and what each does to which process on which minion.
 from __future__ import annotations
 
 import logging
-import sqlite3
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 
 from ..core.errors import IllegalMove
+from ..core.plain import restored
 from ..core.policy import Past
 from ..core.records import Action, Attempt, Episode, Memory
 from ..core.states import (
@@ -21,20 +20,23 @@ from ..core.states import (
     move,
     sql,
 )
-from .database import LedgerFile
+from .database import Records
 
 log = logging.getLogger(__name__)
 
 #: How far the clocks of tenant and master are thought to differ at most.
 CLOCKS_S = 60.0
+_OPEN = f"state IN {sql(*OPEN_ATTEMPTS)}"
+_BUSY = f"attempts.state IN {sql(*BUSY_ATTEMPTS)}"
+_WAITING = f"actions.state = '{ActionState.WAITING}'"
 
 
-class AttemptRecords(LedgerFile):
+class Attempts(Records):
     """
     Attempts by their ids, and their actions by minion and process.
     """
 
-    def add_attempt(
+    def add(
         self,
         attempt: Attempt,
         targets: Iterable[tuple[str, str]],
@@ -46,73 +48,82 @@ class AttemptRecords(LedgerFile):
         ``seen`` tells by process when the latest failure that is known began, in UTC milliseconds.
         """
         with self.transaction():
-            self._write(
-                "INSERT OR IGNORE INTO attempts VALUES (?,?,?,?,?,?,?,?,?,?,?)",
-                *asdict(attempt).values(),
-            )
+            self._db.insert("attempts", attempt, otherwise="IGNORE")
             for minion, process in targets:
-                self._write(
-                    "INSERT OR IGNORE INTO actions VALUES (?, ?, ?, ?, '', ?, NULL, ?)",
+                action = Action(
                     attempt.attempt_id,
                     minion,
                     process,
                     ActionState.WAITING,
-                    attempt.created,
-                    (seen or {}).get(process),
+                    comment="",
+                    started=attempt.created,
+                    ended=None,
+                    seen=(seen or {}).get(process),
                 )
+                self._db.insert("actions", action, otherwise="IGNORE")
 
-    def attempt(self, attempt_id: str) -> Attempt | None:
+    def get(self, attempt_id: str) -> Attempt | None:
         """
         Return an attempt by its id, or None.
         """
-        rows = self._rows("SELECT * FROM attempts WHERE attempt_id = ?", attempt_id)
-        return _attempt(rows[0]) if rows else None
+        return self._db.first(Attempt, "SELECT * FROM attempts WHERE attempt_id = ?", attempt_id)
 
-    def attempts_by_jid(self, jid: str) -> list[Attempt]:
+    def by_jid(self, jid: str) -> list[Attempt]:
         """
         Return the attempts with a job id that are not over; more than one only by a collision of derived ids.
         """
-        rows = self._rows(
-            f"SELECT * FROM attempts WHERE jid = ? AND state IN {sql(*OPEN_ATTEMPTS)}", jid
-        )
-        return [_attempt(row) for row in rows]
+        return self._db.all(Attempt, f"SELECT * FROM attempts WHERE jid = ? AND {_OPEN}", jid)
 
-    def attempts_of(self, episode: Episode) -> list[Attempt]:
+    def of(self, episode: Episode) -> list[Attempt]:
         """
         Return the attempts of an episode in their order.
         """
-        rows = self._rows(
+        return self._db.all(
+            Attempt,
             "SELECT * FROM attempts WHERE problem_key = ? AND episode = ? ORDER BY number",
             episode.problem_key,
             episode.episode,
         )
-        return [_attempt(row) for row in rows]
 
-    def open_attempts(self) -> list[Attempt]:
+    def open(self) -> list[Attempt]:
         """
         Return the attempts that are not over, oldest first.
         """
-        rows = self._rows(
-            f"SELECT * FROM attempts WHERE state IN {sql(*OPEN_ATTEMPTS)} ORDER BY created"
-        )
-        return [_attempt(row) for row in rows]
+        return self._db.all(Attempt, f"SELECT * FROM attempts WHERE {_OPEN} ORDER BY created")
 
-    def move_attempt(
-        self, attempt_id: str, state: AttemptState, ended: float | None = None
-    ) -> None:
+    def history(self, limit: int) -> list[tuple[Attempt, str, list[str]]]:
+        """
+        Return the latest attempts, newest first, each with the problem's display id and its minions.
+        """
+        rows = self._db.rows(
+            "SELECT *, coalesce((SELECT display_id FROM episodes WHERE problem_key = attempts.problem_key"
+            " ORDER BY episode DESC LIMIT 1), problem_key) AS name"
+            " FROM attempts ORDER BY created DESC LIMIT ?",
+            limit,
+        )
+        return [
+            (
+                restored(Attempt, dict(row)),
+                row["name"],
+                list(dict.fromkeys(one.minion for one in self.actions(row["attempt_id"]))),
+            )
+            for row in rows
+        ]
+
+    def move(self, attempt_id: str, state: AttemptState, ended: float | None = None) -> None:
         """
         Move an attempt to a state. What must not follow is logged and changes nothing: the loop goes on.
         """
         with self.transaction():
-            known = self.attempt(attempt_id)
+            known = self.get(attempt_id)
             if known is None:
                 return
             try:
                 move(known.state, state)
             except IllegalMove as err:
-                log.error("%s: attempt %s: %s", self._owner, attempt_id[:12], err)
+                log.error("%s: attempt %s: %s", self._db.owner, attempt_id[:12], err)
                 return
-            self._write(
+            self._db.write(
                 "UPDATE attempts SET state = ?, ended = ? WHERE attempt_id = ?",
                 state,
                 ended,
@@ -123,10 +134,11 @@ class AttemptRecords(LedgerFile):
         """
         Return what an attempt does, by minion.
         """
-        rows = self._rows(
-            "SELECT * FROM actions WHERE attempt_id = ? ORDER BY minion, process", attempt_id
+        return self._db.all(
+            Action,
+            "SELECT * FROM actions WHERE attempt_id = ? ORDER BY minion, process",
+            attempt_id,
         )
-        return [_action(row) for row in rows]
 
     def end_action(
         self, attempt_id: str, minion: str, state: ActionState, comment: str, now: float
@@ -134,9 +146,9 @@ class AttemptRecords(LedgerFile):
         """
         Record how an attempt ended on a minion; False when that was known already (the first answer counts).
         """
-        cursor = self._write(
+        cursor = self._db.write(
             "UPDATE actions SET state = ?, comment = ?, ended = ?"
-            f" WHERE attempt_id = ? AND minion = ? AND state = '{ActionState.WAITING}'",
+            f" WHERE attempt_id = ? AND minion = ? AND {_WAITING}",
             state,
             comment,
             now,
@@ -154,85 +166,64 @@ class AttemptRecords(LedgerFile):
         Another master may have ordered it, before this one did: a failure that began well after its end is not what it
         was made for. The clocks of tenant and master may differ, and one failure must not be taken for two.
         """
-        cursor = self._write(
-            "UPDATE actions SET state = ?, comment = ?, ended = ?,"
-            " seen = CASE WHEN seen > ? THEN ? ELSE seen END"
-            f" WHERE attempt_id = ? AND minion = ? AND state = '{ActionState.WAITING}'",
-            memory.state,
-            comment,
-            min(memory.finished, now),
-            int((memory.finished + CLOCKS_S) * 1000),
-            int(memory.taken * 1000),
-            attempt_id,
-            minion,
-        )
-        return cursor.rowcount > 0
+        with self.transaction():
+            ended = min(memory.finished, now)
+            known = not self.end_action(attempt_id, minion, memory.state, comment, ended)
+            if not known:
+                self._db.write(
+                    "UPDATE actions SET seen = ? WHERE attempt_id = ? AND minion = ? AND seen > ?",
+                    int(memory.taken * 1000),
+                    attempt_id,
+                    minion,
+                    int((memory.finished + CLOCKS_S) * 1000),
+                )
+            return not known
 
     def past(self, minion: str, process: str, since: float) -> list[Past]:
         """
         Return the attempts on one process of one minion since a time, oldest first; without those that never happened.
         """
-        rows = self._rows(
-            "SELECT state, started, ended FROM actions"
-            " WHERE minion = ? AND process = ? AND started >= ?"
+        return self._db.all(
+            Past,
+            "SELECT state, started, ended FROM actions WHERE minion = ? AND process = ? AND started >= ?"
             f" AND state != '{ActionState.NOT_EXECUTED}' ORDER BY started",
             minion,
             process,
             since,
         )
-        return [Past(ActionState(row["state"]), row["started"], row["ended"]) for row in rows]
 
     def lost_at(self, minion: str) -> float | None:
         """
         Return when the last job that was sent to a minion was given up as lost; None: it returned, or there was none.
         """
-        rows = self._rows(
-            "SELECT state, ended FROM actions WHERE minion = ?"
+        last = self._db.first(
+            Past,
+            "SELECT state, started, ended FROM actions WHERE minion = ?"
             f" AND state NOT IN {sql(ActionState.WAITING, ActionState.NOT_EXECUTED)}"
             " ORDER BY started DESC LIMIT 1",
             minion,
         )
-        return rows[0]["ended"] if rows and rows[0]["state"] == ActionState.LOST else None
+        return last.ended if last and last.state == ActionState.LOST else None
 
     def last_heal(self, episode: Episode, minion: str, process: str) -> Action | None:
         """
         Return the latest action of this episode that found or made a process serve and still counts, or None.
         """
-        rows = self._rows(
-            "SELECT actions.* FROM actions JOIN attempts USING (attempt_id)"
-            " WHERE problem_key = ? AND episode = ? AND minion = ? AND process = ?"
-            f" AND actions.state IN {sql(*SERVING)} AND actions.started >= ?"
-            " ORDER BY actions.started DESC LIMIT 1",
-            episode.problem_key,
-            episode.episode,
-            minion,
-            process,
-            episode.counted_from,
-        )
-        return _action(rows[0]) if rows else None
+        return self._last_heal("problem_key = ?1 AND episode = ?2", episode, minion, process)
 
     def last_heal_by_others(self, episode: Episode, minion: str, process: str) -> Action | None:
         """
         Return the latest such action that was made for another problem, or None.
         """
-        rows = self._rows(
-            "SELECT actions.* FROM actions JOIN attempts USING (attempt_id)"
-            " WHERE problem_key != ? AND minion = ? AND process = ?"
-            f" AND actions.state IN {sql(*SERVING)} AND actions.started >= ? ORDER BY actions.started DESC LIMIT 1",
-            episode.problem_key,
-            minion,
-            process,
-            episode.counted_from,
-        )
-        return _action(rows[0]) if rows else None
+        return self._last_heal("problem_key != ?1", episode, minion, process)
 
     def busy_minions(self) -> set[str]:
         """
         Return the minions on which something is being healed.
         """
-        rows = self._rows(
+        rows = self._db.rows(
             "SELECT DISTINCT minion FROM actions JOIN attempts USING (attempt_id)"
-            f" WHERE actions.state = '{ActionState.WAITING}' AND attempts.state IN {sql(*BUSY_ATTEMPTS)}"
+            f" WHERE {_WAITING} AND {_BUSY}"
         )
         return {row["minion"] for row in rows}
 
@@ -240,19 +231,23 @@ class AttemptRecords(LedgerFile):
         """
         Return (attempt id, minion, process, busy) of all that is in progress: when one is gone there may be capacity.
         """
-        rows = self._rows(
-            f"SELECT attempt_id, minion, process, attempts.state IN {sql(*BUSY_ATTEMPTS)} AS busy"
-            " FROM actions JOIN attempts USING (attempt_id)"
-            f" WHERE actions.state = '{ActionState.WAITING}'"
+        rows = self._db.rows(
+            f"SELECT attempt_id, minion, process, {_BUSY} AS busy"
+            f" FROM actions JOIN attempts USING (attempt_id) WHERE {_WAITING}"
         )
         return frozenset(
             (row["attempt_id"], row["minion"], row["process"], bool(row["busy"])) for row in rows
         )
 
-
-def _attempt(row: sqlite3.Row) -> Attempt:
-    return Attempt(**{**dict(row), "state": AttemptState(row["state"])})
-
-
-def _action(row: sqlite3.Row) -> Action:
-    return Action(**{**dict(row), "state": ActionState(row["state"])})
+    def _last_heal(self, whose: str, episode: Episode, minion: str, process: str) -> Action | None:
+        return self._db.first(
+            Action,
+            f"SELECT actions.* FROM actions JOIN attempts USING (attempt_id) WHERE {whose}"
+            f" AND minion = ?3 AND process = ?4 AND actions.state IN {sql(*SERVING)}"
+            " AND actions.started >= ?5 ORDER BY actions.started DESC LIMIT 1",
+            episode.problem_key,
+            episode.episode,
+            minion,
+            process,
+            episode.counted_from,
+        )

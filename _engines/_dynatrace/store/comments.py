@@ -5,83 +5,65 @@ The ledger's comments and other reports to the tenant, from their recording unti
 from __future__ import annotations
 
 from ..core.records import Comment
-from .database import LedgerFile
+from .database import Records
+
+_WAITING = "sent IS NULL AND given_up IS NULL"
 
 
-class CommentRecords(LedgerFile):
+class Comments(Records):
     """
     Comments by their markers.
     """
 
-    def add_comment(self, marker: str, problem_id: str, message: str, now: float) -> None:
+    def add(self, marker: str, problem_id: str, message: str, now: float) -> None:
         """
         Record a comment to be sent; one marker is sent once.
         """
-        self._write(
-            "INSERT OR IGNORE INTO comments (marker, problem_id, message, created, due) VALUES (?, ?, ?, ?, ?)",
-            marker,
-            problem_id,
-            message,
-            now,
-            now,
-        )
+        comment = Comment(marker, problem_id, message)
+        self._db.insert("comments", comment, otherwise="IGNORE", created=now, due=now)
 
-    def waiting_comments(self, now: float) -> list[Comment]:
+    def waiting(self, now: float) -> list[Comment]:
         """
         Return comments that are due, oldest first.
         """
-        rows = self._rows(
-            "SELECT * FROM comments WHERE sent IS NULL AND given_up IS NULL AND due <= ? ORDER BY created LIMIT 100",
-            now,
-        )
-        return [
-            Comment(
-                row["marker"],
-                row["problem_id"],
-                row["message"],
-                row["tries"],
-                bool(row["doubtful"]),
-            )
-            for row in rows
-        ]
+        query = f"SELECT * FROM comments WHERE {_WAITING} AND due <= ? ORDER BY created LIMIT 100"
+        return self._db.all(Comment, query, now)
 
-    def comment_trying(self, marker: str, due: float | None = None) -> None:
+    def trying(self, marker: str, due: float | None = None) -> None:
         """
         Note before sending that the comment may be stored from now on, whatever we learn of it.
 
         If nothing is learned, because the engine is killed now, it is looked for at ``due``.
         """
-        self._write(
+        self._db.write(
             "UPDATE comments SET doubtful = 1, tries = tries + 1, due = coalesce(?, due) WHERE marker = ?",
             due,
             marker,
         )
 
-    def comment_sent(self, marker: str, now: float) -> None:
+    def sent(self, marker: str, now: float) -> None:
         """
         Note that a comment is stored at the tenant.
         """
-        self._write("UPDATE comments SET sent = ? WHERE marker = ?", now, marker)
+        self._db.write("UPDATE comments SET sent = ? WHERE marker = ?", now, marker)
 
-    def comment_later(self, marker: str, due: float, doubtful: bool) -> None:
+    def later(self, marker: str, due: float, doubtful: bool) -> None:
         """
         Try a comment again at ``due``; ``doubtful`` is False when the tenant surely did not store it.
         """
-        self._write(
-            "UPDATE comments SET due = ?, doubtful = ? WHERE marker = ?", due, int(doubtful), marker
+        self._db.write(
+            "UPDATE comments SET due = ?, doubtful = ? WHERE marker = ?", due, doubtful, marker
         )
 
-    def comment_given_up(self, marker: str, why: str) -> None:
+    def given_up(self, marker: str, why: str) -> None:
         """
         Note that a comment will not be sent, and why.
         """
-        self._write("UPDATE comments SET given_up = ? WHERE marker = ?", why[:200], marker)
+        self._db.write("UPDATE comments SET given_up = ? WHERE marker = ?", why[:200], marker)
 
-    def next_comment(self) -> float | None:
+    def next_due(self) -> float | None:
         """
         Return when the next comment is due, or None.
         """
-        value = self._rows(
-            "SELECT min(due) AS due FROM comments WHERE sent IS NULL AND given_up IS NULL"
-        )[0]["due"]
-        return None if value is None else float(value)
+        due: float | None = self._db.value(f"SELECT min(due) FROM comments WHERE {_WAITING}")
+        return due

@@ -1,5 +1,5 @@
 """
-The ledger's file: who holds it, what becomes of a damaged one, how it is read and written; settings and counters.
+The ledger's file: who holds it, what becomes of one that cannot be used, how it is read and written.
 """
 
 from __future__ import annotations
@@ -10,33 +10,39 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import is_dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from ..core.errors import LedgerDamaged, LedgerError, LedgerInUse
-from .schema import migrate
+from ..core.plain import plain, restored
+from .schema import Outdated, prepare
+
+T = TypeVar("T")
 
 
-class LedgerFile:
+class Database:
     """
     The open file, under its lock. Every method raises LedgerError when the disk does not do what it should.
 
-    ``owner`` is the name of the engine, by which another process is told who has the ledger.
+    ``owner`` is the name of the engine, by which another process is told who has the ledger. ``moved_aside`` is the
+    file that was found and could not be used, and ``moved_why`` says what it was.
     """
 
     def __init__(self, path: str | os.PathLike[str], owner: str = "") -> None:
         self.path = Path(path)
-        self._owner = owner
+        self.owner = owner
         self._damaged = self.path.with_name(f"{self.path.name}.damaged")
         self.moved_aside: Path | None = None
+        self.moved_why = ""
         self._lock = threading.RLock()
         self._depth = 0
-        with self._translated(f"cannot open the ledger {self.path}"):
+        with self.translated(f"cannot open the ledger {self.path}"):
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._file = self._hold()
             try:
-                self._db = self._open()
+                self.connection = self._open()
             except BaseException:
                 self._file.close()  # Or this process could not try again.
                 raise
@@ -46,7 +52,7 @@ class LedgerFile:
         Close the file and let go of the lock; only tests need it, the engine is ended without a shutdown step.
         """
         with self._lock:
-            self._db.close()
+            self.connection.close()
             self._file.close()
 
     def _hold(self) -> IO[str]:
@@ -64,20 +70,22 @@ class LedgerFile:
                 owner,
             ) from err
         holder.truncate(0)
-        holder.write(f"{os.getpid()} {self._owner}\n")
+        holder.write(f"{os.getpid()} {self.owner}\n")
         holder.flush()
         return holder
 
     def _open(self) -> sqlite3.Connection:
         try:
             if self._damaged.exists():
-                self._move_aside()
+                self._move_aside("corrupt", "was damaged")
             return self._connect()
+        except Outdated:
+            self._move_aside("outdated", "is of an earlier version")
         except sqlite3.DatabaseError as err:
             if isinstance(err, sqlite3.OperationalError):
                 raise  # A full disk or a missing right is no corruption.
-            self._move_aside()
-            return self._connect()
+            self._move_aside("corrupt", "was damaged")
+        return self._connect()
 
     def _connect(self) -> sqlite3.Connection:
         os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
@@ -90,22 +98,21 @@ class LedgerFile:
             db.execute("PRAGMA synchronous = FULL")
             if db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
                 raise sqlite3.DatabaseError("the quick check found damage")
-            migrate(db, self.path)
+            prepare(db, self.path)
         except BaseException:
             db.close()
             raise
         return db
 
-    def _move_aside(self) -> None:
-        aside = self.path.with_name(
-            f"{self.path.name}.corrupt-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
-        )
+    def _move_aside(self, word: str, why: str) -> None:
+        now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        aside = self.path.with_name(f"{self.path.name}.{word}-{now}")
         with contextlib.suppress(FileNotFoundError):
             os.replace(self.path, aside)
         for suffix in ("-wal", "-shm", ".damaged"):
             with contextlib.suppress(FileNotFoundError):
                 os.remove(f"{self.path}{suffix}")
-        self.moved_aside = aside
+        self.moved_aside, self.moved_why = aside, why
 
     @contextlib.contextmanager
     def transaction(self, soon: bool = False) -> Iterator[None]:
@@ -115,68 +122,79 @@ class LedgerFile:
         ``soon``: it is durable with the next commit, or before. A killed process loses nothing of it, a power cut may,
         together with all that came later; so it is only for what looking again finds again.
         """
-        with self._lock, self._translated("cannot write the ledger"):
+        with self._lock, self.translated("cannot write the ledger"):
             if self._depth:
                 yield
                 return
-            self._db.execute(f"PRAGMA synchronous = {'NORMAL' if soon else 'FULL'}")
-            self._db.execute("BEGIN IMMEDIATE")
+            self.connection.execute(f"PRAGMA synchronous = {'NORMAL' if soon else 'FULL'}")
+            self.connection.execute("BEGIN IMMEDIATE")
             self._depth = 1
             try:
                 yield
-                self._db.execute("COMMIT")
+                self.connection.execute("COMMIT")
             except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
+                if self.connection.in_transaction:
+                    self.connection.execute("ROLLBACK")
                 raise
             finally:
                 self._depth = 0
 
-    def _write(self, statement: str, *values: Any) -> sqlite3.Cursor:
+    def write(self, statement: str, *values: Any) -> sqlite3.Cursor:
+        """
+        Change something, in a transaction of its own if there is none.
+        """
         with self.transaction():
-            return self._db.execute(statement, values)
+            return self.connection.execute(statement, values)
 
-    def _rows(self, query: str, *values: Any) -> list[sqlite3.Row]:
-        with self._lock, self._translated("cannot read the ledger"):
-            return self._db.execute(query, values).fetchall()
+    def write_many(self, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        """
+        Change something for each row of values.
+        """
+        with self.transaction():
+            self.connection.executemany(statement, rows)
 
-    def get(self, key: str) -> str | None:
+    def insert(self, table: str, record: Any, otherwise: str = "ABORT", **more: Any) -> None:
         """
-        Return a remembered value, or None.
+        Write a dataclass into the columns of its fields, and ``more`` beside it; ``otherwise``: what sqlite does if it is there.
         """
-        rows = self._rows("SELECT value FROM meta WHERE key = ?", key)
-        return rows[0]["value"] if rows else None
-
-    def put(self, key: str, value: str | None) -> None:
-        """
-        Remember a value; None forgets it.
-        """
-        if value is None:
-            self._write("DELETE FROM meta WHERE key = ?", key)
-        else:
-            self._write("INSERT OR REPLACE INTO meta VALUES (?, ?)", key, value)
-
-    def count(self, name: str, by: int = 1) -> None:
-        """
-        Add to a counter that survives restarts, as the metrics need.
-        """
-        self._write(
-            "INSERT INTO counters VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
-            name,
-            by,
+        values = {
+            name: plain(value) if is_dataclass(value) else value
+            for name, value in {**vars(record), **more}.items()
+        }
+        marks = ", ".join("?" * len(values))
+        self.write(
+            f"INSERT OR {otherwise} INTO {table} ({', '.join(values)}) VALUES ({marks})",
+            *values.values(),
         )
 
-    def counters(self) -> dict[str, int]:
+    def rows(self, query: str, *values: Any) -> list[sqlite3.Row]:
         """
-        Return all counters by name.
+        Return the rows of a query.
         """
-        return {
-            row["name"]: row["value"]
-            for row in self._rows("SELECT name, value FROM counters ORDER BY name")
-        }
+        with self._lock, self.translated("cannot read the ledger"):
+            return self.connection.execute(query, values).fetchall()
+
+    def value(self, query: str, *values: Any) -> Any:
+        """
+        Return the first column of the first row, None where there is none.
+        """
+        rows = self.rows(query, *values)
+        return rows[0][0] if rows else None
+
+    def all(self, kind: type[T], query: str, *values: Any) -> list[T]:
+        """
+        Return the rows of a query as dataclasses; columns that are no fields are passed over.
+        """
+        return [restored(kind, dict(row)) for row in self.rows(query, *values)]
+
+    def first(self, kind: type[T], query: str, *values: Any) -> T | None:
+        """
+        Return the first row of a query as a dataclass, None where there is none.
+        """
+        return next(iter(self.all(kind, query, *values)), None)
 
     @contextlib.contextmanager
-    def _translated(self, what: str) -> Iterator[None]:
+    def translated(self, what: str) -> Iterator[None]:
         try:
             yield
         except (sqlite3.Error, OSError) as err:
@@ -186,3 +204,14 @@ class LedgerFile:
                     self._damaged.touch(mode=0o600)
                 raise LedgerDamaged(f"{what}: {err}") from err
             raise LedgerError(f"{what}: {err}") from err
+
+
+class Records:
+    """
+    Records of one kind, in the database that all of them share.
+    """
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        #: All changes inside are one, also with those of other records.
+        self.transaction = db.transaction

@@ -4,11 +4,11 @@ The ledger: the engine's only memory, one sqlite file that survives ``kill -9`` 
 What is to be done is written before it is done: notifications before they are answered with 202, attempts and events
 before they are fired, comments before they are sent. One process has the ledger (a file lock says so); its threads
 share one connection under one lock, and no transaction spans a network call.
-
-All times are epoch seconds. A *problem key* is the problem id, or ``display:<display id>`` where only that is known.
 """
 
 from __future__ import annotations
+
+import os
 
 from ..core.records import Action as Action
 from ..core.records import Attempt as Attempt
@@ -18,61 +18,89 @@ from ..core.records import Memory as Memory
 from ..core.records import Outgoing as Outgoing
 from ..core.records import Place as Place
 from ..core.states import ActionState, EpisodeState
-from .attempts import AttemptRecords, _attempt
-from .clock_shift import Times
-from .comments import CommentRecords
-from .episodes import EpisodeRecords
-from .notifications import Notices
+from .attempts import Attempts
+from .comments import Comments
+from .database import Database
+from .episodes import Episodes
+from .notifications import Notifications
 from .outbox import Outbox
 from .schema import SCHEMA_VERSION as SCHEMA_VERSION
+from .settings import Settings
 
 #: Settled records are kept this long, for history and for the counting of attempts (a window is 7 days at most).
 KEEP_S = 30 * 86400.0
+_EXPIRED = (
+    "notifications WHERE settled < ?",
+    "outbox WHERE fired < ?",
+    "comments WHERE created < ?",
+    f"actions WHERE started < ? AND state != '{ActionState.WAITING}'",
+    "attempts WHERE ended < ?",
+    f"episodes WHERE state = '{EpisodeState.CLOSED}' AND closed < ?",
+)
+#: When the clock is set. Problems are read again, and orders that wait are decided anew, whatever it says of their age.
+_SHIFTED = (
+    "notifications SET due = due + ?1 WHERE settled IS NULL",
+    "episodes SET opened = opened + ?1, due = due + ?1, closed = closed + ?1, read = 0",
+    "episodes SET counted_from = counted_from + ?1 WHERE counted_from > 0",
+    "attempts SET created = created + ?1, fired = fired + ?1, first_fired = first_fired + ?1",
+    "attempts SET started = started + ?1, ended = ended + ?1",
+    "actions SET started = started + ?1, ended = ended + ?1",
+    "outbox SET created = created + ?1, fired = fired + ?1, fresh_until = fresh_until * (fired IS NOT NULL)",
+    "comments SET created = created + ?1, due = due + ?1, sent = sent + ?1",
+)
 
 
-class Ledger(Notices, EpisodeRecords, AttemptRecords, Outbox, CommentRecords, Times):
+class Ledger:
     """
-    The open ledger. Every method raises LedgerError when the disk does not do what it should.
+    The open ledger, by kind of record. Every method raises LedgerError when the disk does not do what it should.
     """
+
+    def __init__(self, path: str | os.PathLike[str], owner: str = "") -> None:
+        self.database = Database(path, owner)
+        self.transaction = self.database.transaction
+        self.close = self.database.close
+        self.settings = Settings(self.database)
+        self.notifications = Notifications(self.database, self.settings)
+        self.episodes = Episodes(self.database)
+        self.attempts = Attempts(self.database)
+        self.outbox = Outbox(self.database, self.settings)
+        self.comments = Comments(self.database)
 
     def queue_length(self) -> int:
         """
         Return how many notifications are not settled and events not fired.
         """
         return int(
-            self._rows(
-                "SELECT (SELECT count(*) FROM notices WHERE settled IS NULL)"
-                " + (SELECT count(*) FROM outbox WHERE fired IS NULL) AS n"
-            )[0]["n"]
+            self.database.value(
+                "SELECT (SELECT count(*) FROM notifications WHERE settled IS NULL)"
+                " + (SELECT count(*) FROM outbox WHERE fired IS NULL)"
+            )
         )
-
-    def history(self, limit: int) -> list[tuple[Attempt, str, list[str]]]:
-        """
-        Return the latest attempts, newest first, each with the problem's display id and its minions.
-        """
-        rows = self._rows("SELECT * FROM attempts ORDER BY created DESC LIMIT ?", limit)
-        found = []
-        for row in rows:
-            attempt = _attempt(row)
-            episode = self.latest_episode(attempt.problem_key)
-            name = episode.problem.display_id if episode else None
-            minions = dict.fromkeys(action.minion for action in self.actions(attempt.attempt_id))
-            found.append((attempt, name or attempt.problem_key, list(minions)))
-        return found
 
     def expire(self, now: float) -> None:
         """
         Forget what was settled longer than ``KEEP_S`` ago.
         """
-        old = now - KEEP_S
         with self.transaction():
-            self._write("DELETE FROM notices WHERE settled < ?", old)
-            self._write("DELETE FROM outbox WHERE fired < ?", old)
-            self._write("DELETE FROM comments WHERE created < ?", old)
-            self._write(
-                f"DELETE FROM actions WHERE started < ? AND state != '{ActionState.WAITING}'", old
+            for which in _EXPIRED:
+                self.database.write(f"DELETE FROM {which}", now - KEEP_S)
+
+    def latest_time(self) -> float:
+        """
+        Return the latest time at which anything is known to have happened; 0.0 in a new ledger.
+        """
+        return float(
+            self.database.value(
+                "SELECT max((SELECT coalesce(max(read), 0) FROM episodes),"
+                " (SELECT coalesce(max(opened), 0) FROM episodes),"
+                " (SELECT coalesce(max(max(created, coalesce(fired, 0), coalesce(ended, 0))), 0) FROM attempts))"
             )
-            self._write("DELETE FROM attempts WHERE ended < ?", old)
-            self._write(
-                f"DELETE FROM episodes WHERE state = '{EpisodeState.CLOSED}' AND closed < ?", old
-            )
+        )
+
+    def shift(self, by: float) -> None:
+        """
+        Move all times by so many seconds, when the clock was set: what lay between them stays.
+        """
+        with self.transaction():
+            for change in _SHIFTED:
+                self.database.write(f"UPDATE {change}", by)

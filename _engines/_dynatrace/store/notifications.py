@@ -4,65 +4,72 @@ The ledger's notifications: recorded before they are answered, kept until nothin
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from itertools import chain
 
-from ..core.notification import Notification as Notice
-from ..core.problem import Problem
-from .database import LedgerFile
+from ..core.notification import Notification
+from ..core.plain import plain, restored
+from .database import Database, Records
+from .settings import Settings
 
 #: Of one statement; older sqlite takes 999 values.
 _ROWS = 300
 
 
-class Notices(LedgerFile):
+class Notifications(Records):
     """
     Notifications that wait to be looked at.
     """
 
-    def add_notices(self, notices: Sequence[tuple[float, Notice]]) -> None:
+    def __init__(self, db: Database, settings: Settings) -> None:
+        super().__init__(db)
+        self._settings = settings
+
+    def add(self, notices: Sequence[tuple[float, Notification]]) -> None:
         """
         Record notifications with the time they came; on return they are on disk.
         """
-        rows = [(at, _notice_text(notice), at) for at, notice in notices]
+        rows = [(at, plain(notice), at) for at, notice in notices]
         with self.transaction():
             # Not executemany: sqlite3 gives up the interpreter's lock at each row, and a busy listener has it.
             for part in (rows[at : at + _ROWS] for at in range(0, len(rows), _ROWS)):
-                self._db.execute(
-                    "INSERT INTO notices (received, notice, due) VALUES "
+                self._db.connection.execute(
+                    "INSERT INTO notifications (received, notification, due) VALUES "
                     + ", ".join(["(?, ?, ?)"] * len(part)),
                     list(chain.from_iterable(part)),
                 )
-            self.count("notifications_accepted", len(rows))
+            self._settings.count("notifications_accepted", len(rows))
 
     def remind(self, problem_id: str, due: float) -> None:
         """
         Have a problem looked at again at ``due``, as if it were notified then; one reminder of it waits at most.
         """
-        text = _notice_text(Notice(problem_id))
+        text = plain(Notification(problem_id))
         with self.transaction():
-            self._write("DELETE FROM notices WHERE settled IS NULL AND notice = ?", text)
-            self._write(
-                "INSERT INTO notices (received, notice, due) VALUES (?, ?, ?)", due, text, due
+            self._db.write(
+                "DELETE FROM notifications WHERE settled IS NULL AND notification = ?", text
+            )
+            self._db.write(
+                "INSERT INTO notifications (received, notification, due) VALUES (?, ?, ?)",
+                due,
+                text,
+                due,
             )
 
-    def replace_notices(
-        self, at: float, notices: Sequence[Notice], gone: Sequence[int]
-    ) -> list[int]:
+    def replace(self, at: float, notices: Sequence[Notification], gone: Sequence[int]) -> list[int]:
         """
         Record what nobody was promised, in the place of others; return their ids. It is durable with the next commit.
         """
         if not notices and not gone:
             return []
         with self.transaction(soon=True):
-            self.settle_notices(gone, at)
-            self.count("notifications_accepted", len(notices))
+            self.settle(gone, at)
+            self._settings.count("notifications_accepted", len(notices))
             rows = [
-                self._write(
-                    "INSERT INTO notices (received, notice, due) VALUES (?, ?, ?)",
+                self._db.write(
+                    "INSERT INTO notifications (received, notification, due) VALUES (?, ?, ?)",
                     at,
-                    _notice_text(notice),
+                    plain(notice),
                     at,
                 )
                 for notice in notices
@@ -75,64 +82,58 @@ class Notices(LedgerFile):
         """
         wanted = list(ids)
         marks = ", ".join("?" * len(wanted))
-        rows = self._rows(
-            f"SELECT id FROM notices WHERE settled IS NULL AND id IN ({marks})", *wanted
+        rows = self._db.rows(
+            f"SELECT id FROM notifications WHERE settled IS NULL AND id IN ({marks})", *wanted
         )
         return {row["id"] for row in rows}
 
-    def waiting_notices(
+    def waiting(
         self, now: float, limit: int = 10_000
-    ) -> list[tuple[int, Notice, int, float]]:
+    ) -> list[tuple[int, Notification, int, float]]:
         """
-        Return (id, notice, tries, received) of notifications that are due and not settled, oldest first.
+        Return (id, notification, tries, received) of notifications that are due and not settled, oldest first.
         """
-        rows = self._rows(
-            "SELECT id, notice, tries, received FROM notices WHERE settled IS NULL AND due <= ? ORDER BY id LIMIT ?",
+        rows = self._db.rows(
+            "SELECT id, notification, tries, received FROM notifications WHERE settled IS NULL AND due <= ? ORDER BY id LIMIT ?",
             now,
             limit,
         )
         return [
-            (row["id"], _notice_from(row["notice"]), row["tries"], row["received"]) for row in rows
+            (row["id"], restored(Notification, row["notification"]), row["tries"], row["received"])
+            for row in rows
         ]
 
-    def settle_notices(self, ids: Iterable[int], now: float) -> None:
+    def settle(self, ids: Iterable[int], now: float) -> None:
         """
         Note that nothing more is to be done for these notifications; if that is lost, they are looked at again.
         """
+        rows = [(now, item) for item in ids]
         with self.transaction(soon=True):
-            self._db.executemany(
-                "UPDATE notices SET settled = ? WHERE id = ?", [(now, item) for item in ids]
-            )
+            self._db.write_many("UPDATE notifications SET settled = ? WHERE id = ?", rows)
 
-    def postpone_notices(self, ids: Iterable[int], due: float) -> None:
+    def postpone(self, ids: Iterable[int], due: float) -> None:
         """
         Look at these notifications again later.
         """
         rows = [(due, item) for item in ids]
-        with self.transaction():
-            self._db.executemany("UPDATE notices SET due = ?, tries = tries + 1 WHERE id = ?", rows)
+        self._db.write_many(
+            "UPDATE notifications SET due = ?, tries = tries + 1 WHERE id = ?", rows
+        )
 
-    def hold_notices(self, now: float, until: float) -> None:
+    def hold(self, now: float, until: float) -> None:
         """
         Have all notifications that are due wait, untried.
         """
         with self.transaction(soon=True):
-            self._write("UPDATE notices SET due = ? WHERE settled IS NULL AND due <= ?", until, now)
+            self._db.write(
+                "UPDATE notifications SET due = ? WHERE settled IS NULL AND due <= ?", until, now
+            )
 
-    def next_notice(self) -> float | None:
+    def next_due(self) -> float | None:
         """
         Return when the next notification is due, or None.
         """
-        value = self._rows("SELECT min(due) AS due FROM notices WHERE settled IS NULL")[0]["due"]
-        return None if value is None else float(value)
-
-
-def _notice_text(notice: Notice) -> str:
-    # As asdict would give it, in a fifth of the time.
-    return json.dumps(notice, default=vars)
-
-
-def _notice_from(text: str) -> Notice:
-    data = json.loads(text)
-    problem = data.pop("problem")
-    return Notice(**data, problem=None if problem is None else Problem.from_dict(problem))
+        due: float | None = self._db.value(
+            "SELECT min(due) FROM notifications WHERE settled IS NULL"
+        )
+        return due

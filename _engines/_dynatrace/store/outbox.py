@@ -5,25 +5,29 @@ The ledger's outbox: events that are recorded before they are fired, in their or
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
 from ..core.records import Outgoing
 from ..core.states import ActionState, AttemptState, sources, sql
-from .database import LedgerFile
+from .database import Database, Records
+from .settings import Settings
 
 #: Of an attempt whose event is on the bus now, and of one that no job took yet.
 _UNFIRED = sql(*sources(AttemptState.FIRED))
 _UNTAKEN = sql(*sources(AttemptState.RUNNING))
 
 
-class Outbox(LedgerFile):
+class Outbox(Records):
     """
     Events that wait for the bus, and with them the orders of attempts.
     """
 
-    def add_event(
+    def __init__(self, db: Database, settings: Settings) -> None:
+        super().__init__(db)
+        self._settings = settings
+
+    def add(
         self,
         problem_key: str,
         tag: str,
@@ -34,7 +38,7 @@ class Outbox(LedgerFile):
         """
         Put an event at the end of the outbox; with ``fresh_until`` it orders an attempt and must not be fired later.
         """
-        self._write(
+        self._db.write(
             "INSERT INTO outbox (problem_key, tag, data, attempt_id, fresh_until, created) VALUES (?, ?, ?, ?, ?, ?)",
             problem_key,
             tag,
@@ -44,30 +48,30 @@ class Outbox(LedgerFile):
             now,
         )
 
-    def waiting_events(self, limit: int = 500) -> list[Outgoing]:
+    def waiting(self, limit: int = 500) -> list[Outgoing]:
         """
         Return events that are not fired, in their order.
         """
-        rows = self._rows("SELECT * FROM outbox WHERE fired IS NULL ORDER BY seq LIMIT ?", limit)
-        return [_outgoing(row) for row in rows]
+        query = "SELECT * FROM outbox WHERE fired IS NULL ORDER BY seq LIMIT ?"
+        return self._db.all(Outgoing, query, limit)
 
-    def waiting_event(self, seq: int) -> Outgoing | None:
+    def waiting_one(self, seq: int) -> Outgoing | None:
         """
         Return one event as it is now, or None if it has been fired: it may have been disarmed since it was listed.
         """
-        rows = self._rows("SELECT * FROM outbox WHERE seq = ? AND fired IS NULL", seq)
-        return _outgoing(rows[0]) if rows else None
+        query = "SELECT * FROM outbox WHERE seq = ? AND fired IS NULL"
+        return self._db.first(Outgoing, query, seq)
 
-    def event_fired(self, event: Outgoing, now: float) -> None:
+    def fired(self, event: Outgoing, now: float) -> None:
         """
         Note that an event is on the bus, and with it the attempt that it orders, which counts from now: it may have waited
         for the bus, or for an engine, since it was recorded.
         """
         with self.transaction():
-            self._write("UPDATE outbox SET fired = ? WHERE seq = ?", now, event.seq)
-            self.count(f"events_{event.data.get('what', 'other')}")
+            self._db.write("UPDATE outbox SET fired = ? WHERE seq = ?", now, event.seq)
+            self._settings.count(f"events_{event.data.get('what', 'other')}")
             if event.attempt_id:
-                self._write(
+                self._db.write(
                     "UPDATE attempts SET fired = ?, first_fired = coalesce(first_fired, ?),"
                     f" state = CASE WHEN state IN {_UNFIRED} THEN '{AttemptState.FIRED}' ELSE state END"
                     " WHERE attempt_id = ?",
@@ -75,7 +79,7 @@ class Outbox(LedgerFile):
                     now,
                     event.attempt_id,
                 )
-                self._write(
+                self._db.write(
                     "UPDATE actions SET started = ? WHERE attempt_id = ?"
                     f" AND state = '{ActionState.WAITING}'",
                     now,
@@ -91,12 +95,12 @@ class Outbox(LedgerFile):
         with self.transaction():
             for seq in seqs:
                 # An order that a job took was not lost, and nobody would give it again once it is too old.
-                self._write(
+                self._db.write(
                     "UPDATE outbox SET fired = NULL WHERE seq = ? AND (attempt_id IS NULL OR attempt_id IN"
                     f" (SELECT attempt_id FROM attempts WHERE state IN {_UNTAKEN}))",
                     seq,
                 )
-                self._write(
+                self._db.write(
                     "UPDATE attempts SET first_fired = NULL WHERE first_fired = fired AND attempt_id ="
                     " (SELECT attempt_id FROM outbox WHERE seq = ?)",
                     seq,
@@ -107,12 +111,12 @@ class Outbox(LedgerFile):
         Note that a job took an order: it was fired, even if the engine was killed before it could write that down.
         """
         with self.transaction():
-            self._write(
+            self._db.write(
                 "UPDATE outbox SET fired = ? WHERE attempt_id = ? AND fired IS NULL",
                 now,
                 attempt_id,
             )
-            self._write(
+            self._db.write(
                 f"UPDATE attempts SET state = '{AttemptState.RUNNING}', started = ?, fired = coalesce(fired, ?),"
                 " first_fired = coalesce(first_fired, ?)"
                 f" WHERE attempt_id = ? AND state IN {_UNTAKEN}",
@@ -126,7 +130,7 @@ class Outbox(LedgerFile):
         """
         Let the event that orders an attempt be fired (again), under the same ids.
         """
-        self._write(
+        self._db.write(
             "UPDATE outbox SET fired = NULL, fresh_until = ? WHERE attempt_id = ?",
             fresh_until,
             attempt_id,
@@ -136,7 +140,7 @@ class Outbox(LedgerFile):
         """
         Make the event that ordered an attempt a mere report, where it waits to be fired; once fired it is not repeated.
         """
-        self._write(
+        self._db.write(
             "UPDATE outbox SET data = ?, attempt_id = NULL, fresh_until = NULL,"
             " fired = (SELECT first_fired FROM attempts WHERE attempts.attempt_id = outbox.attempt_id)"
             " WHERE attempt_id = ? AND fired IS NULL",
@@ -148,18 +152,7 @@ class Outbox(LedgerFile):
         """
         Return the data of the event that orders an attempt, or None.
         """
-        rows = self._rows(
+        data = self._db.value(
             "SELECT data FROM outbox WHERE attempt_id = ? ORDER BY seq DESC LIMIT 1", attempt_id
         )
-        return json.loads(rows[0]["data"]) if rows else None
-
-
-def _outgoing(row: sqlite3.Row) -> Outgoing:
-    return Outgoing(
-        row["seq"],
-        row["problem_key"],
-        row["tag"],
-        json.loads(row["data"]),
-        row["attempt_id"],
-        row["fresh_until"],
-    )
+        return json.loads(data) if data else None

@@ -1,5 +1,5 @@
 """
-The tables of the ledger, and how a ledger of an earlier version becomes one of this.
+The tables of the ledger. A ledger of another version is not changed.
 """
 
 from __future__ import annotations
@@ -9,19 +9,19 @@ import sqlite3
 from ..core.errors import LedgerNewer
 from ..core.states import OPEN_ATTEMPTS, ActionState, EpisodeState, sql
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 _SCHEMA = f"""
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE notices (
+CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE notifications (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     received REAL NOT NULL,
-    notice TEXT NOT NULL,
+    notification TEXT NOT NULL,
     due REAL NOT NULL,
     tries INTEGER NOT NULL DEFAULT 0,
     settled REAL
 );
-CREATE INDEX notices_waiting ON notices (due) WHERE settled IS NULL;
+CREATE INDEX notifications_waiting ON notifications (due) WHERE settled IS NULL;
 CREATE TABLE episodes (
     problem_key TEXT NOT NULL,
     episode INTEGER NOT NULL,
@@ -98,21 +98,23 @@ CREATE INDEX comments_waiting ON comments (due) WHERE sent IS NULL AND given_up 
 CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 """
 
-#: By version: what makes of a ledger of the version before one of this.
-_STEPS = {2: "ALTER TABLE actions ADD COLUMN seen INTEGER;"}
 
-
-def migrate(db: sqlite3.Connection, path: object) -> None:
+class Outdated(Exception):
     """
-    Bring a ledger, new or old, to this version in one transaction; raises LedgerNewer for one that is newer.
+    An earlier version wrote the ledger.
+    """
+
+
+def prepare(db: sqlite3.Connection, path: object) -> None:
+    """
+    Make the tables in a new ledger. Raises LedgerNewer or Outdated for one of another version.
     """
     version = db.execute("PRAGMA user_version").fetchone()[0]
-    if version == SCHEMA_VERSION:
-        return
     if version > SCHEMA_VERSION:
         raise LedgerNewer(
             f"the ledger {path} was written by a newer version; move it aside or upgrade"
         )
-    steps = [_STEPS[step] for step in range(version + 1, SCHEMA_VERSION + 1)] if version else []
-    script = "".join(steps) or _SCHEMA
-    db.executescript(f"BEGIN; {script} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+    if 0 < version < SCHEMA_VERSION:
+        raise Outdated
+    if version == 0:
+        db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")

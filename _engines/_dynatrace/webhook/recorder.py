@@ -62,7 +62,7 @@ class Recorder(threading.Thread):
 
     def _commit(self, group: list[_Waiting]) -> LedgerError | None:
         try:
-            self._ledger.add_notices([(at, notification) for at, notification, _ in group])
+            self._ledger.notifications.add([(at, notification) for at, notification, _ in group])
         except LedgerError as err:
             self._outage.fails(err)
             return err

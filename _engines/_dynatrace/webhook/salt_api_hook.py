@@ -118,11 +118,11 @@ class Hook(threading.Thread):
         """
         Record names, each once; return how many others they took the place of.
         """
-        waiting = self._ledger.unsettled(self._recorded.values())
+        waiting = self._ledger.notifications.unsettled(self._recorded.values())
         recorded = {name: one for name, one in self._recorded.items() if one in waiting}
         new = [name for name in taken if name not in recorded]
         gone = list(recorded)[: max(len(recorded) + len(new) - WAITING, 0)]
-        ids = self._ledger.replace_notices(
+        ids = self._ledger.notifications.replace(
             self._clock(), [taken[name] for name in new], [recorded.pop(name) for name in gone]
         )
         self._recorded = {**recorded, **dict(zip(new, ids, strict=True))}

@@ -87,7 +87,7 @@ def test_a_command_that_the_master_did_not_sign_is_ignored(scene: Scene) -> None
     """
     world = scene.world()
     assert order(world, "pause", key=b"1" * 64, reason="forged") == {}
-    assert world.ledger.get("paused") is None
+    assert world.ledger.settings.get("paused") is None
 
 
 def test_a_command_is_carried_out_once(scene: Scene) -> None:
@@ -102,7 +102,7 @@ def test_a_command_is_carried_out_once(scene: Scene) -> None:
     order(world, "resume")
     world.engine.on_command(signed)
     world.cycle()
-    assert world.ledger.get("paused") is None
+    assert world.ledger.settings.get("paused") is None
     assert sum(tag.endswith("a" * 32) for tag, _ in world.answers) == 1
 
 
@@ -114,7 +114,7 @@ def test_an_old_command_is_ignored(scene: Scene) -> None:
     data = {"id": "b" * 32, "command": "pause", "instance": None, "who": "admin", "reason": "x"}
     world.engine.on_command(sign(data, KEY, world.now - 60, 10))
     world.cycle()
-    assert world.ledger.get("paused") is None
+    assert world.ledger.settings.get("paused") is None
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ def test_a_command_is_not_carried_out_again_by_the_next_engine(scene: Scene) -> 
     world.restart()
     world.engine.on_command(signed)
     world.cycle()
-    assert world.ledger.get("paused") is None
+    assert world.ledger.settings.get("paused") is None
     assert order(world, "pause", reason="another")["facts"]["paused"]["reason"] == "another"
 
 
@@ -232,7 +232,7 @@ def test_nothing_but_a_command_is_carried_out(scene: Scene) -> None:
     assert [data["error"].partition(";")[0] for _, data in world.answers[before:]] == [
         "unknown command"
     ]
-    assert world.ledger.get("paused") is None
+    assert world.ledger.settings.get("paused") is None
 
 
 def test_a_flood_of_forged_commands_costs_no_cycle_and_no_line(
@@ -276,9 +276,9 @@ def test_an_attempt_on_a_thousand_minions_fits_into_an_event(
     problem = scene.tenant.open_problem(apache)
     world.poll()
     attempt_id = world.events("open")[0]["attempt_id"]
-    (one,) = world.ledger.actions(attempt_id)
+    (one,) = world.ledger.attempts.actions(attempt_id)
     many = [replace(one, minion=f"web{n:04d}", comment="x" * 500) for n in range(1000)]
-    monkeypatch.setattr(world.ledger, "actions", lambda _: many)
+    monkeypatch.setattr(world.ledger.attempts, "actions", lambda _: many)
     (row,) = order(world, "show", display_id=problem.display_id)["rows"]
     assert (len(row["minions"]), row["minion_count"]) == (50, 1000)
     assert all(len(json.dumps(page)) < MAX_EVENT_BYTES for _, page in world.answers)

@@ -197,7 +197,7 @@ def rows(home: Path, query: str) -> list[tuple[Any, ...]]:
 
 
 WAITING = (
-    "SELECT (SELECT count(*) FROM notices WHERE settled IS NULL)"
+    "SELECT (SELECT count(*) FROM notifications WHERE settled IS NULL)"
     " + (SELECT count(*) FROM outbox WHERE fired IS NULL)"
     " + (SELECT count(*) FROM comments WHERE sent IS NULL)"
     " + (SELECT count(*) FROM actions WHERE state = 'waiting')"
@@ -218,7 +218,7 @@ def wait_until_quiet(home: Path, day: Day, still: str, seconds: float) -> None:
 
 def what_waits(home: Path) -> str:
     queries = (
-        "SELECT 'notice', notice, due, tries FROM notices WHERE settled IS NULL",
+        "SELECT 'notice', notification, due, tries FROM notifications WHERE settled IS NULL",
         "SELECT 'event', tag, attempt_id, fresh_until FROM outbox WHERE fired IS NULL",
         "SELECT 'comment', marker, due, tries, given_up FROM comments WHERE sent IS NULL",
         "SELECT 'attempt', attempt_id, state FROM attempts WHERE ended IS NULL",
@@ -307,7 +307,7 @@ def test_an_engine_that_is_killed_again_and_again_forgets_and_doubles_nothing(ru
     assert_acted_on_rightly(salt, day)
     assert_commented_once(home, scene)
     accepted = sum(delivery.status == 202 for delivery in scene.tenant.deliveries)
-    (recorded,) = rows(home, "SELECT count(*) FROM notices WHERE settled IS NOT NULL")[0]
+    (recorded,) = rows(home, "SELECT count(*) FROM notifications WHERE settled IS NOT NULL")[0]
     assert recorded >= accepted > 0
     repeats = len(salt.events) - len({identity(data) for data in salt.events})
     print(

@@ -22,8 +22,8 @@ def fill(world: World, full: bool) -> None:
     """
     Let the ledger have no further page, or as many as it likes: sqlite says of both what it says of a disk.
     """
-    used = world.ledger._db.execute("PRAGMA page_count").fetchone()[0]
-    world.ledger._db.execute(f"PRAGMA max_page_count = {used if full else 10**6}")
+    used = world.ledger.database.connection.execute("PRAGMA page_count").fetchone()[0]
+    world.ledger.database.connection.execute(f"PRAGMA max_page_count = {used if full else 10**6}")
 
 
 def said(caplog: pytest.LogCaptureFixture, level: int) -> list[str]:
@@ -57,7 +57,7 @@ def test_nothing_is_done_while_the_disk_is_full_and_all_of_it_afterwards(
         world.reconciler.step()
         world.fire()
         world.now += 31
-    known = world.ledger.open_keys()
+    known = world.ledger.episodes.summaries()
     assert len(known) < len(names)
     assert {data["problem_id"] for data in world.events()} <= set(known)
     (error,) = said(caplog, logging.WARNING)
@@ -100,7 +100,7 @@ def test_a_full_disk_that_still_lets_itself_be_read_is_no_recovery(
         world.reconciler.step()
         world.now += 5
     assert sum("works again" in text for text in said(caplog, logging.INFO)) == 1
-    assert world.ledger.open_keys()
+    assert world.ledger.episodes.summaries()
 
 
 def test_an_outcome_that_could_not_be_recorded_is_recorded_later(scene: Scene) -> None:
@@ -111,11 +111,11 @@ def test_an_outcome_that_could_not_be_recorded_is_recorded_later(scene: Scene) -
     world = scene.world()
     problem = scene.tenant.open_problem(apache)
     world.poll()
-    world.ledger._db.execute("PRAGMA query_only = ON")
+    world.ledger.database.connection.execute("PRAGMA query_only = ON")
     world.salt_runs(world.events("open")[0], GOOD)
     with pytest.raises(LedgerError):
         world.cycle(1)
-    world.ledger._db.execute("PRAGMA query_only = OFF")
+    world.ledger.database.connection.execute("PRAGMA query_only = OFF")
     for _ in range(3):
         world.cycle(20)
     world.send_comments()
@@ -135,22 +135,22 @@ def test_a_ledger_damaged_while_it_is_used_is_moved_aside_by_the_next_engine(
     world.poll()
     world.salt_runs(world.events("open")[0])
     world.cycle(1)
-    world.ledger._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    size = world.ledger.path.stat().st_size
-    with open(world.ledger.path, "r+b") as file:
+    world.ledger.database.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    size = world.ledger.database.path.stat().st_size
+    with open(world.ledger.database.path, "r+b") as file:
         file.seek(4096)
         file.write(os.urandom(size - 4096))
-    world.ledger._db.execute("PRAGMA shrink_memory")
+    world.ledger.database.connection.execute("PRAGMA shrink_memory")
     world.reconciler._next_poll = 0.0
     world.reconciler.run()
     assert [text for text in said(caplog, logging.ERROR) if "the engine starts anew" in text]
     world.restart()
-    assert world.ledger.moved_aside is not None
+    assert world.ledger.database.moved_aside is not None
     for _ in range(5):
         world.poll(31)
     assert sum(bool(data["minions"]) for data in world.events()) == 1
     world.restart()
-    assert world.ledger.moved_aside is None
+    assert world.ledger.database.moved_aside is None
 
 
 def test_damage_that_the_check_at_the_start_does_not_see_is_remembered(scene: Scene) -> None:
@@ -158,12 +158,12 @@ def test_damage_that_the_check_at_the_start_does_not_see_is_remembered(scene: Sc
     Else the engine would be started, and end, for ever.
     """
     world = scene.world()
-    world.ledger.put("a", "1")
-    with pytest.raises(LedgerDamaged), world.ledger._translated("cannot read the ledger"):
+    world.ledger.settings.put("a", "1")
+    with pytest.raises(LedgerDamaged), world.ledger.database.translated("cannot read the ledger"):
         raise sqlite3.DatabaseError("database disk image is malformed")
     world.restart()
-    assert world.ledger.moved_aside is not None
-    assert world.ledger.get("a") is None
+    assert world.ledger.database.moved_aside is not None
+    assert world.ledger.settings.get("a") is None
 
 
 def test_whoever_finds_the_ledger_in_use_is_told_by_whom(scene: Scene) -> None:
@@ -227,7 +227,7 @@ def test_an_engine_that_starts_on_a_full_disk_runs_when_there_is_room(
     monkeypatch.setattr(startup.time, "sleep", lambda _: full.clear())
     ledger = startup.open_ledger("tenant-a", path)
     assert sum("disk is full" in text for text in said(caplog, logging.WARNING)) == 1
-    ledger._db.execute("PRAGMA user_version = 99")
+    ledger.database.connection.execute("PRAGMA user_version = 99")
     ledger.close()
     with pytest.raises(LedgerError, match="newer version"):
         startup.open_ledger("tenant-a", path)
@@ -239,7 +239,7 @@ def test_a_start_that_cannot_be_announced_is_one_all_the_same(scene: Scene) -> N
     """
     world = scene.world()
     fill(world, True)
-    world.ledger._db.execute("PRAGMA query_only = 1")
+    world.ledger.database.connection.execute("PRAGMA query_only = 1")
     startup.announce("test", load(world.given), world.ledger, 1)
-    world.ledger._db.execute("PRAGMA query_only = 0")
+    world.ledger.database.connection.execute("PRAGMA query_only = 0")
     fill(world, False)

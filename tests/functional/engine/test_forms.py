@@ -120,7 +120,7 @@ def test_each_form_leads_to_the_problem(scene: Scene, form: str) -> None:
     apache = scene.host("web01")
     world = scene.world(poll_interval=0)
     problem = scene.tenant.open_problem(apache)
-    world.ledger.add_notices([(world.now, read(FORMS[form](problem)))])
+    world.ledger.notifications.add([(world.now, read(FORMS[form](problem)))])
     world.cycle(1)
     assert opened(world) == [(problem.problem_id, "api")]
     assert world.events("open")[0]["minions"] == ["web01"]
@@ -136,7 +136,7 @@ def test_without_an_api_what_a_form_tells_is_all_there_is(scene: Scene, form: st
     apache = scene.host("web01")
     world = scene.world(api_token=None, webhook={"token": "secret"})
     problem = scene.tenant.open_problem(apache)
-    world.ledger.add_notices([(world.now, read(FORMS[form](problem)))])
+    world.ledger.notifications.add([(world.now, read(FORMS[form](problem)))])
     world.cycle(1)
     assert opened(world) == [(problem.problem_id, "notification")]
     [event] = world.events("open")

@@ -48,7 +48,7 @@ def test_a_minion_that_is_matched_by_name_is_not_acted_on(scene: Scene) -> None:
     for _ in range(100):
         world.poll(120)
     assert world.whats() == ["open"]
-    assert world.ledger.busy_minions() == set()
+    assert world.ledger.attempts.busy_minions() == set()
 
 
 def test_what_is_matched_by_name_takes_no_capacity(scene: Scene) -> None:
@@ -131,7 +131,7 @@ def test_an_order_of_before_is_not_fired_for_what_is_only_hearsay_now(
     scene.tenant.open_problem(apache)
     world.bus.refuse = True
     world.poll()
-    assert [attempt.state for attempt in world.ledger.open_attempts()] == ["planned"]
+    assert [attempt.state for attempt in world.ledger.attempts.open()] == ["planned"]
     world.bus.refuse = False
     world.given.pop("policy", None)
     world.minions["web01"] = NAMED
@@ -142,7 +142,7 @@ def test_an_order_of_before_is_not_fired_for_what_is_only_hearsay_now(
         world.poll(25)
     assert [data["minions"] for data in world.events() if data["minions"]] == []
     assert world.events()[0]["what"] == "open"
-    assert world.ledger.open_attempts() == []
+    assert world.ledger.attempts.open() == []
 
 
 def test_an_order_that_no_job_took_is_not_given_again_for_hearsay(scene: Scene) -> None:
@@ -156,7 +156,7 @@ def test_an_order_that_no_job_took_is_not_given_again_for_hearsay(scene: Scene) 
     for _ in range(20):
         world.poll(15)
     assert [data["what"] for data in world.events() if data["minions"]] == ["open"]
-    assert world.ledger.open_attempts() == []
+    assert world.ledger.attempts.open() == []
     assert "escalated" not in world.whats()
 
 

@@ -48,7 +48,7 @@ def test_what_cannot_be_read_is_not_taken_for_never_executed(scene: Scene) -> No
     pass_time(world, 20)
     assert world.whats()[:2] == ["open", "failed"]
     assert world.events("failed")[0]["reason"] == "the remedy failed"
-    assert len(world.ledger.past("web01", order["targets"][0]["entity"], 0)) >= 1
+    assert len(world.ledger.attempts.past("web01", order["targets"][0]["entity"], 0)) >= 1
 
 
 def test_a_job_whose_return_cannot_be_read_is_not_lost(scene: Scene) -> None:
@@ -77,7 +77,7 @@ def test_the_bus_is_not_believed_instead(scene: Scene, what: str) -> None:
     world.engine.on_job(order["jid"], what, "web01" if what == "ret" else None, GOOD)
     pass_time(world, 300)
     assert world.whats() == ["open"]
-    (attempt,) = world.ledger.open_attempts()
+    (attempt,) = world.ledger.attempts.open()
     assert attempt.state == "fired"
 
 

@@ -193,7 +193,7 @@ def test_an_order_that_waited_for_the_bus_is_given_after_a_fresh_look(scene: Sce
     scene.tenant.open_problem(apache)
     world.bus.refuse = True
     world.poll()
-    planned = world.ledger.open_attempts()[0]
+    planned = world.ledger.attempts.open()[0]
     world.bus.refuse = False
     world.now += 3600
     world.fire()
@@ -316,7 +316,7 @@ def test_the_engine_killed_right_after_firing_repeats_at_most_the_same_order(sce
     scene.tenant.open_problem(apache)
     world.reconciler._next_poll = 0.0
     world.cycle(fire=False)
-    for event in world.ledger.waiting_events():
+    for event in world.ledger.outbox.waiting():
         world.relay._put({**event.data, "signature": ""}, event.tag)
     world.restart()
     world.poll(1)

@@ -138,7 +138,7 @@ def test_an_old_ledger_put_back_repeats_nothing(scene: Scene) -> None:
     world = scene.world()
     world.poll()
     world.ledger.close()
-    shutil.copy(world.ledger.path, world.directory / "copy")
+    shutil.copy(world.ledger.database.path, world.directory / "copy")
     world.build()
     scene.tenant.open_problem(apache)
     world.poll(1)
@@ -147,7 +147,7 @@ def test_an_old_ledger_put_back_repeats_nothing(scene: Scene) -> None:
     world.ledger.close()
     for path in world.directory.glob("ledger.db*"):
         path.unlink()
-    shutil.copy(world.directory / "copy", world.ledger.path)
+    shutil.copy(world.directory / "copy", world.ledger.database.path)
     world.build()
     for _ in range(20):
         world.poll(31)

@@ -340,13 +340,13 @@ class Model(RuleBasedStateMachine):
         """
         self.world.reconciler._next_poll = 0.0
         self.world.cycle(after, fire=False)
-        recorded, self.world.ledger.event_fired = self.world.ledger.event_fired, self._die
+        recorded, self.world.ledger.outbox.fired = self.world.ledger.outbox.fired, self._die
         try:
             self.world.fire()
         except ZeroDivisionError:
             pass
         finally:
-            self.world.ledger.event_fired = recorded
+            self.world.ledger.outbox.fired = recorded
         self.check()
         self.restart(0.1)
 
@@ -381,7 +381,7 @@ class Model(RuleBasedStateMachine):
         """
         The engine closes a problem only where it brought something back on each of its minions.
         """
-        episode = self.world.ledger.latest_episode(problem.problem_id)
+        episode = self.world.ledger.episodes.latest(problem.problem_id)
         assert episode is not None
         for apache in {own for own, _, _ in self.failures[problem.problem_id]}:
             known = self.serving[apache]
@@ -474,7 +474,7 @@ class Model(RuleBasedStateMachine):
         own = (order["problem_id"], order["episode"], process)
         if word in ("refused", "unproved") and in_time:
             self.hopeless.add(own)
-        if word in ("good", "healthy") and self.world.ledger.attempts_by_jid(jid):
+        if word in ("good", "healthy") and self.world.ledger.attempts.by_jid(jid):
             self.serving[process].append((*own[:2], word))
         if word in ("good", "healthy") and in_time:
             known = [
@@ -559,7 +559,7 @@ class Model(RuleBasedStateMachine):
         assert self.paused is None or now - self.paused <= 20, "paused"
         assert self.unreadable is None or now - self.unreadable <= 20, "nobody could learn its end"
         meant = [(minion, self._process(data, minion)) for minion in data["minions"]]
-        actions = self.world.ledger.actions(data["attempt_id"])
+        actions = self.world.ledger.attempts.actions(data["attempt_id"])
         assert sorted((one.minion, one.process) for one in actions) == sorted(meant)
         for minion in data["minions"]:
             assert now - self.doubted.get(minion, now) <= STALE_S, "hearsay"
@@ -631,7 +631,7 @@ class Model(RuleBasedStateMachine):
         for number in range(HOSTS):
             self.identify(number, "host")
         for number in range(100):
-            if number > 15 and not self.world.ledger.open_attempts():
+            if number > 15 and not self.world.ledger.attempts.open():
                 break
             self.world.poll(31)
             self.check()
@@ -651,7 +651,7 @@ class Model(RuleBasedStateMachine):
         assert self.world.ledger.queue_length() == 0
 
     def _assert_kept(self, problem: Problem) -> None:
-        episode = self.world.ledger.latest_episode(problem.problem_id)
+        episode = self.world.ledger.episodes.latest(problem.problem_id)
         assert episode is not None and episode.state == "open" and episode.announced, episode
         if episode.escalated:
             return

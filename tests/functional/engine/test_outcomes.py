@@ -84,7 +84,7 @@ class Outage:
         """
         Return why the targets would be held now.
         """
-        episode = self.world.ledger.latest_episode(self.problem.problem_id)
+        episode = self.world.ledger.episodes.latest(self.problem.problem_id)
         assert episode is not None
         verdicts = self.world.verdicts(episode, 10)[1]
         return [verdict.reason.value for _, verdict in verdicts if verdict.reason]
@@ -361,7 +361,7 @@ def test_a_run_in_salts_queue_is_not_called_healed(outage: Outage) -> None:
     for _ in range(3):
         outage.world.poll(10)
     assert outage.world.whats() == ["open"]
-    assert outage.world.ledger.busy_minions() == {"web01"}
+    assert outage.world.ledger.attempts.busy_minions() == {"web01"}
     outage.world.give(order["jid"], "web01", BAD)
     outage.world.cycle(1)
     assert outage.world.whats()[:2] == ["open", "failed"]

@@ -37,7 +37,7 @@ def held(world: World) -> set[str]:
     Return for which reasons anybody is held now.
     """
     found = set()
-    for episode in world.ledger.open_episodes(100):
+    for episode in world.ledger.episodes.shown(100):
         _, items = world.verdicts(episode, 10)
         found |= {verdict.reason.value for _, verdict in items if verdict.reason}
     return found
@@ -52,7 +52,7 @@ def test_a_minion_that_did_not_return_is_asked_before_it_gets_another_order(scen
         world.poll(31)
     assert world.events("retry") == []
     assert held(world) == {"not connected"}
-    assert world.ledger.busy_minions() == set()
+    assert world.ledger.attempts.busy_minions() == set()
     assert 20 <= len(world.pings) <= 40
 
 
@@ -182,7 +182,7 @@ def test_nobody_is_asked_twice_within_a_minute(scene: Scene) -> None:
     However often its problem is decided; and a clock that is set back silences nothing.
     """
     world, _ = lost(scene)
-    ping, at = world.ping, world.ledger.lost_at("web01")
+    ping, at = world.ping, world.ledger.attempts.lost_at("web01")
     assert ping is not None and world.queries is not None and at is not None
     for after, count in ((0, 1), (59, 0), (61, 1), (30, 0), (-1800, 1), (10, 0), (61, 1)):
         world.now += after

@@ -269,7 +269,7 @@ def test_a_comment_in_doubt_after_a_kill_is_looked_for_when_it_can_be_listed(
     world.salt_runs(world.events("open")[0])
     world.cycle(1)
     scene.tenant.fault("comment_delayed_visibility", times=1, calls=1)
-    monkeypatch.setattr(world.ledger, "comment_sent", lambda *_: 1 / 0)
+    monkeypatch.setattr(world.ledger.comments, "sent", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         world.send_comments()
     world.restart()
@@ -353,7 +353,7 @@ def test_an_order_that_is_held_before_it_is_fired_blocks_nobody(scene: Scene, ho
     world.bus.refuse = False
     for _ in range(5):
         world.poll(31)
-    assert world.ledger.busy_minions() == set()
+    assert world.ledger.attempts.busy_minions() == set()
     assert [data["minions"] for data in world.events("open")] == [[]]
     if hold == "pause":
         world.commands._resume({}, world.now)
@@ -376,7 +376,7 @@ def test_a_dry_run_announces_and_orders_nothing(scene: Scene) -> None:
     (opened,) = world.events()
     assert (opened["minions"], opened["attempt"], opened["dry_run"]) == ([], 0, True)
     assert [item["reason"] for item in opened["held"]] == ["dry run"]
-    assert world.ledger.history(10) == []
+    assert world.ledger.attempts.history(10) == []
     assert world.pings == []
 
 

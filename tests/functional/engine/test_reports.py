@@ -100,7 +100,7 @@ def test_an_event_stands_on_the_process_that_was_healed(told: Told) -> None:
     assert event["eventType"] == "CUSTOM_INFO"
     assert event["entitySelector"] == f'entityId("{told.apache}")'
     assert event["title"] == "Salt brought the service back"
-    (attempt, *_) = told.world.ledger.history(1)[0]
+    (attempt, *_) = told.world.ledger.attempts.history(1)[0]
     assert event["properties"] == {
         "salt.minion": "web01",
         "salt.outcome": "good",
@@ -114,7 +114,7 @@ def test_an_event_stands_on_the_process_that_was_healed(told: Told) -> None:
     assert event["startTime"] == int((attempt.first_fired or 0) * 1000)
     assert event["startTime"] <= event["endTime"] <= told.world.now * 1000
     assert [one.problem_id for one in told.tenant.problems] == [told.problem.problem_id]
-    assert told.world.ledger.counters()["tenant_events_sent"] == 1
+    assert told.world.ledger.settings.counters()["tenant_events_sent"] == 1
 
 
 def test_each_outcome_has_an_event_of_its_own(told: Told) -> None:
@@ -274,8 +274,8 @@ def test_reports_are_recorded_with_the_outcome_or_not_at_all(
     """
     told.heal()
     ledger: Ledger = told.world.ledger
-    (attempt, *_) = ledger.history(1)[0]
-    episode = ledger.episode(attempt.problem_key, attempt.episode)
+    (attempt, *_) = ledger.attempts.history(1)[0]
+    episode = ledger.episodes.get(attempt.problem_key, attempt.episode)
     assert episode is not None
     other = Reports(ledger, False, WAIT_S)
     with pytest.raises(LedgerError), ledger.transaction():
@@ -296,7 +296,7 @@ def test_a_closing_is_never_recorded_without_its_wait(
         raise LedgerError("the disk is full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(closing.world.ledger, "comment_later", fails)
+        patch.setattr(closing.world.ledger.comments, "later", fails)
         with pytest.raises(LedgerError):
             closing.heal()
     closing.send(1)
@@ -318,7 +318,7 @@ def test_a_healed_problem_is_closed_after_the_wait(closing: Told) -> None:
     closing.send(3600)
     closes = [call for call in closing.tenant.requests if call.path.endswith("/close")]
     assert len(closes) == 1
-    (attempt, *_) = closing.world.ledger.history(1)[0]
+    (attempt, *_) = closing.world.ledger.attempts.history(1)[0]
     last = closing.tenant.comments(closing.problem)[-1].message
     assert f"attempt 1, job {attempt.jid}" in last
     closing.cycle(30)
@@ -437,10 +437,10 @@ def test_nothing_is_closed_while_the_engine_is_paused(closing: Told) -> None:
     Later it is.
     """
     closing.heal()
-    closing.world.ledger.put("paused", "{}")
+    closing.world.ledger.settings.put("paused", "{}")
     closing.send(WAIT_S + 1)
     assert not closing.closed
-    closing.world.ledger.put("paused", None)
+    closing.world.ledger.settings.put("paused", None)
     closing.send(61)
     assert closing.closed
 

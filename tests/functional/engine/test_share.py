@@ -76,7 +76,7 @@ def test_a_notified_problem_that_cannot_be_read_does_not_keep_the_list_from_bein
     assert world.now - (world.status.last_poll or 0) <= interval + 1
     assert not world.status.polls_late(world.now)
     order = next(data for data in world.events("open") if "web02" in data["minions"])
-    episode = world.ledger.latest_episode(order["problem_id"])
+    episode = world.ledger.episodes.latest(order["problem_id"])
     assert episode is not None
     assert episode.opened - began <= interval + 1
     warned = [one for one in caplog.records if one.levelno >= logging.WARNING]
@@ -106,13 +106,13 @@ def test_invented_problems_do_not_spend_the_calls_of_the_list(
 
     def flood() -> None:
         notices = [(world.now, INVENTED[kind](number)) for number in islice(numbers, 9)]
-        world.ledger.add_notices(notices)
+        world.ledger.notifications.add(notices)
 
     run(world, 150, flood)
     began, before = world.now, lists(scene.tenant)
     problem = scene.tenant.open_problem(scene.apaches["web02"])
     run(world, 120, flood)
-    opened = world.ledger.latest_episode(problem.problem_id)
+    opened = world.ledger.episodes.latest(problem.problem_id)
     assert opened is not None
     assert opened.opened - began < 35
     assert world.events("open")[0]["minions"] == ["web02"]
@@ -137,7 +137,7 @@ def test_invented_problems_do_not_spend_the_calls_of_an_order(scene: Scene) -> N
 
     def flood() -> None:
         notices = [(world.now, INVENTED["ids"](number)) for number in islice(numbers, 9)]
-        world.ledger.add_notices(notices)
+        world.ledger.notifications.add(notices)
 
     world.cycle(1)
     began = world.now
@@ -172,7 +172,7 @@ def test_a_flood_through_the_hook_delays_nothing_that_is_real(scene: Scene) -> N
     while len(world.events("open")) < 2:
         assert world.now - began < 35
         run(world, 1, flood)
-    assert world.ledger.latest_episode(listed.problem_id) is not None
+    assert world.ledger.episodes.latest(listed.problem_id) is not None
 
 
 def test_all_that_is_notified_is_read_in_the_end(scene: Scene) -> None:
@@ -187,5 +187,5 @@ def test_all_that_is_notified_is_read_in_the_end(scene: Scene) -> None:
         problem = scene.tenant.open_problem(apache)
         world.notify(json.dumps({"PID": problem.problem_id, "State": "OPEN"}).encode())
     run(world, 600)
-    assert len(world.ledger.open_keys()) == 40
-    assert world.ledger.next_notice() is None
+    assert len(world.ledger.episodes.summaries()) == 40
+    assert world.ledger.notifications.next_due() is None

@@ -164,7 +164,7 @@ def test_what_can_never_be_matched_costs_no_further_look(scene: Scene) -> None:
     world = scene.world()
     scene.tenant.open_problem("APPLICATION-00000000000000E1", root_cause=None)
     world.poll()
-    [episode] = world.ledger.open_episodes(9)
+    [episode] = world.ledger.episodes.shown(9)
     assert (episode.due, episode.waiting) == (None, None)
 
 

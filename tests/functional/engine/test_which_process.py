@@ -146,7 +146,7 @@ def held_of(scene: Scene) -> dict[str, str]:
     Return why each minion is held now, as a problem that is seen anew tells.
     """
     world = scene.worlds[-1]
-    [episode] = world.ledger.open_episodes(9)
+    [episode] = world.ledger.episodes.shown(9)
     _, held = world.verdicts(episode, 10)
     return {target.minion: verdict.reason.value for target, verdict in held if verdict.reason}
 
@@ -200,4 +200,4 @@ def test_an_order_is_taken_back_when_its_process_is_back(scene: Scene) -> None:
         world.poll(31)
     assert [data["what"] for data in world.events() if data["minions"]] == ["open"]
     assert world.events("escalated") == []
-    assert world.ledger.open_attempts() == []
+    assert world.ledger.attempts.open() == []

@@ -303,7 +303,7 @@ class World:
         """
         Record a notification as the listener does.
         """
-        self.ledger.add_notices([(self.now, notifications.parse(body))])
+        self.ledger.notifications.add([(self.now, notifications.parse(body))])
 
     def events(self, what: str | None = None) -> list[dict[str, Any]]:
         """

@@ -94,7 +94,7 @@ class Served:
         """
         return [
             str(notice.problem_id)
-            for _, notice, *_ in self.ledger.waiting_notices(time.time() + 1, 1_000_000)
+            for _, notice, *_ in self.ledger.notifications.waiting(time.time() + 1, 1_000_000)
         ]
 
 
@@ -159,7 +159,7 @@ def served(tmp_path: Path) -> Iterator[Served]:
     """
     one = Served(tmp_path)
     until(lambda: one.post(notification(1))[0] == 202)
-    one.ledger.settle_notices(
-        [item[0] for item in one.ledger.waiting_notices(time.time() + 1)], time.time()
+    one.ledger.notifications.settle(
+        [item[0] for item in one.ledger.notifications.waiting(time.time() + 1)], time.time()
     )
     yield one

@@ -155,7 +155,7 @@ def test_a_ledger_that_cannot_be_read_is_503(served: Served, path: str, schema: 
     """
     And not an error of the listener.
     """
-    served.ledger._db = _Broken()  # type: ignore[assignment]
+    served.ledger.database.connection = _Broken()  # type: ignore[assignment]
     status, _, body = ask(served, "GET", path, Authorization=RIGHT["bearer"])
     assert status == 503
     required = SCHEMA.raw_schema["components"]["schemas"][schema]["required"]

@@ -45,7 +45,7 @@ def opened(tenant: Tenant, ledger: Ledger) -> Problem:
     A problem with a comment that waits to be sent.
     """
     one = tenant.open_problem(tenant.add_process(tenant.add_host()))
-    ledger.add_comment(MARK, one.problem_id, f"healed\n{MARK}", 0.0)
+    ledger.comments.add(MARK, one.problem_id, f"healed\n{MARK}", 0.0)
     return one
 
 
@@ -66,7 +66,7 @@ def test_a_comment_is_sent_once(
     feedback.send_all(FAR)
     assert stored(tenant, opened) == [f"healed\n{MARK}"]
     assert tenant.comments(opened)[0].context == CONTEXT
-    assert ledger.counters() == {"comments_sent": 1}
+    assert ledger.settings.counters() == {"comments_sent": 1}
 
 
 @pytest.mark.parametrize(
@@ -89,12 +89,12 @@ def test_a_comment_that_may_be_stored_is_looked_for(
     """
     tenant.fault(fault, **options)  # type: ignore[arg-type]
     feedback.send_all(FAR)
-    (waiting,) = ledger.waiting_comments(FAR)
+    (waiting,) = ledger.comments.waiting(FAR)
     assert waiting.doubtful
-    assert (ledger.next_comment() or 0) >= time.time() + DOUBT_WAIT_S - 5
+    assert (ledger.comments.next_due() or 0) >= time.time() + DOUBT_WAIT_S - 5
     feedback.send_all(FAR)
     assert stored(tenant, opened) == [f"healed\n{MARK}"]
-    assert ledger.waiting_comments(FAR) == []
+    assert ledger.comments.waiting(FAR) == []
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_a_comment_that_was_not_stored_is_sent_later(
     else:
         tenant.fault(fault, method="POST")
     feedback.send_all(FAR)
-    (waiting,) = ledger.waiting_comments(FAR)
+    (waiting,) = ledger.comments.waiting(FAR)
     assert (waiting.doubtful, waiting.tries) == (doubtful, 1)
     feedback.send_all(FAR)
     assert stored(tenant, opened) == [f"healed\n{MARK}"]
@@ -134,7 +134,7 @@ def test_a_kill_while_sending_leaves_a_doubt(
     monkeypatch.setattr(feedback._client, "comment", killed)
     with pytest.raises(KeyboardInterrupt):
         feedback.send_all(FAR)
-    assert ledger.waiting_comments(FAR)[0].doubtful
+    assert ledger.comments.waiting(FAR)[0].doubtful
 
 
 def test_an_expired_token_is_waited_for(
@@ -168,12 +168,12 @@ def test_a_problem_that_is_gone_gets_no_comment(
     """
     tenant.forget_problem(opened)
     other = tenant.open_problem(tenant.add_process(tenant.add_host()))
-    ledger.add_comment("[m2]", other.problem_id, "text [m2]", NOW)
+    ledger.comments.add("[m2]", other.problem_id, "text [m2]", NOW)
     with caplog.at_level(logging.WARNING):
         feedback.send_all(FAR)
     assert "a comment could not be sent and is given up" in caplog.text
     assert stored(tenant, other) == ["text [m2]"]
-    assert ledger.next_comment() is None
+    assert ledger.comments.next_due() is None
 
 
 def test_one_failure_does_not_hold_the_others(
@@ -183,7 +183,7 @@ def test_one_failure_does_not_hold_the_others(
     The first meets an error, the second is sent.
     """
     other = tenant.open_problem(tenant.add_process(tenant.add_host()))
-    ledger.add_comment("[m2]", other.problem_id, "text [m2]", NOW)
+    ledger.comments.add("[m2]", other.problem_id, "text [m2]", NOW)
     tenant.fault("server_error", method="POST")
     feedback.send_all(FAR)
     assert (stored(tenant, opened), stored(tenant, other)) == ([], ["text [m2]"])

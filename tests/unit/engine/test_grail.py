@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from _dynatrace.api.problems import MAX_ENTITIES
+from _dynatrace.core.plain import plain, restored
 from _dynatrace.core.problem import Entity, Problem
 from _dynatrace.webhook.payload import parse
 from hypothesis import given, settings
@@ -184,5 +185,5 @@ def test_a_record_of_anything_is_a_problem(changes: dict[str, Any]) -> None:
     Whatever stands in it, what comes out is well formed and survives the ledger.
     """
     problem = told(**changes)
-    assert Problem.from_dict(json.loads(json.dumps(problem.to_dict()))) == problem
+    assert restored(Problem, plain(problem)) == problem
     assert all(isinstance(tag, str) for tag in problem.tags)

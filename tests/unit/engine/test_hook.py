@@ -89,7 +89,7 @@ class Heard:
         """
         Return what stands in the ledger and is due.
         """
-        return [notice for _, notice, *_ in self.ledger.waiting_notices(NOW + 1)]
+        return [notice for _, notice, *_ in self.ledger.notifications.waiting(NOW + 1)]
 
 
 @pytest.fixture
@@ -116,12 +116,12 @@ def test_repeats_of_one_problem_are_one_notification(heard: Heard) -> None:
         heard.hear(*[1] * BODIES)
         heard.hook.process()
     assert len(heard.waiting()) == heard.looks == 1
-    [(own, *_)] = heard.ledger.waiting_notices(NOW)
-    heard.ledger.postpone_notices([own], NOW + 60)
+    [(own, *_)] = heard.ledger.notifications.waiting(NOW)
+    heard.ledger.notifications.postpone([own], NOW + 60)
     heard.hear(1)
     heard.hook.process()
     assert heard.ledger.queue_length() == 1
-    heard.ledger.settle_notices([own], NOW)
+    heard.ledger.notifications.settle([own], NOW)
     heard.hear(1)
     heard.hook.process()
     assert len(heard.waiting()) == 1

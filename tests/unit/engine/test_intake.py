@@ -54,7 +54,9 @@ def remember(ledger: Ledger, seen: Known, state: str = "open") -> None:
     Record the episode of a problem as the loop does.
     """
     key = problem_key(seen.problem_id, seen.display_id)
-    ledger.save_episode(Episode(key, 1, seen, Resolution(), digest(seen), 0, NOW, NOW, state=state))
+    ledger.episodes.save(
+        Episode(key, 1, seen, Resolution(), digest(seen), 0, NOW, NOW, state=state)
+    )
 
 
 def detail_reads(tenant: Tenant) -> list[str]:
@@ -179,11 +181,13 @@ def test_a_hundred_notifications_of_one_problem_are_one_read(
     And all of them are answered by it, to be settled when it is recorded; the poll does not read it again.
     """
     (one,) = opened(tenant)
-    ledger.add_notices([(NOW, Notification(one.problem_id, one.display_id, state="OPEN"))] * 100)
+    ledger.notifications.add(
+        [(NOW, Notification(one.problem_id, one.display_id, state="OPEN"))] * 100
+    )
     seen = intake.look(NOW, poll=True)
     assert [item.problem_id for item in seen.problems] == [one.problem_id]
     assert detail_reads(tenant) == [one.problem_id]
-    assert seen.answered == [item[0] for item in ledger.waiting_notices(NOW)]
+    assert seen.answered == [item[0] for item in ledger.notifications.waiting(NOW)]
     assert len(seen.answered) == 100
 
 
@@ -195,7 +199,7 @@ def test_a_notification_is_never_believed(
     """
     (one,) = opened(tenant)
     told = problem(problem_id=one.problem_id, title="told", status="CLOSED")
-    ledger.add_notices([(NOW, Notification(one.problem_id, state="RESOLVED", problem=told))])
+    ledger.notifications.add([(NOW, Notification(one.problem_id, state="RESOLVED", problem=told))])
     (read,) = intake.look(NOW, poll=False).problems
     assert (read.title, read.is_open, read.source) == ("Process unavailable", True, "api")
 
@@ -207,7 +211,7 @@ def test_a_number_leads_to_the_problem(
     The default template has no PID.
     """
     (one,) = opened(tenant)
-    ledger.add_notices([(NOW, Notification(None, one.display_id, state="OPEN"))])
+    ledger.notifications.add([(NOW, Notification(None, one.display_id, state="OPEN"))])
     assert [item.problem_id for item in intake.look(NOW, poll=False).problems] == [one.problem_id]
 
 
@@ -219,7 +223,7 @@ def test_an_old_pid_leads_to_the_problem(
     """
     first, second = opened(tenant, 2)
     old = second.problem_id.partition("_")[0]
-    ledger.add_notices([(NOW, Notification(old_pid=old, state="OPEN"))])
+    ledger.notifications.add([(NOW, Notification(old_pid=old, state="OPEN"))])
     seen = intake.look(NOW, poll=False)
     assert [item.problem_id for item in seen.problems] == [second.problem_id]
     assert len(seen.answered) == 1
@@ -236,7 +240,7 @@ def test_merged_is_only_said_of_what_the_api_says_is_over(
     (one,) = opened(tenant)
     if is_over:
         tenant.close_problem(one)
-    ledger.add_notices([(NOW, Notification(one.problem_id, state="MERGED"))])
+    ledger.notifications.add([(NOW, Notification(one.problem_id, state="MERGED"))])
     seen = intake.look(NOW, poll=False)
     assert [(read.merged, read.is_open) for read in seen.problems] == [(is_over, not is_over)]
     assert bool(seen.answered) is is_over
@@ -249,11 +253,11 @@ def test_an_end_that_the_api_does_not_confirm_is_looked_at_again_for_a_while(
     Its notification may be quicker than the API, or wrong; then it is settled.
     """
     (one,) = opened(tenant)
-    ledger.add_notices([(NOW, Notification(one.problem_id, state="RESOLVED"))])
+    ledger.notifications.add([(NOW, Notification(one.problem_id, state="RESOLVED"))])
     now = NOW
-    while (due := ledger.next_notice()) is not None:
+    while (due := ledger.notifications.next_due()) is not None:
         now = max(now, due)
-        ledger.settle_notices(intake.look(now, poll=False).answered, now)
+        ledger.notifications.settle(intake.look(now, poll=False).answered, now)
     assert 10 < now - NOW < 60
     assert len(detail_reads(tenant)) == ENDING_TRIES
 
@@ -264,10 +268,10 @@ def test_a_problem_that_comes_late_is_waited_for(
     """
     Its notification may be quicker than the API; after so many looks it is given up and said.
     """
-    ledger.add_notices([(NOW, Notification(PID, state="OPEN"))])
+    ledger.notifications.add([(NOW, Notification(PID, state="OPEN"))])
     now, looks = NOW, 0
     with caplog.at_level(logging.WARNING):
-        while (due := ledger.next_notice()) is not None:
+        while (due := ledger.notifications.next_due()) is not None:
             now = max(now, due)
             seen = intake.look(now, poll=False)
             assert (seen.problems, seen.error) == ([], None)
@@ -284,14 +288,14 @@ def test_a_notification_outlasts_an_outage(
     However long it takes, it is not given up.
     """
     (one,) = opened(tenant)
-    ledger.add_notices([(NOW, Notification(one.problem_id, state="OPEN"))])
+    ledger.notifications.add([(NOW, Notification(one.problem_id, state="OPEN"))])
     tenant.stop()
     now = NOW
     for _ in range(3 * NOTICE_TRIES):
-        now = ledger.next_notice() or now
+        now = ledger.notifications.next_due() or now
         assert isinstance(intake.look(now, poll=False).error, Unavailable)
     tenant.start()
-    now = ledger.next_notice() or now
+    now = ledger.notifications.next_due() or now
     seen = intake.look(now, poll=False)
     assert [item.problem_id for item in seen.problems] == [one.problem_id]
     assert len(seen.answered) == 1
@@ -302,7 +306,7 @@ def test_a_wrong_token_keeps_the_notifications(tenant: Tenant, ledger: Ledger) -
     They wait for the right one.
     """
     intake = ProblemReader("dynatrace", ledger, Client(tenant.url, tenant.add_token(expired=True)))
-    ledger.add_notices([(NOW, Notification(PID, state="OPEN"))])
+    ledger.notifications.add([(NOW, Notification(PID, state="OPEN"))])
     assert isinstance(intake.look(NOW, poll=True).error, AuthError)
     assert ledger.queue_length() == 1
 
@@ -313,7 +317,7 @@ def test_without_an_api_the_notification_is_all_there_is(ledger: Ledger) -> None
     """
     intake = ProblemReader("dynatrace", ledger, None)
     told = problem(source="notification")
-    ledger.add_notices(
+    ledger.notifications.add(
         [
             (NOW, Notification(PID, state="OPEN", problem=told)),
             (NOW, Notification(old_pid="1" * 18)),
@@ -456,7 +460,7 @@ def test_notified_problems_of_a_slow_tenant_leave_the_time_of_a_poll(
         return real(problem_id, kind)
 
     client.problem = slowly  # type: ignore[method-assign]
-    ledger.add_notices([(NOW, Notification(f"{number}_1V2")) for number in range(100)])
+    ledger.notifications.add([(NOW, Notification(f"{number}_1V2")) for number in range(100)])
     seen = intake.look(NOW, poll=True)
     assert [item.problem_id for item in seen.problems] == [one.problem_id]
     assert seen.poll_error is None
@@ -471,9 +475,9 @@ def test_one_look_reads_so_many_names_and_the_next_the_others(
     """
     tenant.fault("server_error", times=NAMES_A_LOOK, path="/problems/")
     wanted = [one.problem_id for one in opened(tenant, NAMES_A_LOOK + 3)]
-    ledger.add_notices([(NOW, Notification(one)) for one in wanted])
+    ledger.notifications.add([(NOW, Notification(one)) for one in wanted])
     assert intake.look(NOW, poll=False).problems == []
-    ledger.add_notices([(NOW, Notification("1_1V2"))])
+    ledger.notifications.add([(NOW, Notification("1_1V2"))])
     seen = intake.look(NOW + 60, poll=False)
     assert [one.problem_id for one in seen.problems][:3] == wanted[-3:]
     assert len(seen.problems) == NAMES_A_LOOK - 1
@@ -487,13 +491,13 @@ def test_what_is_notified_waits_untried_when_the_calls_are_spent(
     """
     client = Client(tenant.url, tenant.add_token(), rate_limiter=RateLimiter(10, lambda: 0.0))
     intake = ProblemReader("dynatrace", ledger, client)
-    ledger.add_notices([(NOW, Notification(f"{number}_1V2")) for number in range(100)])
+    ledger.notifications.add([(NOW, Notification(f"{number}_1V2")) for number in range(100)])
     seen = intake.look(NOW, poll=False)
     assert isinstance(seen.error, RateLimited)
     assert len(detail_reads(tenant)) == 3
-    assert ledger.next_notice() == pytest.approx(NOW + 1)
-    assert ledger.waiting_notices(NOW) == []
-    tries = [tries for _, _, tries, _ in ledger.waiting_notices(NOW + 60)]
+    assert ledger.notifications.next_due() == pytest.approx(NOW + 1)
+    assert ledger.notifications.waiting(NOW) == []
+    tries = [tries for _, _, tries, _ in ledger.notifications.waiting(NOW + 60)]
     assert sorted(tries) == [0] * 97 + [1] * 3
 
 
@@ -504,13 +508,15 @@ def test_old_pids_share_one_walk_over_the_list(
     And none where the poll has just made one.
     """
     opened(tenant)
-    ledger.add_notices([(NOW, Notification(old_pid=f"-17{number:016d}")) for number in range(20)])
+    ledger.notifications.add(
+        [(NOW, Notification(old_pid=f"-17{number:016d}")) for number in range(20)]
+    )
     for now, poll in ((NOW, False), (NOW + 60, True)):
         before = len(tenant.requests)
         intake.look(now, poll)
         paths = [call.path for call in tenant.requests[before:]]
         assert len([path for path in paths if path.endswith("/problems")]) == 1
-    assert {tries for _, _, tries, _ in ledger.waiting_notices(NOW + 120)} == {2}
+    assert {tries for _, _, tries, _ in ledger.notifications.waiting(NOW + 120)} == {2}
 
 
 def test_entities_of_a_slow_tenant_are_not_asked_for_when_the_time_is_over(

@@ -81,7 +81,7 @@ def run(code: str, *arguments: str, **options: Any) -> subprocess.Popen[str]:
 WRITER = """
 ledger = Ledger(sys.argv[1])
 for n in range(10**9):
-    ledger.add_notices([(float(n), Notification(f"{n}_1V2"))])
+    ledger.notifications.add([(float(n), Notification(f"{n}_1V2"))])
     print(n, flush=True)
 """
 
@@ -106,8 +106,8 @@ def test_what_was_acknowledged_survives_a_kill(tmp_path: Path, after: int) -> No
     writer.wait(10)
     writer.stdout.close()
     ledger = Ledger(path)
-    kept = [notice.problem_id for _, notice, *_ in ledger.waiting_notices(1e12)]
-    assert ledger.moved_aside is None
+    kept = [notice.problem_id for _, notice, *_ in ledger.notifications.waiting(1e12)]
+    assert ledger.database.moved_aside is None
     ledger.close()
     assert kept[: said + 1] == [f"{n}_1V2" for n in range(said + 1)]
     assert len(kept) <= said + 2
@@ -117,8 +117,8 @@ HALF = """
 import os, signal
 ledger = Ledger(sys.argv[1])
 with ledger.transaction():
-    ledger.put("a", "1")
-    ledger.put("b", "2")
+    ledger.settings.put("a", "1")
+    ledger.settings.put("b", "2")
     if sys.argv[2] == "inside":
         os.kill(os.getpid(), signal.SIGKILL)
 os.kill(os.getpid(), signal.SIGKILL)
@@ -136,7 +136,7 @@ def test_a_transaction_is_whole_or_not_at_all(
     killed.communicate(timeout=20)
     assert killed.returncode == -signal.SIGKILL
     ledger = Ledger(tmp_path / "ledger.db")
-    assert (ledger.get("a"), ledger.get("b")) == expected
+    assert (ledger.settings.get("a"), ledger.settings.get("b")) == expected
     ledger.close()
 
 
@@ -145,22 +145,22 @@ def test_an_error_takes_a_transaction_back(ledger: Ledger) -> None:
     Nested blocks belong to the outermost.
     """
     with pytest.raises(RuntimeError), ledger.transaction():
-        ledger.put("a", "1")
+        ledger.settings.put("a", "1")
         with ledger.transaction():
-            ledger.add_attempt(attempt(), [("web01", PROCESS)])
+            ledger.attempts.add(attempt(), [("web01", PROCESS)])
         raise RuntimeError
-    assert ledger.get("a") is None
-    assert ledger.attempt("a1") is None
-    ledger.put("a", "2")
-    assert ledger.get("a") == "2"
+    assert ledger.settings.get("a") is None
+    assert ledger.attempts.get("a1") is None
+    ledger.settings.put("a", "2")
+    assert ledger.settings.get("a") == "2"
 
 
 def test_only_the_owner_can_read_it(ledger: Ledger) -> None:
     """
     The directory is 0700 and every file in it 0600, also while sqlite keeps its own beside it.
     """
-    ledger.put("a", "1")
-    directory = ledger.path.parent
+    ledger.settings.put("a", "1")
+    directory = ledger.database.path.parent
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in directory.iterdir()}
     assert set(modes) == {"ledger.db", "ledger.db-wal", "ledger.db-shm", "ledger.db.lock"}
@@ -189,14 +189,14 @@ def test_a_damaged_file_is_moved_aside(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "ledger.db"
     path.write_bytes(content)
     ledger = Ledger(path)
-    assert ledger.moved_aside is not None
-    assert ledger.moved_aside.read_bytes() == content
-    assert ledger.moved_aside.name.startswith("ledger.db.corrupt-")
-    ledger.put("a", "1")
-    assert ledger.get("a") == "1"
+    assert ledger.database.moved_aside is not None
+    assert ledger.database.moved_aside.read_bytes() == content
+    assert ledger.database.moved_aside.name.startswith("ledger.db.corrupt-")
+    ledger.settings.put("a", "1")
+    assert ledger.settings.get("a") == "1"
     ledger.close()
     again = Ledger(path)
-    assert (again.moved_aside, again.get("a")) == (None, "1")
+    assert (again.database.moved_aside, again.settings.get("a")) == (None, "1")
     again.close()
 
 
@@ -206,14 +206,14 @@ def test_damage_inside_is_found_at_the_start(tmp_path: Path) -> None:
     """
     path = tmp_path / "ledger.db"
     ledger = Ledger(path)
-    ledger.add_notices([(NOW, Notification(f"{n}_1V2", title="x" * 500)) for n in range(200)])
+    ledger.notifications.add([(NOW, Notification(f"{n}_1V2", title="x" * 500)) for n in range(200)])
     ledger.close()
     content = bytearray(path.read_bytes())
     content[8192:-4096] = os.urandom(len(content) - 12288)
     path.write_bytes(content)
     ledger = Ledger(path)
-    assert ledger.moved_aside is not None
-    assert ledger.waiting_notices(1e12) == []
+    assert ledger.database.moved_aside is not None
+    assert ledger.notifications.waiting(1e12) == []
     ledger.close()
 
 
@@ -223,7 +223,7 @@ def test_an_empty_file_is_a_new_ledger(tmp_path: Path) -> None:
     """
     (tmp_path / "ledger.db").touch()
     ledger = Ledger(tmp_path / "ledger.db")
-    assert (ledger.moved_aside, ledger.counters()) == (None, {})
+    assert (ledger.database.moved_aside, ledger.settings.counters()) == (None, {})
     ledger.close()
 
 
@@ -241,25 +241,35 @@ def test_a_newer_ledger_is_left_alone(tmp_path: Path) -> None:
     assert [item.name for item in tmp_path.glob("*corrupt*")] == []
 
 
-def test_a_ledger_of_the_first_version_is_taken_over(tmp_path: Path) -> None:
+def test_a_ledger_of_an_earlier_version_is_moved_aside(tmp_path: Path) -> None:
     """
-    What it knows is kept; what it could not know is unknown.
+    It is kept whole for a person to look at, and a new one begun.
     """
     path = tmp_path / "ledger.db"
     ledger = Ledger(path)
-    ledger.add_attempt(attempt(), [("web01", PROCESS)], {PROCESS: 5})
-    assert [action.seen for action in ledger.actions("a1")] == [5]
+    ledger.settings.put("a", "1")
+    ledger.database.connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION - 1}")
+    # As after a kill: what was written last is in the log beside the file.
+    for name in ("ledger.db", "ledger.db-wal"):
+        (tmp_path / f"killed-{name}").write_bytes((tmp_path / name).read_bytes())
     ledger.close()
-    database = sqlite3.connect(path)
-    database.executescript("ALTER TABLE actions DROP COLUMN seen; PRAGMA user_version = 1;")
-    database.close()
-    for _ in range(2):
-        ledger = Ledger(path)
-        assert ledger.moved_aside is None
-        assert [action.seen for action in ledger.actions("a1")] == [None]
-        ledger.add_attempt(attempt("a2"), [("web01", PROCESS)], {PROCESS: 7})
-        assert [action.seen for action in ledger.actions("a2")] == [7]
-        ledger.close()
+    for name in ("ledger.db", "ledger.db-wal"):
+        (tmp_path / f"killed-{name}").replace(tmp_path / name)
+    ledger = Ledger(path)
+    assert (ledger.settings.get("a"), ledger.database.moved_why) == (
+        None,
+        "is of an earlier version",
+    )
+    aside = ledger.database.moved_aside
+    assert aside is not None
+    assert aside.name.startswith("ledger.db.outdated-")
+    ledger.close()
+    kept = sqlite3.connect(aside)
+    assert kept.execute("SELECT value FROM settings").fetchall() == [("1",)]
+    kept.close()
+    again = Ledger(path)
+    assert again.database.moved_aside is None
+    again.close()
 
 
 def test_a_second_opener_is_refused(ledger: Ledger) -> None:
@@ -267,12 +277,12 @@ def test_a_second_opener_is_refused(ledger: Ledger) -> None:
     Two engines on one ledger would both act.
     """
     with pytest.raises(LedgerError, match="is in use by another engine; give each a ledger"):
-        Ledger(ledger.path)
-    second = run("Ledger(sys.argv[1])", str(ledger.path), stderr=subprocess.PIPE)
+        Ledger(ledger.database.path)
+    second = run("Ledger(sys.argv[1])", str(ledger.database.path), stderr=subprocess.PIPE)
     _, said = second.communicate(timeout=20)
     assert second.returncode != 0
     assert "is in use by another engine" in said
-    ledger.put("a", "1")
+    ledger.settings.put("a", "1")
 
 
 def test_the_next_engine_may_have_it_after_a_kill(tmp_path: Path) -> None:
@@ -296,18 +306,18 @@ def test_the_next_engine_may_have_it_after_a_kill(tmp_path: Path) -> None:
 FULL = """
 import resource
 ledger = Ledger(sys.argv[1])
-ledger.put("kept", "1")
+ledger.settings.put("kept", "1")
 resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
 import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 failures = 0
 for n in range(40):
     try:
-        ledger.add_notices([(1.0, Notification(f"{n}_1V2", title="x" * 900)) for _ in range(20)])
+        ledger.notifications.add([(1.0, Notification(f"{n}_1V2", title="x" * 900)) for _ in range(20)])
     except LedgerError as err:
         failures += 1
         last = err
-print(failures > 0, str(last).startswith("cannot write the ledger: "), ledger.get("kept"))
-print(len(ledger.waiting_notices(1e12)) % 20)
+print(failures > 0, str(last).startswith("cannot write the ledger: "), ledger.settings.get("kept"))
+print(len(ledger.notifications.waiting(1e12)) % 20)
 """
 
 
@@ -319,8 +329,8 @@ def test_a_full_disk_is_a_ledger_error(tmp_path: Path) -> None:
     said, _ = full.communicate(timeout=60)
     assert said.splitlines() == ["True True 1", "0"]
     ledger = Ledger(tmp_path / "ledger.db")
-    assert ledger.moved_aside is None
-    assert ledger.get("kept") == "1"
+    assert ledger.database.moved_aside is None
+    assert ledger.settings.get("kept") == "1"
     ledger.close()
 
 
@@ -341,9 +351,9 @@ def test_a_closed_ledger_says_so(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "ledger.db")
     ledger.close()
     with pytest.raises(LedgerError, match="cannot read the ledger"):
-        ledger.get("a")
+        ledger.settings.get("a")
     with pytest.raises(LedgerError, match="cannot write the ledger"):
-        ledger.put("a", "1")
+        ledger.settings.put("a", "1")
 
 
 def test_threads_share_it(ledger: Ledger) -> None:
@@ -354,26 +364,26 @@ def test_threads_share_it(ledger: Ledger) -> None:
     def write(name: str) -> None:
         for _ in range(20):
             with ledger.transaction():
-                ledger.count("all")
-                ledger.count(name)
+                ledger.settings.count("all")
+                ledger.settings.count(name)
 
     threads = [threading.Thread(target=write, args=[f"n{n}"]) for n in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(30)
-    assert ledger.counters() == {"all": 160, **{f"n{n}": 20 for n in range(8)}}
+    assert ledger.settings.counters() == {"all": 160, **{f"n{n}": 20 for n in range(8)}}
 
 
 def test_settings_are_remembered_and_forgotten(ledger: Ledger) -> None:
     """
     Paused is one of them, with who and why.
     """
-    ledger.put("paused", "a reason")
-    ledger.put("paused", "another")
-    assert ledger.get("paused") == "another"
-    ledger.put("paused", None)
-    assert ledger.get("paused") is None
+    ledger.settings.put("paused", "a reason")
+    ledger.settings.put("paused", "another")
+    assert ledger.settings.get("paused") == "another"
+    ledger.settings.put("paused", None)
+    assert ledger.settings.get("paused") is None
 
 
 def test_a_notification_waits_until_it_is_settled(ledger: Ledger) -> None:
@@ -384,22 +394,22 @@ def test_a_notification_waits_until_it_is_settled(ledger: Ledger) -> None:
         Notification(PID, DISPLAY_ID, state="OPEN", title=HOSTILE, problem=problem(title=HOSTILE)),
         Notification("2_1V2"),
     )
-    ledger.add_notices([(NOW, first), (NOW + 1, second)])
-    assert ledger.waiting_notices(NOW) == [(1, first, 0, NOW)]
-    assert ledger.next_notice() == NOW
-    ledger.postpone_notices([1], NOW + 10)
-    assert [item[0] for item in ledger.waiting_notices(NOW + 9)] == [2]
-    assert [item[:3] for item in ledger.waiting_notices(NOW + 10)] == [
+    ledger.notifications.add([(NOW, first), (NOW + 1, second)])
+    assert ledger.notifications.waiting(NOW) == [(1, first, 0, NOW)]
+    assert ledger.notifications.next_due() == NOW
+    ledger.notifications.postpone([1], NOW + 10)
+    assert [item[0] for item in ledger.notifications.waiting(NOW + 9)] == [2]
+    assert [item[:3] for item in ledger.notifications.waiting(NOW + 10)] == [
         (1, first, 1),
         (2, second, 0),
     ]
     assert ledger.queue_length() == 2
-    ledger.settle_notices([1, 2], NOW + 11)
-    assert ledger.waiting_notices(1e12) == []
-    assert (ledger.queue_length(), ledger.next_notice()) == (0, None)
-    assert ledger.counters() == {"notifications_accepted": 2}
-    ledger.remind(PID, NOW + 20)
-    assert [item[1] for item in ledger.waiting_notices(NOW + 20)] == [Notification(PID)]
+    ledger.notifications.settle([1, 2], NOW + 11)
+    assert ledger.notifications.waiting(1e12) == []
+    assert (ledger.queue_length(), ledger.notifications.next_due()) == (0, None)
+    assert ledger.settings.counters() == {"notifications_accepted": 2}
+    ledger.notifications.remind(PID, NOW + 20)
+    assert [item[1] for item in ledger.notifications.waiting(NOW + 20)] == [Notification(PID)]
 
 
 def test_an_episode_comes_back_as_it_was(ledger: Ledger) -> None:
@@ -410,14 +420,14 @@ def test_an_episode_comes_back_as_it_was(ledger: Ledger) -> None:
         problem=problem(title=HOSTILE), waiting="capacity", announced=True, escalated="x", due=None
     )
     second = episode(2, opened=NOW + 1, closed=NOW + 2, state="closed")
-    ledger.save_episode(first)
-    assert ledger.latest_episode(PID) == first
-    ledger.save_episode(second)
-    assert ledger.latest_episode(PID) == second
-    assert ledger.find_episode(DISPLAY_ID) == second
-    assert ledger.latest_episode("other") is None
-    assert ledger.find_episode("P-0") is None
-    assert ledger.open_keys() == {PID: "abc"}
+    ledger.episodes.save(first)
+    assert ledger.episodes.latest(PID) == first
+    ledger.episodes.save(second)
+    assert ledger.episodes.latest(PID) == second
+    assert ledger.episodes.find(DISPLAY_ID) == second
+    assert ledger.episodes.latest("other") is None
+    assert ledger.episodes.find("P-0") is None
+    assert ledger.episodes.summaries() == {PID: "abc"}
 
 
 def test_the_most_severe_is_decided_first_then_the_oldest(ledger: Ledger) -> None:
@@ -431,9 +441,13 @@ def test_the_most_severe_is_decided_first_then_the_oldest(ledger: Ledger) -> Non
         ("d", 0, 1, 9),
         ("e", 0, 0, None),
     ):
-        ledger.save_episode(episode(problem_key=key, rank=rank, opened=opened, due=due))
-    assert [item.problem_key for item in ledger.places(5, waiting=False)] == ["c", "b", "a"]
-    assert ledger.next_due() == 5
+        ledger.episodes.save(episode(problem_key=key, rank=rank, opened=opened, due=due))
+    assert [item.problem_key for item in ledger.episodes.places(5, waiting=False)] == [
+        "c",
+        "b",
+        "a",
+    ]
+    assert ledger.episodes.next_due() == 5
 
 
 def test_episodes_are_woken_by_what_they_wait_for(ledger: Ledger) -> None:
@@ -441,104 +455,108 @@ def test_episodes_are_woken_by_what_they_wait_for(ledger: Ledger) -> None:
     Room, or the end of the pause.
     """
     for key, waiting in (("a", "capacity"), ("b", "paused"), ("c", None)):
-        ledger.save_episode(episode(problem_key=key, waiting=waiting, due=None))
-    ledger.wake_episodes(NOW, "capacity")
-    assert [item.problem_key for item in ledger.places(NOW, waiting=False)] == ["a"]
-    ledger.wake_episodes(NOW, "paused")
-    ledger.wake_episode("c", 1, NOW)
-    assert [item.problem_key for item in ledger.places(NOW, waiting=False)] == ["a", "b", "c"]
-    ledger.save_episode(episode(problem_key="d", state="closed", due=None, waiting="capacity"))
-    ledger.wake_episodes(NOW, "capacity")
-    assert len(ledger.places(NOW, waiting=False)) == 3
+        ledger.episodes.save(episode(problem_key=key, waiting=waiting, due=None))
+    ledger.episodes.wake_waiting(NOW, "capacity")
+    assert [item.problem_key for item in ledger.episodes.places(NOW, waiting=False)] == ["a"]
+    ledger.episodes.wake_waiting(NOW, "paused")
+    ledger.episodes.wake("c", 1, NOW)
+    assert [item.problem_key for item in ledger.episodes.places(NOW, waiting=False)] == [
+        "a",
+        "b",
+        "c",
+    ]
+    ledger.episodes.save(episode(problem_key="d", state="closed", due=None, waiting="capacity"))
+    ledger.episodes.wake_waiting(NOW, "capacity")
+    assert len(ledger.episodes.places(NOW, waiting=False)) == 3
 
 
 def test_an_attempt_is_counted_from_the_moment_it_is_recorded(ledger: Ledger) -> None:
     """
     Before anything of it is fired.
     """
-    ledger.add_attempt(attempt(), [("web01", PROCESS), ("web02", PROCESS)])
-    assert ledger.attempt("a1") == attempt()
-    assert ledger.attempts_by_jid(attempt().jid) == [attempt()]
-    assert ledger.past("web01", PROCESS, NOW) == [Past("waiting", NOW)]
-    assert ledger.past("web01", PROCESS, NOW + 1) == []
-    assert ledger.past("web01", "another", 0) == []
-    assert ledger.busy_minions() == {"web01", "web02"}
-    ledger.add_attempt(attempt(state="bad"), [("web03", PROCESS)])
-    assert ledger.attempt("a1") == attempt()
+    ledger.attempts.add(attempt(), [("web01", PROCESS), ("web02", PROCESS)])
+    assert ledger.attempts.get("a1") == attempt()
+    assert ledger.attempts.by_jid(attempt().jid) == [attempt()]
+    assert ledger.attempts.past("web01", PROCESS, NOW) == [Past("waiting", NOW)]
+    assert ledger.attempts.past("web01", PROCESS, NOW + 1) == []
+    assert ledger.attempts.past("web01", "another", 0) == []
+    assert ledger.attempts.busy_minions() == {"web01", "web02"}
+    ledger.attempts.add(attempt(state="bad"), [("web03", PROCESS)])
+    assert ledger.attempts.get("a1") == attempt()
 
 
 def test_the_first_answer_counts(ledger: Ledger) -> None:
     """
     A second return of the same minion changes nothing.
     """
-    ledger.add_attempt(attempt(), [("web01", PROCESS)])
-    assert ledger.end_action("a1", "web01", "bad", "first", NOW + 5)
-    assert not ledger.end_action("a1", "web01", "good", "second", NOW + 6)
-    assert not ledger.end_action("a1", "web09", "good", "nobody", NOW + 6)
-    (action,) = ledger.actions("a1")
+    ledger.attempts.add(attempt(), [("web01", PROCESS)])
+    assert ledger.attempts.end_action("a1", "web01", "bad", "first", NOW + 5)
+    assert not ledger.attempts.end_action("a1", "web01", "good", "second", NOW + 6)
+    assert not ledger.attempts.end_action("a1", "web09", "good", "nobody", NOW + 6)
+    (action,) = ledger.attempts.actions("a1")
     assert (action.state, action.comment, action.ended) == ("bad", "first", NOW + 5)
-    assert ledger.past("web01", PROCESS, 0) == [Past("bad", NOW, NOW + 5)]
-    assert ledger.busy_minions() == set()
+    assert ledger.attempts.past("web01", PROCESS, 0) == [Past("bad", NOW, NOW + 5)]
+    assert ledger.attempts.busy_minions() == set()
 
 
 def test_an_attempt_that_was_not_executed_never_happened(ledger: Ledger) -> None:
     """
     What was provably not executed costs nothing of the budget.
     """
-    ledger.add_attempt(attempt(), [("web01", PROCESS)])
-    ledger.end_action("a1", "web01", "not_executed", "no job", NOW)
-    assert ledger.past("web01", PROCESS, 0) == []
+    ledger.attempts.add(attempt(), [("web01", PROCESS)])
+    ledger.attempts.end_action("a1", "web01", "not_executed", "no job", NOW)
+    assert ledger.attempts.past("web01", PROCESS, 0) == []
 
 
 def test_an_expired_attempt_keeps_nobody_busy(ledger: Ledger) -> None:
     """
     Its order expired; no job can be at work.
     """
-    ledger.add_attempt(attempt(), [("web01", PROCESS)])
-    ledger.add_event(PID, "tag/1", {"what": "open", "attempt_id": "a1"}, NOW, fresh_until=NOW + 20)
-    (event,) = ledger.waiting_events()
-    ledger.event_fired(event, NOW)
-    ledger.move_attempt("a1", AttemptState.EXPIRED)
-    assert ledger.busy_minions() == set()
-    moved = ledger.attempt("a1")
+    ledger.attempts.add(attempt(), [("web01", PROCESS)])
+    ledger.outbox.add(PID, "tag/1", {"what": "open", "attempt_id": "a1"}, NOW, fresh_until=NOW + 20)
+    (event,) = ledger.outbox.waiting()
+    ledger.outbox.fired(event, NOW)
+    ledger.attempts.move("a1", AttemptState.EXPIRED)
+    assert ledger.attempts.busy_minions() == set()
+    moved = ledger.attempts.get("a1")
     assert moved is not None
     assert (moved.state, moved.fired, moved.ended) == ("expired", NOW, None)
-    assert ledger.open_attempts() == [moved]
-    ledger.move_attempt("a1", AttemptState.NOT_EXECUTED, ended=NOW + 1)
-    assert ledger.open_attempts() == []
-    assert ledger.attempts_by_jid(moved.jid) == []
+    assert ledger.attempts.open() == [moved]
+    ledger.attempts.move("a1", AttemptState.NOT_EXECUTED, ended=NOW + 1)
+    assert ledger.attempts.open() == []
+    assert ledger.attempts.by_jid(moved.jid) == []
 
 
 def test_events_leave_in_their_order_and_once(ledger: Ledger) -> None:
     """
     The attempt that an event orders is fired with it.
     """
-    ledger.add_attempt(attempt(), [("web01", PROCESS)])
-    ledger.add_event(
+    ledger.attempts.add(attempt(), [("web01", PROCESS)])
+    ledger.outbox.add(
         PID,
         "tag/1",
         {"what": "open", "attempt_id": "a1", "title": HOSTILE},
         NOW,
         fresh_until=NOW + 20,
     )
-    ledger.add_event(PID, "tag/2", {"what": "changed", "attempt_id": "a1"}, NOW)
-    first, second = ledger.waiting_events()
+    ledger.outbox.add(PID, "tag/2", {"what": "changed", "attempt_id": "a1"}, NOW)
+    first, second = ledger.outbox.waiting()
     assert (first.tag, first.attempt_id, first.fresh_until) == ("tag/1", "a1", NOW + 20)
     assert first.data["title"] == HOSTILE
     assert (second.tag, second.attempt_id, second.fresh_until) == ("tag/2", None, None)
-    assert ledger.event_of("a1") == first.data
-    ledger.event_fired(first, NOW + 1)
-    assert [item.tag for item in ledger.waiting_events()] == ["tag/2"]
-    fired = ledger.attempt("a1")
+    assert ledger.outbox.event_of("a1") == first.data
+    ledger.outbox.fired(first, NOW + 1)
+    assert [item.tag for item in ledger.outbox.waiting()] == ["tag/2"]
+    fired = ledger.attempts.get("a1")
     assert fired is not None
     assert (fired.state, fired.fired, fired.first_fired) == ("fired", NOW + 1, NOW + 1)
-    ledger.event_fired(second, NOW + 1)
-    assert ledger.counters()["events_open"] == 1
-    ledger.refire("a1", NOW + 99)
-    (again,) = ledger.waiting_events()
+    ledger.outbox.fired(second, NOW + 1)
+    assert ledger.settings.counters()["events_open"] == 1
+    ledger.outbox.refire("a1", NOW + 99)
+    (again,) = ledger.outbox.waiting()
     assert (again.tag, again.fresh_until) == ("tag/1", NOW + 99)
-    ledger.event_fired(again, NOW + 50)
-    fired = ledger.attempt("a1")
+    ledger.outbox.fired(again, NOW + 50)
+    fired = ledger.attempts.get("a1")
     assert fired is not None
     assert (fired.fired, fired.first_fired) == (NOW + 50, NOW + 1)
 
@@ -547,12 +565,12 @@ def test_a_running_attempt_stays_running_when_its_event_is_fired_again(ledger: L
     """
     The job may have appeared in between.
     """
-    ledger.add_attempt(attempt(), [("web01", PROCESS)])
-    ledger.add_event(PID, "tag/1", {"what": "open", "attempt_id": "a1"}, NOW, fresh_until=NOW + 20)
-    (event,) = ledger.waiting_events()
-    ledger.move_attempt("a1", AttemptState.RUNNING)
-    ledger.event_fired(event, NOW + 1)
-    moved = ledger.attempt("a1")
+    ledger.attempts.add(attempt(), [("web01", PROCESS)])
+    ledger.outbox.add(PID, "tag/1", {"what": "open", "attempt_id": "a1"}, NOW, fresh_until=NOW + 20)
+    (event,) = ledger.outbox.waiting()
+    ledger.attempts.move("a1", AttemptState.RUNNING)
+    ledger.outbox.fired(event, NOW + 1)
+    moved = ledger.attempts.get("a1")
     assert moved is not None
     assert moved.state == "running"
 
@@ -561,77 +579,77 @@ def test_an_order_that_waited_counts_from_its_firing(ledger: Ledger) -> None:
     """
     The engine was down for hours: by the time of recording it would be out of the window before it ran.
     """
-    ledger.add_attempt(attempt(), [("web01", PROCESS)])
-    ledger.add_event(PID, "tag/1", {"what": "open", "attempt_id": "a1"}, NOW, fresh_until=NOW + 20)
-    ledger.refire("a1", NOW + 9020)
-    ledger.event_fired(ledger.waiting_events()[0], NOW + 9000)
-    assert ledger.past("web01", PROCESS, NOW + 8000) == [Past("waiting", NOW + 9000, None)]
+    ledger.attempts.add(attempt(), [("web01", PROCESS)])
+    ledger.outbox.add(PID, "tag/1", {"what": "open", "attempt_id": "a1"}, NOW, fresh_until=NOW + 20)
+    ledger.outbox.refire("a1", NOW + 9020)
+    ledger.outbox.fired(ledger.outbox.waiting()[0], NOW + 9000)
+    assert ledger.attempts.past("web01", PROCESS, NOW + 8000) == [Past("waiting", NOW + 9000, None)]
 
 
 def test_an_order_that_was_not_fired_can_be_disarmed(ledger: Ledger) -> None:
     """
     It is still announced, but orders nothing.
     """
-    ledger.add_attempt(attempt(), [("web01", PROCESS)])
-    ledger.add_event(PID, "tag/1", {"what": "open", "attempt_id": "a1"}, NOW, fresh_until=NOW + 20)
-    ledger.disarm("a1", {"what": "open", "attempt_id": None})
-    (event,) = ledger.waiting_events()
+    ledger.attempts.add(attempt(), [("web01", PROCESS)])
+    ledger.outbox.add(PID, "tag/1", {"what": "open", "attempt_id": "a1"}, NOW, fresh_until=NOW + 20)
+    ledger.outbox.disarm("a1", {"what": "open", "attempt_id": None})
+    (event,) = ledger.outbox.waiting()
     assert (event.data, event.attempt_id, event.fresh_until) == (
         {"what": "open", "attempt_id": None},
         None,
         None,
     )
-    assert ledger.event_of("a1") is None
+    assert ledger.outbox.event_of("a1") is None
 
 
 def test_a_comment_is_recorded_once_and_sent_once(ledger: Ledger) -> None:
     """
     Its marker is its name.
     """
-    ledger.add_comment("[m]", PID, "text [m]", NOW)
-    ledger.add_comment("[m]", PID, "another", NOW)
-    (comment,) = ledger.waiting_comments(NOW)
+    ledger.comments.add("[m]", PID, "text [m]", NOW)
+    ledger.comments.add("[m]", PID, "another", NOW)
+    (comment,) = ledger.comments.waiting(NOW)
     assert (comment.message, comment.tries, comment.doubtful) == ("text [m]", 0, False)
-    ledger.comment_trying("[m]")
-    (comment,) = ledger.waiting_comments(NOW)
+    ledger.comments.trying("[m]")
+    (comment,) = ledger.comments.waiting(NOW)
     assert (comment.tries, comment.doubtful) == (1, True)
-    ledger.comment_later("[m]", NOW + 30, doubtful=False)
-    assert ledger.waiting_comments(NOW + 29) == []
-    assert ledger.next_comment() == NOW + 30
-    assert not ledger.waiting_comments(NOW + 30)[0].doubtful
-    ledger.comment_sent("[m]", NOW + 31)
-    assert ledger.waiting_comments(1e12) == []
-    assert ledger.next_comment() is None
-    ledger.add_comment("[n]", PID, "text", NOW)
-    ledger.comment_given_up("[n]", "x" * 900)
-    assert ledger.waiting_comments(1e12) == []
+    ledger.comments.later("[m]", NOW + 30, doubtful=False)
+    assert ledger.comments.waiting(NOW + 29) == []
+    assert ledger.comments.next_due() == NOW + 30
+    assert not ledger.comments.waiting(NOW + 30)[0].doubtful
+    ledger.comments.sent("[m]", NOW + 31)
+    assert ledger.comments.waiting(1e12) == []
+    assert ledger.comments.next_due() is None
+    ledger.comments.add("[n]", PID, "text", NOW)
+    ledger.comments.given_up("[n]", "x" * 900)
+    assert ledger.comments.waiting(1e12) == []
 
 
 def test_what_is_settled_is_forgotten_after_a_month(ledger: Ledger) -> None:
     """
     What is still open is kept however old it is.
     """
-    ledger.add_notices([(NOW, Notification(PID)), (NOW, Notification("2_1V2"))])
-    ledger.settle_notices([1], NOW)
-    ledger.save_episode(episode(problem_key="old", state="closed", closed=NOW))
-    ledger.save_episode(episode(problem_key="open"))
-    ledger.add_attempt(attempt("old", ended=NOW), [("web01", PROCESS)])
-    ledger.end_action("old", "web01", "good", "", NOW)
-    ledger.add_attempt(attempt("open"), [("web02", PROCESS)])
-    ledger.add_event(PID, "fired", {}, NOW)
-    ledger.event_fired(ledger.waiting_events()[0], NOW)
-    ledger.add_event(PID, "waiting", {}, NOW)
-    ledger.add_comment("[m]", PID, "text", NOW)
+    ledger.notifications.add([(NOW, Notification(PID)), (NOW, Notification("2_1V2"))])
+    ledger.notifications.settle([1], NOW)
+    ledger.episodes.save(episode(problem_key="old", state="closed", closed=NOW))
+    ledger.episodes.save(episode(problem_key="open"))
+    ledger.attempts.add(attempt("old", ended=NOW), [("web01", PROCESS)])
+    ledger.attempts.end_action("old", "web01", "good", "", NOW)
+    ledger.attempts.add(attempt("open"), [("web02", PROCESS)])
+    ledger.outbox.add(PID, "fired", {}, NOW)
+    ledger.outbox.fired(ledger.outbox.waiting()[0], NOW)
+    ledger.outbox.add(PID, "waiting", {}, NOW)
+    ledger.comments.add("[m]", PID, "text", NOW)
     for now, kept in ((NOW + KEEP_S, True), (NOW + KEEP_S + 1, False)):
         ledger.expire(now)
-        assert (ledger.latest_episode("old") is not None) is kept
-        assert (ledger.attempt("old") is not None) is kept
-        assert bool(ledger.actions("old")) is kept
-        assert bool(ledger.waiting_comments(1e12)) is kept
-        assert len(ledger.waiting_notices(1e12)) == 1
-        assert [item.tag for item in ledger.waiting_events()] == ["waiting"]
-        assert ledger.latest_episode("open") is not None
-        assert ledger.busy_minions() == {"web02"}
+        assert (ledger.episodes.latest("old") is not None) is kept
+        assert (ledger.attempts.get("old") is not None) is kept
+        assert bool(ledger.attempts.actions("old")) is kept
+        assert bool(ledger.comments.waiting(1e12)) is kept
+        assert len(ledger.notifications.waiting(1e12)) == 1
+        assert [item.tag for item in ledger.outbox.waiting()] == ["waiting"]
+        assert ledger.episodes.latest("open") is not None
+        assert ledger.attempts.busy_minions() == {"web02"}
 
 
 def syncs(ledger: Ledger, write: Callable[[], Any]) -> list[int]:
@@ -642,32 +660,32 @@ def syncs(ledger: Ledger, write: Callable[[], Any]) -> list[int]:
 
     def note(statement: str) -> None:
         if statement.startswith("BEGIN"):
-            ledger._db.set_trace_callback(None)
-            found.append(ledger._db.execute("PRAGMA synchronous").fetchone()[0])
-            ledger._db.set_trace_callback(note)
+            ledger.database.connection.set_trace_callback(None)
+            found.append(ledger.database.connection.execute("PRAGMA synchronous").fetchone()[0])
+            ledger.database.connection.set_trace_callback(note)
 
-    ledger._db.set_trace_callback(note)
+    ledger.database.connection.set_trace_callback(note)
     write()
-    ledger._db.set_trace_callback(None)
+    ledger.database.connection.set_trace_callback(None)
     return found
 
 
 def test_what_is_found_again_causes_no_sync(ledger: Ledger) -> None:
     """A notification that was looked at and a problem that was seen wait for the next sync."""
-    assert syncs(ledger, lambda: ledger.settle_notices([1], NOW)) == [1]
+    assert syncs(ledger, lambda: ledger.notifications.settle([1], NOW)) == [1]
     announcements = Announcements("x", ledger, Policy())
     known = Resolution((target(),))
     episodes = Episodes("x", ledger, announcements, lambda _: known, lambda _: problem(), 86400.0)
     assert syncs(ledger, lambda: episodes.observe(problem(), NOW)) == [1]
-    assert ledger.episode(PID, 1) is not None
+    assert ledger.episodes.get(PID, 1) is not None
 
 
 def test_all_else_is_synced_also_afterwards(ledger: Ledger) -> None:
     """Notifications and orders are on disk when the call returns, whatever was written before."""
-    ledger.settle_notices([1], NOW)
-    assert syncs(ledger, lambda: ledger.add_notices([(NOW, Notification(PID))])) == [2]
-    assert syncs(ledger, lambda: ledger.save_episode(episode())) == [2]
-    assert syncs(ledger, lambda: ledger.add_attempt(attempt(), [("web01", PROCESS)])) == [2]
+    ledger.notifications.settle([1], NOW)
+    assert syncs(ledger, lambda: ledger.notifications.add([(NOW, Notification(PID))])) == [2]
+    assert syncs(ledger, lambda: ledger.episodes.save(episode())) == [2]
+    assert syncs(ledger, lambda: ledger.attempts.add(attempt(), [("web01", PROCESS)])) == [2]
 
 
 def test_within_a_transaction_it_is_synced_with_the_rest(ledger: Ledger) -> None:
@@ -675,8 +693,8 @@ def test_within_a_transaction_it_is_synced_with_the_rest(ledger: Ledger) -> None
 
     def write() -> None:
         with ledger.transaction():
-            ledger.save_episode(episode())
-            ledger.settle_notices([1], NOW)
+            ledger.episodes.save(episode())
+            ledger.notifications.settle([1], NOW)
 
     assert syncs(ledger, write) == [2]
 
@@ -684,5 +702,5 @@ def test_within_a_transaction_it_is_synced_with_the_rest(ledger: Ledger) -> None
 def test_a_failed_write_leaves_syncs_on(ledger: Ledger) -> None:
     """An error between the two does not make later commits less durable."""
     with pytest.raises(LedgerError):
-        ledger.settle_notices([object()], NOW)  # type: ignore[list-item]
-    assert syncs(ledger, lambda: ledger.save_episode(episode())) == [2]
+        ledger.notifications.settle([object()], NOW)  # type: ignore[list-item]
+    assert syncs(ledger, lambda: ledger.episodes.save(episode())) == [2]

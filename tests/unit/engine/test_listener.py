@@ -164,7 +164,7 @@ def kept(ledger: Ledger) -> list[Notification]:
     """
     Return the notifications in the ledger.
     """
-    return [notice for _, notice, *_ in ledger.waiting_notices(1e12)]
+    return [notice for _, notice, *_ in ledger.notifications.waiting(1e12)]
 
 
 # -- the table of answers ----------------------------------------------------------------------------------------------
@@ -179,7 +179,7 @@ def test_a_good_notification_is_on_disk_when_it_is_accepted(
     assert running.post() == (202, {"accepted": True})
     (notice,) = kept(ledger)
     assert (notice.problem_id, notice.display_id, notice.state) == (PID, DISPLAY_ID, "OPEN")
-    assert ledger.counters() == {"notifications_accepted": 1}
+    assert ledger.settings.counters() == {"notifications_accepted": 1}
     assert running.looked.wait(5)
 
 
@@ -338,7 +338,10 @@ class BrokenLedger:
     A ledger on a full disk.
     """
 
-    def add_notices(self, notices: Any) -> None:
+    def __init__(self) -> None:
+        self.notifications = self
+
+    def add(self, notices: Any) -> None:
         """
         Fail as the real one does.
         """

@@ -18,6 +18,7 @@ from _dynatrace.master import delivery as echo_
 from _dynatrace.master import outbox_relay as bus
 from _dynatrace.master import subscriber as hearer_
 from _dynatrace.master.event import PROBE_TAG
+from _dynatrace.store.database import Database
 from _dynatrace.store.ledger import Attempt, Ledger
 
 KEY = b"0" * 64
@@ -94,16 +95,16 @@ class Scene:
         self.told += 1
 
     def add(self, tag: str) -> None:
-        self.ledger.add_event(f"key of {tag}", tag, {"what": "open"}, self.now)
+        self.ledger.outbox.add(f"key of {tag}", tag, {"what": "open"}, self.now)
 
     def add_order(self, attempt_id: str) -> None:
         """
         Record an attempt on web01 and its order, which is fresh for 20 s.
         """
         attempt = Attempt(attempt_id, "key", 1, 1, "2" * 20, "planned", 1.7e9)
-        self.ledger.add_attempt(attempt, [("web01", "process")])
+        self.ledger.attempts.add(attempt, [("web01", "process")])
         data = {"what": "open", "attempt_id": attempt_id}
-        self.ledger.add_event("key", "order", data, 1.7e9, fresh_until=1.7e9 + self.now + 20)
+        self.ledger.outbox.add("key", "order", data, 1.7e9, fresh_until=1.7e9 + self.now + 20)
 
     def look(self, after: float = 0.0) -> bool:
         self.now += after
@@ -139,7 +140,7 @@ def test_what_a_killed_publisher_took_and_never_gave_is_fired_again(scene: Scene
     scene.publisher.stopped = True
     scene.add("b")
     scene.look()
-    assert scene.ledger.waiting_events() == []
+    assert scene.ledger.outbox.waiting() == []
     scene.publisher.kill()
     scene.add("c")
     assert not scene.look()
@@ -258,16 +259,16 @@ def test_an_event_that_cannot_be_recorded_as_fired_is_not_fired_at_each_try(scen
     """
     scene.add("a")
     scene.add("b")
-    scene.ledger._db.execute("PRAGMA query_only = ON")
+    scene.ledger.database.connection.execute("PRAGMA query_only = ON")
     for _ in range(5):
         with pytest.raises(LedgerError):
             scene.look(1)
     assert scene.publisher.tags() == ["a"]
-    scene.ledger._db.execute("PRAGMA query_only = OFF")
+    scene.ledger.database.connection.execute("PRAGMA query_only = OFF")
     scene.look(1)
     assert scene.publisher.tags() == ["a", "b"]
-    assert scene.ledger.waiting_events() == []
-    assert scene.ledger.counters() == {"events_open": 2}
+    assert scene.ledger.outbox.waiting() == []
+    assert scene.ledger.settings.counters() == {"events_open": 2}
 
 
 def test_an_event_that_was_not_recorded_and_is_lost_with_its_bus_is_fired_again(
@@ -278,7 +279,7 @@ def test_an_event_that_was_not_recorded_and_is_lost_with_its_bus_is_fired_again(
     """
     scene.publisher.stopped = True
     scene.add("a")
-    scene.ledger._db.execute("PRAGMA query_only = ON")
+    scene.ledger.database.connection.execute("PRAGMA query_only = ON")
     with pytest.raises(LedgerError):
         scene.look(1)
     scene.publisher.kill()
@@ -286,7 +287,7 @@ def test_an_event_that_was_not_recorded_and_is_lost_with_its_bus_is_fired_again(
     with pytest.raises(LedgerError):
         scene.look(1)
     scene.publisher.dead = scene.publisher.stopped = False
-    scene.ledger._db.execute("PRAGMA query_only = OFF")
+    scene.ledger.database.connection.execute("PRAGMA query_only = OFF")
     scene.look(1)
     assert scene.publisher.tags() == ["a"]
 
@@ -339,12 +340,12 @@ def test_an_order_that_may_be_lost_keeps_the_time_at_which_it_was_fired(scene: S
     scene.add_order("a" * 32)
     scene.publisher.stopped = True
     scene.look()
-    fired = scene.ledger.attempt("a" * 32)
+    fired = scene.ledger.attempts.get("a" * 32)
     scene.publisher.kill()
     scene.look(6)
     scene.publisher.dead = True
     scene.look(1)
-    lost = scene.ledger.attempt("a" * 32)
+    lost = scene.ledger.attempts.get("a" * 32)
     assert fired is not None and lost is not None
     assert (lost.state, lost.fired, lost.first_fired) == ("fired", fired.fired, None)
     scene.publisher.dead = scene.publisher.stopped = False
@@ -365,14 +366,14 @@ def test_what_is_fired_while_the_disk_is_full_is_fired_once(
         raise LedgerError("database or disk is full")
 
     with monkeypatch.context() as patched:
-        patched.setattr(Ledger, "_write", full)
+        patched.setattr(Database, "write", full)
         for _ in range(5):
             with pytest.raises(LedgerError):
                 scene.look(1)
     assert scene.publisher.tags() == ["a"]
     assert scene.look(1)
     assert scene.publisher.tags() == ["a", "b"]
-    assert scene.ledger.waiting_events() == []
+    assert scene.ledger.outbox.waiting() == []
 
 
 def test_the_thread_that_fires_outlives_what_it_did_not_expect(
@@ -407,11 +408,11 @@ def test_an_order_that_a_job_took_is_not_fired_again_and_holds_nobody(scene: Sce
     scene.add_order("a" * 32)
     scene.publisher.stopped = True
     scene.look()
-    scene.ledger.order_taken("a" * 32, 1.7e9 + scene.now)
-    scene.ledger.move_attempt("a" * 32, AttemptState.GOOD, ended=1.7e9 + scene.now)
+    scene.ledger.outbox.order_taken("a" * 32, 1.7e9 + scene.now)
+    scene.ledger.attempts.move("a" * 32, AttemptState.GOOD, ended=1.7e9 + scene.now)
     scene.publisher.kill()
     scene.look(26)
-    scene.ledger.add_event("key", "healed", {"what": "healed"}, 1.7e9)
+    scene.ledger.outbox.add("key", "healed", {"what": "healed"}, 1.7e9)
     scene.publisher.dead = scene.publisher.stopped = False
     for _ in range(10):
         scene.look(10)

@@ -4,13 +4,13 @@ Parsing of problems and entities: total, tolerant of the unknown, strict about w
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
 from _dynatrace.api.entities import parse_entity
 from _dynatrace.api.problems import parse_problem, parse_problem_v1
 from _dynatrace.core.errors import UnexpectedAnswer
+from _dynatrace.core.plain import plain, restored
 from _dynatrace.core.problem import DISPLAY_ID, PROBLEM_ID, Entity, Problem, is_entity_id
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -72,7 +72,7 @@ def test_a_problem_comes_back_from_its_plain_form() -> None:
     The ledger stores JSON, and what it gives back is the same value.
     """
     problem = parse_problem(problem_v2())
-    assert Problem.from_dict(json.loads(json.dumps(problem.to_dict()))) == problem
+    assert restored(Problem, plain(problem)) == problem
 
 
 def test_a_closed_problem_has_an_end() -> None:

@@ -110,19 +110,19 @@ def test_an_illegal_move_is_refused_and_said_and_the_engine_goes_on(
     """
     ledger = Ledger(tmp_path / "ledger.db", "dynatrace")
     own = "a" * 32
-    ledger.add_attempt(Attempt(own, "P", 1, 1, "2" * 20, AttemptState.PLANNED, 1.0), [])
-    ledger.move_attempt(own, AttemptState.NOT_EXECUTED, ended=2.0)
+    ledger.attempts.add(Attempt(own, "P", 1, 1, "2" * 20, AttemptState.PLANNED, 1.0), [])
+    ledger.attempts.move(own, AttemptState.NOT_EXECUTED, ended=2.0)
     with caplog.at_level(logging.ERROR):
-        ledger.move_attempt(own, AttemptState.PLANNED)
-    kept = ledger.attempt(own)
+        ledger.attempts.move(own, AttemptState.PLANNED)
+    kept = ledger.attempts.get(own)
     assert kept is not None
     assert (kept.state, kept.ended) == (AttemptState.NOT_EXECUTED, 2.0)
     assert caplog.messages == [
         "dynatrace: attempt aaaaaaaaaaaa: AttemptState does not go from not_executed to planned"
     ]
-    ledger.order_taken(own, 3.0)
-    assert ledger.attempt(own) == kept
-    ledger.move_attempt("nobody", AttemptState.PLANNED)
+    ledger.outbox.order_taken(own, 3.0)
+    assert ledger.attempts.get(own) == kept
+    ledger.attempts.move("nobody", AttemptState.PLANNED)
     ledger.close()
 
 

@@ -12,6 +12,7 @@ from _dynatrace.api.problems import parse_problem, parse_problem_v1
 from _dynatrace.core.errors import Unavailable
 from _dynatrace.core.evidence import is_down, last_failure
 from _dynatrace.core.identity import Match
+from _dynatrace.core.plain import plain, restored
 from _dynatrace.core.problem import Entity, EntityDetail, Evidence, Problem, Process
 from _dynatrace.core.resolution import Resolution, Target, Unmatched, resolve
 
@@ -229,22 +230,6 @@ def test_a_process_brings_its_description_and_its_unit() -> None:
     assert (slow.process, slow.down, read) == (known, False, [PROCESS])
 
 
-def test_a_resolution_of_a_ledger_before_there_were_descriptions_is_read() -> None:
-    """
-    What had a technology was down, and nothing more was known.
-    """
-    old = Resolution((target(), target(entity=HOST, technologies=()))).to_dict()
-    for one in old["targets"]:
-        for name in ("process", "failed", "down", "advice"):
-            del one[name]
-    found = Resolution.from_dict({**old, "unmatched": [{"entity": HOST, "reason": "x"}]})
-    assert [(one.process, one.down) for one in found.targets] == [
-        (Process(), True),
-        (Process(), False),
-    ]
-    assert found.unmatched == (Unmatched(HOST, "x"),)
-
-
 def test_an_error_of_the_api_decides_nothing() -> None:
     """
     It passes through; the problem is looked at again.
@@ -266,8 +251,8 @@ def test_a_resolution_comes_back_from_its_plain_form() -> None:
         (target(process=known, failed=START), target(minion="web02", actionable=False)),
         (Unmatched(HOST, "x", final=True),),
     )
-    assert Resolution.from_dict(found.to_dict()) == found
-    assert isinstance(Resolution.from_dict(found.to_dict()).targets[0], Target)
+    assert restored(Resolution, plain(found)) == found
+    assert isinstance(restored(Resolution, plain(found)).targets[0], Target)
 
 
 DOWN: list[tuple[str, tuple[Evidence, ...], str, bool]] = [
