@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from _dynatrace.api.client import Client
+from _dynatrace.api.rate_limiter import Kind, RateLimiter
 from _dynatrace.config import config as configuration
 from _dynatrace.core.errors import JobCacheError
 from _dynatrace.core.resolution import Target
@@ -92,6 +93,16 @@ def down(
         "endTime": -1 if status == "OPEN" else begun + 1000,
         "data": {"status": status, "startTime": begun, "underMaintenance": False},
     }
+
+
+class Unlimited(RateLimiter):
+    """
+    No limit of calls, and no wait after a 429: the engine's time is the test's, and the client's would be real.
+    """
+
+    def acquire(self, endpoint: str, kind: Kind) -> None: ...
+
+    def hold(self, endpoint: str, seconds: float) -> None: ...
 
 
 class ListBus:
@@ -388,7 +399,7 @@ class TestedEngine(Engine):
             return None
         selector = config.get("problem_selector")
         url, token = config.get("environment_url"), config.get("api_token")
-        return Client(url, token, problem_selector=selector)
+        return Client(url, token, problem_selector=selector, rate_limiter=Unlimited())
 
     @cached_property
     def attempt_records(self) -> AttemptRecords | None:
