@@ -12,11 +12,13 @@ import json
 import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from ..core.policy import Reason, Verdict
-from ..core.problem import Entity, Problem
-from ..core.resolution import Resolution, Target
+from ..core.problem import Problem
+from ..core.records import Episode
+from ..core.resolution import Target
 from .envelope import MAX_EVENT_BYTES, clean, iso, shrink
 
 SCHEMA = 1
@@ -60,20 +62,31 @@ def tag(what: str, problem: Problem) -> str:
     return "/".join((PREFIX, *parts))
 
 
-def describe(
-    problem: Problem,
-    resolution: Resolution,
-    acting: Iterable[Target],
+def event_data(
+    what: str,
+    episode: Episode,
+    acting: Sequence[Target],
     held: Iterable[tuple[Target, Verdict]],
     *,
+    instance: str,
     dry_run: bool,
+    attempt: int = 0,
+    reason: str | None = None,
+    outcome: Iterable[Mapping[str, Any]] = (),
+    act: bool = False,
 ) -> dict[str, Any]:
     """
-    Return the part of an event's data that tells of the problem and of whom it concerns.
+    Return the whole data of an event, without times and signature, which belong to the moment of firing.
+
+    ``act`` says that a reactor may act on it; events that only report keep the ids but carry no minions to act on.
     """
-    chosen = list(acting)
-    minions = list(dict.fromkeys(target.minion for target in chosen))
-    return {
+    problem, resolution = episode.problem, episode.resolution
+    own_id = attempt_id(episode.problem_key, episode.episode, attempt) if attempt else None
+    ordered = acting if act else ()
+    data = {
+        "schema": SCHEMA,
+        "instance": instance,
+        "what": what,
         "problem_id": problem.problem_id,
         "display_id": problem.display_id,
         "title": problem.title,
@@ -83,16 +96,16 @@ def describe(
         "start": iso(problem.start / 1000 if problem.start else None),
         "end": iso(problem.end / 1000 if problem.end else None),
         "url": problem.url,
-        "root_cause": _entity(problem.root_cause) if problem.root_cause else None,
-        "affected": [_entity(item) for item in problem.affected],
-        "event_types": list(problem.event_types),
-        "tags": list(problem.tags),
-        "management_zones": list(problem.management_zones),
+        "root_cause": asdict(problem.root_cause) if problem.root_cause else None,
+        "affected": [asdict(item) for item in problem.affected],
+        "event_types": problem.event_types,
+        "tags": problem.tags,
+        "management_zones": problem.management_zones,
         "under_maintenance": problem.under_maintenance,
         "merged": problem.merged,
-        "minions": minions,
-        "technologies": _technologies(chosen),
-        "processes": _processes(chosen),
+        "minions": list(dict.fromkeys(target.minion for target in ordered)),
+        "technologies": _technologies(ordered),
+        "processes": _processes(ordered),
         "targets": [_target(item) for item in resolution.targets],
         "held": [_held(target, verdict) for target, verdict in held],
         "unmatched": [
@@ -100,7 +113,15 @@ def describe(
         ],
         "source": problem.source,
         "dry_run": dry_run,
+        "episode": episode.episode,
+        "attempt": attempt,
+        "attempt_id": own_id,
+        "jid": job_id(own_id, problem.start) if own_id else None,
+        "reason": reason,
+        "outcome": list(outcome),
+        "cut": {},
     }
+    return shrink(clean(data))
 
 
 def carried(targets: Sequence[Target]) -> int:
@@ -115,49 +136,6 @@ def carried(targets: Sequence[Target]) -> int:
         if used > MAX_ORDER_BYTES and count:
             return count
     return len(targets)
-
-
-def complete(
-    what: str,
-    described: Mapping[str, Any],
-    *,
-    instance: str,
-    episode: int,
-    attempt: int = 0,
-    start_ms: int | None = None,
-    problem_key: str = "",
-    reason: str | None = None,
-    outcome: Iterable[Mapping[str, Any]] = (),
-    act: bool = False,
-) -> dict[str, Any]:
-    """
-    Return the whole data of an event, without times and signature, which belong to the moment of firing.
-
-    ``act`` says that a reactor may act on it; events that only report keep the ids but carry no minions to act on.
-    """
-    own_id = attempt_id(problem_key, episode, attempt) if attempt else None
-    data = {
-        "schema": SCHEMA,
-        "instance": instance,
-        "what": what,
-        **described,
-        "episode": episode,
-        "attempt": attempt,
-        "attempt_id": own_id,
-        "jid": job_id(own_id, start_ms) if own_id else None,
-        "reason": reason,
-        "outcome": list(outcome),
-        "cut": {},
-    }
-    if not act:
-        data["technologies"] = {}
-        data["processes"] = {}
-        data["minions"] = []
-    return shrink(clean(data))
-
-
-def _entity(entity: Entity) -> dict[str, str]:
-    return {"id": entity.id, "type": entity.type, "name": entity.name}
 
 
 def _technologies(targets: Iterable[Target]) -> dict[str, list[str]]:

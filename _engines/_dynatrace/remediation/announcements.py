@@ -14,7 +14,7 @@ from ..core.policy import Policy, Reason
 from ..core.resolution import Target
 from ..core.states import ActionState
 from ..core.unhealable import comment as advice_comment
-from ..master.event import complete, describe, tag
+from ..master.event import event_data, tag
 from ..store.ledger import Attempt, Episode, Ledger
 from .comments import attempt_comment, dispute, escalation_comment, escalation_marker, marker
 from .decision import Held
@@ -60,20 +60,21 @@ class Announcements:
         """
         Put an event about an episode into the outbox; with ``fresh_until`` it orders an attempt.
         """
-        problem = episode.problem
-        data = complete(
+        data = event_data(
             what,
-            describe(problem, episode.resolution, acting, held, dry_run=self.policy.dry_run),
+            episode,
+            list(acting),
+            held,
             instance=self.instance,
-            episode=episode.episode,
+            dry_run=self.policy.dry_run,
             attempt=attempt,
-            start_ms=problem.start,
-            problem_key=episode.problem_key,
             reason=reason,
             outcome=outcome,
             act=fresh_until is not None,
         )
-        self.ledger.outbox.add(episode.problem_key, tag(what, problem), data, now, fresh_until)
+        self.ledger.outbox.add(
+            episode.problem_key, tag(what, episode.problem), data, now, fresh_until
+        )
 
     def escalate(
         self, episode: Episode, reason: str, now: float, held: Sequence[Held] = ()

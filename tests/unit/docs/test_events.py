@@ -11,6 +11,7 @@ from typing import Any
 
 from _dynatrace.core import policy
 from _dynatrace.core.problem import Entity, Problem
+from _dynatrace.core.records import Episode
 from _dynatrace.core.resolution import Resolution, Target, Unmatched
 from _dynatrace.engine import health as status
 from _dynatrace.master import envelope
@@ -34,13 +35,14 @@ def event() -> dict[str, Any]:
     target = Target("web01", "HOST-0000000000000001", process.id, ("APACHE_HTTPD",))
     resolution = Resolution((target,), (Unmatched("HOST-0000000000000002", "no minion"),))
     held = [(target, policy.Verdict(policy.Reason.STORM))]
-    data = events.complete(
+    data = events.event_data(
         "open",
-        events.describe(problem, resolution, [target], held, dry_run=False),
+        Episode("1_1V2", 1, problem, resolution, "", 0, 0.0, 0.0),
+        [target],
+        held,
         instance="dynatrace",
-        episode=1,
+        dry_run=False,
         attempt=1,
-        problem_key="1_1V2",
         outcome=[{"minion": "web01", "ok": True, "done": True, "comment": "it serves"}],
         act=True,
     )

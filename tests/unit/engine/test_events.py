@@ -17,9 +17,10 @@ from typing import Any
 import pytest
 from _dynatrace.core.policy import Reason, Verdict
 from _dynatrace.core.problem import Entity, Process
+from _dynatrace.core.records import Episode
 from _dynatrace.core.resolution import Resolution, Target, Unmatched
 from _dynatrace.master.envelope import MAX_EVENT_BYTES, canonical, clean, iso, shrink, sign
-from _dynatrace.master.event import attempt_id, carried, complete, describe, job_id, tag
+from _dynatrace.master.event import attempt_id, carried, event_data, job_id, tag
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -85,19 +86,17 @@ def event(act: bool = True, what: str = "open", **changes: Any) -> dict[str, Any
     Return the data of an event about one problem, before it is signed.
     """
     shown = {**DEFAULTS, **changes}
-    described = describe(
-        shown["problem"], shown["resolution"], shown["acting"], shown["held"], dry_run=False
-    )
-    return complete(
+    episode = Episode(PID, 1, shown["problem"], shown["resolution"], "", 0, NOW, NOW)
+    return event_data(
         what,
-        described,
+        episode,
+        shown["acting"],
+        shown["held"],
         instance="dynatrace",
-        episode=1,
+        dry_run=False,
         attempt=1 if act else 0,
-        start_ms=START,
-        problem_key=PID,
-        act=act,
         outcome=shown["outcome"],
+        act=act,
     )
 
 
