@@ -79,9 +79,6 @@ class Announcements:
     def escalate(
         self, episode: Episode, reason: str, now: float, held: Sequence[Held] = ()
     ) -> Episode:
-        """
-        Say that a person must look; return the episode as it then is.
-        """
         self.announce(episode, "escalated", now, held=held, reason=reason)
         if reason in (_COMMENTED if episode.attempts else _ALWAYS_COMMENTED):
             text = escalation_comment(reason, episode, self.policy, self._disputed(episode, held))
@@ -98,9 +95,7 @@ class Announcements:
         return [dispute(episode.problem, target, last) for target, last in found if last]
 
     def advise(self, episode: Episode, held: Iterable[Held], now: float) -> None:
-        """
-        Record what would make an episode healable, where it is known; once an episode.
-        """
+        # What would make it healable; once an episode.
         advised = [(target.minion, target.advice) for target, _ in held if target.advice]
         if advised and not self.policy.dry_run:
             own = marker(f"advice {episode.episode}", episode.problem_key)
@@ -110,9 +105,6 @@ class Announcements:
     def tell_outcome(
         self, episode: Episode, attempt: Attempt, now: float, returned: bool = True
     ) -> None:
-        """
-        Record the comment on an attempt that ended, and the reports that are asked for.
-        """
         ordered = self.ledger.outbox.event_of(attempt.attempt_id) or {}
         held = [
             f"{item['minion']} ({_with_detail(item['reason'], item.get('detail'))})"

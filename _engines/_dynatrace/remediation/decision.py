@@ -4,7 +4,7 @@ What is decided about an episode: on which of its targets is acted now, and why 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 from ..core.policy import Reason, Verdict
@@ -12,8 +12,6 @@ from ..core.resolution import Target
 from ..store.ledger import Episode
 
 Held = tuple[Target, Verdict]
-#: Returns why no reactor takes an order under any of some tags for a process of some technologies; None: one does.
-WhyUntaken = Callable[[Iterable[str], Sequence[str]], "str | None"]
 
 
 @dataclass(frozen=True)
@@ -41,8 +39,5 @@ class Decision:
     held: Sequence[Held]
 
     def first(self, reasons: Container[Reason]) -> str | None:
-        """
-        Return the first of some reasons for which a target is held, or None.
-        """
         found = (one.reason for _, one in self.held if one.reason)
         return next((reason.value for reason in found if reason in reasons), None)

@@ -145,16 +145,13 @@ class Dispatch:
         return maintenance or self.forbids(attempt.attempt_id)
 
     def _take_back(self, attempt: Attempt, now: float) -> None:
-        """
-        Give up an order that is held, so that it keeps no capacity and no process busy; its episode is decided anew.
-
-        Not before even a firing that a crash kept from being recorded has expired.
-        """
         episode = self.ledger.episodes.latest(attempt.problem_key)
+        # Not before even a firing that a crash kept from being recorded has expired.
         expired = now - max(attempt.created, attempt.fired or 0.0) > UNTAKEN_S
         if not expired or episode is None or episode.state != EpisodeState.OPEN:
             return
         if self._is_held(attempt, episode):
+            # It keeps no capacity and no process busy, and its episode is decided anew.
             with self.ledger.transaction():
                 not_executed(self.ledger, attempt, "held", now)
                 self.ledger.episodes.wake(attempt.problem_key, attempt.episode, now)

@@ -83,9 +83,6 @@ class Feedback(threading.Thread):
             self._wake.clear()
 
     def send_all(self, now: float) -> None:
-        """
-        Send what is due; a failure keeps its record for later and does not stop the others.
-        """
         for record in self._ledger.comments.waiting(now):
             what = kind(record)
             try:

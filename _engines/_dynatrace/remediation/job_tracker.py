@@ -90,10 +90,8 @@ class JobTracker:
         return jid in self._watched
 
     def watch(self) -> None:
-        """
-        Watch the jobs of all open attempts, and the ended ones of which a second return would still be of interest.
-        """
         open_jobs = frozenset(attempt.jid for attempt in self.ledger.attempts.open())
+        # Of the ended ones a second return would still be of interest.
         self._watched = open_jobs | {jid for jid, _ in self._good}
 
     def reconcile(self) -> None:
@@ -103,9 +101,6 @@ class JobTracker:
         self._next_reconcile = 0.0
 
     def clock_set(self, now: float) -> None:
-        """
-        Wait anew for the proof of what was heard, and look all attempts up.
-        """
         self._next_reconcile = 0.0
         self._unproved = {key: (now + PROOF_S, data) for key, (_, data) in self._unproved.items()}
         self._good = {key: (now + DOUBT_S, attempt) for key, (_, attempt) in self._good.items()}
@@ -164,9 +159,7 @@ class JobTracker:
         return {jid: self.ledger.attempts.by_jid(jid) for jid in {jid for jid, _ in self._unproved}}
 
     def _look_up(self, attempt: Attempt, now: float) -> None:
-        """
-        Bring an attempt up to what the job cache knows: events may be forged by a minion, the cache may not.
-        """
+        # Events may be forged by a minion, the cache may not.
         if not self.jobs.cached:
             self._believe(attempt, now)
             return
@@ -213,11 +206,7 @@ class JobTracker:
             self.outcomes.end_action(attempt, minion, judge_orchestration(returned, minion), now)
 
     def _compare(self, now: float) -> None:
-        """
-        Have a person called where one return was good and counted, and another was a failure.
-
-        Salt lets an accepted minion file a return in the name of another, and keeps the first that comes.
-        """
+        # Salt lets an accepted minion file a return in the name of another, and keeps the first that comes.
         for key in self._good.keys() & self._bad.keys():
             _, attempt = self._good.pop(key)
             self.outcomes.doubt(attempt, key[1], now)

@@ -57,9 +57,6 @@ class Seen:
     answered: list[int] = field(default_factory=list)
 
     def fail(self, error: ApiError) -> None:
-        """
-        Note what keeps a problem from being seen whole.
-        """
         self.error = self.error or error
         if self.listed:
             self.poll_error = self.poll_error or error

@@ -145,11 +145,9 @@ class Outcomes:
             self._escalate(episode, "contradictory returns", now)
 
     def call_person(self, episode: Episode, now: float) -> None:
-        """
-        Say that nobody healed what was ordered; it is not ordered anew before the problem changes.
-        """
         if episode.state == EpisodeState.OPEN:
             episode = self._escalate(episode, "no remedy took the event", now)
+            # It is not ordered anew before the problem changes.
             self.ledger.episodes.save(replace(episode, due=None, waiting=None))
 
     def _escalate(self, episode: Episode, reason: str, now: float) -> Episode:

@@ -51,6 +51,8 @@ def digest(problem: Problem) -> str:
 class Entities:
     """
     Entities by id, read once in a while; None for those that the tenant does not know, and without an API.
+
+    Raises ApiError when the tenant cannot be asked.
     """
 
     def __init__(
@@ -62,9 +64,6 @@ class Entities:
         self._known: dict[str, tuple[float, EntityDetail]] = {}
 
     def __call__(self, entity_id: str) -> EntityDetail | None:
-        """
-        Return an entity; raises ApiError when the tenant cannot be asked.
-        """
         if self._client is None:
             return None
         if entity_id in self._known:

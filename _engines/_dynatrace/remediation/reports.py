@@ -66,9 +66,6 @@ class Reports:
     close_after: float | None
 
     def outcome(self, episode: Episode, attempt: Attempt, now: float) -> None:
-        """
-        Record the reports on an outcome.
-        """
         problem_id = episode.problem.problem_id
         if problem_id is None:
             return

@@ -118,12 +118,6 @@ class Scheduler:
     def _recover(
         self, decision: Decision, capacity: Capacity, now: float
     ) -> tuple[Decision, list[str]]:
-        """
-        Take over attempts whose jobs exist already, and decide anew.
-
-        An attempt is recorded before its job can exist: so the ledger was lost, or is an old one. To order it again would
-        heal nothing, since no minion runs an attempt twice, and the old outcome would pass for the new one.
-        """
         summary: list[str] = []
         try:
             while decision.acting and (sent_to := self._sent_to(decision, now)) is not None:
@@ -142,6 +136,8 @@ class Scheduler:
         return self.jobs.minions(_next(decision.episode, now).jid) if self.jobs.cached else None
 
     def _take_over(self, decision: Decision, sent_to: list[str], now: float) -> Episode:
+        # An attempt is recorded before its job can exist: so the ledger was lost, or is an old one. To order it again would
+        # heal nothing, since no minion runs an attempt twice, and the old outcome would pass for the new one.
         attempt = _next(decision.episode, now)
         # An orchestration is filed under the master's own id, and concerns all.
         all_of_them = not any(name in self.verdicts.minions for name in sent_to)

@@ -4,7 +4,7 @@ Asks the policy about each target of an episode, with all that it must know of l
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from ..core.policy import Past, Policy, Reason, Situation, Verdict, decide
@@ -14,7 +14,7 @@ from ..master.event import carried, tag
 from ..master.minion_index import MinionIndex
 from ..master.ping import Ping
 from ..store.ledger import Episode, Ledger
-from .decision import Capacity, Decision, Held, WhyUntaken
+from .decision import Capacity, Decision, Held
 from .recurrence import person_called, serves
 
 #: Attempts are counted over a week at most, the largest window that the configuration allows.
@@ -28,13 +28,14 @@ _ANY = frozenset({""})
 @dataclass
 class Verdicts:
     """
-    What the policy says; without ``ping`` minions that did not return are not asked before another order.
+    What the policy says. ``why_untaken`` returns why no reactor takes an order under any of some tags for a process of
+    some technologies. Without ``ping`` minions that did not return are not asked before another order.
     """
 
     ledger: Ledger
     policy: Policy
     minions: MinionIndex
-    why_untaken: WhyUntaken
+    why_untaken: Callable[[Iterable[str], Sequence[str]], str | None]
     ping: Ping | None = None
 
     def capacity(self) -> Capacity:
@@ -44,9 +45,6 @@ class Verdicts:
         return self.ping is not None and self.ping.news()
 
     def of(self, episode: Episode, capacity: Capacity, now: float) -> Decision:
-        """
-        Return on which targets of an episode one attempt may act now, and why the others are held.
-        """
         acting: list[Target] = []
         held: list[Held] = []
         taken = replace(capacity, busy=set(capacity.busy))
