@@ -51,27 +51,27 @@ def outage(remedy, how, timeout):
     except CommandExecutionError as err:
         return {"refused": f"nothing has been done: {err}"}
     until = time.monotonic() + min(max(timeout, SHORTEST_S), LONGEST_S)
-    probe = _Probe(serves)
-    probe.start()
+    watch = _Watch(serves)
+    watch.start()
     try:
         _break(service, how)
-        if not _wait(lambda: probe.down_at, GOES_S):
+        if not _wait(lambda: watch.down_at, GOES_S):
             raise CommandExecutionError(
                 f"{service['service']} still serves {GOES_S} s after the {how}"
             )
-        healed = _wait(lambda: probe.up_at, until - time.monotonic())
+        healed = _wait(lambda: watch.up_at, until - time.monotonic())
         said = None if healed else _restored(service, remedy, timeout, serves)
-        ended = probe.up_at or time.monotonic()
+        ended = watch.up_at or time.monotonic()
     except BaseException:
         # Whatever went wrong, it may not leave a service down that was up.
         with contextlib.suppress(Exception):
             _bounded(SERVICE_S, "service.start", service["service"])
         raise
     finally:
-        probe.stop()
+        watch.stop()
     return {
         "service": service["service"],
-        "seconds": round(ended - probe.down_at, 2),
+        "seconds": round(ended - watch.down_at, 2),
         "healed": healed,
         "serves": serves(),
         "restored": said,
@@ -100,7 +100,7 @@ def _prepared(remedy, how, timeout):
     return service, serves
 
 
-class _Probe(threading.Thread):
+class _Watch(threading.Thread):
     """
     Asks all the time and keeps when the service went and came back, by the monotonic clock.
 
