@@ -113,11 +113,13 @@ def start(**config):
         engine = wiring.Engine(instance, configuration.load(config), _master())
         engine.start()
     except errors.ConfigError as err:
+        misplaced = entries.misplaced(__opts__.get("engines"))
         log.error(
             "%s: the engine does not run: its configuration cannot be used:\n%s\n"
             "Correct it and restart the salt-master.",
             instance,
-            "\n".join(f"  - {problem}" for problem in _misplaced() + err.problems),
+            # What is formed wrongly: options that are missing may stand there all the same.
+            "\n".join(f"  - {problem}" for problem in [*misplaced, *err.problems]),
         )
         _sleep()
     except (errors.DynatraceError, OSError) as err:
@@ -138,20 +140,10 @@ def _instance(config):
     Return the name that the entry in ``engines`` has; Salt does not hand it on, so it is found by its options.
     """
     for name, options in entries.entries(__opts__.get("engines")):
-        if (
-            options == config
-            and name != __virtualname__
-            and re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", str(name))
-        ):
+        named = name != __virtualname__ and re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", str(name))
+        if named and options == config:
             return str(name)
     return __virtualname__
-
-
-def _misplaced():
-    """
-    Return what is formed wrongly in ``engines``: then options that are missing here may stand there all the same.
-    """
-    return entries.misplaced(__opts__.get("engines"))
 
 
 def _sleep():
@@ -159,13 +151,7 @@ def _sleep():
         signal.pause()
 
 
-# -- what is taken from Salt -------------------------------------------------------------------------------------------
-
-
 def _master():
-    """
-    Return all that the engine takes from Salt.
-    """
     return Master(
         directory=Path(__opts__["cachedir"]) / "dynatrace",
         connect_to_fire=_connect_to_fire,
@@ -247,5 +233,4 @@ def _jobs():
     returners = salt.minion.MasterMinion(
         __opts__, states=False, rend=False, matcher=False, whitelist=[name]
     ).returners
-
     return job_cache.through(name, option, returners, cached)

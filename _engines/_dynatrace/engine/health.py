@@ -31,9 +31,6 @@ class Status:
     open_problems: int | None = None
 
     def polls_late(self, now: float) -> bool:
-        """
-        Tell whether the last successful poll is too long ago.
-        """
         if not self.poll_interval:
             return False
         return now - (self.last_poll or self.started) > 3 * self.poll_interval + 60

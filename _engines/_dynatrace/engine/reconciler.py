@@ -236,9 +236,6 @@ class Reconciler:
         return said
 
     def _hand_over(self) -> None:
-        """
-        Wake those who do what was recorded.
-        """
         self.job_tracker.watch()
         self.relay.wake()
         if self.feedback is not None:

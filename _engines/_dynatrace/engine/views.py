@@ -36,9 +36,6 @@ class Views:
     state: Status
 
     def status(self, now: float) -> dict[str, Any]:
-        """
-        Return whether the engine works, and what it is doing.
-        """
         status = self.state
         paused = self.ledger.settings.get("paused")
         return {
@@ -55,15 +52,9 @@ class Views:
         }
 
     def problems(self, now: float) -> list[dict[str, Any]]:
-        """
-        Return a row for each open problem.
-        """
         return [self._row(episode, now) for episode in self.ledger.episodes.shown(MAX_ROWS)]
 
     def problem(self, episode: Episode, now: float) -> dict[str, Any]:
-        """
-        Return what is known of one problem.
-        """
         found = episode.resolution
         return {
             **self._row(episode, now),

@@ -139,7 +139,7 @@ class Engine:
         dispatch = self.dispatch
         return OutboxRelay(
             self.instance,
-            self.ledger,
+            self.ledger.outbox,
             self.master.connect_to_fire,
             self.key,
             self.delivery,

@@ -61,9 +61,6 @@ class Result:
 
     @property
     def ok(self) -> bool:
-        """
-        Tell whether the service serves.
-        """
         return self.state in SERVING
 
 

@@ -70,9 +70,6 @@ class MinionQueries:
         self._asked.put(query)
 
     def run(self) -> None:
-        """
-        Ask for ever; the thread ends with the process.
-        """
         while True:
             busy = bool(self._waiting or self._open)
             with contextlib.suppress(queue.Empty):

@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..core.log_once import LogOnce
-from ..store.ledger import Ledger, Outgoing
+from ..core.records import Outgoing
+from ..store.outbox import Outbox
 from .delivery import HANG_S, SILENCE_S, DeliveryConfirmation, Doubt
 from .envelope import sign
 from .event import PROBE_TAG
@@ -45,7 +46,7 @@ class OutboxRelay:
     """
 
     instance: str
-    ledger: Ledger
+    outbox: Outbox
     connect: Callable[[], EventBus]
     key: bytes
     delivery: DeliveryConfirmation
@@ -102,17 +103,11 @@ class OutboxRelay:
 
     @property
     def healthy(self) -> bool:
-        """
-        Tell whether events reach the bus.
-        """
         return (
             self.failures == 0 and not self._is_blocked() and self.delivery.silent_for() <= HANG_S
         )
 
     def run(self) -> None:
-        """
-        Fire for ever; the thread ends with the process.
-        """
         retry = False
         while True:
             self._wake.wait(RETRY_S if retry else IDLE_S)
@@ -133,12 +128,16 @@ class OutboxRelay:
         while True:
             waiting: set[str] = set()
             fired = 0
-            self._say_all()
+            while not self._answers.empty():
+                tag, data = self._answers.get_nowait()
+                self._put(data, tag)
             self._record()
-            self._take_back()
-            for listed in self.ledger.outbox.waiting():
+            if self._lost:
+                self.outbox.unfire(self._lost)
+                self._lost = []
+            for listed in self.outbox.waiting():
                 # Its problem may have closed since: read again, an order is a mere report by now.
-                event = self.ledger.outbox.waiting_one(listed.seq)
+                event = self.outbox.waiting_one(listed.seq)
                 if event is None:
                     continue
                 # Events about one problem come in order: one that must be decided anew holds the later ones.
@@ -180,19 +179,6 @@ class OutboxRelay:
     def _probe(self) -> bool:
         return self._put({"what": "probe", "instance": self.instance}, PROBE_TAG)
 
-    def _take_back(self) -> None:
-        """
-        Let be fired again what was lost with a connection.
-        """
-        if self._lost:
-            self.ledger.outbox.unfire(self._lost)
-            self._lost = []
-
-    def _say_all(self) -> None:
-        while not self._answers.empty():
-            tag, data = self._answers.get_nowait()
-            self._put(data, tag)
-
     def _is_stale(self, event: Outgoing) -> bool:
         if event.fresh_until is None:
             return False
@@ -211,7 +197,7 @@ class OutboxRelay:
         Note in the ledger what is on the bus; without it an event would be fired again at each try of a night.
         """
         if self._unrecorded is not None:
-            self.ledger.outbox.fired(*self._unrecorded)
+            self.outbox.fired(*self._unrecorded)
             self._unrecorded = None
 
     def _put(self, data: Mapping[str, Any], tag: str, seq: int | None = None) -> bool:

@@ -48,9 +48,6 @@ class Subscriber:
     on_hook: Callable[[Mapping[str, Any]], None] | None = None
 
     def run(self) -> None:
-        """
-        Listen for ever, with a new event object after each failure; the thread ends with the process.
-        """
         while True:
             try:
                 self._listen()

@@ -14,9 +14,8 @@ from typing import Any
 import pytest
 from _dynatrace.core.errors import LedgerError
 from _dynatrace.core.states import AttemptState
-from _dynatrace.master import delivery as echo_
+from _dynatrace.master import delivery, subscriber
 from _dynatrace.master import outbox_relay as bus
-from _dynatrace.master import subscriber as hearer_
 from _dynatrace.master.event import PROBE_TAG
 from _dynatrace.store.database import Database
 from _dynatrace.store.ledger import Attempt, Ledger
@@ -33,7 +32,7 @@ class Publisher:
         self.stopped = self.dead = False
         self.taken: list[tuple[str, dict[str, Any]]] = []
         self.given: list[tuple[str, dict[str, Any]]] = []
-        self.ears: list[echo_.DeliveryConfirmation] = []
+        self.subscribers: list[delivery.DeliveryConfirmation] = []
 
     def connect(self) -> Publisher:
         return self
@@ -49,8 +48,8 @@ class Publisher:
         while self.taken and not self.stopped:
             tag, data = self.taken.pop(0)
             self.given.append((tag, data))
-            for ear in self.ears:
-                ear.heard(data)
+            for one in self.subscribers:
+                one.heard(data)
 
     def kill(self) -> None:
         self.dead, self.taken = True, []
@@ -67,23 +66,23 @@ class Publisher:
 
 class Scene:
     """
-    A relay, an ear and a publisher, at the test's time.
+    A relay, a subscriber and a publisher, at the test's time.
     """
 
     def __init__(self, directory: Path) -> None:
         self.now = 1000.0
         self.ledger = Ledger(directory / "ledger.db")
         self.publisher = Publisher()
-        self.echo = echo_.DeliveryConfirmation()
-        self.publisher.ears.append(self.echo)
-        self.echo.opened()
+        self.delivery = delivery.DeliveryConfirmation()
+        self.publisher.subscribers.append(self.delivery)
+        self.delivery.opened()
         self.told = 0
         self.relay = bus.OutboxRelay(
             "test",
-            self.ledger,
+            self.ledger.outbox,
             lambda: self.publisher,
             KEY,
-            self.echo,
+            self.delivery,
             lambda _: False,
             30.0,
             0.0,
@@ -120,9 +119,9 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     clock = SimpleNamespace(
         monotonic=lambda: made.now, time=lambda: made.now + 1.7e9, sleep=time.sleep
     )
-    for module in (bus, echo_):
+    for module in (bus, delivery):
         monkeypatch.setattr(module, "time", clock)
-    made.echo._heard_at = made.now
+    made.delivery._heard_at = made.now
     yield made
     made.ledger.close()
 
@@ -157,7 +156,7 @@ def test_nobody_needs_to_fire_for_a_dead_publisher_to_be_found(scene: Scene) -> 
     scene.add("a")
     scene.look()
     scene.publisher.kill()
-    scene.look(echo_.SILENCE_S + 1)
+    scene.look(delivery.SILENCE_S + 1)
     assert scene.relay.failures == 1
     scene.publisher.dead = scene.publisher.stopped = False
     scene.look(1)
@@ -191,12 +190,12 @@ def test_a_silent_bus_gets_nothing_more_and_it_is_said_once(
 
 def test_an_ear_that_lags_behind_is_no_reason_for_doubt(scene: Scene) -> None:
     """
-    As long as it hears anything at all the publisher works.
+    As long as it hsubscribers anything at all the publisher works.
     """
-    scene.publisher.ears.clear()
+    scene.publisher.subscribers.clear()
     for number in range(20):
         scene.add(f"{number}")
-        scene.echo.heard({"somebody": "else's"})
+        scene.delivery.heard({"somebody": "else's"})
         scene.look(1)
     assert len(scene.publisher.tags()) == 20
 
@@ -205,7 +204,7 @@ def test_an_engine_that_was_stopped_itself_does_not_blame_the_bus(
     scene: Scene, caplog: pytest.LogCaptureFixture
 ) -> None:
     """
-    When it goes on, what it fired before has been unheard for long: it hears it in a moment.
+    When it goes on, what it fired before has been unheard for long: it hsubscribers it in a moment.
     """
     scene.publisher.stopped = True
     scene.add("a")
@@ -222,14 +221,14 @@ def test_an_ear_that_was_deaf_is_opened_anew_and_asked(scene: Scene) -> None:
     """
     The publisher works, and only we do not hear it: another connection proves it, and nothing is fired twice.
     """
-    scene.publisher.ears.clear()
+    scene.publisher.subscribers.clear()
     scene.add("a")
     scene.look()
-    while not scene.echo.renewal:
+    while not scene.delivery.renewal:
         scene.look(1)
-    scene.publisher.ears.append(scene.echo)
-    scene.echo.opened()
-    assert not scene.echo.renewal
+    scene.publisher.subscribers.append(scene.delivery)
+    scene.delivery.opened()
+    assert not scene.delivery.renewal
     scene.look(1)
     assert scene.look(1)
     assert scene.publisher.tags() == ["a"]
@@ -424,20 +423,20 @@ def test_the_ear_opens_anew_when_it_is_asked_to() -> None:
     With another event object, and what it may have missed is read elsewhere.
     """
     opened: list[str] = []
-    echo = echo_.DeliveryConfirmation()
+    confirmation = delivery.DeliveryConfirmation()
     made: list[Publisher] = []
 
     def connect() -> Publisher:
         if len(made) == 2:
             raise KeyboardInterrupt  # Ends the test's thread of control, as nothing else does.
         made.append(Publisher())
-        made[-1].get_event = lambda **_: setattr(echo, "renewal", True)  # type: ignore[assignment]
+        made[-1].get_event = lambda **_: setattr(confirmation, "renewal", True)  # type: ignore[assignment]
         return made[-1]
 
-    hearer = hearer_.Subscriber(
+    made_anew = subscriber.Subscriber(
         "test",
         connect,
-        echo,
+        confirmation,
         is_watched=lambda _: False,
         on_job=lambda *_: None,
         on_minion=lambda _: None,
@@ -445,7 +444,7 @@ def test_the_ear_opens_anew_when_it_is_asked_to() -> None:
         on_open=lambda: opened.append("open"),
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(hearer_, "RETRY_S", 0.0)
+        patch.setattr(subscriber, "RETRY_S", 0.0)
         with pytest.raises(KeyboardInterrupt):
-            hearer.run()
-    assert (len(made), opened, echo.connections) == (2, ["open", "open"], 2)
+            made_anew.run()
+    assert (len(made), opened, confirmation.connections) == (2, ["open", "open"], 2)
