@@ -85,7 +85,8 @@ class Engine:
 
         Raises DynatraceError or OSError when something cannot work.
         """
-        threads = self.threads
+        # All parts are made before a thread runs: two threads that ask for one at first would make it twice.
+        threads, _ = self.threads, self.reconciler
         self.minions.refresh()
         for thread in threads:
             thread.start()
