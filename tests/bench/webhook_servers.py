@@ -71,7 +71,7 @@ def ours(directory: str) -> None:
     config = configuration.load(given)
     ledger = Ledger(Path(directory) / "ledger.db")
     recorder = Recorder("bench", ledger, lambda: None)
-    recorder.start()
+    threading.Thread(target=recorder.run, daemon=True).start()
     Listener("bench", config, recorder, lambda _: None, Health()).start()
     _ready(port=port)
     _until_told()

@@ -1,5 +1,5 @@
 """
-The Dynatrace tenant: requests and responses, limits, and what the bodies mean, notifications among them.
+The Dynatrace tenant: requests and responses, credentials, limits, and the problems and entities in the bodies.
 
 It may import ``core`` and ``config``.
 """

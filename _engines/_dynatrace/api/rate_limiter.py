@@ -16,6 +16,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from enum import Enum
 
 from ..core.errors import RateLimited
@@ -51,6 +52,7 @@ _SHARES = (
 )
 
 
+@dataclass(eq=False)
 class RateLimiter:
     """
     The calls of one engine to one tenant; may be used from several threads at once.
@@ -58,15 +60,11 @@ class RateLimiter:
     ``per_minute`` None: only the limit that the tenant reports counts, and until it reports one there is none.
     """
 
-    def __init__(
-        self,
-        per_minute: int | None = None,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._configured = per_minute
-        self._clock = clock
-        self._sleep = sleep
+    per_minute: int | None = None
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+    def __post_init__(self) -> None:
         self._lock = threading.Lock()
         self._reported: dict[str, int] = {}
         self._held_until: dict[str, float] = {}
@@ -75,18 +73,18 @@ class RateLimiter:
     @property
     def limit(self) -> int | None:
         limits = [int(reported * TENANT_SHARE) for reported in self._reported.values()]
-        if self._configured is not None:
-            limits.append(self._configured)
+        if self.per_minute is not None:
+            limits.append(self.per_minute)
         return min(max(min(limits), LEAST), MOST) if limits else None
 
     def acquire(self, endpoint: str, kind: Kind) -> None:
         """
         Take a token for one call, after a short wait if need be; raises RateLimited where that is not enough.
         """
-        begun = self._clock()
+        begun = self.clock()
         while True:
             with self._lock:
-                now = self._clock()
+                now = self.clock()
                 held = self._held_until.get(endpoint, now) - now
                 wait = max(held, self._wait(kind, now))
                 if wait <= 0:
@@ -98,7 +96,7 @@ class RateLimiter:
                     why = "the tenant asked to wait"
                 wait = max(wait, 1.0)
                 raise RateLimited(f"{endpoint}: not asked: {why}; waiting {wait:.0f} s", wait)
-            self._sleep(wait)
+            self.sleep(wait)
 
     def observe(self, endpoint: str, headers: Mapping[str, str]) -> None:
         # Documented as the calls of one minute to this endpoint.
@@ -109,7 +107,7 @@ class RateLimiter:
 
     def hold(self, endpoint: str, seconds: float) -> None:
         with self._lock:
-            self._held_until[endpoint] = self._clock() + seconds
+            self._held_until[endpoint] = self.clock() + seconds
 
     def _wait(self, kind: Kind, now: float) -> float:
         for calls in self._calls.values():

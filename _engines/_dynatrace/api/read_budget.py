@@ -10,29 +10,29 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from ..core.errors import Unavailable
 
 LOOK_S = 60.0
 
 
+@dataclass(eq=False)
 class ReadBudget:
     """
     The time that is left; without a limit until it is given for the first time. Used by all threads that read.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._seconds = LOOK_S
-        self._until = math.inf
+    clock: Callable[[], float] = time.monotonic
+    _seconds = LOOK_S
+    _until = math.inf
 
     def begin(self, seconds: float = LOOK_S) -> None:
         self._seconds = seconds
-        self._until = self._clock() + seconds
+        self._until = self.clock() + seconds
 
     def check(self) -> None:
-        if self._clock() > self._until:
+        if self.clock() > self._until:
             raise Unavailable(
-                f"the tenant answers so slowly that not all was read in {self._seconds:g} s; the rest "
-                "follows"
+                f"the tenant answers so slowly that not all was read in {self._seconds:g} s; the rest follows"
             )

@@ -94,9 +94,10 @@ class Engine:
 
     @cached_property
     def threads(self) -> list[Thread]:
-        loops = [self.relay.run, self.subscriber.run, *([self.queries.run] if self.queries else [])]
+        loops = [self.relay.run, self.subscriber.run]
+        loops += [part.run for part in (self.queries, self.hook) if part is not None]
         threads = [Thread(target=run, daemon=True) for run in loops]
-        return [*threads, *filter(None, [self.feedback, self.hook, *self.webhook])]
+        return [*threads, *filter(None, [self.feedback, *self.webhook])]
 
     @cached_property
     def key(self) -> bytes:
@@ -257,7 +258,8 @@ class Engine:
         healthy, known = lambda: self.relay.healthy, lambda: len(self.minions)
         probe = Probe(self.status, self.ledger, healthy, known, self.clock)
         health = Health(probe.health, probe.metrics)
-        return [recorder, Listener(self.instance, self.config, recorder, self._on_test, health)]
+        listener = Listener(self.instance, self.config, recorder, self._on_test, health)
+        return [Thread(target=recorder.run, daemon=True), listener]
 
     def _on_test(self, _notice: Notification) -> None:
         log.info("%s: a test notification arrived", self.instance)

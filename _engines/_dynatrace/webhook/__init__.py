@@ -1,5 +1,5 @@
 """
-How notifications come in: the listener, and salt-api's hook.
+How notifications come in: the listener, salt-api's hook, and the problem that a payload names.
 
 It may import all rooms before it; it decides nothing about a problem.
 """

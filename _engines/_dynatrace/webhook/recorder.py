@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import dataclass
 
 from ..core.errors import LedgerError
 from ..core.log_once import LogOnce
@@ -20,20 +21,21 @@ log = logging.getLogger(__name__)
 _Waiting = tuple[float, Notification, "Future[None]"]
 
 
-class Recorder(threading.Thread):
+@dataclass(eq=False)
+class Recorder:
     """
-    Commits group after group; the thread ends with the process.
+    Commits group after group; ``record`` is for the listener's thread, ``run`` for the recorder's own.
     """
 
-    def __init__(self, name: str, ledger: Ledger, look_now: Callable[[], None]) -> None:
-        super().__init__(name=f"{name}-recorder", daemon=True)
-        self._prefix = name
-        self._ledger = ledger
-        self._look_now = look_now
+    instance: str
+    ledger: Ledger
+    look_now: Callable[[], None]
+
+    def __post_init__(self) -> None:
         self._waiting: list[_Waiting] = []
         self._changed = threading.Condition()
         again = "the ledger works again: notifications are taken"
-        self._outage = LogOnce(log, name, "notifications are refused with 503", again)
+        self._outage = LogOnce(log, self.instance, "notifications are refused with 503", again)
 
     def record(self, notification: Notification) -> Future[None]:
         """
@@ -58,16 +60,16 @@ class Recorder(threading.Thread):
                 else:
                     future.set_exception(error)
             if error is None:
-                self._look_now()
+                self.look_now()
 
     def _commit(self, group: list[_Waiting]) -> LedgerError | None:
         try:
-            self._ledger.notifications.add([(at, notification) for at, notification, _ in group])
+            self.ledger.notifications.add([(at, notification) for at, notification, _ in group])
         except LedgerError as err:
             self._outage.fails(err)
             return err
         except Exception as err:
-            log.exception("%s: notifications could not be recorded", self._prefix)
+            log.exception("%s: notifications could not be recorded", self.instance)
             return LedgerError(str(err))
         self._outage.works()
         return None

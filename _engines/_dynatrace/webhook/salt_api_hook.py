@@ -11,6 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from ..core.errors import NotificationError
@@ -29,24 +30,19 @@ BODIES = 32
 NAMES = 8
 
 
-class Hook(threading.Thread):
+@dataclass(eq=False)
+class Hook:
     """
-    Records the problems that events of the hook name. ``receive`` is for the bus thread, all else for this one.
+    Records the problems that events of the hook name. ``receive`` is for the bus thread, all else for the hook's own.
     """
 
-    def __init__(
-        self,
-        name: str,
-        keys: Mapping[str, str],
-        ledger: Ledger,
-        look_now: Callable[[], None],
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        super().__init__(name=f"{name}-hook", daemon=True)
-        self._keys = keys
-        self._ledger = ledger
-        self._look_now = look_now
-        self._clock = clock
+    instance: str
+    keys: Mapping[str, str]
+    ledger: Ledger
+    look_now: Callable[[], None]
+    clock: Callable[[], float] = time.time
+
+    def __post_init__(self) -> None:
         self._changed = threading.Condition()
         self._names: dict[str, Notification] = {}
         self._bodies = self._left_out = 0
@@ -55,11 +51,11 @@ class Hook(threading.Thread):
         self._recorded: dict[str, int] = {}
         self._outage = LogOnce(
             log,
-            name,
+            self.instance,
             "problems named by salt-api's hook are not recorded",
             "problems named by salt-api's hook are recorded again",
         )
-        self._odd, self._many = Seldom(log, name), Seldom(log, name)
+        self._odd, self._many = Seldom(log, self.instance), Seldom(log, self.instance)
 
     def receive(self, data: Mapping[str, Any]) -> None:
         """
@@ -72,7 +68,7 @@ class Hook(threading.Thread):
             self._bodies += 1
         refused = notification = None
         try:
-            notification = parse_data(data.get("post") or data, self._keys, whole=False)
+            notification = parse_data(data.get("post") or data, self.keys, whole=False)
         except NotificationError as err:
             refused = err
         with self._changed:
@@ -118,16 +114,16 @@ class Hook(threading.Thread):
         """
         Record names, each once; return how many others they took the place of.
         """
-        waiting = self._ledger.notifications.unsettled(self._recorded.values())
+        waiting = self.ledger.notifications.unsettled(self._recorded.values())
         recorded = {name: one for name, one in self._recorded.items() if one in waiting}
         new = [name for name in taken if name not in recorded]
         gone = list(recorded)[: max(len(recorded) + len(new) - WAITING, 0)]
-        ids = self._ledger.notifications.replace(
-            self._clock(), [taken[name] for name in new], [recorded.pop(name) for name in gone]
+        ids = self.ledger.notifications.replace(
+            self.clock(), [taken[name] for name in new], [recorded.pop(name) for name in gone]
         )
         self._recorded = {**recorded, **dict(zip(new, ids, strict=True))}
         if new:
-            self._look_now()
+            self.look_now()
         return len(gone)
 
 

@@ -46,7 +46,7 @@ class Served:
         recorder = Recorder("test", self.ledger, self._look)
         probe = Probe(Status("test", 0.0, time.time()), self.ledger, lambda: True, lambda: 1)
         health = Health(probe.health, probe.metrics)
-        recorder.start()
+        threading.Thread(target=recorder.run, daemon=True).start()
         self._listener = Listener("test", config, recorder, self.tests.append, health)
         self._listener.start()
 

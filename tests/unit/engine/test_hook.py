@@ -185,7 +185,7 @@ def test_hearing_waits_for_no_disk(heard: Heard) -> None:
     The bus drops a subscriber that does not read; what was heard is recorded when the disk is back.
     """
     hearer = threading.Thread(target=heard.hear, args=range(100), daemon=True)
-    heard.hook.start()
+    threading.Thread(target=heard.hook.run, daemon=True).start()
     with heard.ledger.transaction():
         hearer.start()
         hearer.join(20)

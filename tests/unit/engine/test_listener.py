@@ -66,7 +66,7 @@ class Running:
         health = Health(lambda: self.probe.health(), lambda: self.probe.metrics())
         self.listener = Listener("dynatrace", config, self.recorder, self._test, health)
         self.trust: ssl.SSLContext | None = None
-        self.recorder.start()
+        threading.Thread(target=self.recorder.run, daemon=True).start()
         self.listener.start()
 
     def _look(self) -> None:
