@@ -17,7 +17,7 @@ from _dynatrace.api import problems as api_problems
 from _dynatrace.api.decompression import CODINGS
 from _dynatrace.api.rate_limiter import Kind
 from _dynatrace.core import problem as problems
-from _dynatrace.core.errors import ApiError, NotificationError, UnexpectedAnswer
+from _dynatrace.core.errors import ApiError, NotificationError, UnexpectedResponse
 from _dynatrace.core.notification import Notification
 from _dynatrace.core.plain import plain, restored
 from _dynatrace.webhook import payload as notifications
@@ -67,10 +67,10 @@ def api(data: bytes) -> None:
     except (ValueError, RecursionError):
         return
     for parse in (api_problems.parse_problem, api_problems.parse_problem_v1):
-        with contextlib.suppress(UnexpectedAnswer):
+        with contextlib.suppress(UnexpectedResponse):
             problem = parse(body)
             assert restored(problems.Problem, plain(problem)) == problem
-    with contextlib.suppress(UnexpectedAnswer):
+    with contextlib.suppress(UnexpectedResponse):
         entities.parse_entity(body)
 
 

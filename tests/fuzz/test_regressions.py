@@ -14,7 +14,7 @@ from _dynatrace.api import problems
 from _dynatrace.api.client import Client
 from _dynatrace.api.json_values import is_too_dense
 from _dynatrace.api.response import _error_object, _server_message
-from _dynatrace.core.errors import NotificationError, UnexpectedAnswer
+from _dynatrace.core.errors import NotificationError, UnexpectedResponse
 from _dynatrace.webhook.fields import MAX_KEYS
 from _dynatrace.webhook.payload import decompressed, parse
 from hypothesis import given, settings
@@ -204,9 +204,9 @@ def test_evidence_is_never_cut() -> None:
     What would be left out may be the maintenance window: such a problem is not read at all.
     """
     details = {"details": [{}] * (problems.MAX_EVIDENCE + 1)}
-    with pytest.raises(UnexpectedAnswer, match="pieces of evidence"):
+    with pytest.raises(UnexpectedResponse, match="pieces of evidence"):
         problems.parse_problem(problem_v2(evidenceDetails=details))
-    with pytest.raises(UnexpectedAnswer, match="pieces of evidence"):
+    with pytest.raises(UnexpectedResponse, match="pieces of evidence"):
         problems.parse_problem_v1(problem_v1(rankedEvents=details["details"]))
 
 
@@ -230,7 +230,7 @@ def test_a_dense_answer_is_not_decoded() -> None:
         def _call(self, *_: Any, **__: Any) -> bytes:
             return b'{"problems":[' + b"[]," * 200_000 + b"0]}"
 
-    with pytest.raises(UnexpectedAnswer, match="too many values for its size"):
+    with pytest.raises(UnexpectedResponse, match="too many values for its size"):
         Dense("http://127.0.0.1:1", "token").list_open()
 
 

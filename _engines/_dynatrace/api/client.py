@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
-from ..core.errors import NotFound, UnexpectedAnswer
+from ..core.errors import NotFound, UnexpectedResponse
 from ..core.problem import PROBLEM_ID, EntityDetail, Problem, is_entity_id
 from .credentials import Credentials
 from .entities import parse_entity
@@ -24,7 +24,7 @@ from .response import decode
 from .transport import Transport
 
 PAGE_SIZE = 500
-#: Open problems that began before `from` are listed all the same in captured answers; a wide window does not rely on it.
+#: Open problems that began before `from` are listed all the same in captured responses; a wide window does not rely on it.
 PROBLEM_WINDOW = "now-90d"
 ENTITY_WINDOW = "now-30d"
 #: Of the event types, one that opens no problem: the engine must not feed itself.
@@ -45,7 +45,7 @@ class Listing:
 
 class Client(Transport):
     """
-    Reads one environment, and tells it what was done. Methods may be called from several threads at once.
+    Reads one environment, and reports to it what was done. Methods may be called from several threads at once.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Client(Transport):
         for item in self._items("/problems", kind, query, "problems"):
             try:
                 problem = parse_problem(item)
-            except UnexpectedAnswer as err:
+            except UnexpectedResponse as err:
                 unreadable.append(str(err))
             else:
                 problems[problem.problem_id] = problem
@@ -90,7 +90,7 @@ class Client(Transport):
         problem = parse_problem(body)
         if problem.is_open and not _has_evidence(body):
             what = f"GET {path}: the problem is open, and its evidence is not whole"
-            raise UnexpectedAnswer(what)
+            raise UnexpectedResponse(what)
         return _same(problem, path, problem_id, problem.problem_id)
 
     def find_by_display_id(self, display_id: str, kind: Kind = Kind.LISTING) -> Problem | None:
@@ -142,7 +142,7 @@ class Client(Transport):
         """
         Put a ``CUSTOM_INFO`` event on one entity. Not idempotent, and there is no way to look whether it is there.
 
-        Raises UnexpectedAnswer also for a 201 that says that the entity did not take it.
+        Raises UnexpectedResponse also for a 201 that says that the entity did not take it.
         """
         payload: dict[str, Any] = {
             "eventType": EVENT_TYPE,
@@ -159,7 +159,7 @@ class Client(Transport):
         states = [result.get("status") for result in results]
         if "OK" not in states:
             reason = self._redact(states[:5] or "no result")
-            raise UnexpectedAnswer(f"{what}: no entity took the event: {reason}")
+            raise UnexpectedResponse(f"{what}: no entity took the event: {reason}")
 
     def _post(self, path: str, payload: Mapping[str, Any]) -> bytes:
         return self._call("POST", path, Kind.FEEDBACK, payload=payload)
@@ -186,7 +186,7 @@ def _same(found: Found, path: str, asked: str, received: str | None) -> Found:
     Return what was found if it was asked for: a proxy's cache may return the response of another request.
     """
     if received != asked:
-        raise UnexpectedAnswer(f"GET {path}: the answer is about another one")
+        raise UnexpectedResponse(f"GET {path}: the answer is about another one")
     return found
 
 

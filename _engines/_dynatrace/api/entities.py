@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from ..core.errors import UnexpectedAnswer
+from ..core.errors import UnexpectedResponse
 from ..core.problem import ENTITY_ID, EntityDetail, Process, is_entity_id
 from .json_values import objects_of, pairs, typed
 
@@ -39,13 +39,13 @@ Metadata = Mapping[str, Sequence[str]]
 
 def parse_entity(body: Any) -> EntityDetail:
     """
-    Return what matching needs of an entity of the Entities API v2; raises UnexpectedAnswer without an id.
+    Return what matching needs of an entity of the Entities API v2; raises UnexpectedResponse without an id.
     """
     if not isinstance(body, dict):
-        raise UnexpectedAnswer("a entity is not a JSON object")
+        raise UnexpectedResponse("a entity is not a JSON object")
     entity_id = body.get("entityId")
     if not isinstance(entity_id, str) or not is_entity_id(entity_id):
-        raise UnexpectedAnswer("an entity has no usable `entityId`")
+        raise UnexpectedResponse("an entity has no usable `entityId`")
     properties = typed(body.get("properties"), dict)
     custom = [*pairs(properties.get("customHostMetadata")), *pairs(objects_of(body.get("tags")))]
     minions = (typed(value, str) for key, value in custom if key == "salt_minion")

@@ -2,7 +2,7 @@
 The problems that the API sends, parsed: v2, and the older v1 form of notifications.
 
 Unknown fields are ignored and unknown enum values pass through; a missing or misshapen field that the engine needs
-raises UnexpectedAnswer naming it. Shapes are those of the Problems API's documentation.
+raises UnexpectedResponse naming it. Shapes are those of the Problems API's documentation.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ..core.errors import UnexpectedAnswer
+from ..core.errors import UnexpectedResponse
 from ..core.problem import DISPLAY_ID, ENTITY_ID, PROBLEM_ID, Entity, Evidence, Problem, entity_type
 from .entities import parse_unit
 from .json_values import objects_of, pairs, typed
@@ -33,7 +33,7 @@ def parse_problem(body: Any, source: str = "api") -> Problem:
     problem = _problem_object(body)
     problem_id = _match(PROBLEM_ID, problem.get("problemId"))
     if problem_id is None:
-        raise UnexpectedAnswer("a problem has no usable `problemId`")
+        raise UnexpectedResponse("a problem has no usable `problemId`")
     evidence = _checked_evidence(typed(problem.get("evidenceDetails"), dict).get("details"))
     affected = typed(problem.get("affectedEntities"), list)[:MAX_ENTITIES]
     return Problem(
@@ -63,7 +63,7 @@ def parse_problem_v1(body: Any) -> Problem:
     events = _checked_evidence(problem.get("rankedEvents"))
     problem_id, display_id = problem.get("id"), problem.get("displayName")
     if not isinstance(problem_id, str) and not isinstance(display_id, str):
-        raise UnexpectedAnswer("a problem has neither `id` nor `displayName`")
+        raise UnexpectedResponse("a problem has neither `id` nor `displayName`")
     evidence = tuple(_evidence_v1(events))
     return Problem(
         problem_id=_match(PROBLEM_ID, problem_id),
@@ -78,13 +78,13 @@ def parse_problem_v1(body: Any) -> Problem:
 
 def _problem_object(body: Any) -> Mapping[str, Any]:
     if not isinstance(body, dict):
-        raise UnexpectedAnswer("a problem is not a JSON object")
+        raise UnexpectedResponse("a problem is not a JSON object")
     return body
 
 
 def _checked_evidence(value: Any) -> list[dict[str, Any]]:
     if len(typed(value, list)) > MAX_EVIDENCE:
-        raise UnexpectedAnswer(f"a problem has more than {MAX_EVIDENCE} pieces of evidence")
+        raise UnexpectedResponse(f"a problem has more than {MAX_EVIDENCE} pieces of evidence")
     return objects_of(value)
 
 
@@ -108,7 +108,7 @@ def _word(problem: Mapping[str, Any], name: str) -> str:
     value = problem.get(name)
     if isinstance(value, str) and re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,63}", value):
         return value
-    raise UnexpectedAnswer(f"a problem has no usable `{name}`")
+    raise UnexpectedResponse(f"a problem has no usable `{name}`")
 
 
 def _time(value: Any) -> int | None:

@@ -15,7 +15,14 @@ from urllib.parse import urlsplit
 
 import requests
 
-from ..core.errors import ApiError, AuthError, NotFound, RateLimited, Unavailable, UnexpectedAnswer
+from ..core.errors import (
+    ApiError,
+    AuthError,
+    NotFound,
+    RateLimited,
+    Unavailable,
+    UnexpectedResponse,
+)
 from .decompression import DecompressionError, coding_of, decompress
 from .json_values import decoded, is_too_dense
 
@@ -33,7 +40,7 @@ def read(response: requests.Response, what: str) -> bytes:
     """
     coding = coding_of(response.headers.get("Content-Encoding", ""))
     if coding not in ("", "gzip"):
-        raise UnexpectedAnswer(f"{what}: the answer has an encoding that was not asked for")
+        raise UnexpectedResponse(f"{what}: the answer has an encoding that was not asked for")
     pieces = response.raw.stream(_PIECE_BYTES, decode_content=False)
     try:
         return decompress(pieces, coding, MAX_RESPONSE_BYTES)
@@ -43,19 +50,19 @@ def read(response: requests.Response, what: str) -> bytes:
             "incomplete": "ends in the middle of its gzip",
             "invalid": "is broken gzip",
         }[err.reason]
-        raise UnexpectedAnswer(f"{what}: the answer {wrong}") from None
+        raise UnexpectedResponse(f"{what}: the answer {wrong}") from None
 
 
 def decode(body: bytes, what: str, redact: Redact) -> Any:
     """
-    Return the JSON of a 2xx response; raises UnexpectedAnswer, also for what would take too long to decode.
+    Return the JSON of a 2xx response; raises UnexpectedResponse, also for what would take too long to decode.
     """
     if is_too_dense(body):
-        raise UnexpectedAnswer(f"{what}: the answer has too many values for its size")
+        raise UnexpectedResponse(f"{what}: the answer has too many values for its size")
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as err:
-        raise UnexpectedAnswer(
+        raise UnexpectedResponse(
             f"{what}: the answer is not JSON but {redact(_start(body))}"
         ) from err
 
@@ -72,7 +79,7 @@ def refused(
     if status in (401, 403):
         return _not_allowed(what, status, message)
     if status == 404 and error is None:
-        return UnexpectedAnswer(
+        return UnexpectedResponse(
             f"{what}: the answer is 404, and not the tenant's own: {message}; "
             "see `environment_url`, and what lies between"
         )
@@ -86,8 +93,8 @@ def refused(
         return RateLimited(message, wait)
     if 300 <= status < 400:
         message = f"a redirect, which is not followed{redact(_destination(headers))}; correct `environment_url`"
-        return UnexpectedAnswer(f"{what}: the tenant answered {status}, {message}")
-    kind = Unavailable if status >= 500 else UnexpectedAnswer
+        return UnexpectedResponse(f"{what}: the tenant answered {status}, {message}")
+    kind = Unavailable if status >= 500 else UnexpectedResponse
     return kind(f"{what}: the tenant answered {status}: {message}")
 
 

@@ -19,7 +19,7 @@ import requests
 import urllib3
 from urllib3.util.ssl_match_hostname import CertificateError
 
-from ..core.errors import ApiError, AuthError, RateLimited, Unavailable, UnexpectedAnswer
+from ..core.errors import ApiError, AuthError, RateLimited, Unavailable, UnexpectedResponse
 from .credentials import Credentials
 from .deadline import DeadlineAdapter
 from .json_values import typed
@@ -88,18 +88,18 @@ class Transport:
                 raise Unavailable(f"GET {path}: not all pages came within {WALK_DEADLINE_S:g} s")
             body = typed(self._get(path, kind, asked), dict)
             if not isinstance(body.get(name), list):
-                raise UnexpectedAnswer(f"GET {path}: the answer has no list `{name}`")
+                raise UnexpectedResponse(f"GET {path}: the answer has no list `{name}`")
             yield from body[name]
             cursor = body.get("nextPageKey")  # The last page has none, or null.
             if cursor is None:
                 return
             if not isinstance(cursor, str) or not cursor or cursor in seen:
-                raise UnexpectedAnswer(
+                raise UnexpectedResponse(
                     f"GET {path}: the tenant sent a `nextPageKey` that leads nowhere"
                 )
             seen.add(cursor)
             asked = {"nextPageKey": cursor}  # Nothing else may accompany it.
-        raise UnexpectedAnswer(f"GET {path}: more than {MAX_PAGES} pages")
+        raise UnexpectedResponse(f"GET {path}: more than {MAX_PAGES} pages")
 
     def _get(self, path: str, kind: Kind, query: Mapping[str, str]) -> Any:
         try:

@@ -34,7 +34,7 @@ class Config:
 
     def get(self, name: str) -> Any:
         """
-        Return an option by its dotted name, e.g. ``policy.cooldown``; ``feedback`` tells whether any is wanted.
+        Return an option by its dotted name, e.g. ``policy.cooldown``; ``feedback`` is whether any is wanted.
         """
         return self.values[name]
 

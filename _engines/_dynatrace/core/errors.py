@@ -17,7 +17,7 @@ The errors of the engine, classed by what their reader can do about them.
         ├── NotFound          404, or a problem id that the tenant does not know
         ├── RateLimited       429 and 503 with a time to wait; carries ``retry_after``
         ├── Unavailable       timeout, connection, 5xx: the next cycle tries again
-        └── UnexpectedAnswer  an answer that is not what the API documents
+        └── UnexpectedResponse  a response that is not what the API documents
 
 No message of these holds a token, a query string or more than 256 characters of what a server sent.
 """
@@ -127,7 +127,7 @@ class Unavailable(ApiError):
     """
 
 
-class UnexpectedAnswer(ApiError):
+class UnexpectedResponse(ApiError):
     """
     The tenant answered with something that its documentation does not know.
     """

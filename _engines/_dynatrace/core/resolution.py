@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from .errors import UnexpectedAnswer
+from .errors import UnexpectedResponse
 from .evidence import PROCESS, concerned, is_down, last_failure, others, wide
 from .identity import Match
 from .problem import Entity, EntityDetail, Problem, Process
@@ -132,7 +132,7 @@ def _place_service(
 def _related_hosts(subject: Entity, entity: ReadEntity) -> set[str]:
     try:
         detail = entity(subject.id)
-    except UnexpectedAnswer:
+    except UnexpectedResponse:
         # How such ids are asked for is not documented, and its problem must not wait for it.
         return set()
     related = detail.relations.values() if detail else ()

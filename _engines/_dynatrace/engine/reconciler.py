@@ -18,7 +18,7 @@ from ..core.errors import (
     LedgerDamaged,
     LedgerError,
     RateLimited,
-    UnexpectedAnswer,
+    UnexpectedResponse,
 )
 from ..core.log_once import LogOnce
 from ..master.outbox_relay import OutboxRelay
@@ -216,7 +216,7 @@ class Reconciler:
             except Exception as err:
                 # Its entities could not be read: nothing is concluded, and it is looked at again soon. What is no error of
                 # the API is a fault of the engine, which must not keep it from seeing the others.
-                error = err if isinstance(err, ApiError) else UnexpectedAnswer(repr(err))
+                error = err if isinstance(err, ApiError) else UnexpectedResponse(repr(err))
                 seen.fail(error)
                 if error is not err:
                     log.exception("%s: %s breaks the engine", self.instance, problem.problem_id)

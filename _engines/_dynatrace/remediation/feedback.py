@@ -21,7 +21,7 @@ from ..core.errors import (
     AuthError,
     NotFound,
     RateLimited,
-    UnexpectedAnswer,
+    UnexpectedResponse,
 )
 from ..core.log_once import LogOnce
 from ..core.states import EpisodeState
@@ -148,6 +148,6 @@ class Feedback(threading.Thread):
         self._ledger.comments.given_up(record.marker, str(error))
         message = "a comment could" if what == "comment" else f"the {what} of a problem could"
         message += " not be sent and is given up"
-        if what == "event" and not isinstance(error, (NotFound, UnexpectedAnswer)):
+        if what == "event" and not isinstance(error, (NotFound, UnexpectedResponse)):
             message += " though it may be there"
         log.warning("%s: %s: %s", self._prefix, message, error)

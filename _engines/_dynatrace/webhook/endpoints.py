@@ -1,7 +1,7 @@
 """
 The HTTP endpoints of the listener: notifications, ``/healthz`` and ``/metrics``; ``docs/reference/openapi.yaml`` describes them.
 
-No response quotes a request or tells anything of the server.
+No response quotes a request or names the server.
 """
 
 from __future__ import annotations

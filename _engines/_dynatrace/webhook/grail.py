@@ -1,5 +1,5 @@
 """
-What the body of a workflow tells: a problem record in the field names of Grail (``dt.davis.problems``).
+What the body of a workflow holds: a problem record in the field names of Grail (``dt.davis.problems``).
 
 Smartscape ids are not read: they look like entity ids and name other things.
 """

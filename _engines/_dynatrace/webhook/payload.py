@@ -17,7 +17,7 @@ from typing import Any
 from ..api.decompression import DecompressionError, decompress
 from ..api.json_values import MAX_DEPTH, is_too_deep, is_too_dense, typed
 from ..api.problems import parse_problem, parse_problem_v1
-from ..core.errors import NotificationError, UnexpectedAnswer
+from ..core.errors import NotificationError, UnexpectedResponse
 from ..core.notification import Notification
 from ..core.problem import DISPLAY_ID, PROBLEM_ID, Entity, Problem, entity_type, is_entity_id
 from . import grail
@@ -145,14 +145,14 @@ def _details(fields: Fields) -> Iterator[Problem]:
                 yield parse_problem(body, source="notification")
             else:
                 yield parse_problem_v1(body)
-        except UnexpectedAnswer:
+        except UnexpectedResponse:
             continue
 
 
 def _problem(notification: Notification, details: Problem | None, fields: Fields) -> Problem:
-    # All that the notification tells, for an engine that has no API to ask.
+    # All that the notification holds, for an engine that has no API to ask.
     problem = details or Problem(None, None)
-    told = replace(
+    problem = replace(
         problem,
         problem_id=notification.problem_id,
         display_id=notification.display_id,
@@ -165,7 +165,7 @@ def _problem(notification: Notification, details: Problem | None, fields: Fields
         url=next(fields.texts("url"), None),
         source="notification",
     )
-    return grail.complete(told, fields)
+    return grail.complete(problem, fields)
 
 
 def _known(value: str, fields: Fields, field: str) -> str:

@@ -20,7 +20,7 @@ import pytest
 import requests.adapters
 from _dynatrace.api import decompression, response, transport
 from _dynatrace.api.client import Client
-from _dynatrace.core.errors import ApiError, RateLimited, Unavailable, UnexpectedAnswer
+from _dynatrace.core.errors import ApiError, RateLimited, Unavailable, UnexpectedResponse
 
 from tests.functional.client.servers import EMPTY_LIST, Authority, Behaviour, says, serving, tunnels
 
@@ -229,7 +229,7 @@ def test_a_bomb_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
     bomb = b"".join(packer.compress(zeros) for _ in range(200)) + packer.flush()
     with (
         serving(says(bomb, head=b"Content-Encoding: gzip\r\n")) as tenant,
-        pytest.raises(UnexpectedAnswer, match="larger than 1 MiB"),
+        pytest.raises(UnexpectedResponse, match="larger than 1 MiB"),
     ):
         client_of(tenant.port).list_open()
     assert sum(unpacked) <= 2**20 + 1
@@ -243,7 +243,7 @@ def test_an_encoding_that_was_not_asked_for_is_refused(encoding: bytes) -> None:
     body = gzip.compress(gzip.compress(EMPTY_LIST))
     with (
         serving(says(body, head=b"Content-Encoding: " + encoding + b"\r\n")) as tenant,
-        pytest.raises(UnexpectedAnswer, match="an encoding that was not asked for"),
+        pytest.raises(UnexpectedResponse, match="an encoding that was not asked for"),
     ):
         client_of(tenant.port).list_open()
 
@@ -262,7 +262,7 @@ def test_broken_gzip_is_unexpected(body: bytes, said: str) -> None:
     """
     with (
         serving(says(body, head=b"Content-Encoding: gzip\r\n")) as tenant,
-        pytest.raises(UnexpectedAnswer, match=said),
+        pytest.raises(UnexpectedResponse, match=said),
     ):
         client_of(tenant.port).list_open()
 
@@ -280,7 +280,7 @@ def test_an_endless_answer_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with (
         serving(endless) as tenant,
-        pytest.raises(UnexpectedAnswer, match="larger than 1 MiB"),
+        pytest.raises(UnexpectedResponse, match="larger than 1 MiB"),
     ):
         client_of(tenant.port).list_open()
 
@@ -318,7 +318,7 @@ def test_a_wrong_answer_is_never_an_empty_list(case: str, authority: Authority) 
     body, said = WRONG[case]
     with (
         serving(says(body), authority.server()) as tenant,
-        pytest.raises(UnexpectedAnswer, match=said),
+        pytest.raises(UnexpectedResponse, match=said),
     ):
         client_of(tenant.port, authority).list_open()
 
@@ -352,7 +352,7 @@ def test_fields_of_wrong_types_raise_nothing_else(value: Any) -> None:
         for _ in bodies:
             try:
                 client.problem(PROBLEM)
-            except UnexpectedAnswer:
+            except UnexpectedResponse:
                 continue
 
 
@@ -377,7 +377,7 @@ def test_a_walk_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(transport, "MAX_PAGES", 5)
     with (
         serving(endless_pages()) as tenant,
-        pytest.raises(UnexpectedAnswer, match="more than 5 pages"),
+        pytest.raises(UnexpectedResponse, match="more than 5 pages"),
     ):
         client_of(tenant.port).list_open()
     assert len(tenant.heads) == 5

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from _dynatrace.api import client, transport
 from _dynatrace.api.client import Client, api_base
-from _dynatrace.core.errors import ApiError, AuthError, Unavailable, UnexpectedAnswer
+from _dynatrace.core.errors import ApiError, AuthError, Unavailable, UnexpectedResponse
 
 from tests.functional.client.servers import Authority, says, serving, tunnels
 from tests.tenant import Tenant
@@ -104,7 +104,7 @@ def test_no_redirect_is_followed(status: bytes, to: str, authority: Authority) -
         with serving(says(b"", status, head), authority.server()) as tenant:
             client = Client(f"https://127.0.0.1:{tenant.port}", TOKEN, str(authority.path))
             for call in (client.list_open, lambda: client.comment(PROBLEM, "text", "salt")):
-                with pytest.raises(UnexpectedAnswer) as caught:
+                with pytest.raises(UnexpectedResponse) as caught:
                     call()
                 said = str(caught.value)
                 assert (
@@ -123,7 +123,7 @@ def test_a_redirect_to_nowhere_is_an_error_too() -> None:
     for head in (b"", b"Location: https://[::1\r\n", b"Location: \xff\r\n", b"Location: /x\r\n"):
         with (
             serving(says(b"", b"302 Found", head)) as tenant,
-            pytest.raises(UnexpectedAnswer, match="which is not followed; correct"),
+            pytest.raises(UnexpectedResponse, match="which is not followed; correct"),
         ):
             Client(f"http://127.0.0.1:{tenant.port}", TOKEN).list_open()
 
@@ -201,7 +201,7 @@ def test_no_request_is_conditional() -> None:
         client.list_open()
     for name in ("If-None-Match", "If-Modified-Since"):
         assert tenant.header(name) is None
-    with serving(says(b"", b"304 Not Modified")) as tenant, pytest.raises(UnexpectedAnswer):
+    with serving(says(b"", b"304 Not Modified")) as tenant, pytest.raises(UnexpectedResponse):
         Client(f"http://127.0.0.1:{tenant.port}", TOKEN).list_open()
 
 

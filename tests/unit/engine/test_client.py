@@ -23,7 +23,7 @@ from _dynatrace.core.errors import (
     NotFound,
     RateLimited,
     Unavailable,
-    UnexpectedAnswer,
+    UnexpectedResponse,
 )
 
 from tests.tenant import Tenant
@@ -243,7 +243,7 @@ def test_a_404_of_something_else_says_nothing_of_the_problem(body: bytes) -> Non
     with raw_server(says(b"404 Not Found", body)) as url:
         client = Client(url, TOKEN)
         for call in (lambda: client.problem(PID), lambda: client.entity(PROCESS)):
-            with pytest.raises(UnexpectedAnswer, match="environment_url"):
+            with pytest.raises(UnexpectedResponse, match="environment_url"):
                 call()
 
 
@@ -253,12 +253,12 @@ def test_an_answer_about_another_one_is_none() -> None:
     """
     other = "PROCESS_GROUP_INSTANCE-00000000000000AA"
     with raw_server(says(b"200 OK", b'{"entityId": "%s"}' % other.encode())) as url:
-        with pytest.raises(UnexpectedAnswer, match="another"):
+        with pytest.raises(UnexpectedResponse, match="another"):
             Client(url, TOKEN).entity(PROCESS)
         assert Client(url, TOKEN).entity(other).id == other
     body = json.dumps({"problemId": "1_2V2", **SHORT}).encode()
     with raw_server(says(b"200 OK", body)) as url:
-        with pytest.raises(UnexpectedAnswer, match="another"):
+        with pytest.raises(UnexpectedResponse, match="another"):
             Client(url, TOKEN).problem(PID)
         assert Client(url, TOKEN).problem("1_2V2").problem_id == "1_2V2"
 
@@ -276,7 +276,7 @@ def test_an_open_problem_without_all_of_its_evidence_is_not_taken(evidence: Any)
         del body["evidenceDetails"]
     with (
         raw_server(says(b"200 OK", json.dumps(body).encode())) as url,
-        pytest.raises(UnexpectedAnswer, match="evidence"),
+        pytest.raises(UnexpectedResponse, match="evidence"),
     ):
         Client(url, TOKEN).problem(PID)
     closed = json.dumps({**body, "status": "CLOSED"}).encode()
@@ -372,7 +372,7 @@ def test_an_answer_that_is_none_is_unexpected(
     It is never taken for an empty list of problems.
     """
     tenant.fault(fault, **options)
-    with pytest.raises(UnexpectedAnswer) as caught:
+    with pytest.raises(UnexpectedResponse) as caught:
         client.list_open()
     assert message in str(caught.value)
     client.list_open()
@@ -383,7 +383,7 @@ def test_a_cursor_that_comes_twice_ends_the_walk(tenant: Tenant, client: Client)
     A tenant must not keep the engine in a circle.
     """
     tenant.fault("wrong_type", times=None, body={"problems": [], "nextPageKey": "again"})
-    with pytest.raises(UnexpectedAnswer, match="leads nowhere"):
+    with pytest.raises(UnexpectedResponse, match="leads nowhere"):
         client.list_open()
     assert len(tenant.requests) == 2
 
@@ -423,7 +423,7 @@ def test_a_truncated_answer_is_an_error(tenant: Tenant, client: Client) -> None:
     """
     tenant.open_problem(tenant.add_process(tenant.add_host()))
     tenant.fault("truncated_body", times=2)
-    with pytest.raises((Unavailable, UnexpectedAnswer)):
+    with pytest.raises((Unavailable, UnexpectedResponse)):
         client.list_open()
     tenant.clear_faults()
     assert len(client.list_open().problems) == 1
@@ -527,7 +527,7 @@ def test_an_answer_that_is_too_large_is_given_up(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(response, "MAX_RESPONSE_BYTES", 2**20)
     with (
         raw_server(says(b"200 OK", b" " * 2**21)) as url,
-        pytest.raises(UnexpectedAnswer, match="larger than 1 MiB"),
+        pytest.raises(UnexpectedResponse, match="larger than 1 MiB"),
     ):
         Client(url, TOKEN).problem(PID)
 
@@ -547,7 +547,7 @@ def test_hostile_json_is_unexpected(body: bytes) -> None:
     """
     Nothing but an ApiError comes out.
     """
-    with raw_server(says(b"200 OK", body)) as url, pytest.raises(UnexpectedAnswer):
+    with raw_server(says(b"200 OK", body)) as url, pytest.raises(UnexpectedResponse):
         Client(url, TOKEN).problem(PID)
 
 
@@ -643,9 +643,9 @@ def test_the_token_does_not_follow_a_redirect(tenant: Tenant) -> None:
         client = Client(tenant.url, tenant.add_token())
         for status_path in ("/problems", "/entities"):
             tenant.fault("redirect_elsewhere", url=other, path=status_path)
-        with pytest.raises(UnexpectedAnswer, match="a redirect, which is not followed"):
+        with pytest.raises(UnexpectedResponse, match="a redirect, which is not followed"):
             client.list_open()
-        with pytest.raises(UnexpectedAnswer):
+        with pytest.raises(UnexpectedResponse):
             client.entity(PROCESS)
         assert reached == []
     finally:
@@ -678,7 +678,7 @@ def test_the_scheme_follows_the_kind_of_token(kind: str, scheme: str) -> None:
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
-    with pytest.raises(UnexpectedAnswer):
+    with pytest.raises(UnexpectedResponse):
         Client(
             f"http://127.0.0.1:{listening.getsockname()[1]}", scheme.split()[1] + "AAA.BBB"
         ).problem(PID)

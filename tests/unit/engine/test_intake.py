@@ -12,7 +12,7 @@ import pytest
 from _dynatrace.api.client import Client, Listing
 from _dynatrace.api.rate_limiter import Kind, RateLimiter
 from _dynatrace.api.read_budget import LOOK_S, ReadBudget
-from _dynatrace.core.errors import AuthError, NotFound, RateLimited, Unavailable, UnexpectedAnswer
+from _dynatrace.core.errors import AuthError, NotFound, RateLimited, Unavailable, UnexpectedResponse
 from _dynatrace.core.notification import Notification
 from _dynatrace.core.problem import Problem as Known
 from _dynatrace.core.resolution import Resolution
@@ -160,7 +160,7 @@ def test_a_detail_that_cannot_be_read_leaves_the_others(
     ("fault", "expected"),
     [
         ("rate_limited", RateLimited),
-        ("html_200", UnexpectedAnswer),
+        ("html_200", UnexpectedResponse),
         ("dropped_connection", Unavailable),
     ],
 )

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from _dynatrace.api.entities import parse_entity
 from _dynatrace.api.problems import parse_problem, parse_problem_v1
-from _dynatrace.core.errors import UnexpectedAnswer
+from _dynatrace.core.errors import UnexpectedResponse
 from _dynatrace.core.plain import plain, restored
 from _dynatrace.core.problem import DISPLAY_ID, PROBLEM_ID, Entity, Problem, is_entity_id
 from hypothesis import given, settings
@@ -117,7 +117,7 @@ def test_a_misshapen_field_is_named(changes: dict[str, Any], message: str) -> No
     """
     What the engine cannot do without raises an error that says which field it is.
     """
-    with pytest.raises(UnexpectedAnswer) as caught:
+    with pytest.raises(UnexpectedResponse) as caught:
         parse_problem(problem_v2(**changes))
     assert str(caught.value) == message
 
@@ -127,7 +127,7 @@ def test_what_is_no_object_is_no_problem(body: Any) -> None:
     """
     Arrays and texts are refused in words.
     """
-    with pytest.raises(UnexpectedAnswer, match="a problem is not a JSON object"):
+    with pytest.raises(UnexpectedResponse, match="a problem is not a JSON object"):
         parse_problem(body)
 
 
@@ -237,7 +237,7 @@ def test_a_v1_problem_without_any_name_is_refused() -> None:
     """
     There would be nothing to call it by.
     """
-    with pytest.raises(UnexpectedAnswer, match="neither `id` nor `displayName`"):
+    with pytest.raises(UnexpectedResponse, match="neither `id` nor `displayName`"):
         parse_problem_v1(problem_v1(id=5, displayName=None))
 
 
@@ -398,7 +398,7 @@ def test_an_entity_without_id_is_refused(body: Any) -> None:
     """
     Nothing could be looked up by it.
     """
-    with pytest.raises(UnexpectedAnswer):
+    with pytest.raises(UnexpectedResponse):
         parse_entity(body)
 
 
@@ -406,7 +406,7 @@ def test_an_entity_without_id_is_refused(body: Any) -> None:
 @given(st.dictionaries(st.sampled_from(sorted(problem_v2())), JSON), JSON)
 def test_parsing_raises_only_what_is_documented(changes: dict[str, Any], other: Any) -> None:
     """
-    Whatever stands in the fields of an answer, it is a problem or UnexpectedAnswer.
+    Whatever stands in the fields of an answer, it is a problem or UnexpectedResponse.
     """
     v1 = dict(zip(sorted(problem_v1()), changes.values(), strict=False))
     for parse, body in (
@@ -422,5 +422,5 @@ def test_parsing_raises_only_what_is_documented(changes: dict[str, Any], other: 
     ):
         try:
             parse(body)
-        except UnexpectedAnswer:
+        except UnexpectedResponse:
             continue
