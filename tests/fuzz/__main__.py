@@ -81,7 +81,6 @@ def run(name: str, for_seconds: int, findings: Path) -> None:
             "_dynatrace.api.problems",
             "_dynatrace.core.problem",
             "_dynatrace.webhook.fields",
-            "_dynatrace.webhook.grail",
             "_dynatrace.webhook.payload",
         ]
     ):

@@ -94,9 +94,7 @@ class Client(Transport):
         return _same(problem, path, problem_id, problem.problem_id)
 
     def find_by_display_id(self, display_id: str, kind: Kind = Kind.LISTING) -> Problem | None:
-        """
-        Return the newest problem with a display id (``P-…``), or None; display ids cannot be used in API paths.
-        """
+        # The newest of this id, which cannot be used in API paths.
         escaped = display_id.replace("~", "~~").replace('"', '~"')
         query = {
             "problemSelector": f'displayId("{escaped}")',
@@ -122,9 +120,7 @@ class Client(Transport):
                 yield text
 
     def comment(self, problem_id: str, message: str, context: str) -> None:
-        """
-        Add a comment. It is not idempotent: after Unavailable (other than NotSent) it may have been stored all the same.
-        """
+        # Not idempotent: after Unavailable (other than NotSent) it may have been stored all the same.
         payload = {"message": message, "context": context}
         self._post(_path(problem_id, "/comments"), payload)
 
@@ -182,18 +178,14 @@ def api_base(environment_url: str) -> str:
 
 
 def _same(found: Found, path: str, asked: str, received: str | None) -> Found:
-    """
-    Return what was found if it was asked for: a proxy's cache may return the response of another request.
-    """
+    # A proxy's cache may return the response of another request.
     if received != asked:
         raise UnexpectedResponse(f"GET {path}: the answer is about another one")
     return found
 
 
 def _has_evidence(problem: Mapping[str, Any]) -> bool:
-    """
-    Return whether all evidence that was asked for is there: missing evidence may hide a maintenance window.
-    """
+    # Missing evidence may hide a maintenance window.
     evidence = typed(problem.get("evidenceDetails"), dict)
     details, total = evidence.get("details"), evidence.get("totalCount")
     return isinstance(details, list) and (not isinstance(total, int) or total <= len(details))

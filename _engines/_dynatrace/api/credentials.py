@@ -61,9 +61,7 @@ class Credentials:
 
 
 def _proxy_secrets(proxy: str) -> Iterator[str]:
-    """
-    Yield the forms in which a proxy's credentials travel: the URL, user and password, and what CONNECT sends.
-    """
+    # In all forms in which they travel: the URL, user and password, and what CONNECT sends.
     yield proxy
     user, _, password = urlsplit(proxy).netloc.rpartition("@")[0].partition(":")
     if password:

@@ -77,9 +77,7 @@ class Transport:
         return f"{type(self).__name__}({self.base})"
 
     def _items(self, path: str, kind: Kind, query: Mapping[str, str], name: str) -> Iterator[Any]:
-        """
-        Yield the items of the list ``name`` over all pages.
-        """
+        # All items of the list `name`, page after page.
         seen: set[str] = set()
         asked: Mapping[str, str] = query
         until = time.monotonic() + WALK_DEADLINE_S
@@ -195,9 +193,7 @@ class Transport:
 
 
 class _Session(requests.Session):
-    """
-    A session that knows no redirects: requests would parse where one leads even if told not to follow it.
-    """
+    # It knows no redirects: requests would parse where one leads even if told not to follow it.
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         return None
@@ -209,9 +205,7 @@ def _endpoint(method: str, path: str) -> str:
 
 
 def _causes(err: BaseException) -> Iterator[BaseException]:
-    """
-    Yield an error and what it was made of, outermost first: libraries keep it in several places.
-    """
+    # Outermost first: libraries keep the cause in several places.
     for _ in range(16):
         yield err
         inner = err.args[0] if err.args and isinstance(err.args[0], BaseException) else None
@@ -222,7 +216,5 @@ def _causes(err: BaseException) -> Iterator[BaseException]:
 
 
 def _innermost(err: BaseException) -> str:
-    """
-    Return the text of an error without the names of Python objects that libraries put before it.
-    """
+    # Without the names of Python objects that libraries put before the text.
     return str(err).rpartition("connection: ")[2].rpartition(">: ")[2] or type(err).__name__

@@ -85,9 +85,7 @@ def json_object(value: Any) -> Mapping[str, Any] | None:
 
 
 def _levels(body: Mapping[str, Any], depth: int = MAX_ENVELOPES) -> Iterator[Mapping[str, Any]]:
-    """
-    Yield the body and what its known envelopes hold, innermost first: an outer ``id`` is the envelope's.
-    """
+    # Innermost first: an outer `id` is the envelope's.
     for name in _ENVELOPES if depth else ():
         inner = json_object(body.get(name))
         if inner is not None:

@@ -3,11 +3,13 @@ Recognises the problem in the payload of a notification.
 
 A payload is free text of the tenant's admin: keys may have any name and case, JSON placeholders may stand in quotes,
 keys may be doubled. So values are recognised by their form as much as by their key, which ``fields`` lists.
-Workflow bodies (``{"eventData": {…}}``, the field names of ``grail``) and CloudEvents (``{"data": {…}}``) are read too.
+Workflow bodies (``{"eventData": {…}}``, a record in the field names of Grail, ``dt.davis.problems``) and CloudEvents
+(``{"data": {…}}``) are read too; Smartscape ids are not, since they look like entity ids and name other things.
 """
 
 from __future__ import annotations
 
+import calendar
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -20,7 +22,6 @@ from ..api.problems import parse_problem, parse_problem_v1
 from ..core.errors import NotificationError, UnexpectedResponse
 from ..core.notification import Notification
 from ..core.problem import DISPLAY_ID, PROBLEM_ID, Entity, Problem, entity_type, is_entity_id
-from . import grail
 from .fields import Fields, json_object
 
 TEST_TITLE = "Dynatrace problem notification test run"
@@ -37,6 +38,9 @@ _STATES = {
     "CLOSED": "RESOLVED",
     "MERGED": "MERGED",
 }
+#: Of Grail's categories, the one that the Problems API spells otherwise.
+_SEVERITIES = {"SLOWDOWN": "PERFORMANCE"}
+_MOMENT = re.compile(r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?Z")
 
 
 class BodyTooLarge(NotificationError):
@@ -150,22 +154,30 @@ def _details(fields: Fields) -> Iterator[Problem]:
 
 
 def _problem(notification: Notification, details: Problem | None, fields: Fields) -> Problem:
-    # All that the notification holds, for an engine that has no API to ask.
+    # All that the notification holds, for an engine that has no API to ask; the details come first.
     problem = details or Problem(None, None)
-    problem = replace(
+    status = "OPEN" if notification.state == "OPEN" else "CLOSED"
+    severity = _known(problem.severity, fields, "severity")
+    tags = (tag for tag in fields.items("tags") if isinstance(tag, str))
+    return replace(
         problem,
         problem_id=notification.problem_id,
         display_id=notification.display_id,
         title=problem.title or notification.title,
-        severity=_known(problem.severity, fields, "severity"),
+        severity=_SEVERITIES.get(severity, severity),
         impact=_known(problem.impact, fields, "impact"),
-        status="OPEN" if notification.state == "OPEN" else "CLOSED",
+        status=status,
+        start=problem.start if problem.start is not None else _moment(fields, "start"),
+        end=problem.end or (None if status == "OPEN" else _moment(fields, "end")),
+        root_cause=problem.root_cause or _root_cause(fields),
+        affected=problem.affected or tuple(_impacted(fields)) or tuple(_affected(fields)),
+        tags=problem.tags or tuple(tags),
+        under_maintenance=problem.under_maintenance
+        or any(value is True for value in fields.values("maintenance")),
         merged=notification.state == "MERGED",
-        affected=problem.affected or tuple(_impacted(fields)),
         url=next(fields.texts("url"), None),
         source="notification",
     )
-    return grail.complete(problem, fields)
 
 
 def _known(value: str, fields: Fields, field: str) -> str:
@@ -185,6 +197,30 @@ def _impacted_names(fields: Fields) -> Iterator[tuple[str, str]]:
     for item in fields.items("impacted"):
         if isinstance(item, dict):
             yield typed(item.get("entity"), str), typed(item.get("name"), str)
+
+
+def _affected(fields: Fields) -> Iterator[Entity]:
+    ids = (item for item in fields.items("affected") if is_entity_id(item))
+    for entity_id in dict.fromkeys(ids):
+        yield Entity(entity_id, entity_type(entity_id))
+
+
+def _root_cause(fields: Fields) -> Entity | None:
+    for entity_id in filter(is_entity_id, fields.values("root_cause")):
+        names = (name for name in fields.values("root_cause_name") if isinstance(name, str))
+        return Entity(entity_id, entity_type(entity_id), next(names, ""))
+    return None
+
+
+def _moment(fields: Fields, field: str) -> int | None:
+    # In UTC milliseconds; a record has nanoseconds.
+    for found in filter(None, (_MOMENT.fullmatch(typed(one, str)) for one in fields.values(field))):
+        *date, fraction = found.groups()
+        year, month, day, *clock = (int(part) for part in date)
+        if 1970 <= year <= 2999 and 1 <= month <= 12 and 1 <= day <= 31:
+            seconds = calendar.timegm((year, month, day, *clock))
+            return seconds * 1000 + int((fraction or "0").ljust(9, "0")[:3])
+    return None
 
 
 def _is_test(notification: Notification, fields: Fields) -> bool:

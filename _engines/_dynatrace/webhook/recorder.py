@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from ..core.errors import LedgerError
 from ..core.log_once import LogOnce
 from ..core.notification import Notification
-from ..store.ledger import Ledger
+from ..store.notifications import Notifications
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ class Recorder:
     """
 
     instance: str
-    ledger: Ledger
+    notifications: Notifications
     look_now: Callable[[], None]
 
     def __post_init__(self) -> None:
@@ -64,7 +64,7 @@ class Recorder:
 
     def _commit(self, group: list[_Waiting]) -> LedgerError | None:
         try:
-            self.ledger.notifications.add([(at, notification) for at, notification, _ in group])
+            self.notifications.add([(at, notification) for at, notification, _ in group])
         except LedgerError as err:
             self._outage.fails(err)
             return err

@@ -17,7 +17,7 @@ from typing import Any
 from ..core.errors import NotificationError
 from ..core.log_once import LogOnce, Seldom
 from ..core.notification import Notification
-from ..store.ledger import Ledger
+from ..store.notifications import Notifications
 from .payload import parse_data
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ class Hook:
 
     instance: str
     keys: Mapping[str, str]
-    ledger: Ledger
+    notifications: Notifications
     look_now: Callable[[], None]
     clock: Callable[[], float] = time.time
 
@@ -111,14 +111,12 @@ class Hook:
             )
 
     def _record(self, taken: Mapping[str, Notification]) -> int:
-        """
-        Record names, each once; return how many others they took the place of.
-        """
-        waiting = self.ledger.notifications.unsettled(self._recorded.values())
+        # Each once; returns how many others they took the place of.
+        waiting = self.notifications.unsettled(self._recorded.values())
         recorded = {name: one for name, one in self._recorded.items() if one in waiting}
         new = [name for name in taken if name not in recorded]
         gone = list(recorded)[: max(len(recorded) + len(new) - WAITING, 0)]
-        ids = self.ledger.notifications.replace(
+        ids = self.notifications.replace(
             self.clock(), [taken[name] for name in new], [recorded.pop(name) for name in gone]
         )
         self._recorded = {**recorded, **dict(zip(new, ids, strict=True))}
@@ -128,9 +126,7 @@ class Hook:
 
 
 def _bare(notification: Notification) -> Notification:
-    """
-    Return what only names the problem: a minion may have made up the rest.
-    """
+    # A minion may have made up the rest.
     if notification.problem_id:
         return Notification(problem_id=notification.problem_id)
     return Notification(display_id=notification.display_id, old_pid=notification.old_pid)

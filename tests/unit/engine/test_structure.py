@@ -201,7 +201,6 @@ def test_decision_and_parsing_know_nothing_of_the_world() -> None:
         "core.notification",
         "master.jobs",
         "webhook.fields",
-        "webhook.grail",
         "webhook.payload",
     ):
         assert imports(PACKAGE / f"{name.replace('.', '/')}.py") & world == set(), name
