@@ -70,7 +70,7 @@ def ours(directory: str) -> None:
     given = {"environment_url": "http://127.0.0.1:1", "api_token": "dt0c01.X.Y", "webhook": webhook}
     config = configuration.load(given)
     ledger = Ledger(Path(directory) / "ledger.db")
-    recorder = Recorder("bench", ledger, lambda: None)
+    recorder = Recorder("bench", ledger.notifications, lambda: None)
     threading.Thread(target=recorder.run, daemon=True).start()
     Listener("bench", config, recorder, lambda _: None, Health()).start()
     _ready(port=port)

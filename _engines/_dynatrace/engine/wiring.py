@@ -248,13 +248,13 @@ class Engine:
         if self.client is None or self.config.get("hook_tag") is None:
             return None
         keys = self.config.get("webhook.keys")
-        return Hook(self.instance, keys, self.ledger, self.look_now)
+        return Hook(self.instance, keys, self.ledger.notifications, self.look_now)
 
     @cached_property
     def webhook(self) -> list[Thread]:
         if not self.config.has_webhook:
             return []
-        recorder = Recorder(self.instance, self.ledger, self.look_now)
+        recorder = Recorder(self.instance, self.ledger.notifications, self.look_now)
         healthy, known = lambda: self.relay.healthy, lambda: len(self.minions)
         probe = Probe(self.status, self.ledger, healthy, known, self.clock)
         health = Health(probe.health, probe.metrics)

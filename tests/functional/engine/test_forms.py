@@ -168,7 +168,9 @@ def test_each_form_is_heard_through_the_hook_of_salt_api(
     world = scene.world(poll_interval=0)
     problem = scene.tenant.open_problem(apache)
     config = load({**world.given, "webhook": {"token": "secret", "keys": KEYS}})
-    hook = Hook("test", config.get("webhook.keys"), world.ledger, world.engine.look_now)
+    hook = Hook(
+        "test", config.get("webhook.keys"), world.ledger.notifications, world.engine.look_now
+    )
     hook.receive(HOOKED[kind](FORMS[form](problem)))
     hook.process()
     world.cycle(1)
@@ -183,7 +185,7 @@ def test_what_no_form_fits_is_refused_from_the_hook(
 ) -> None:
     """One warning, and nothing is recorded."""
     world = scene.world()
-    hook = Hook("test", {}, world.ledger, world.engine.look_now)
+    hook = Hook("test", {}, world.ledger.notifications, world.engine.look_now)
     hook.receive(data)
     hook.process()
     assert world.ledger.queue_length() == 0

@@ -156,7 +156,7 @@ def test_a_flood_through_the_hook_delays_nothing_that_is_real(scene: Scene) -> N
     world = scene.world()
     limit(world)
     world.poll()
-    hook = Hook("test", {}, world.ledger, world.engine.look_now, lambda: world.now)
+    hook = Hook("test", {}, world.ledger.notifications, world.engine.look_now, lambda: world.now)
     numbers = count()
 
     def flood() -> None:

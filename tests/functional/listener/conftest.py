@@ -43,7 +43,7 @@ class Served:
         self.looks = 0
         self.tests: list[Notification] = []
         self._lock = threading.Lock()
-        recorder = Recorder("test", self.ledger, self._look)
+        recorder = Recorder("test", self.ledger.notifications, self._look)
         probe = Probe(Status("test", 0.0, time.time()), self.ledger, lambda: True, lambda: 1)
         health = Health(probe.health, probe.metrics)
         threading.Thread(target=recorder.run, daemon=True).start()

@@ -73,7 +73,7 @@ class Heard:
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
         self.looks = 0
-        self.hook = Hook("test", {}, ledger, self._look, lambda: NOW)
+        self.hook = Hook("test", {}, ledger.notifications, self._look, lambda: NOW)
 
     def _look(self) -> None:
         self.looks += 1

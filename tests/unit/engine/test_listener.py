@@ -60,7 +60,7 @@ class Running:
         self.looked = threading.Event()
         self.tests: list[Notification] = []
         self.fails_test: Exception | None = None
-        self.recorder = Recorder("dynatrace", ledger, self._look)
+        self.recorder = Recorder("dynatrace", ledger.notifications, self._look)
         status = Status("dynatrace", 30.0, time.time(), last_poll=time.time())
         self.probe = Probe(status, ledger, lambda: True, lambda: 3)
         health = Health(lambda: self.probe.health(), lambda: self.probe.metrics())
