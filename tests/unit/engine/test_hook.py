@@ -12,15 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from _dynatrace.config.config import load
 from _dynatrace.core.notification import Notification
-from _dynatrace.engine.wiring import Engine
-from _dynatrace.master.jobs import Jobs
-from _dynatrace.master.salt_interface import Master
 from _dynatrace.store.ledger import Ledger
 from _dynatrace.webhook.salt_api_hook import BODIES, NAMES, WAITING, Hook
 
 from tests.unit.engine.bodies import PID, recommended
+from tests.unit.engine.test_wiring import engine as wired
 
 TAG = "salt/netapi/hook/dynatrace"
 API = {"environment_url": "https://abc12345.live.dynatrace.com", "api_token": "dt0c01.x.y"}
@@ -41,25 +38,11 @@ def test_the_hook_is_not_heard_unless_it_is_asked_for(
     """
     And never without an API, when it would be believed.
     """
-    master = Master(
-        directory=tmp_path,
-        connect_to_fire=_no_bus,
-        connect_to_listen=_no_bus,
-        accepted=lambda: [],
-        grains=lambda _: None,
-        why_untaken=lambda *_: None,
-        publish=lambda *_: "",
-        jobs=Jobs(lambda _: [], lambda _: {}, cached=False),
-    )
-    engine = Engine("test", load(config), master)
+    engine = wired(tmp_path, **config)
     engine.subscriber.hear(TAG, {"post": {"PID": PID}})
     engine.ledger.close()
     heard = engine.hook._names if engine.hook is not None else {}
     assert bool(heard) is is_heard
-
-
-def _no_bus() -> Any:
-    raise ConnectionError("there is none")
 
 
 NOW = 1721545260.0
