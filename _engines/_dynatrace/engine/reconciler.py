@@ -74,14 +74,9 @@ class Reconciler:
         self._next_expiry = 0.0
         self._failing_since: float | None = None
         # While a full disk still lets itself be read, a cycle without a poll works well, having nothing to write.
-        self._outage = LogOnce(
-            log,
-            self.instance,
-            "nothing is done until the ledger works",
-            "the ledger works again",
-            self._interval + LEDGER_WAIT_S,
-            self.clock,
-        )
+        meanwhile, again = "nothing is done until the ledger works", "the ledger works again"
+        quiet_s = self._interval + LEDGER_WAIT_S
+        self._outage = LogOnce(log, self.instance, meanwhile, again, quiet_s, self.clock)
 
     def run(self) -> None:
         """
@@ -95,9 +90,8 @@ class Reconciler:
             try:
                 wait = self.step()
             except LedgerDamaged as err:
-                log.error(
-                    "%s: the ledger is damaged; the engine starts anew: %s", self.instance, err
-                )
+                said = "%s: the ledger is damaged; the engine starts anew: %s"
+                log.error(said, self.instance, err)
                 return
             self.trigger.wait(wait)
 
@@ -115,9 +109,8 @@ class Reconciler:
             self._outage.fails(err)
             return LEDGER_WAIT_S
         except Exception:
-            log.exception(
-                "%s: a cycle failed; the next one starts in %s s", self.instance, LEDGER_WAIT_S
-            )
+            again = "%s: a cycle failed; the next one starts in %s s"
+            log.exception(again, self.instance, LEDGER_WAIT_S)
             return LEDGER_WAIT_S
         self._outage.works()
         return wait

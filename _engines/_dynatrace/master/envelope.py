@@ -59,9 +59,8 @@ def clean(value: Any) -> Any:
     if isinstance(value, int):
         return value if -(2**63) <= value < 2**63 else str(value)
     if isinstance(value, float):
-        return str(
-            value
-        )  # A float may come back from msgpack and JSON as another text, and break the signature.
+        # It may come back from msgpack and JSON as another text, and break the signature.
+        return str(value)
     if isinstance(value, Mapping):
         return {str(key): clean(item) for key, item in value.items()}
     return [clean(item) for item in value]

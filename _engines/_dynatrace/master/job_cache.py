@@ -62,13 +62,10 @@ def watched(jobs: Jobs, name: str) -> Jobs:
     """
     Return the same access, which says once that the cache cannot be read, and once that it can again.
     """
-    outage = LogOnce(
-        log,
-        name,
-        "the job cache cannot be read, and nothing is ordered, given again or given up until it can",
-        "the job cache can be read again",
-        QUIET_S,
+    meanwhile = (
+        "the job cache cannot be read, and nothing is ordered, given again or given up until it can"
     )
+    outage = LogOnce(log, name, meanwhile, "the job cache can be read again", QUIET_S)
 
     def watch(ask: Callable[[str], Found]) -> Callable[[str], Found]:
         def asked(jid: str) -> Found:

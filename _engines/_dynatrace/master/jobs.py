@@ -108,12 +108,8 @@ def judge_orchestration(ended: Any, minion: str) -> Result:
     """
     good = isinstance(ended, Mapping) and ended.get("success") is True
     steps = _steps(ended.get("return") if isinstance(ended, Mapping) else None)
-    returns = [step.get("ret") for step in steps]
-    told = [
-        judge({"return": ret[minion]})
-        for ret in returns
-        if isinstance(ret, Mapping) and minion in ret
-    ]
+    returns = [ret for step in steps if isinstance(ret := step.get("ret"), Mapping)]
+    told = [judge({"return": ret[minion]}) for ret in returns if minion in ret]
     words = {one.state for one in told if not one.ok}
     said = [one.comment for one in told if one.comment][-1:]
     if not good or ActionState.WAITING in words:
@@ -160,11 +156,8 @@ def _states(value: Any) -> dict[str, Mapping[str, Any]]:
     """
     if not isinstance(value, Mapping):
         return {}
-    found = {
-        str(name): item
-        for name, item in value.items()
-        if isinstance(item, Mapping) and "result" in item
-    }
+    items = ((str(name), item) for name, item in value.items() if isinstance(item, Mapping))
+    found = {name: item for name, item in items if "result" in item}
     if not found and value.get("result") is False:
         # A run that could not even be queued returns what looks like one state.
         return {"": value}
@@ -197,22 +190,15 @@ def _seconds(value: Any) -> float:
 
 
 def _bad_states(states: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    bad = [
-        state
-        for state in states
-        if state["result"] is False or _word(state) in ("failed", *_UNDONE)
-    ]
+    ends = ("failed", *_UNDONE)
+    bad = [state for state in states if state["result"] is False or _word(state) in ends]
     # A state that failed only because of another says nothing new.
-    first = [
-        state for state in bad if "One or more requisite failed" not in str(state.get("comment"))
-    ]
-    return first or bad
+    own = [one for one in bad if "One or more requisite failed" not in str(one.get("comment"))]
+    return own or bad
 
 
 def _is_errors(value: Any) -> bool:
-    """
-    Tell whether a state run returned the list of errors that it gives when it could not be rendered.
-    """
+    # So a state run returns when it could not be rendered.
     return isinstance(value, list) and bool(value) and all(isinstance(item, str) for item in value)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from ..core.errors import DynatraceError
 from ..core.identity import Grains, Match, keys, unknown
@@ -32,6 +32,7 @@ NO_GRAINS = (
 )
 
 
+@dataclass
 class MinionIndex:
     """
     The accepted minions, among which hosts are looked for.
@@ -41,17 +42,12 @@ class MinionIndex:
     may come from others.
     """
 
-    def __init__(
-        self,
-        accepted: Callable[[], Iterable[str]],
-        grains: Callable[[str], Grains | None],
-        now: Callable[[], float],
-        name: str = "dynatrace",
-    ) -> None:
-        self._accepted_now = accepted
-        self._grains = grains
-        self._now = now
-        self._prefix = name
+    accepted: Callable[[], Iterable[str]]
+    grains: Callable[[str], Grains | None]
+    now: Callable[[], float]
+    instance: str = "dynatrace"
+
+    def __post_init__(self) -> None:
         self._candidates = Candidates()
         #: Of whom nothing but the id is known, and why.
         self._blank: dict[str, str] = {}
@@ -59,13 +55,9 @@ class MinionIndex:
         self._failing: dict[str, str] = {}
         self._said: set[str] = set()
         self._unlisted: str | None = None
-        self._listing = LogOnce(
-            log,
-            name,
-            "the accepted minions cannot be listed, and those that are known stay",
-            "the accepted minions are listed again",
-            clock=now,
-        )
+        meanwhile = "the accepted minions cannot be listed, and those that are known stay"
+        again = "the accepted minions are listed again"
+        self._listing = LogOnce(log, self.instance, meanwhile, again, clock=self.now)
         self._built = False
         self._scanned = float("-inf")
         self._touched: set[str] = set()
@@ -97,7 +89,7 @@ class MinionIndex:
         self.refresh()
         match = self._candidates.match(host_id, detail)
         # A name or an address may have become another minion's too, of which no event tells.
-        if match.by in ("", "name", "address") and self._now() - self._scanned >= RESCAN_S:
+        if match.by in ("", "name", "address") and self.now() - self._scanned >= RESCAN_S:
             self.scan()
             match = self._candidates.match(host_id, detail)
         elif match.minion is not None:
@@ -112,11 +104,11 @@ class MinionIndex:
         """
         Bring the index up to date with what was touched; the first call scans all minions.
         """
-        if not self._built and self._now() - self._scanned >= RELIST_S:
+        if not self._built and self.now() - self._scanned >= RELIST_S:
             self.scan()
-        if self._keys_touched and self._now() - self._relisted >= RELIST_S:
+        if self._keys_touched and self.now() - self._relisted >= RELIST_S:
             self._keys_touched = False
-            self._relisted = self._now()
+            self._relisted = self.now()
             self._relist()
         # Not until there is none: a minion that fires events of starts adds them faster than they are read again.
         for _ in range(min(len(self._touched), REREADS)):
@@ -126,17 +118,17 @@ class MinionIndex:
         """
         Read what is known of all minions; the index stays as it is until a new one is complete.
         """
-        self._scanned = self._now()
+        self._scanned = self.now()
         accepted = self._list()
         if accepted is None:
             return
         candidates, failed_s, why = Candidates(), 0.0, ""
         self._blank, self._failing = {}, {}
         for minion in accepted:
-            begun = self._now()
+            begun = self.now()
             if failed_s <= PATIENCE_S:
                 why = self._read(minion, candidates)
-                failed_s += self._now() - begun if why else 0.0
+                failed_s += self.now() - begun if why else 0.0
             else:
                 self._keep(minion, candidates, why)
         self._candidates, self._built = candidates, True
@@ -164,7 +156,7 @@ class MinionIndex:
         Return the accepted minions, or None when they cannot be listed.
         """
         try:
-            found = list(self._accepted_now())
+            found = list(self.accepted())
         except Exception as err:  # noqa: BLE001 - Salt raises what its key store raises; nothing of it ends the engine.
             self._unlisted = _text(err)
             self._listing.fails(self._unlisted)
@@ -191,7 +183,7 @@ class MinionIndex:
         Note what is known of a minion now; return why it cannot be read, empty if it can.
         """
         try:
-            grains = self._grains(minion)
+            grains = self.grains(minion)
             if not isinstance(grains, (Mapping, type(None))):
                 raise TypeError(f"they are a {type(grains).__name__} and no mapping")
             found = keys(minion, grains) if grains else unknown(minion, NO_GRAINS)
@@ -226,7 +218,7 @@ class MinionIndex:
         if failing:
             log.warning(
                 "%s: the grains of %d of %d minions (%s) cannot be read, said once; what was known of them stays: %s",
-                self._prefix,
+                self.instance,
                 len(failing),
                 len(self),
                 named(failing),

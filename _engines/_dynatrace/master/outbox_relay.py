@@ -68,9 +68,8 @@ class OutboxRelay:
         self._lost: list[int] = []
         #: What was fired and could not be recorded as fired, with the time: nothing else is fired before it is.
         self._unrecorded: tuple[Outgoing, float] | None = None
-        self._outage = LogOnce(
-            log, self.instance, "events wait", "the ledger works again: events are fired"
-        )
+        again = "the ledger works again: events are fired"
+        self._outage = LogOnce(log, self.instance, "events wait", again)
         self._doubt: Doubt | None = None
         self._watched = 0.0
 

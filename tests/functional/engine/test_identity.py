@@ -187,7 +187,7 @@ def test_a_cache_that_is_away_neither_ends_the_engine_nor_forgets_a_minion(scene
     def away(*_: str) -> Any:
         raise RuntimeError("the cache is away")
 
-    world.index._grains = world.index._accepted_now = away
+    world.index.grains = world.index.accepted = away
     world.index.touch("web01")
     world.index.touch_keys()
     scene.tenant.open_problem(apache)

@@ -300,7 +300,7 @@ def test_events_of_starts_that_never_end_hold_up_no_search() -> None:
             minions.touch(f"m{number}")
         return real(minion)
 
-    minions._grains = touching
+    minions.grains = touching
     minions.touch("m1")
     assert minions.find(HOST, detail) == Match("web01", "host_id")
 
