@@ -25,15 +25,16 @@ _PRIVATE = sorted(
     for path in (UTILS / PACKAGE).rglob("*.py")
     if path.stem != "__init__"
 )
-#: What `private` has loaded last, by name.
+#: The private modules by name, and what was in each when it was loaded.
 _loaded: dict[str, ModuleType] = {}
+_contents: dict[str, dict[str, Any]] = {}
 
 
 def load(path: str, **dunders: Any) -> ModuleType:
     """
     Return the module of a path below ``salt/``, e.g. ``_modules/dynatrace.py``.
 
-    It imports the private modules that were loaded last.
+    It imports the private modules as `private` has left them.
     """
     module = _module(path)
     for key, value in dunders.items():
@@ -49,22 +50,31 @@ def _module(path: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, REPO / "salt" / path)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
-    with _imported({} if is_private else _loaded):
+    if is_private:
+        private()
+    with _imported(_loaded):
         spec.loader.exec_module(module)
     return module
 
 
 def private(**dunders: Any) -> Any:
     """
-    Return the package of what is private, each of its modules loaded anew: `private().tenant.http`.
+    Return the package of what is private, as if it were loaded anew: `private().tenant.http`.
+
+    What a test has put into its modules is gone then: there is one of each, since to import all takes long.
     """
-    with _imported({}):
-        modules = {name: importlib.import_module(name) for name in _PRIVATE}
-        _loaded.update({name: sys.modules[name] for name in list(sys.modules) if _is_ours(name)})
-    for module in modules.values():
-        for key, value in dunders.items():
-            if hasattr(module, f"__{key}__"):
-                setattr(module, f"__{key}__", value)
+    if not _loaded:
+        with _imported({}):
+            for name in _PRIVATE:
+                importlib.import_module(name)
+            _loaded.update({name: sys.modules[name] for name in sys.modules if _is_ours(name)})
+        _contents.update({name: dict(vars(module)) for name, module in _loaded.items()})
+    for name, module in _loaded.items():
+        own, first = vars(module), _contents[name]
+        for key in own.keys() - first.keys():
+            del own[key]
+        own.update(first)
+        own.update({f"__{key}__": one for key, one in dunders.items() if f"__{key}__" in own})
     return _loaded[PACKAGE]
 
 

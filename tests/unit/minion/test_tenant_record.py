@@ -15,8 +15,7 @@ from tests.unit.minion.tenant import modules
 
 def record(tmp_path: Path, **given: Any) -> Any:
     settings = {f"dynatrace:{key}": value for key, value in given.items()}
-    found = modules(settings, tmp_path).tenant.record
-    return lambda name, *more: getattr(found, name)(*more)
+    return lambda name, *more: getattr(modules(settings, tmp_path).tenant.record, name)(*more)
 
 
 def path(tmp_path: Path) -> Path:
