@@ -234,7 +234,9 @@ class Engine:
 
     @cached_property
     def job_tracker(self) -> JobTracker:
-        return JobTracker(self.instance, self.ledger, self.minions, self.outcomes, self.jobs)
+        return JobTracker(
+            self.instance, self.ledger.attempts, self.minions, self.outcomes, self.jobs
+        )
 
     @cached_property
     def feedback(self) -> Feedback | None:

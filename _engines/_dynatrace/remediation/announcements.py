@@ -88,7 +88,7 @@ class Announcements:
 
     def _disputed(self, episode: Episode, held: Iterable[Held]) -> list[str]:
         found = [
-            (target, last_good(self.ledger, episode, target))
+            (target, last_good(self.ledger.attempts, episode, target))
             for target, verdict in held
             if verdict.reason is Reason.HEALTHY
         ]

@@ -12,10 +12,11 @@ from typing import Any
 
 from ..core.errors import JobCacheError
 from ..core.log_once import Seldom
+from ..core.records import Attempt
 from ..core.states import FAILED, ActionState
 from ..master.jobs import Jobs, judge, judge_orchestration
 from ..master.minion_index import MinionIndex
-from ..store.ledger import Attempt, Ledger
+from ..store.attempts import Attempts
 from .outcomes import Outcomes
 
 log = logging.getLogger(__name__)
@@ -41,7 +42,7 @@ class JobTracker:
     """
 
     instance: str
-    ledger: Ledger
+    attempts: Attempts
     minions: MinionIndex
     outcomes: Outcomes
     jobs: Jobs
@@ -90,7 +91,7 @@ class JobTracker:
         return jid in self._watched
 
     def watch(self) -> None:
-        open_jobs = frozenset(attempt.jid for attempt in self.ledger.attempts.open())
+        open_jobs = frozenset(attempt.jid for attempt in self.attempts.open())
         # Of the ended ones a second return would still be of interest.
         self._watched = open_jobs | {jid for jid, _ in self._good}
 
@@ -139,7 +140,7 @@ class JobTracker:
             self._bad[jid, minion] = now + DOUBT_S
 
     def _take_runner(self, jid: str, what: str, data: Mapping[str, Any], now: float) -> None:
-        for attempt in self.ledger.attempts.by_jid(jid):
+        for attempt in self.attempts.by_jid(jid):
             self.outcomes.started(attempt, self._minions_of(attempt), now)
             # How an orchestration ended is believed only where no job cache can tell.
             if what == "ret" and self.jobs.cached:
@@ -152,11 +153,11 @@ class JobTracker:
         if now >= self._next_reconcile:
             self._next_reconcile = now + RECONCILE_S
             # Also those that are not known to be fired: the engine may have been killed in between.
-            attempts += self.ledger.attempts.open()
+            attempts += self.attempts.open()
         return list({attempt.attempt_id: attempt for attempt in attempts}.values())
 
     def _unproved_attempts(self) -> dict[str, list[Attempt]]:
-        return {jid: self.ledger.attempts.by_jid(jid) for jid in {jid for jid, _ in self._unproved}}
+        return {jid: self.attempts.by_jid(jid) for jid in {jid for jid, _ in self._unproved}}
 
     def _look_up(self, attempt: Attempt, now: float) -> None:
         # Events may be forged by a minion, the cache may not.
@@ -214,7 +215,7 @@ class JobTracker:
         self._bad = {key: until for key, until in self._bad.items() if until > now}
 
     def _minions_of(self, attempt: Attempt) -> list[str]:
-        return [action.minion for action in self.ledger.attempts.actions(attempt.attempt_id)]
+        return [action.minion for action in self.attempts.actions(attempt.attempt_id)]
 
     def _drop_unproved(self, now: float) -> None:
         attempts = self._unproved_attempts()

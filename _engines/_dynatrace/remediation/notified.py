@@ -18,7 +18,7 @@ from ..api.read_budget import ReadBudget
 from ..core.errors import ApiError, NotFound, RateLimited
 from ..core.log_once import LogOnce, Seldom
 from ..core.problem import Problem
-from ..store.ledger import Ledger
+from ..store.notifications import Notifications
 
 log = logging.getLogger(__name__)
 
@@ -81,13 +81,13 @@ class Notified:
     def __init__(
         self,
         name: str,
-        ledger: Ledger,
+        notifications: Notifications,
         client: Client,
         read_budget: ReadBudget,
         read: Callable[[str, Kind], Problem],
         read_all: ReadAll,
     ) -> None:
-        self._ledger = ledger
+        self._notifications = notifications
         self._client = client
         self._read_budget = read_budget
         self._read = read
@@ -127,7 +127,7 @@ class Notified:
 
     def _waiting(self, now: float) -> dict[str, Named]:
         waiting: dict[str, Named] = {}
-        for notice_id, notice, tries, _ in self._ledger.notifications.waiting(now):
+        for notice_id, notice, tries, _ in self._notifications.waiting(now):
             named = waiting.setdefault(notice.name, Named())
             named.ids.append(notice_id)
             named.states.add(notice.state)
@@ -147,7 +147,7 @@ class Notified:
             return None
         if isinstance(found, NotFound) and named.tries + 1 >= NOTICE_TRIES:
             self._unknown.say("the notified problem %.60s is given up: %s", name, found)
-            self._ledger.notifications.settle(named.ids, self._now)
+            self._notifications.settle(named.ids, self._now)
             return None
         return min(2.0 ** min(named.tries, 10), NOTICE_WAIT_CAP_S)
 
@@ -160,12 +160,12 @@ class Notified:
         wait_s = max((one.retry_after for one in found if isinstance(one, RateLimited)), default=0)
         if not later and not wait_s:
             return
-        with self._ledger.transaction():
+        with self._notifications.transaction():
             for named, due in later:
-                self._ledger.notifications.postpone(named.ids, due)
+                self._notifications.postpone(named.ids, due)
             if wait_s:
                 # Whoever is next would hear the same: all of them wait, and none of them was tried.
-                self._ledger.notifications.hold(now, now + wait_s)
+                self._notifications.hold(now, now + wait_s)
 
     def _find(self, name: str, open_ids: Sequence[str] | ApiError) -> Problem:
         found: str | None = name

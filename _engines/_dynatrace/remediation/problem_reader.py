@@ -103,7 +103,7 @@ class ProblemReader:
         self._notified: Notified | None = None
         if client is not None:
             self._notified = Notified(
-                name, ledger, client, self.read_budget, self.read, self._read_all
+                name, ledger.notifications, client, self.read_budget, self.read, self._read_all
             )
 
     def look(self, now: float, poll: bool) -> Seen:

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ..core.policy import Policy, Reason, Verdict
+from ..core.records import Episode
 from ..core.resolution import Target
 from ..core.states import Waiting
-from ..store.ledger import Episode, Ledger
+from ..store.attempts import Attempts
 from .decision import Decision
 from .recurrence import NOTICES_S, serves_for
 
@@ -30,7 +31,7 @@ _WAITING = {
 }
 
 
-def until_next(ledger: Ledger, policy: Policy, decision: Decision, now: float) -> Episode:
+def until_next(attempts: Attempts, policy: Policy, decision: Decision, now: float) -> Episode:
     """
     Return the episode with the time at which, or the thing for which, it is to be decided again.
     """
@@ -39,14 +40,14 @@ def until_next(ledger: Ledger, policy: Policy, decision: Decision, now: float) -
     waiting = None
     for target, verdict in decision.held:
         waiting = _WAITING.get(verdict.reason, waiting) if verdict.reason else waiting
-        times += _times(ledger, episode, target, verdict, now)
+        times += _times(attempts, episode, target, verdict, now)
     if policy.awaits(episode.resolution):
         times.append(_rarer(episode, REMATCH_FIRST_S, now))
     return replace(episode, due=min(times, default=None), waiting=waiting)
 
 
 def _times(
-    ledger: Ledger, episode: Episode, target: Target, verdict: Verdict, now: float
+    attempts: Attempts, episode: Episode, target: Target, verdict: Verdict, now: float
 ) -> Iterator[float]:
     if verdict.reason in _TIMED and verdict.until is not None:
         yield verdict.until
@@ -55,7 +56,7 @@ def _times(
     if _may_change(episode, target, verdict):
         yield _rarer(episode, RECHECK_S, now)
     if verdict.reason in SERVES:
-        since = serves_for(ledger, episode, target, now)
+        since = serves_for(attempts, episode, target, now)
         yield now + min(max(since, RECHECK_S), REMATCH_CAP_S)
         if since < NOTICES_S:
             # Then what the minion found is compared with what the evidence shows.

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from ..core.evidence import last_failure
 from ..core.policy import Policy, Reason
+from ..core.records import Action, Episode
 from ..core.resolution import Target
 from ..core.states import ActionState
-from ..store.ledger import Action, Episode, Ledger
+from ..store.attempts import Attempts
 from .decision import Decision
 
 #: Why a person is called to what serves.
@@ -25,7 +26,7 @@ CLOSES_S = 3600.0
 NOTICES_S = 300.0
 
 
-def last_good(ledger: Ledger, episode: Episode, target: Target) -> Action | None:
+def last_good(attempts: Attempts, episode: Episode, target: Target) -> Action | None:
     """
     Return the end by which the process serves; None: no attempt ended so, or it has failed again since.
 
@@ -36,24 +37,24 @@ def last_good(ledger: Ledger, episode: Episode, target: Target) -> Action | None
     One dead process has several problems, which show the same event: what was healed for one is healed for all whose
     evidence has no later failure, by the tenant's clock alone. A problem that was closed and opened again is none.
     """
-    heal = ledger.attempts.last_heal(episode, target.minion, target.entity)
+    heal = attempts.last_heal(episode, target.minion, target.entity)
     if heal is not None:
         again = last_failure(episode.problem, target.entity, still_open=True)
         if again is None or heal.seen is None or heal.ended is None:
             return heal
         return None if again > heal.seen and again > heal.ended * 1000 else heal
-    heal = ledger.attempts.last_heal_by_others(episode, target.minion, target.entity)
+    heal = attempts.last_heal_by_others(episode, target.minion, target.entity)
     latest = last_failure(episode.problem, target.entity)
     if heal is None or heal.seen is None or latest is None:
         return None
     return heal if episode.episode == 1 and latest <= heal.seen else None
 
 
-def serves(ledger: Ledger, episode: Episode, target: Target) -> Reason | None:
+def serves(attempts: Attempts, episode: Episode, target: Target) -> Reason | None:
     """
     Return as what a process is held that is known to serve, or None.
     """
-    last = last_good(ledger, episode, target)
+    last = last_good(attempts, episode, target)
     if last is None:
         return None
     return Reason.HEALED if last.state == ActionState.GOOD else Reason.HEALTHY
@@ -73,18 +74,18 @@ def person_called(episode: Episode) -> bool:
     return episode.escalated not in (None, *BESIDE)
 
 
-def serves_for(ledger: Ledger, episode: Episode, target: Target, now: float) -> float:
+def serves_for(attempts: Attempts, episode: Episode, target: Target, now: float) -> float:
     """
     Return for how many seconds of this episode a process counts as serving; 0.0: it does not.
     """
     place = (episode, target.minion, target.entity)
-    heal = ledger.attempts.last_heal(*place) or ledger.attempts.last_heal_by_others(*place)
+    heal = attempts.last_heal(*place) or attempts.last_heal_by_others(*place)
     if heal is None or heal.ended is None:
         return 0.0
     return now - max(heal.ended, episode.opened)
 
 
-def contradicted(ledger: Ledger, decision: Decision, policy: Policy, now: float) -> str | None:
+def contradicted(attempts: Attempts, decision: Decision, policy: Policy, now: float) -> str | None:
     """
     Return why a person is called to what serves, or None.
 
@@ -95,7 +96,7 @@ def contradicted(ledger: Ledger, decision: Decision, policy: Policy, now: float)
     wait = max(policy.attempt_window, CLOSES_S)
     why = None
     for target, verdict in decision.held:
-        since = serves_for(ledger, episode, target, now)
+        since = serves_for(attempts, episode, target, now)
         if verdict.reason is Reason.HEALED and since > wait:
             why = why or STILL_OPEN
         if verdict.reason is Reason.HEALTHY and since >= NOTICES_S:

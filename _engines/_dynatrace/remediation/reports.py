@@ -152,7 +152,7 @@ def _check(ledger: Ledger, episode: Episode, attempt: Attempt) -> None:
 
 def _all_healed(ledger: Ledger, episode: Episode) -> bool:
     targets = episode.resolution.targets
-    return all(serves(ledger, episode, one) is Reason.HEALED for one in targets)
+    return all(serves(ledger.attempts, episode, one) is Reason.HEALED for one in targets)
 
 
 def _concerned(problem: Problem) -> set[str]:

@@ -110,7 +110,7 @@ class Scheduler:
         with self.ledger.transaction():
             decision = self._carry_out(decision, capacity, now, summary)
             decision = self._escalate(decision, now, summary)
-            decided = until_next(self.ledger, self.policy, decision, now)
+            decided = until_next(self.ledger.attempts, self.policy, decision, now)
             if decided != self.ledger.episodes.get(episode.problem_key, episode.episode):
                 self.ledger.episodes.save(decided)
         return summary
@@ -199,7 +199,7 @@ class Scheduler:
         why = decision.first(SPENT)
         if why is None and now - episode.opened > self.policy.attempt_window:
             why = decision.first(_AWAY)  # Before that it may only be restarting.
-        why = why or contradicted(self.ledger, decision, self.policy, now)
+        why = why or contradicted(self.ledger.attempts, decision, self.policy, now)
         if why is None or not may_call(episode, why):
             return decision
         summary.append(f"escalated {episode.name}: {why}")

@@ -87,7 +87,7 @@ class Verdicts:
             paused=self.ledger.settings.get("paused") is not None,
             accepted=target.minion in self.minions,
             maintenance=episode.problem.under_maintenance,
-            serves=serves(self.ledger, episode, target),
+            serves=serves(self.ledger.attempts, episode, target),
             busy=target.minion in capacity.busy,
             capacity=capacity.left,
             since=episode.opened,
