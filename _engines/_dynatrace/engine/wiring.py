@@ -22,7 +22,7 @@ from ..master import job_cache
 from ..master.attempt_records import AttemptRecords
 from ..master.delivery import DeliveryConfirmation
 from ..master.event import TEST_TAG
-from ..master.jobs import Jobs
+from ..master.job_cache import Jobs
 from ..master.minion_index import MinionIndex
 from ..master.minion_queries import MinionQueries
 from ..master.outbox_relay import OutboxRelay

@@ -15,7 +15,8 @@ from typing import Any
 
 from ..core.states import SERVING
 from ..store.ledger import Attempt, Memory
-from .jobs import ENDS, Jobs
+from .job_cache import Jobs
+from .job_results import ENDS
 from .minion_queries import Query
 
 #: Publishing may block: who has no answer by then has none.

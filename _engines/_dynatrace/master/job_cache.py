@@ -9,18 +9,31 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from ..core.errors import JobCacheError
 from ..core.log_once import LogOnce
-from .jobs import Jobs
 
 log = logging.getLogger(__name__)
 
 #: One entry may be unreadable among others that are not: then it has not recovered.
 QUIET_S = 60.0
 Found = TypeVar("Found")
+
+
+@dataclass(frozen=True)
+class Jobs:
+    """
+    What the master's job cache knows; events only say that it is worth looking.
+
+    ``minions`` returns whom a job was sent to, or None when there is no such job; ``returns`` maps minions to
+    ``{"return": …, "retcode": …, "success": …}``. ``cached`` is False where the master keeps no job cache.
+    """
+
+    minions: Callable[[str], list[str] | None]
+    returns: Callable[[str], Mapping[str, Any]]
+    cached: bool = True
 
 
 def through(

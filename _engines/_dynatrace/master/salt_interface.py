@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ..core.identity import Grains
-from .jobs import Jobs
+from .job_cache import Jobs
 
 
 class EventBus(Protocol):

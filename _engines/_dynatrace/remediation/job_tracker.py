@@ -14,7 +14,8 @@ from ..core.errors import JobCacheError
 from ..core.log_once import Seldom
 from ..core.records import Attempt
 from ..core.states import FAILED, ActionState
-from ..master.jobs import Jobs, judge, judge_orchestration
+from ..master.job_cache import Jobs
+from ..master.job_results import judge, judge_orchestration
 from ..master.minion_index import MinionIndex
 from ..store.attempts import Attempts
 from .outcomes import Outcomes

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..core.policy import HOPELESS, Policy
 from ..core.states import ACTION_ENDS, SERVING, ActionState, AttemptState, EpisodeState, sources
-from ..master.jobs import Result
+from ..master.job_results import Result
 from ..store.ledger import Action, Attempt, Episode, Ledger, Memory
 from .announcements import Announcements
 from .recurrence import person_called

@@ -17,7 +17,7 @@ from ..core.policy import Policy, Reason, Verdict
 from ..core.resolution import Target
 from ..core.states import AttemptState, Waiting
 from ..master.event import attempt_id, job_id
-from ..master.jobs import Jobs
+from ..master.job_cache import Jobs
 from ..store.ledger import Attempt, Episode, Ledger, Place
 from .announcements import Announcements, why_nobody
 from .decision import Capacity, Decision, Held

@@ -23,7 +23,7 @@ from typing import Any
 from _dynatrace.api.client import Client
 from _dynatrace.config import config as configuration
 from _dynatrace.engine.wiring import Engine
-from _dynatrace.master.jobs import Jobs
+from _dynatrace.master.job_cache import Jobs
 from _dynatrace.master.salt_interface import Master
 from _dynatrace.webhook import recorder as recorder_
 

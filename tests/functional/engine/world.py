@@ -20,8 +20,8 @@ from _dynatrace.core.errors import JobCacheError
 from _dynatrace.core.resolution import Target
 from _dynatrace.engine.commands import ANSWER_PREFIX
 from _dynatrace.engine.wiring import Engine
-from _dynatrace.master import jobs as jobs_
 from _dynatrace.master.attempt_records import AttemptRecords
+from _dynatrace.master.job_cache import Jobs
 from _dynatrace.master.salt_interface import Master
 from _dynatrace.remediation.decision import Capacity, Held
 from _dynatrace.store.ledger import Attempt, Episode, Ledger, Memory
@@ -140,10 +140,10 @@ class JobCache:
         self.readable = True
         self.unreadable: set[str] = set()
 
-    def jobs(self) -> jobs_.Jobs:
+    def jobs(self) -> Jobs:
         if not self.cached:
-            return jobs_.Jobs(lambda _: [], lambda _: {}, cached=False)
-        return jobs_.Jobs(self._sent_to, self._returns)
+            return Jobs(lambda _: [], lambda _: {}, cached=False)
+        return Jobs(self._sent_to, self._returns)
 
     def _sent_to(self, jid: str) -> list[str] | None:
         self._read(jid)

@@ -199,7 +199,7 @@ def test_decision_and_parsing_know_nothing_of_the_world() -> None:
         "core.resolution",
         "core.unhealable",
         "core.notification",
-        "master.jobs",
+        "master.job_results",
         "webhook.fields",
         "webhook.payload",
     ):

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from _dynatrace.config.config import load
 from _dynatrace.engine.wiring import Engine
-from _dynatrace.master.jobs import Jobs
+from _dynatrace.master.job_cache import Jobs
 from _dynatrace.master.salt_interface import Master
 
 

@@ -1,12 +1,12 @@
 """
-What Salt's jobs say of an attempt: the master's job cache as the source, and how a return is judged.
+What a job's return says of an attempt.
 
 A return is data from a minion: whatever its shape it is judged, and what is not understood is no good end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,20 +31,6 @@ _REPEATED = "repeated"
 _BRACKETS = ("|-attempt_taken", "|-attempt_finished")
 #: No minion remembers an attempt for longer.
 _LONGEST_S = 1e9
-
-
-@dataclass(frozen=True)
-class Jobs:
-    """
-    What the master's job cache knows; events only say that it is worth looking.
-
-    ``minions`` returns whom a job was sent to, or None when there is no such job; ``returns`` maps minions to
-    ``{"return": …, "retcode": …, "success": …}``. ``cached`` is False where the master keeps no job cache.
-    """
-
-    minions: Callable[[str], list[str] | None]
-    returns: Callable[[str], Mapping[str, Any]]
-    cached: bool = True
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from _dynatrace.master.jobs import ENDS, TESTED, Result, judge, judge_orchestration
+from _dynatrace.master.job_results import ENDS, TESTED, Result, judge, judge_orchestration
 from hypothesis import given
 from hypothesis import strategies as st
 
