@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 from ..core.errors import NotFound, UnexpectedResponse
@@ -29,8 +29,6 @@ PROBLEM_WINDOW = "now-90d"
 ENTITY_WINDOW = "now-30d"
 #: Of the event types, one that opens no problem: the engine must not feed itself.
 EVENT_TYPE = "CUSTOM_INFO"
-
-Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -91,7 +89,8 @@ class Client(Transport):
         if problem.is_open and not _has_evidence(body):
             what = f"GET {path}: the problem is open, and its evidence is not whole"
             raise UnexpectedResponse(what)
-        return _same(problem, path, problem_id, problem.problem_id)
+        _check_same(path, problem_id, problem.problem_id)
+        return problem
 
     def find_by_display_id(self, display_id: str, kind: Kind = Kind.LISTING) -> Problem | None:
         # The newest of this id, which cannot be used in API paths.
@@ -110,7 +109,8 @@ class Client(Transport):
         fields = "+properties,+tags,+fromRelationships"
         query = {"fields": fields, "from": ENTITY_WINDOW}
         detail = parse_entity(self._get(path, Kind.READING, query))
-        return _same(detail, path, entity_id, detail.id)
+        _check_same(path, entity_id, detail.id)
+        return detail
 
     def comments(self, problem_id: str) -> Iterator[str]:
         path = _path(problem_id, "/comments")
@@ -177,11 +177,10 @@ def api_base(environment_url: str) -> str:
     return url + "/api/v2"
 
 
-def _same(found: Found, path: str, asked: str, received: str | None) -> Found:
+def _check_same(path: str, asked: str, received: str | None) -> None:
     # A proxy's cache may return the response of another request.
     if received != asked:
         raise UnexpectedResponse(f"GET {path}: the answer is about another one")
-    return found
 
 
 def _has_evidence(problem: Mapping[str, Any]) -> bool:
