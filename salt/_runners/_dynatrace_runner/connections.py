@@ -80,7 +80,7 @@ def _found(errors, client):
     try:
         client.find_by_display_id(NUMBER)
     except errors.NotFound as err:
-        raise errors.UnexpectedAnswer(str(err)) from err
+        raise errors.UnexpectedResponse(str(err)) from err
 
 
 def _scope(errors, call):
