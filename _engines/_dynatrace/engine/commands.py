@@ -93,7 +93,7 @@ def pages(answer: Answer) -> list[dict[str, Any]]:
 @dataclass
 class Commands:
     """
-    The commands of one engine. All but ``hear`` belongs to the reconciler's thread; ``answer`` fires an event.
+    The commands of one engine. All but ``receive`` belongs to the reconciler's thread; ``answer`` fires an event.
     """
 
     instance: str
@@ -104,8 +104,8 @@ class Commands:
     answer: Callable[[str, Mapping[str, Any]], None]
 
     def __post_init__(self) -> None:
-        #: The ids of those that were heard; the subscriber's own.
-        self._heard: list[str] = []
+        #: The ids of those that were received; the subscriber's own.
+        self._received: list[str] = []
         self._waiting: queue.SimpleQueue[Mapping[str, Any]] = queue.SimpleQueue()
         self._forged = Seldom(log, self.instance)
         self._known: Mapping[str, Callable[[Mapping[str, Any], float], Answer]] = {
@@ -119,27 +119,27 @@ class Commands:
             "retry": self._retry,
         }
 
-    def hear(self, data: Mapping[str, Any]) -> bool:
+    def receive(self, data: Mapping[str, Any]) -> bool:
         """
-        Take a command that is for this engine, from this master, and heard for the first time; tell whether it is.
+        Take a command that is for this engine, from this master, and received for the first time; tell whether it is.
 
         Belongs to the subscriber's thread: any minion can fire a command's tag, as often as it likes.
         """
         own_id = data.get("id")
         if not isinstance(own_id, str) or not re.fullmatch(r"[0-9a-f]{32}", own_id):
             return False
-        if data.get("instance") not in (None, self.instance) or own_id in self._heard:
+        if data.get("instance") not in (None, self.instance) or own_id in self._received:
             return False
         if not _is_signed(data, self.key):
             self._forged.say("a command that this master did not sign is ignored")
             return False
-        self._heard = [*self._heard[-REMEMBERED:], own_id]
+        self._received = [*self._received[-REMEMBERED:], own_id]
         self._waiting.put(data)
         return True
 
     def carry_out(self, now: float) -> list[str]:
         """
-        Carry out what was heard, and return a few words for each that changed anything.
+        Carry out what was received, and return a few words for each that changed anything.
         """
         said = []
         while not self._waiting.empty():

@@ -168,7 +168,7 @@ class Engine:
         )
 
     def on_job(self, jid: str, what: str, minion: str | None, data: Mapping[str, Any]) -> None:
-        if self.job_tracker.hear(jid, what, minion, data):
+        if self.job_tracker.receive(jid, what, minion, data):
             self.look_now()
 
     def on_minion(self, minion: str | None) -> None:
@@ -183,12 +183,12 @@ class Engine:
             self.minions.touch(minion)
 
     def on_command(self, data: Mapping[str, Any]) -> None:
-        if self.commands.hear(data):
+        if self.commands.receive(data):
             self.look_now()
 
     def on_open(self) -> None:
         """
-        Have looked up what passed on the bus while it was not heard.
+        Have looked up what passed on the bus while the bus was not read.
         """
         self.job_tracker.reconcile()
         self.look_now()

@@ -1,9 +1,9 @@
 """
-Tells what was fired and has not come back: an event is on the bus when the engine's own subscriber has heard it.
+Tells what was fired and has not come back: an event is on the bus when it came back to the engine's own subscriber.
 
 Salt's ``fire_event`` gives an event to a socket and returns True; a publisher that is stopped takes a hundred kilobytes
-that way, and one that is killed loses them. The publisher reads each connection in order, so an event that is heard
-proves all that were fired before it on the same connection.
+that way, and one that is killed loses them. The publisher reads each connection in order, so an event that comes
+back proves all that were fired before it on the same connection.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class DeliveryConfirmation:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         #: (signature, number in the outbox or None, when), in the order of firing.
-        self._unheard: list[tuple[str, int | None, float]] = []
-        self._heard_at = time.monotonic()
+        self._unconfirmed: list[tuple[str, int | None, float]] = []
+        self._received_at = time.monotonic()
         self.connections = 0
         #: Whether the subscriber is to connect anew, in case it is the one that fails.
         self.renewal = False
@@ -46,50 +46,50 @@ class DeliveryConfirmation:
 
     def fired(self, signature: str, seq: int | None) -> None:
         """
-        Note that an event was handed over, before it can be heard.
+        Note that an event was handed over, before it can come back.
         """
         if self.connections:
             with self._lock:
-                self._unheard.append((signature, seq, time.monotonic()))
+                self._unconfirmed.append((signature, seq, time.monotonic()))
 
     def refused(self, signature: str) -> None:
         """
         Note that the last event was not handed over after all.
         """
         with self._lock:
-            if self._unheard and self._unheard[-1][0] == signature:
-                self._unheard.pop()
+            if self._unconfirmed and self._unconfirmed[-1][0] == signature:
+                self._unconfirmed.pop()
 
-    def heard(self, data: Mapping[str, Any]) -> None:
+    def received(self, data: Mapping[str, Any]) -> None:
         """
         Take an event from the bus, anybody's: that it came shows that the publisher works.
         """
-        self._heard_at = time.monotonic()
+        self._received_at = time.monotonic()
         signature = data.get("signature")
-        if not self._unheard or not isinstance(signature, str):
+        if not self._unconfirmed or not isinstance(signature, str):
             return
         with self._lock:
-            for place, (one, *_) in enumerate(self._unheard):
+            for place, (one, *_) in enumerate(self._unconfirmed):
                 if one == signature:
-                    del self._unheard[: place + 1]
+                    del self._unconfirmed[: place + 1]
                     return
 
     def silent_for(self) -> float:
         """
-        Return for how many seconds an event has waited to be heard while nothing at all was; 0 without any.
+        Return for how many seconds an event has not come back while nothing at all came; 0 without any.
         """
         with self._lock:
-            if not self._unheard:
+            if not self._unconfirmed:
                 return 0.0
-            return time.monotonic() - max(self._unheard[0][2], self._heard_at)
+            return time.monotonic() - max(self._unconfirmed[0][2], self._received_at)
 
     def lost(self) -> list[int]:
         """
-        Return and forget what was never heard: the connection is gone, and with it perhaps these events.
+        Return and forget what never came back: the connection is gone, and with it perhaps these events.
         """
         with self._lock:
-            unheard, self._unheard = self._unheard, []
-        return [seq for _, seq, _ in unheard if seq is not None]
+            unconfirmed, self._unconfirmed = self._unconfirmed, []
+        return [seq for _, seq, _ in unconfirmed if seq is not None]
 
 
 class Doubt:

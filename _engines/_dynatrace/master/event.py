@@ -25,7 +25,7 @@ SCHEMA = 1
 PREFIX = "dynatrace/problem"
 TEST_TAG = "dynatrace/notification/test"
 COMMAND_PREFIX = "dynatrace/command/"
-#: Fired by the engine to hear whether the bus works; it means nothing to anybody else.
+#: Fired by the engine to see whether the bus works; it means nothing to anybody else.
 PROBE_TAG = "dynatrace/engine/probe"
 #: Whom a job must reach is never cut from an event, so one event orders only so many: this much of `minions`,
 #: `technologies` and `processes`, a half of what an event may hold.

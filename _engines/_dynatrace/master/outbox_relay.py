@@ -64,7 +64,7 @@ class OutboxRelay:
         self._wake = threading.Event()
         self._firing_since: float | None = None
         self._answers: queue.SimpleQueue[tuple[str, Mapping[str, Any]]] = queue.SimpleQueue()
-        #: Of the outbox: what was handed to a publisher that died before it was heard.
+        #: Of the outbox: what was handed to a publisher that died before it came back.
         self._lost: list[int] = []
         #: What was fired and could not be recorded as fired, with the time: nothing else is fired before it is.
         self._unrecorded: tuple[Outgoing, float] | None = None
@@ -201,7 +201,7 @@ class OutboxRelay:
 
     def _put(self, data: Mapping[str, Any], tag: str, seq: int | None = None) -> bool:
         signed = sign(data, self.key, self.clock(), self.valid_for, self.act_for)
-        # Noted before: it may be heard before the call returns.
+        # Noted before: it may come back before the call returns.
         self.delivery.fired(signed["signature"], seq)
         self._firing_since = time.monotonic()
         try:
@@ -222,7 +222,7 @@ class OutboxRelay:
 
     def _failed(self, why: str) -> None:
         self.failures += 1
-        # All that this connection carried and nobody heard may be lost with it.
+        # All that this connection carried and that did not come back may be lost with it.
         self._lost += self.delivery.lost()
         bus, self._bus = self._bus, None
         try:

@@ -1,5 +1,5 @@
 """
-Asks minions whether they are there: only those whose last job never returned, before they are given another.
+Asks minions whether they are connected: only those whose last job never returned, before they are given another.
 
 A job that is published while a minion is not connected is lost, since Salt's publisher keeps nothing for it. An order
 would then only wait for its timeout, keep others from being healed, and spend an attempt.
@@ -27,9 +27,9 @@ class Ping:
         self._asked: dict[str, tuple[Query, float, float]] = {}
         self._answered: dict[str, float] = {}
 
-    def is_there(self, minion: str, lost_at: float, now: float) -> bool:
+    def is_connected(self, minion: str, lost_at: float, now: float) -> bool:
         """
-        Tell whether a minion answered since its job was lost; if that is not known it is asked, and is not there yet.
+        Tell whether a minion answered since its job was lost; if that is not known it is asked, and is not connected yet.
         """
         if self._answered.get(minion) == lost_at:
             return True
@@ -48,7 +48,7 @@ class Ping:
         if asked := self._asked.get(minion):
             self._ask(asked[0])
 
-    def news(self) -> bool:
+    def has_news(self) -> bool:
         """
         Tell whether anybody answered since this was asked last.
         """

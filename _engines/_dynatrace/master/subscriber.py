@@ -1,5 +1,5 @@
 """
-The end of Salt's event bus that hears: one thread with an event object of its own, which it shares with nobody.
+The end of Salt's event bus that receives: one thread with an event object of its own, which it shares with nobody.
 
 A subscriber that does not read all the time is dropped by the publisher, so nothing here waits for anything else. What
 passed while it was not connected is read elsewhere: jobs from the job cache, keys and grains by listing.
@@ -20,7 +20,7 @@ from .salt_interface import EventBus
 
 log = logging.getLogger(__name__)
 
-HEAR_WAIT_S = 5.0
+WAIT_S = 5.0
 RETRY_S = 1.0
 
 _JOB = re.compile(r"salt/(job|run)/(\d{20})/(new|ret)(?:/(.+))?")
@@ -33,7 +33,7 @@ class Subscriber:
     Reads the bus all the time and hands on what concerns the engine: jobs that are watched, minions, keys, commands, and
     what salt-api's hook received.
 
-    ``on_open`` is called when the connection is open, at first or anew: what passed before was not heard.
+    ``on_open`` is called when the connection is open, at first or anew: what passed before was missed.
     """
 
     instance: str
@@ -63,25 +63,25 @@ class Subscriber:
             self.on_open()
             while not self.delivery.renewal:
                 # All tags: get_event throws away what does not match, and a prefix would need several objects.
-                event = bus.get_event(wait=HEAR_WAIT_S, tag="", full=True, auto_reconnect=True)
+                event = bus.get_event(wait=WAIT_S, tag="", full=True, auto_reconnect=True)
                 if event is not None:
-                    self.hear(str(event.get("tag", "")), event.get("data"))
+                    self.receive(str(event.get("tag", "")), event.get("data"))
         finally:
             bus.destroy()
 
-    def hear(self, tag: str, data: Any) -> None:
+    def receive(self, tag: str, data: Any) -> None:
         """
-        Hand on one event; whatever is in it, the next one is heard.
+        Hand on one event; whatever is in it, the next one is read.
         """
         if not isinstance(data, Mapping):
             return
-        self.delivery.heard(data)
+        self.delivery.received(data)
         try:
-            self._hear(tag, data)
+            self._hand_on(tag, data)
         except Exception:
             log.exception("%s: an event with tag %.100r could not be handled", self.instance, tag)
 
-    def _hear(self, tag: str, data: Mapping[str, Any]) -> None:
+    def _hand_on(self, tag: str, data: Mapping[str, Any]) -> None:
         job = _JOB.fullmatch(tag)
         if job:
             _, jid, what, minion = job.groups()

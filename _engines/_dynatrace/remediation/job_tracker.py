@@ -38,7 +38,7 @@ RUNNER = "the runner"
 @dataclass
 class JobTracker:
     """
-    The jobs of one engine's attempts. All but ``hear``, ``is_watched`` and ``reconcile`` belongs to the reconciler's
+    The jobs of one engine's attempts. All but ``receive``, ``is_watched`` and ``reconcile`` belongs to the reconciler's
     thread.
     """
 
@@ -66,7 +66,7 @@ class JobTracker:
     def __post_init__(self) -> None:
         self._forged = Seldom(log, self.instance, SAID_S)
 
-    def hear(self, jid: str, what: str, minion: str | None, data: Mapping[str, Any]) -> bool:
+    def receive(self, jid: str, what: str, minion: str | None, data: Mapping[str, Any]) -> bool:
         """
         Take an event of a job, and tell whether it is worth a look; may be called from any thread.
 

@@ -42,7 +42,7 @@ class Verdicts:
         return Capacity(self.policy.limit(len(self.minions)), self.ledger.attempts.busy_minions())
 
     def minion_answered(self) -> bool:
-        return self.ping is not None and self.ping.news()
+        return self.ping is not None and self.ping.has_news()
 
     def of(self, episode: Episode, capacity: Capacity, now: float) -> Decision:
         acting: list[Target] = []
@@ -98,7 +98,7 @@ class Verdicts:
         if self.ping is None:
             return True
         lost_at = self.ledger.attempts.lost_at(minion)
-        return lost_at is None or self.ping.is_there(minion, lost_at, now)
+        return lost_at is None or self.ping.is_connected(minion, lost_at, now)
 
 
 def of_one_order(

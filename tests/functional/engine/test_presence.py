@@ -188,9 +188,9 @@ def test_nobody_is_asked_twice_within_a_minute(scene: Scene) -> None:
         world.now += after
         asked = len(world.pings)
         for _ in range(20):
-            assert not ping.is_there("web01", at, world.now)
+            assert not ping.is_connected("web01", at, world.now)
             world.queries.step()
-            ping.news()
+            ping.has_news()
         assert len(world.pings) == asked + count, after
 
 

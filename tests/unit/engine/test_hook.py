@@ -39,7 +39,7 @@ def test_the_hook_is_not_heard_unless_it_is_asked_for(
     And never without an API, when it would be believed.
     """
     engine = wired(tmp_path, **config)
-    engine.subscriber.hear(TAG, {"post": {"PID": PID}})
+    engine.subscriber.receive(TAG, {"post": {"PID": PID}})
     engine.ledger.close()
     heard = engine.hook._names if engine.hook is not None else {}
     assert bool(heard) is is_heard

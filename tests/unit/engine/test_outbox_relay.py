@@ -49,7 +49,7 @@ class Publisher:
             tag, data = self.taken.pop(0)
             self.given.append((tag, data))
             for one in self.subscribers:
-                one.heard(data)
+                one.received(data)
 
     def kill(self) -> None:
         self.dead, self.taken = True, []
@@ -121,7 +121,7 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     )
     for module in (bus, delivery):
         monkeypatch.setattr(module, "time", clock)
-    made.delivery._heard_at = made.now
+    made.delivery._received_at = made.now
     yield made
     made.ledger.close()
 
@@ -195,7 +195,7 @@ def test_an_ear_that_lags_behind_is_no_reason_for_doubt(scene: Scene) -> None:
     scene.publisher.subscribers.clear()
     for number in range(20):
         scene.add(f"{number}")
-        scene.delivery.heard({"somebody": "else's"})
+        scene.delivery.received({"somebody": "else's"})
         scene.look(1)
     assert len(scene.publisher.tags()) == 20
 
