@@ -7,5 +7,6 @@
     APACHE=mine   the apache2 of this machine, which may be stopped; it is as it was in the end
     TRANSCRIPT=…  a file that also gets all that is printed; `make pictures` draws from it
 
-Where apache2 is installed it plays apart from this machine, with an apache2 of its own.
+Where apache2 is installed it plays apart from this machine, with an apache2 of its own. Without root it starts an
+installed apache2 as this user, on another port, and Salt heals that without systemd.
 """

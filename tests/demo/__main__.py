@@ -12,7 +12,9 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
+from tests.demo import own
 from tests.demo.keeping import keep
 from tests.demo.saying import DemoError, Interrupted, say
 from tests.demo.setting_up import SET_UP, set_up
@@ -60,14 +62,19 @@ def play() -> float:
     Set the stage, let apache2 fail, watch it being healed; return the seconds of the outage.
     """
     webhook = not switched_on("POLL")
-    found = apache.Apache.found()
+    found = own.OwnApache() if own.wanted() else apache.Apache.found()
     try:
-        stage = Newcomer(
-            webhook=webhook,
-            poll_interval=5 if webhook else 2,
-            options={"policy": POLICY},
-            states=[STATES],
-        )
+        settings: dict[str, Any] = {
+            "webhook": webhook,
+            "poll_interval": 5 if webhook else 2,
+            "options": {"policy": POLICY},
+            "states": [STATES],
+        }
+        if isinstance(found, own.OwnApache):
+            say("This is not root: an apache2 of this user's own is healed, without systemd.")
+            stage: Newcomer = own.OwnStage(found, **settings)
+        else:
+            stage = Newcomer(**settings)
         try:
             prepare(stage)
             outage = fail_and_heal(stage, webhook)
@@ -99,9 +106,7 @@ def prepare(stage: Newcomer) -> None:
     stage.start()
     stage.wait_for_engine()
     say(f"  they run, on loopback ports, after {time.monotonic() - began:.1f} s")
-    say("Installing and starting apache2 with Salt (state.apply demo.apache2) ...")
-    states = stage.salt.api.call("state.apply", "demo.apache2", tgt=MINION, timeout=INSTALL_S)
-    check_states(states.get(MINION))
+    start_apache(stage)
     apache.wait_until_answers(20)
     say(f"  {apache.URL} answers")
     say(
@@ -116,6 +121,21 @@ def prepare(stage: Newcomer) -> None:
     stage.tenant.log.wait_for(
         lambda: any(entry.what == "monitor started" for entry in stage.tenant.log.entries()), 10
     )
+
+
+def start_apache(stage: Newcomer) -> None:
+    """
+    Have an apache2 that serves, installed where that may be.
+    """
+    if isinstance(stage, own.OwnStage):
+        say("Starting apache2 with Salt (service.start apache2) ...")
+        stage.salt.api.call("saltutil.sync_modules", tgt=MINION)
+        if stage.salt.api.call("service.start", "apache2", tgt=MINION).get(MINION) is not True:
+            raise DemoError(f"apache2 did not start:\n{stage.salt.minions[MINION].tail()}")
+        return
+    say("Installing and starting apache2 with Salt (state.apply demo.apache2) ...")
+    states = stage.salt.api.call("state.apply", "demo.apache2", tgt=MINION, timeout=INSTALL_S)
+    check_states(states.get(MINION))
 
 
 def check_states(states: object) -> None:

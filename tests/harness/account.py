@@ -21,11 +21,11 @@ NAME = "salt"
 @functools.cache
 def made() -> str:
     """
-    Return the user's name, made and able to run what runs here; root's, where nothing is apart.
+    Return the user's name, made and able to run what runs here; who runs this, where nothing is apart.
     """
     session = apart.inside()
     if session is None:
-        return "root"
+        return current()
     try:
         pwd.getpwnam(NAME)
     except KeyError:
@@ -34,6 +34,13 @@ def made() -> str:
     for number, path in enumerate(_closed([Path(sys.base_prefix), Path(sys.prefix), REPO])):
         _open(path, session / "own" / f"open-{number}")
     return NAME
+
+
+def current() -> str:
+    """
+    Return the name of the user that runs this.
+    """
+    return pwd.getpwuid(os.geteuid()).pw_name
 
 
 def _closed(paths: list[Path]) -> list[Path]:

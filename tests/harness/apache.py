@@ -27,6 +27,14 @@ class ApacheError(Exception):
     """
 
 
+def move(port: int) -> None:
+    """
+    Look for it on another port from now on.
+    """
+    global PORT, URL
+    PORT, URL = port, f"http://127.0.0.1:{port}/"
+
+
 def why_not() -> str | None:
     """
     Return what is lacking for tests that start and break an apache2, or None.
@@ -150,13 +158,13 @@ def main(pid_file: Path = PID_FILE) -> psutil.Process | None:
     return process if alive else None
 
 
-def answers(host: str = "127.0.0.1", port: int = PORT, timeout: float = 1.0) -> bool:
+def answers(host: str = "127.0.0.1", port: int | None = None, timeout: float = 1.0) -> bool:
     """
     Tell whether a request is answered, whatever the status below 500.
 
     It costs a tenth of what `urllib` does: who asks every few milliseconds must not slow down what is measured.
     """
-    connection = http.client.HTTPConnection(host, port, timeout=timeout)
+    connection = http.client.HTTPConnection(host, port or PORT, timeout=timeout)
     try:
         connection.request("GET", "/", headers={"Connection": "close"})
         return connection.getresponse().status < 500

@@ -7,6 +7,8 @@ The shipped master.d files are used as they are, but for the paths in them.
 from __future__ import annotations
 
 import json
+import os
+import pwd
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -90,6 +92,7 @@ def minion(root: Path, ports: Ports, minion_id: str) -> dict[str, Any]:
     """
     return {
         "id": minion_id,
+        "user": pwd.getpwuid(os.geteuid()).pw_name,
         "master": "127.0.0.1",
         "master_port": ports.ret,
         "root_dir": str(root),

@@ -41,7 +41,7 @@ class Newcomer(Stage):
             ["settings.read", "settings.write", "entities.read"]
         )
         self.tenant.offer_installer(VERSION, self.root, host_id=HOST)
-        self.tenant.discover(after=4)
+        self.tenant.discover(after=4, **self.discovered())
         pillar = self._pillar(self.tenant.authority.certificate.read_text())
         minion = {
             "dynatrace_oneagentctl": f"{self.oneagent}/agent/tools/oneagentctl",
@@ -50,6 +50,18 @@ class Newcomer(Stage):
         }
         tenant = {"tenant.conf": {"dynatrace": self._wanted()}}
         return minion, tenant, {"pillar_roots": {"base": [str(pillar)]}}
+
+    def discovered(self) -> dict[str, Any]:
+        """
+        Return how its process differs from that of Debian's own apache2.
+        """
+        return {}
+
+    def site(self) -> dict[str, Any]:
+        """
+        Return what the minion's pillar has beside what the setup needs.
+        """
+        return {}
 
     def set_up(self, command: str = "", **more: Any) -> list[dict[str, Any]]:
         """
@@ -94,7 +106,7 @@ class Newcomer(Stage):
             },
         }
         # The minion may ask the tenant, too, as the one that `via` names.
-        site = {**self._wanted(), **site}
+        site = {**self._wanted(), **site, **self.site()}
         orchestrations = {"chaos": {"allow": [MINION]}}
         top = {MINION: ["site"], "master": ["orchestrations"]}
         (directory / "top.sls").write_text(json.dumps({"base": top}))

@@ -19,7 +19,7 @@ from typing import Any
 import psutil
 
 from tests.harness import config, prefork
-from tests.harness.account import hand_over
+from tests.harness.account import current, hand_over
 from tests.harness.api import Api
 from tests.harness.daemon import Daemon
 from tests.harness.listener import Listener
@@ -53,7 +53,7 @@ class ScratchSalt(Started):
     `minions` gives each minion's own settings by id; none: one of a usual name. `shipped` names the files of master.d that are
     used as they are; `included` adds files beside them, `settings` keys of the main file.
     `clone` is the checkout that the master uses; `root` is made by `scratch_root`, for callers whose
-    settings name files in it. `user` is whom master and salt-api run as; minions are root's.
+    settings name files in it. `user` is whom master and salt-api run as, the current one if none is named; minions are the current one's.
     """
 
     def __init__(
@@ -65,10 +65,10 @@ class ScratchSalt(Started):
         clone: Path = config.REPO,
         with_api: bool = True,
         root: Path | None = None,
-        user: str = "root",
+        user: str | None = None,
     ) -> None:
         self.root = root or scratch_root()
-        self.user = user
+        self.user = user or current()
         publish, ret, api = free_ports(3)
         self.ports = config.Ports(publish, ret, api)
         self.logs = self.root / "log"
@@ -80,10 +80,10 @@ class ScratchSalt(Started):
             self.secret,
             shipped,
             included or {},
-            {"user": user, **(settings or {})},
+            {"user": self.user, **(settings or {})},
             clone,
         )
-        if user != "root":
+        if self.user != current():
             self._hand_over()
         self.master = Daemon("salt-master", self.config_dir, self.logs)
         self.minions = {
