@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ MODULES = Path("/usr/lib/apache2/modules")
 
 class OwnApache:
     """
-    Stands where `apache.Apache` stands for root: nothing was there before, and nothing is left.
+    Stands where `apache.Apache` stands for root: nothing of the machine's is touched.
     """
 
     description = "the machine's is untouched"
@@ -43,16 +44,12 @@ class OwnApache:
                 "Run `sudo make demo`, which removes it again, or install apache2."
             )
         self.port = free_ports(1)[0]
-        self.stage: OwnStage | None = None
         apache.move(self.port)
 
     def restore(self) -> None:
         """
-        End it.
+        Nothing: its stage ends it.
         """
-        if self.stage is not None and self.stage.pid_file.exists():
-            command = [apache.EXECUTABLE, "-f", str(self.stage.config), "-k", "stop"]
-            subprocess.run(command, check=False, capture_output=True, timeout=60)
 
 
 class OwnStage(Newcomer):
@@ -62,7 +59,6 @@ class OwnStage(Newcomer):
 
     def __init__(self, own: OwnApache, **more: Any) -> None:
         self._own = own
-        own.stage = self
         super().__init__(**more)
 
     def furnish(self) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
@@ -78,6 +74,18 @@ class OwnStage(Newcomer):
             "providers": {"service": "demo_service"},
         }
         return minion, files, settings
+
+    def stop(self) -> None:
+        """
+        End everything, apache2 first: its configuration goes with the rest.
+        """
+        if self.pid_file.exists():
+            command = [apache.EXECUTABLE, "-f", str(self.config), "-k", "stop"]
+            subprocess.run(command, check=False, capture_output=True, timeout=60)
+            deadline = time.monotonic() + 10
+            while self.pid_file.exists() and time.monotonic() < deadline:
+                time.sleep(0.05)
+        super().stop()
 
     def discovered(self) -> dict[str, Any]:
         """
