@@ -33,11 +33,11 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """
-    `-n auto`.
+    `-n auto` and `-n logical`.
     """
-    return spread.workers()
+    return spread.workers(config.option.numprocesses)
 
 
 @pytest.hookimpl(optionalhook=True)

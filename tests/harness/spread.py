@@ -42,12 +42,13 @@ FIRST = (
 )
 
 
-def workers() -> int:
+def workers(wanted: str = "auto") -> int:
     """
-    Return how many workers this machine is good for.
+    Return how many workers this machine is good for; `logical`: for tests that wait for nothing, one a core.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return min(WORKERS_PER_CORE * (cores or 1), MOST_WORKERS)
+    each = 1 if wanted == "logical" else WORKERS_PER_CORE
+    return min(each * (cores or 1), MOST_WORKERS)
 
 
 def unit(test: str) -> str:
