@@ -26,14 +26,19 @@ ONE_BY_ONE = (
     "tests/functional/oneagent/",
     "tests/functional/systemd/",
 )
-#: Files that use one set of daemons, which take long to start.
+#: Files that use one set of daemons, which takes long to start.
 TOGETHER = {
     "tests/integration/test_healing.py": "stage",
     "tests/integration/test_hostile.py": "stage",
-    "tests/integration/test_orchestrations.py": "stage",
 }
 #: What begins, by the start of the path: what takes longest, so that no worker is left with it in the end.
 FIRST = (
+    "tests/integration/test_orchestrations.py",
+    "tests/integration/test_healing.py",
+    "tests/integration/test_hostile.py",
+    "tests/integration/test_two_masters.py",
+    "tests/integration/test_bus.py",
+    "tests/integration/test_walk.py",
     "tests/integration/",
     "tests/functional/systemd/",
     "tests/functional/",
