@@ -1,24 +1,6 @@
 """
 The errors of the engine, classed by what their reader can do about them.
 
-::
-
-    DynatraceError
-    ├── ConfigError         the admin must change something; lists every problem at once
-    ├── LedgerError         the ledger cannot be read or written
-    │   ├── LedgerInUse     by another process
-    │   └── LedgerDamaged   and never will be: it must be opened anew
-    ├── IllegalMove         a state does not follow from the one before
-    ├── GrainsUnknown       the master's caches do not give what is asked of a minion; says what helps
-    ├── JobCacheError       the master's job cache cannot be read: nothing is known of its jobs
-    ├── NotificationError   a notification in which no problem can be recognised
-    └── ApiError            a request to the Dynatrace API that did not give what was asked
-        ├── AuthError         401, 403: token or scope; waiting does not help
-        ├── NotFound          404, or a problem id that the tenant does not know
-        ├── RateLimited       429 and 503 with a time to wait; carries ``retry_after``
-        ├── Unavailable       timeout, connection, 5xx: the next cycle tries again
-        └── UnexpectedResponse  a response that is not what the API documents
-
 No message of these holds a token, a query string or more than 256 characters of what a server sent.
 """
 
@@ -33,7 +15,7 @@ class DynatraceError(Exception):
 
 class ConfigError(DynatraceError):
     """
-    The engine's configuration cannot be used; ``problems`` lists all that is wrong with it.
+    The admin must change the engine's configuration; ``problems`` lists all that is wrong with it.
     """
 
     def __init__(self, problems: list[str]) -> None:
@@ -101,7 +83,7 @@ class ApiError(DynatraceError):
 
 class AuthError(ApiError):
     """
-    The tenant rejected the token (401) or the token lacks a scope (403).
+    The tenant rejected the token (401) or the token lacks a scope (403); waiting does not help.
     """
 
 
@@ -113,7 +95,7 @@ class NotFound(ApiError):
 
 class RateLimited(ApiError):
     """
-    The tenant asks to wait; ``retry_after`` is in seconds, already clamped.
+    The tenant asks to wait, by 429 or 503; ``retry_after`` is in seconds, already clamped.
     """
 
     def __init__(self, message: str, retry_after: float) -> None:
@@ -123,7 +105,7 @@ class RateLimited(ApiError):
 
 class Unavailable(ApiError):
     """
-    The tenant cannot be reached, timed out, or answered with 5xx.
+    The tenant cannot be reached, timed out, or answered with 5xx: the next cycle tries again.
     """
 
 

@@ -229,8 +229,5 @@ def _cooldown_until(past: Sequence[Past], policy: Policy) -> float:
 
 
 def _failures(past: Sequence[Past]) -> int:
-    """
-    Return how many of the latest attempts failed in a row.
-    """
     failed = (attempt.state in FAILED for attempt in reversed(past))
     return sum(1 for _ in itertools.takewhile(bool, failed))

@@ -94,9 +94,6 @@ class Problem:
 
     @property
     def event_types(self) -> tuple[str, ...]:
-        """
-        Return the event types of the evidence, each once, in their order.
-        """
         return tuple(dict.fromkeys(item.event_type for item in self.evidence if item.event_type))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from .errors import UnexpectedResponse
 from .evidence import PROCESS, concerned, is_down, last_failure, others, wide
@@ -85,147 +86,108 @@ def resolve(problem: Problem, entity: ReadEntity, find: FindMinion) -> Resolutio
     """
     Return whom a problem concerns. ``entity`` may raise ApiError, which passes through: then nothing is decided.
     """
-    targets: dict[tuple[str, str], Target] = {}
-    unmatched: dict[str, Unmatched] = {}
+    found = _Found(problem, entity, find)
     named = list(concerned(problem))
     for subject, root_cause in named:
-        _place(problem, subject, root_cause, entity, find, targets, unmatched)
+        found.place(subject, root_cause)
     if not any(root_cause for _, root_cause in named):
         for subject in wide(problem):
-            _spread(subject, entity, find, targets, unmatched)
+            found.spread(subject)
     for subject in others(problem):
-        _place_service(problem, subject, entity, find, targets, unmatched)
-    ordered = sorted(targets.values(), key=lambda target: not target.root_cause)
-    return Resolution(tuple(ordered), tuple(unmatched.values()))
+        found.place_other(subject)
+    ordered = sorted(found.targets.values(), key=lambda target: not target.root_cause)
+    return Resolution(tuple(ordered), tuple(found.unmatched.values()))
 
 
-def _place_service(
-    problem: Problem,
-    subject: Entity,
-    entity: ReadEntity,
-    find: FindMinion,
-    targets: dict[tuple[str, str], Target],
-    unmatched: dict[str, Unmatched],
-) -> None:
+@dataclass
+class _Found:
     """
-    Say why an entity leads to nobody; an OS service leads to the one host that it is related to, if there is one.
+    What was found for one problem: targets by minion and entity, and the entities that lead to nobody.
     """
-    hosts = _related_hosts(subject, entity) if is_os_service(subject) else set()
-    if len(hosts) != 1:
-        unmatched[subject.id] = Unmatched(subject.id, why_nothing(subject), final=True)
-        return
-    [host_id] = hosts
-    match = find(host_id, lambda: entity(host_id))
-    if match.minion is None:
-        unmatched[subject.id] = Unmatched(subject.id, match.reason)
-        return
-    targets[match.minion, subject.id] = Target(
-        match.minion,
-        host_id,
-        subject.id,
-        matched_by=match.by,
-        down=False,
-        advice=advice(problem, subject),
-    )
 
+    problem: Problem
+    entity: ReadEntity
+    find: FindMinion
+    targets: dict[tuple[str, str], Target] = field(default_factory=dict)
+    unmatched: dict[str, Unmatched] = field(default_factory=dict)
 
-def _related_hosts(subject: Entity, entity: ReadEntity) -> set[str]:
-    try:
-        detail = entity(subject.id)
-    except UnexpectedResponse:
-        # How such ids are asked for is not documented, and its problem must not wait for it.
-        return set()
-    related = detail.relations.values() if detail else ()
-    return {one for ids in related for one in ids if one.startswith("HOST-")}
-
-
-def _place(
-    problem: Problem,
-    subject: Entity,
-    root_cause: bool,
-    entity: ReadEntity,
-    find: FindMinion,
-    targets: dict[tuple[str, str], Target],
-    unmatched: dict[str, Unmatched],
-) -> None:
-    host_id = subject.id
-    down = False
-    technologies: tuple[str, ...] = ()
-    process = Process()
-    if subject.type == PROCESS:
-        detail = entity(subject.id)
-        hosts = detail.relations.get("from.isProcessOf", ()) if detail else ()
-        if detail is None or len(hosts) != 1:
-            reason = (
-                "the tenant does not know this process"
-                if detail is None
-                else _hosts_reason(len(hosts))
-            )
-            unmatched[subject.id] = Unmatched(subject.id, reason)
+    def place(self, subject: Entity, root_cause: bool) -> None:
+        """
+        Take a host, or a process and the host that it runs on.
+        """
+        if subject.type != PROCESS:
+            self._add(subject, subject.id, root_cause=root_cause, down=False)
             return
-        host_id = hosts[0]
-        down = is_down(problem, subject.id)
-        technologies = detail.technologies if down else ()
-        process = detail.process
-    match = find(host_id, lambda: entity(host_id))
-    if match.minion is None:
-        unmatched[subject.id] = Unmatched(subject.id, match.reason)
-        return
-    targets[match.minion, subject.id] = Target(
-        match.minion,
-        host_id,
-        subject.id,
-        technologies,
-        root_cause,
-        match.by,
-        process=replace(process, unit=_unit(subject.id, host_id, entity) if down else None),
-        failed=last_failure(problem, subject.id),
-        down=down,
-        advice=advice(problem, subject),
-    )
-
-
-def _unit(process_id: str, host_id: str, entity: ReadEntity) -> str | None:
-    """
-    Return which OS service a process belongs to, as its host tells.
-    """
-    host = entity(host_id)
-    return host.units.get(process_id) if host else None
-
-
-def _hosts_reason(count: int) -> str:
-    return (
-        "the tenant names no host for this process"
-        if count == 0
-        else f"the tenant names {count} hosts for it"
-    )
-
-
-def _spread(
-    subject: Entity,
-    entity: ReadEntity,
-    find: FindMinion,
-    targets: dict[tuple[str, str], Target],
-    unmatched: dict[str, Unmatched],
-) -> None:
-    """
-    List every host of a service or process group, without leave to act on any of them.
-    """
-    detail = entity(subject.id)
-    relation = "from.runsOnHost" if subject.type == "SERVICE" else "from.runsOn"
-    hosts = [
-        host
-        for host in (detail.relations.get(relation, ()) if detail else ())
-        if host.startswith("HOST-")
-    ]
-    if not hosts:
-        unmatched[subject.id] = Unmatched(subject.id, "the tenant names no host for it")
-    for host_id in hosts:
-        match = find(host_id, lambda host_id=host_id: entity(host_id))  # type: ignore[misc]
-        if match.minion is None:
-            unmatched[host_id] = Unmatched(host_id, match.reason)
-        elif (match.minion, subject.id) not in targets:
-            target = Target(
-                match.minion, host_id, subject.id, (), False, match.by, actionable=False
+        detail = self.entity(subject.id)
+        hosts = detail.relations.get("from.isProcessOf", ()) if detail else ()
+        if detail is None:
+            self._nobody(subject.id, "the tenant does not know this process")
+        elif not hosts:
+            self._nobody(subject.id, "the tenant names no host for this process")
+        elif len(hosts) > 1:
+            self._nobody(subject.id, f"the tenant names {len(hosts)} hosts for it")
+        else:
+            down = is_down(self.problem, subject.id)
+            technologies = detail.technologies if down else ()
+            self._add(
+                subject,
+                hosts[0],
+                technologies=technologies,
+                root_cause=root_cause,
+                process=detail.process,
+                down=down,
             )
-            targets[match.minion, subject.id] = target
+
+    def spread(self, subject: Entity) -> None:
+        """
+        List every host of a service or process group, without leave to act on any of them.
+        """
+        detail = self.entity(subject.id)
+        relation = "from.runsOnHost" if subject.type == "SERVICE" else "from.runsOn"
+        related = detail.relations.get(relation, ()) if detail else ()
+        hosts = [host for host in related if host.startswith("HOST-")]
+        if not hosts:
+            self._nobody(subject.id, "the tenant names no host for it")
+        for host in hosts:
+            self._add(subject, host, unmatched=host, actionable=False)
+
+    def place_other(self, subject: Entity) -> None:
+        """
+        Say why an entity leads to nobody; an OS service leads to the one host that it is related to, if there is one.
+        """
+        hosts = self._related_hosts(subject) if is_os_service(subject) else set()
+        if len(hosts) == 1:
+            self._add(subject, *hosts, down=False)
+        else:
+            self._nobody(subject.id, why_nothing(subject), final=True)
+
+    def _add(self, subject: Entity, host: str, unmatched: str = "", **known: Any) -> None:
+        match = self.find(host, lambda: self.entity(host))
+        if match.minion is None:
+            self._nobody(unmatched or subject.id, match.reason)
+            return
+        target = Target(match.minion, host, subject.id, matched_by=match.by, **known)
+        if target.actionable:
+            target = replace(
+                target,
+                process=replace(target.process, unit=self._unit(target)),
+                failed=last_failure(self.problem, subject.id),
+                advice=advice(self.problem, subject),
+            )
+        self.targets.setdefault((match.minion, subject.id), target)
+
+    def _nobody(self, entity: str, reason: str, final: bool = False) -> None:
+        self.unmatched[entity] = Unmatched(entity, reason, final)
+
+    def _unit(self, target: Target) -> str | None:
+        host = self.entity(target.host) if target.down else None
+        return host.units.get(target.entity) if host else None
+
+    def _related_hosts(self, subject: Entity) -> set[str]:
+        try:
+            detail = self.entity(subject.id)
+        except UnexpectedResponse:
+            # How such ids are asked for is not documented, and its problem must not wait for it.
+            return set()
+        related = detail.relations.values() if detail else ()
+        return {one for ids in related for one in ids if one.startswith("HOST-")}

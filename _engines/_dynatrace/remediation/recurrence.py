@@ -43,7 +43,7 @@ def last_good(attempts: Attempts, episode: Episode, target: Target) -> Action | 
         if again is None or heal.seen is None or heal.ended is None:
             return heal
         return None if again > heal.seen and again > heal.ended * 1000 else heal
-    heal = attempts.last_heal_by_others(episode, target.minion, target.entity)
+    heal = attempts.last_heal(episode, target.minion, target.entity, by_others=True)
     latest = last_failure(episode.problem, target.entity)
     if heal is None or heal.seen is None or latest is None:
         return None
@@ -79,7 +79,7 @@ def serves_for(attempts: Attempts, episode: Episode, target: Target, now: float)
     Return for how many seconds of this episode a process counts as serving; 0.0: it does not.
     """
     place = (episode, target.minion, target.entity)
-    heal = attempts.last_heal(*place) or attempts.last_heal_by_others(*place)
+    heal = attempts.last_heal(*place) or attempts.last_heal(*place, by_others=True)
     if heal is None or heal.ended is None:
         return 0.0
     return now - max(heal.ended, episode.opened)

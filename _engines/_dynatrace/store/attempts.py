@@ -63,9 +63,6 @@ class Attempts(Records):
                 self._db.insert("actions", action, otherwise="IGNORE")
 
     def get(self, attempt_id: str) -> Attempt | None:
-        """
-        Return an attempt by its id, or None.
-        """
         return self._db.first(Attempt, "SELECT * FROM attempts WHERE attempt_id = ?", attempt_id)
 
     def by_jid(self, jid: str) -> list[Attempt]:
@@ -75,20 +72,13 @@ class Attempts(Records):
         return self._db.all(Attempt, f"SELECT * FROM attempts WHERE jid = ? AND {_OPEN}", jid)
 
     def of(self, episode: Episode) -> list[Attempt]:
-        """
-        Return the attempts of an episode in their order.
-        """
         return self._db.all(
             Attempt,
             "SELECT * FROM attempts WHERE problem_key = ? AND episode = ? ORDER BY number",
-            episode.problem_key,
-            episode.episode,
+            *(episode.problem_key, episode.episode),
         )
 
     def open(self) -> list[Attempt]:
-        """
-        Return the attempts that are not over, oldest first.
-        """
         return self._db.all(Attempt, f"SELECT * FROM attempts WHERE {_OPEN} ORDER BY created")
 
     def history(self, limit: int) -> list[tuple[Attempt, str, list[str]]]:
@@ -123,22 +113,12 @@ class Attempts(Records):
             except IllegalMove as err:
                 log.error("%s: attempt %s: %s", self._db.owner, attempt_id[:12], err)
                 return
-            self._db.write(
-                "UPDATE attempts SET state = ?, ended = ? WHERE attempt_id = ?",
-                state,
-                ended,
-                attempt_id,
-            )
+            query = "UPDATE attempts SET state = ?, ended = ? WHERE attempt_id = ?"
+            self._db.write(query, state, ended, attempt_id)
 
     def actions(self, attempt_id: str) -> list[Action]:
-        """
-        Return what an attempt does, by minion.
-        """
-        return self._db.all(
-            Action,
-            "SELECT * FROM actions WHERE attempt_id = ? ORDER BY minion, process",
-            attempt_id,
-        )
+        query = "SELECT * FROM actions WHERE attempt_id = ? ORDER BY minion, process"
+        return self._db.all(Action, query, attempt_id)
 
     def end_action(
         self, attempt_id: str, minion: str, state: ActionState, comment: str, now: float
@@ -149,11 +129,7 @@ class Attempts(Records):
         cursor = self._db.write(
             "UPDATE actions SET state = ?, comment = ?, ended = ?"
             f" WHERE attempt_id = ? AND minion = ? AND {_WAITING}",
-            state,
-            comment,
-            now,
-            attempt_id,
-            minion,
+            *(state, comment, now, attempt_id, minion),
         )
         return cursor.rowcount > 0
 
@@ -167,15 +143,12 @@ class Attempts(Records):
         was made for. The clocks of tenant and master may differ, and one failure must not be taken for two.
         """
         with self.transaction():
-            ended = min(memory.finished, now)
+            ended, after_ms = min(memory.finished, now), int((memory.finished + CLOCKS_S) * 1000)
             known = not self.end_action(attempt_id, minion, memory.state, comment, ended)
             if not known:
                 self._db.write(
                     "UPDATE actions SET seen = ? WHERE attempt_id = ? AND minion = ? AND seen > ?",
-                    int(memory.taken * 1000),
-                    attempt_id,
-                    minion,
-                    int((memory.finished + CLOCKS_S) * 1000),
+                    *(int(memory.taken * 1000), attempt_id, minion, after_ms),
                 )
             return not known
 
@@ -187,9 +160,7 @@ class Attempts(Records):
             Past,
             "SELECT state, started, ended FROM actions WHERE minion = ? AND process = ? AND started >= ?"
             f" AND state != '{ActionState.NOT_EXECUTED}' ORDER BY started",
-            minion,
-            process,
-            since,
+            *(minion, process, since),
         )
 
     def lost_at(self, minion: str) -> float | None:
@@ -205,22 +176,22 @@ class Attempts(Records):
         )
         return last.ended if last and last.state == ActionState.LOST else None
 
-    def last_heal(self, episode: Episode, minion: str, process: str) -> Action | None:
+    def last_heal(
+        self, episode: Episode, minion: str, process: str, by_others: bool = False
+    ) -> Action | None:
         """
-        Return the latest action of this episode that found or made a process serve and still counts, or None.
+        Return the latest action that found or made a process serve and still counts, of this episode or another problem.
         """
-        return self._last_heal("problem_key = ?1 AND episode = ?2", episode, minion, process)
-
-    def last_heal_by_others(self, episode: Episode, minion: str, process: str) -> Action | None:
-        """
-        Return the latest such action that was made for another problem, or None.
-        """
-        return self._last_heal("problem_key != ?1", episode, minion, process)
+        whose = "problem_key != ?1" if by_others else "problem_key = ?1 AND episode = ?2"
+        return self._db.first(
+            Action,
+            f"SELECT actions.* FROM actions JOIN attempts USING (attempt_id) WHERE {whose}"
+            f" AND minion = ?3 AND process = ?4 AND actions.state IN {sql(*SERVING)}"
+            " AND actions.started >= ?5 ORDER BY actions.started DESC LIMIT 1",
+            *(episode.problem_key, episode.episode, minion, process, episode.counted_from),
+        )
 
     def busy_minions(self) -> set[str]:
-        """
-        Return the minions on which something is being healed.
-        """
         rows = self._db.rows(
             "SELECT DISTINCT minion FROM actions JOIN attempts USING (attempt_id)"
             f" WHERE {_WAITING} AND {_BUSY}"
@@ -237,17 +208,4 @@ class Attempts(Records):
         )
         return frozenset(
             (row["attempt_id"], row["minion"], row["process"], bool(row["busy"])) for row in rows
-        )
-
-    def _last_heal(self, whose: str, episode: Episode, minion: str, process: str) -> Action | None:
-        return self._db.first(
-            Action,
-            f"SELECT actions.* FROM actions JOIN attempts USING (attempt_id) WHERE {whose}"
-            f" AND minion = ?3 AND process = ?4 AND actions.state IN {sql(*SERVING)}"
-            " AND actions.started >= ?5 ORDER BY actions.started DESC LIMIT 1",
-            episode.problem_key,
-            episode.episode,
-            minion,
-            process,
-            episode.counted_from,
         )

@@ -23,9 +23,6 @@ class Comments(Records):
         self._db.insert("comments", comment, otherwise="IGNORE", created=now, due=now)
 
     def waiting(self, now: float) -> list[Comment]:
-        """
-        Return comments that are due, oldest first.
-        """
         query = f"SELECT * FROM comments WHERE {_WAITING} AND due <= ? ORDER BY created LIMIT 100"
         return self._db.all(Comment, query, now)
 
@@ -42,9 +39,6 @@ class Comments(Records):
         )
 
     def sent(self, marker: str, now: float) -> None:
-        """
-        Note that a comment is stored at the tenant.
-        """
         self._db.write("UPDATE comments SET sent = ? WHERE marker = ?", now, marker)
 
     def later(self, marker: str, due: float, doubtful: bool) -> None:
@@ -56,14 +50,8 @@ class Comments(Records):
         )
 
     def given_up(self, marker: str, why: str) -> None:
-        """
-        Note that a comment will not be sent, and why.
-        """
         self._db.write("UPDATE comments SET given_up = ? WHERE marker = ?", why[:200], marker)
 
     def next_due(self) -> float | None:
-        """
-        Return when the next comment is due, or None.
-        """
         due: float | None = self._db.value(f"SELECT min(due) FROM comments WHERE {_WAITING}")
         return due

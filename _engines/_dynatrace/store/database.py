@@ -140,16 +140,10 @@ class Database:
                 self._depth = 0
 
     def write(self, statement: str, *values: Any) -> sqlite3.Cursor:
-        """
-        Change something, in a transaction of its own if there is none.
-        """
         with self.transaction():
             return self.connection.execute(statement, values)
 
     def write_many(self, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
-        """
-        Change something for each row of values.
-        """
         with self.transaction():
             self.connection.executemany(statement, rows)
 
@@ -168,9 +162,6 @@ class Database:
         )
 
     def rows(self, query: str, *values: Any) -> list[sqlite3.Row]:
-        """
-        Return the rows of a query.
-        """
         with self._lock, self.translated("cannot read the ledger"):
             return self.connection.execute(query, values).fetchall()
 
@@ -188,9 +179,6 @@ class Database:
         return [restored(kind, dict(row)) for row in self.rows(query, *values)]
 
     def first(self, kind: type[T], query: str, *values: Any) -> T | None:
-        """
-        Return the first row of a query as a dataclass, None where there is none.
-        """
         return next(iter(self.all(kind, query, *values)), None)
 
     @contextlib.contextmanager
@@ -215,3 +203,36 @@ class Records:
         self._db = db
         #: All changes inside are one, also with those of other records.
         self.transaction = db.transaction
+
+    def count(self, name: str, by: int = 1) -> None:
+        """
+        Add to a counter that survives restarts, as the metrics need.
+        """
+        self._db.write(
+            "INSERT INTO counters VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
+            name,
+            by,
+        )
+
+
+class Settings(Records):
+    """
+    What is remembered by name: texts, and counters that only grow.
+    """
+
+    def get(self, key: str) -> str | None:
+        value: str | None = self._db.value("SELECT value FROM settings WHERE key = ?", key)
+        return value
+
+    def put(self, key: str, value: str | None) -> None:
+        """
+        Remember a value; None forgets it.
+        """
+        if value is None:
+            self._db.write("DELETE FROM settings WHERE key = ?", key)
+        else:
+            self._db.write("INSERT OR REPLACE INTO settings VALUES (?, ?)", key, value)
+
+    def counters(self) -> dict[str, int]:
+        rows = self._db.rows("SELECT name, value FROM counters ORDER BY name")
+        return {row["name"]: row["value"] for row in rows}

@@ -20,9 +20,6 @@ class Episodes(Records):
     """
 
     def latest(self, problem_key: str) -> Episode | None:
-        """
-        Return the newest episode of a problem, or None.
-        """
         return self._db.first(
             Episode,
             "SELECT * FROM episodes WHERE problem_key = ? ORDER BY episode DESC LIMIT 1",
@@ -30,30 +27,18 @@ class Episodes(Records):
         )
 
     def get(self, problem_key: str, number: int) -> Episode | None:
-        """
-        Return one episode of a problem, or None.
-        """
         query = "SELECT * FROM episodes WHERE problem_key = ? AND episode = ?"
         return self._db.first(Episode, query, problem_key, number)
 
     def find(self, display_id: str) -> Episode | None:
-        """
-        Return the newest episode with a display id, or None.
-        """
         query = "SELECT * FROM episodes WHERE display_id = ? ORDER BY opened DESC LIMIT 1"
         return self._db.first(Episode, query, display_id)
 
     def summaries(self) -> dict[str, str]:
-        """
-        Return the summary of each episode that is open or ignored, by problem key.
-        """
         rows = self._db.rows(f"SELECT problem_key, summary FROM episodes WHERE {_SHOWN}")
         return {row["problem_key"]: row["summary"] for row in rows}
 
     def shown(self, limit: int) -> list[Episode]:
-        """
-        Return open and ignored episodes, the most severe first, then the oldest.
-        """
         query = f"SELECT * FROM episodes WHERE {_SHOWN} ORDER BY rank, opened LIMIT ?"
         return self._db.all(Episode, query, limit)
 
@@ -74,23 +59,14 @@ class Episodes(Records):
         )
 
     def next_due(self) -> float | None:
-        """
-        Return when the next open episode is to be decided, or None.
-        """
         due: float | None = self._db.value(f"SELECT min(due) FROM episodes WHERE {_OPEN}")
         return due
 
     def save(self, episode: Episode) -> None:
-        """
-        Write an episode, new or known.
-        """
         display_id = episode.problem.display_id
         self._db.insert("episodes", episode, otherwise="REPLACE", display_id=display_id)
 
     def wake_waiting(self, now: float, waiting: Waiting) -> None:
-        """
-        Have the episodes decided again that wait for something.
-        """
         self._db.write(f"UPDATE episodes SET due = ? WHERE {_OPEN} AND waiting = ?", now, waiting)
 
     def wake(self, problem_key: str, episode: int, now: float | None) -> None:

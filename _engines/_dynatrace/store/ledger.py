@@ -20,14 +20,13 @@ from ..core.records import Place as Place
 from ..core.states import ActionState, EpisodeState
 from .attempts import Attempts
 from .comments import Comments
-from .database import Database
+from .database import Database, Settings
 from .episodes import Episodes
 from .notifications import Notifications
 from .outbox import Outbox
 from .schema import SCHEMA_VERSION as SCHEMA_VERSION
-from .settings import Settings
 
-#: Settled records are kept this long, for history and for the counting of attempts (a window is 7 days at most).
+#: What is settled is forgotten after this time; it is kept for history and for the counting of attempts (a window is 7 days at most).
 KEEP_S = 30 * 86400.0
 _EXPIRED = (
     "notifications WHERE settled < ?",
@@ -60,16 +59,13 @@ class Ledger:
         self.transaction = self.database.transaction
         self.close = self.database.close
         self.settings = Settings(self.database)
-        self.notifications = Notifications(self.database, self.settings)
+        self.notifications = Notifications(self.database)
         self.episodes = Episodes(self.database)
         self.attempts = Attempts(self.database)
-        self.outbox = Outbox(self.database, self.settings)
+        self.outbox = Outbox(self.database)
         self.comments = Comments(self.database)
 
     def queue_length(self) -> int:
-        """
-        Return how many notifications are not settled and events not fired.
-        """
         return int(
             self.database.value(
                 "SELECT (SELECT count(*) FROM notifications WHERE settled IS NULL)"
@@ -78,9 +74,6 @@ class Ledger:
         )
 
     def expire(self, now: float) -> None:
-        """
-        Forget what was settled longer than ``KEEP_S`` ago.
-        """
         with self.transaction():
             for which in _EXPIRED:
                 self.database.write(f"DELETE FROM {which}", now - KEEP_S)

@@ -9,8 +9,7 @@ from itertools import chain
 
 from ..core.notification import Notification
 from ..core.plain import plain, restored
-from .database import Database, Records
-from .settings import Settings
+from .database import Records
 
 #: Of one statement; older sqlite takes 999 values.
 _ROWS = 300
@@ -20,10 +19,6 @@ class Notifications(Records):
     """
     Notifications that wait to be looked at.
     """
-
-    def __init__(self, db: Database, settings: Settings) -> None:
-        super().__init__(db)
-        self._settings = settings
 
     def add(self, notices: Sequence[tuple[float, Notification]]) -> None:
         """
@@ -38,7 +33,7 @@ class Notifications(Records):
                     + ", ".join(["(?, ?, ?)"] * len(part)),
                     list(chain.from_iterable(part)),
                 )
-            self._settings.count("notifications_accepted", len(rows))
+            self.count("notifications_accepted", len(rows))
 
     def remind(self, problem_id: str, due: float) -> None:
         """
@@ -49,12 +44,7 @@ class Notifications(Records):
             self._db.write(
                 "DELETE FROM notifications WHERE settled IS NULL AND notification = ?", text
             )
-            self._db.write(
-                "INSERT INTO notifications (received, notification, due) VALUES (?, ?, ?)",
-                due,
-                text,
-                due,
-            )
+            self._insert(due, text)
 
     def replace(self, at: float, notices: Sequence[Notification], gone: Sequence[int]) -> list[int]:
         """
@@ -64,22 +54,11 @@ class Notifications(Records):
             return []
         with self.transaction(soon=True):
             self.settle(gone, at)
-            self._settings.count("notifications_accepted", len(notices))
-            rows = [
-                self._db.write(
-                    "INSERT INTO notifications (received, notification, due) VALUES (?, ?, ?)",
-                    at,
-                    plain(notice),
-                    at,
-                )
-                for notice in notices
-            ]
-        return [row.lastrowid or 0 for row in rows]
+            self.count("notifications_accepted", len(notices))
+            rows = [self._insert(at, plain(notice)) for notice in notices]
+        return rows
 
     def unsettled(self, ids: Iterable[int]) -> set[int]:
-        """
-        Return which of these notifications may still be looked at.
-        """
         wanted = list(ids)
         marks = ", ".join("?" * len(wanted))
         rows = self._db.rows(
@@ -112,9 +91,6 @@ class Notifications(Records):
             self._db.write_many("UPDATE notifications SET settled = ? WHERE id = ?", rows)
 
     def postpone(self, ids: Iterable[int], due: float) -> None:
-        """
-        Look at these notifications again later.
-        """
         rows = [(due, item) for item in ids]
         self._db.write_many(
             "UPDATE notifications SET due = ?, tries = tries + 1 WHERE id = ?", rows
@@ -130,10 +106,11 @@ class Notifications(Records):
             )
 
     def next_due(self) -> float | None:
-        """
-        Return when the next notification is due, or None.
-        """
         due: float | None = self._db.value(
             "SELECT min(due) FROM notifications WHERE settled IS NULL"
         )
         return due
+
+    def _insert(self, at: float, text: str) -> int:
+        query = "INSERT INTO notifications (received, notification, due) VALUES (?1, ?2, ?1)"
+        return self._db.write(query, at, text).lastrowid or 0

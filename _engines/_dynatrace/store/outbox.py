@@ -10,8 +10,7 @@ from typing import Any
 
 from ..core.records import Outgoing
 from ..core.states import ActionState, AttemptState, sources, sql
-from .database import Database, Records
-from .settings import Settings
+from .database import Records
 
 #: Of an attempt whose event is on the bus now, and of one that no job took yet.
 _UNFIRED = sql(*sources(AttemptState.FIRED))
@@ -22,10 +21,6 @@ class Outbox(Records):
     """
     Events that wait for the bus, and with them the orders of attempts.
     """
-
-    def __init__(self, db: Database, settings: Settings) -> None:
-        super().__init__(db)
-        self._settings = settings
 
     def add(
         self,
@@ -38,20 +33,13 @@ class Outbox(Records):
         """
         Put an event at the end of the outbox; with ``fresh_until`` it orders an attempt and must not be fired later.
         """
+        orders = data.get("attempt_id") if fresh_until is not None else None
         self._db.write(
             "INSERT INTO outbox (problem_key, tag, data, attempt_id, fresh_until, created) VALUES (?, ?, ?, ?, ?, ?)",
-            problem_key,
-            tag,
-            json.dumps(data),
-            data.get("attempt_id") if fresh_until is not None else None,
-            fresh_until,
-            now,
+            *(problem_key, tag, json.dumps(data), orders, fresh_until, now),
         )
 
     def waiting(self, limit: int = 500) -> list[Outgoing]:
-        """
-        Return events that are not fired, in their order.
-        """
         query = "SELECT * FROM outbox WHERE fired IS NULL ORDER BY seq LIMIT ?"
         return self._db.all(Outgoing, query, limit)
 
@@ -64,27 +52,21 @@ class Outbox(Records):
 
     def fired(self, event: Outgoing, now: float) -> None:
         """
-        Note that an event is on the bus, and with it the attempt that it orders, which counts from now: it may have waited
-        for the bus, or for an engine, since it was recorded.
+        Note that an event is on the bus. The attempt that it orders counts from now: it may have waited for the bus, or
+        for an engine, since it was recorded.
         """
         with self.transaction():
             self._db.write("UPDATE outbox SET fired = ? WHERE seq = ?", now, event.seq)
-            self._settings.count(f"events_{event.data.get('what', 'other')}")
-            if event.attempt_id:
-                self._db.write(
-                    "UPDATE attempts SET fired = ?, first_fired = coalesce(first_fired, ?),"
-                    f" state = CASE WHEN state IN {_UNFIRED} THEN '{AttemptState.FIRED}' ELSE state END"
-                    " WHERE attempt_id = ?",
-                    now,
-                    now,
-                    event.attempt_id,
-                )
-                self._db.write(
-                    "UPDATE actions SET started = ? WHERE attempt_id = ?"
-                    f" AND state = '{ActionState.WAITING}'",
-                    now,
-                    event.attempt_id,
-                )
+            self.count(f"events_{event.data.get('what', 'other')}")
+            self._db.write(
+                "UPDATE attempts SET fired = ?1, first_fired = coalesce(first_fired, ?1), state ="
+                f" CASE WHEN state IN {_UNFIRED} THEN '{AttemptState.FIRED}' ELSE state END WHERE attempt_id = ?2",
+                *(now, event.attempt_id),
+            )
+            self._db.write(
+                f"UPDATE actions SET started = ? WHERE attempt_id = ? AND state = '{ActionState.WAITING}'",
+                *(now, event.attempt_id),
+            )
 
     def unfire(self, seqs: Sequence[int]) -> None:
         """
@@ -117,24 +99,17 @@ class Outbox(Records):
                 attempt_id,
             )
             self._db.write(
-                f"UPDATE attempts SET state = '{AttemptState.RUNNING}', started = ?, fired = coalesce(fired, ?),"
-                " first_fired = coalesce(first_fired, ?)"
-                f" WHERE attempt_id = ? AND state IN {_UNTAKEN}",
-                now,
-                now,
-                now,
-                attempt_id,
+                f"UPDATE attempts SET state = '{AttemptState.RUNNING}', started = ?1, fired = coalesce(fired, ?1),"
+                f" first_fired = coalesce(first_fired, ?1) WHERE attempt_id = ?2 AND state IN {_UNTAKEN}",
+                *(now, attempt_id),
             )
 
     def refire(self, attempt_id: str, fresh_until: float) -> None:
         """
         Let the event that orders an attempt be fired (again), under the same ids.
         """
-        self._db.write(
-            "UPDATE outbox SET fired = NULL, fresh_until = ? WHERE attempt_id = ?",
-            fresh_until,
-            attempt_id,
-        )
+        query = "UPDATE outbox SET fired = NULL, fresh_until = ? WHERE attempt_id = ?"
+        self._db.write(query, fresh_until, attempt_id)
 
     def disarm(self, attempt_id: str, data: dict[str, Any]) -> None:
         """
@@ -144,14 +119,10 @@ class Outbox(Records):
             "UPDATE outbox SET data = ?, attempt_id = NULL, fresh_until = NULL,"
             " fired = (SELECT first_fired FROM attempts WHERE attempts.attempt_id = outbox.attempt_id)"
             " WHERE attempt_id = ? AND fired IS NULL",
-            json.dumps(data),
-            attempt_id,
+            *(json.dumps(data), attempt_id),
         )
 
     def event_of(self, attempt_id: str) -> dict[str, Any] | None:
-        """
-        Return the data of the event that orders an attempt, or None.
-        """
         data = self._db.value(
             "SELECT data FROM outbox WHERE attempt_id = ? ORDER BY seq DESC LIMIT 1", attempt_id
         )
