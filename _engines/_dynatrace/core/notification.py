@@ -27,7 +27,4 @@ class Notification:
 
     @property
     def name(self) -> str:
-        """
-        What it calls its problem: by id, number, or old PID.
-        """
         return self.problem_id or self.display_id or self.old_pid or ""

@@ -87,9 +87,6 @@ class Problem:
 
     @property
     def is_open(self) -> bool:
-        """
-        Tell whether the problem may still be acted on: anything but OPEN may not.
-        """
         return self.status == "OPEN" and not self.merged
 
     @property

@@ -42,9 +42,6 @@ class Episode:
 
     @property
     def name(self) -> str:
-        """
-        What people call the problem.
-        """
         return self.problem.display_id or self.problem_key
 
 

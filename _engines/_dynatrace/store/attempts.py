@@ -51,11 +51,7 @@ class Attempts(Records):
             self._db.insert("attempts", attempt, otherwise="IGNORE")
             for minion, process in targets:
                 action = Action(
-                    attempt.attempt_id,
-                    minion,
-                    process,
-                    ActionState.WAITING,
-                    comment="",
+                    *(attempt.attempt_id, minion, process, ActionState.WAITING, ""),
                     started=attempt.created,
                     ended=None,
                     seen=(seen or {}).get(process),
@@ -91,14 +87,11 @@ class Attempts(Records):
             " FROM attempts ORDER BY created DESC LIMIT ?",
             limit,
         )
-        return [
-            (
-                restored(Attempt, dict(row)),
-                row["name"],
-                list(dict.fromkeys(one.minion for one in self.actions(row["attempt_id"]))),
-            )
-            for row in rows
-        ]
+        found = []
+        for row in rows:
+            minions = dict.fromkeys(one.minion for one in self.actions(row["attempt_id"]))
+            found.append((restored(Attempt, dict(row)), row["name"], list(minions)))
+        return found
 
     def move(self, attempt_id: str, state: AttemptState, ended: float | None = None) -> None:
         """
