@@ -72,9 +72,8 @@ class Announcements:
             outcome=outcome,
             act=fresh_until is not None,
         )
-        self.ledger.outbox.add(
-            episode.problem_key, tag(what, episode.problem), data, now, fresh_until
-        )
+        own_tag = tag(what, episode.problem)
+        self.ledger.outbox.add(episode.problem_key, own_tag, data, now, fresh_until)
 
     def escalate(
         self, episode: Episode, reason: str, now: float, held: Sequence[Held] = ()

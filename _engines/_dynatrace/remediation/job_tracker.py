@@ -26,13 +26,16 @@ log = logging.getLogger(__name__)
 PROOF_S = 5.0
 #: So many events of jobs wait for one cycle; forged ones are logged this seldom.
 HEARD = 1000
-SAID_S = 60.0
+FORGED_LOG_S = 60.0
 #: Open attempts are looked up in the job cache this often, in case their events were missed.
 RECONCILE_S = 15.0
 #: How long after a good end another return is listened for that tells otherwise.
 DOUBT_S = 300.0
 #: In the place of a minion's name, which has no space: what returned is the master's own runner.
 RUNNER = "the runner"
+
+#: Job id, ``new`` or ``ret``, minion, the event, and whether it tells of a failure.
+Heard = tuple[str, str, "str | None", Mapping[str, Any], bool]
 
 
 @dataclass
@@ -49,10 +52,7 @@ class JobTracker:
     jobs: Jobs
     #: Attempts of which the job cache could not be read at the last look: how they stand is not known.
     unread: set[str] = field(default_factory=set)
-    #: Job id, ``new`` or ``ret``, minion, the event, and whether it tells of a failure.
-    _heard: queue.SimpleQueue[tuple[str, str, str | None, Mapping[str, Any], bool]] = field(
-        default_factory=queue.SimpleQueue
-    )
+    _heard: queue.SimpleQueue[Heard] = field(default_factory=queue.SimpleQueue)
     #: (job id, minion) of what is heard but not yet in the job cache: until when, and the event; a job has no minion.
     _unproved: dict[tuple[str, str], tuple[float, Mapping[str, Any]]] = field(default_factory=dict)
     #: (job id, minion) of good ends: until when a contradiction is listened for, and whose they are.
@@ -64,7 +64,7 @@ class JobTracker:
     _watched: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
-        self._forged = Seldom(log, self.instance, SAID_S)
+        self._forged = Seldom(log, self.instance, FORGED_LOG_S)
 
     def receive(self, jid: str, what: str, minion: str | None, data: Mapping[str, Any]) -> bool:
         """
@@ -113,7 +113,7 @@ class JobTracker:
         Take in the events of our jobs, and now and then look up what may have been missed.
         """
         while not self._heard.empty():
-            self._take(*self._heard.get_nowait(), now)
+            self._take(self._heard.get_nowait(), now)
         for attempt in self._to_look_up(now):
             try:
                 self._look_up(attempt, now)
@@ -124,15 +124,8 @@ class JobTracker:
         self._drop_unproved(now)
         self._compare(now)
 
-    def _take(
-        self,
-        jid: str,
-        what: str,
-        minion: str | None,
-        data: Mapping[str, Any],
-        failed: bool,
-        now: float,
-    ) -> None:
+    def _take(self, event: Heard, now: float) -> None:
+        jid, what, minion, data, failed = event
         if str(data.get("fun", "")).startswith("runner.") and not minion:
             self._take_runner(jid, what, data, now)
             return
