@@ -61,6 +61,7 @@ Salt says nothing when an engine cannot be loaded. This shows a line when it run
 """
 
 import contextlib
+import functools
 import importlib
 import logging
 import os
@@ -172,11 +173,11 @@ def _connect_to_listen():
     """
     Return an event object that is connected; Salt gives one that is not when the publisher has no socket.
     """
-    side = salt.utils.event.get_event("master", opts=__opts__, listen=True)
-    if not side.cpub:
-        side.destroy()
+    bus = salt.utils.event.get_event("master", opts=__opts__, listen=True)
+    if not bus.cpub:
+        bus.destroy()
         raise ConnectionError("the event publisher cannot be reached")
-    return side
+    return bus
 
 
 def _accepted():
@@ -201,13 +202,11 @@ def _served():
     """
     Return the function that tells where the file server has a file of the base environment, or None.
     """
-    servers = []
+    server = functools.cache(lambda: salt.fileserver.Fileserver(__opts__))
 
     def find(path):
         try:
-            if not servers:
-                servers.append(salt.fileserver.Fileserver(__opts__))
-            return servers[0].find_file(path, "base").get("path") or None
+            return server().find_file(path, "base").get("path") or None
         except Exception as err:  # noqa: BLE001 - What a backend raises is its own.
             log.debug("the file server does not tell where %s is: %s", path, err)
             return None
