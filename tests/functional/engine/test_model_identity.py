@@ -380,6 +380,8 @@ def test_no_sequence_touches_what_is_not_proved_to_be_down_and_meant() -> None:
     """
     _TOTAL.clear()
     IdentityModel.TestCase.settings = settings(
+        # By chance alone 25 sequences may miss an outcome.
+        derandomize=not LARGE,
         max_examples=EXAMPLES,
         stateful_step_count=STEPS,
         deadline=None,

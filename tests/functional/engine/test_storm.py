@@ -119,6 +119,7 @@ def assert_in_order(world: World) -> None:
             assert place <= min(waiting.values(), default=place)
 
 
+@pytest.mark.timeout(900)
 def test_a_thousand_problems_in_a_minute_are_healed_ten_at_a_time_and_in_order(
     scene: Scene,
 ) -> None:
