@@ -11,10 +11,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 # First of all: Salt 3006 gives `import tornado` a meaning of its own, and two tornados in one process do not mix.
 import salt  # noqa: F401
 from tests.harness import apart, spread
+
+# How long an example takes says more of the machine than of the code.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 #: What may be skipped in CI, by the beginning of the reason: there it is asked for by a switch.
 OPTIONAL = "only with FULL=1"
