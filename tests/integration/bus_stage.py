@@ -43,7 +43,7 @@ SHORTER: Mapping[str, Mapping[str, float]] = {
         "RETRY_S": 0.3,
         "FAILURES_CRITICAL": 2,
     },
-    "_dynatrace.master.delivery": {"SILENCE_S": 1.5, "HANG_S": 5.0},
+    "_dynatrace.master.delivery": {"SILENCE_S": 4.0, "HANG_S": 8.0},
     "_dynatrace.remediation.job_tracker": {"RECONCILE_S": 3.0},
 }
 
