@@ -6,13 +6,13 @@ No clock, no I/O: everything it judges by is an argument, so that each rule can 
 
 from __future__ import annotations
 
-import enum
 import fnmatch
 import itertools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from .reasons import Reason
 from .resolution import Resolution, Target
 from .states import FAILED, ActionState
 
@@ -20,33 +20,6 @@ from .states import FAILED, ActionState
 BACKOFF_CAP_S = 86400.0
 _BACK_OR_SLOW = "no open event says that this process is down: it is slow, or back already"
 _ONLY_THE_HOST = "the host is meant, and no process on it is said to be down"
-
-
-class Reason(enum.Enum):
-    """
-    Why a minion is held; the value is the phrase for events, comments and logs.
-    """
-
-    COOLDOWN = "cooldown"
-    IN_PROGRESS = "in progress"
-    ATTEMPTS_SPENT = "attempts spent"
-    STORM = "storm"
-    MAINTENANCE = "maintenance"
-    PAUSED = "paused"
-    DRY_RUN = "dry run"
-    NOT_ALLOWED = "not allowed"
-    NOT_ACCEPTED = "not accepted"
-    NOT_CONNECTED = "not connected"
-    HEALED = "healed"
-    HEALTHY = "already healthy"
-    REFUSED = "refused"
-    UNPROVED = "not proved"
-    JOB_CACHE = "job cache unreadable"
-    ONE_OF_MANY = "one of many hosts"
-    MATCHED_BY_NAME = "matched by name only"
-    ANOTHER_PROCESS = "another process"
-    NO_REMEDY = "no remedy"
-    NOT_DOWN = "not down"
 
 
 #: Ends after which another attempt in the same episode would do nothing that the first did not.

@@ -15,8 +15,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from ..core.policy import Reason, Verdict
+from ..core.policy import Verdict
 from ..core.problem import Problem
+from ..core.reasons import Reason
 from ..core.records import Episode
 from ..core.resolution import Target
 from .envelope import MAX_EVENT_BYTES, clean, iso, shrink

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..core.policy import Policy, Reason
+from ..core.policy import Policy
+from ..core.reasons import Reason
 from ..core.resolution import Target
 from ..core.states import ActionState
 from ..core.unhealable import comment as advice_comment

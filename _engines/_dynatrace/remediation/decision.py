@@ -7,7 +7,8 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
-from ..core.policy import Reason, Verdict
+from ..core.policy import Verdict
+from ..core.reasons import Reason
 from ..core.resolution import Target
 from ..store.ledger import Episode
 

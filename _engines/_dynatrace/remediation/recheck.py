@@ -7,7 +7,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ..core.policy import Policy, Reason, Verdict
+from ..core.policy import Policy, Verdict
+from ..core.reasons import Reason
 from ..core.records import Episode
 from ..core.resolution import Target
 from ..core.states import Waiting

@@ -8,7 +8,8 @@ it so heals nothing: where Dynatrace goes on to see the failure, one of the two 
 from __future__ import annotations
 
 from ..core.evidence import last_failure
-from ..core.policy import Policy, Reason
+from ..core.policy import Policy
+from ..core.reasons import Reason
 from ..core.records import Action, Episode
 from ..core.resolution import Target
 from ..core.states import ActionState

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..api.client import Client
-from ..core.policy import Reason
 from ..core.problem import Problem, is_entity_id
+from ..core.reasons import Reason
 from ..core.states import ActionState, AttemptState, EpisodeState
 from ..store.ledger import Action, Attempt, Comment, Episode, Ledger
 from .recurrence import person_called, serves

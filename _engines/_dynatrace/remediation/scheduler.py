@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 
 from ..core.errors import ApiError, JobCacheError, LedgerError
 from ..core.evidence import last_failure
-from ..core.policy import Policy, Reason, Verdict
+from ..core.policy import Policy, Verdict
+from ..core.reasons import Reason
 from ..core.resolution import Target
 from ..core.states import AttemptState, Waiting
 from ..master.event import attempt_id, job_id

@@ -7,7 +7,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from ..core.policy import Past, Policy, Reason, Situation, Verdict, decide
+from ..core.policy import Past, Policy, Situation, Verdict, decide
+from ..core.reasons import Reason
 from ..core.resolution import Target
 from ..core.states import ActionState
 from ..master.event import carried, tag

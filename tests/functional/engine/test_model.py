@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from _dynatrace.core.policy import Reason
+from _dynatrace.core.reasons import Reason
 from _dynatrace.engine.commands import _seconds
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st

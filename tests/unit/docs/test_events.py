@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from _dynatrace.core import policy
+from _dynatrace.core import policy, reasons
 from _dynatrace.core.problem import Entity, Problem
 from _dynatrace.core.records import Episode
 from _dynatrace.core.resolution import Resolution, Target, Unmatched
@@ -34,7 +34,7 @@ def event() -> dict[str, Any]:
     problem = Problem("1_1V2", "P-1", root_cause=process, affected=(process,))
     target = Target("web01", "HOST-0000000000000001", process.id, ("APACHE_HTTPD",))
     resolution = Resolution((target,), (Unmatched("HOST-0000000000000002", "no minion"),))
-    held = [(target, policy.Verdict(policy.Reason.STORM))]
+    held = [(target, policy.Verdict(reasons.Reason.STORM))]
     data = events.event_data(
         "open",
         Episode("1_1V2", 1, problem, resolution, "", 0, 0.0, 0.0),
@@ -71,7 +71,7 @@ def test_the_reasons_for_holding_are_those_documented() -> None:
     """Who reads a reason in an event finds it explained."""
     held = section(PAGE, "Why a minion is held")
     documented = {key for key, _ in rows(PAGE) if f"| `{key}` |" in held}
-    assert documented == {reason.value for reason in policy.Reason}
+    assert documented == {reason.value for reason in reasons.Reason}
 
 
 def chances(value: ast.expr) -> Iterator[ast.expr]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from _dynatrace.core import policy
+from _dynatrace.core import policy, reasons
 from _dynatrace.remediation import recurrence, scheduler, verdicts
 
 from tests.unit.docs.pages import PAGES, REPO, blocks, chapter, commands, prose, rows, section
@@ -58,7 +58,7 @@ def test_each_reason_for_holding_has_a_line() -> None:
     """What to do about it; what it means is in the reference of the events."""
     held = section(PAGE, "held")
     documented = {key for key, _ in rows(PAGE) if f"\n| `{key}` | " in held}
-    assert documented == {reason.value for reason in policy.Reason}
+    assert documented == {reason.value for reason in reasons.Reason}
 
 
 def test_the_runbook_begins_with_how_to_stop_it() -> None:

@@ -15,8 +15,9 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from _dynatrace.core.policy import Reason, Verdict
+from _dynatrace.core.policy import Verdict
 from _dynatrace.core.problem import Entity, Process
+from _dynatrace.core.reasons import Reason
 from _dynatrace.core.records import Episode
 from _dynatrace.core.resolution import Resolution, Target, Unmatched
 from _dynatrace.master.envelope import MAX_EVENT_BYTES, canonical, clean, iso, shrink, sign
