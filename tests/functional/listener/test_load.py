@@ -457,9 +457,12 @@ def test_credentials_come_before_the_coding(served: Served) -> None:
     """
     Who has none is told nothing else.
     """
-    answer = served.send(
-        b"POST /dynatrace HTTP/1.1\r\nHost: x\r\nContent-Encoding: br\r\nContent-Length: 0\r\n\r\n"
-    )
+    with served.connect() as connection:
+        connection.sendall(
+            b"POST /dynatrace HTTP/1.1\r\nHost: x\r\nContent-Encoding: br\r\nContent-Length: 0\r\n"
+            b"Connection: close\r\n\r\n"
+        )
+        answer = read_all(connection)
     assert parsed(answer)[0] == 401
 
 
