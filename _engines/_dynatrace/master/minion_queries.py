@@ -8,6 +8,7 @@ means, is up to ``master.ping`` and ``master.attempt_records``.
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import queue
 import time
@@ -89,8 +90,10 @@ class MinionQueries:
         self._published = {**recent, **dict.fromkeys(calls, now)}
         for call in calls:
             self._publish_together([query for query in self._waiting if query.call == call])
-        for query in list(self._open):
-            self._take(query)
+        # A job that asks many is read once.
+        read = functools.cache(self._read)
+        for query, (jid, until) in list(self._open.items()):
+            self._take(query, read(jid), until)
 
     def _publish_together(self, queries: list[Query]) -> None:
         minions = sorted({minion for query in queries for minion in query.minions})
@@ -109,13 +112,17 @@ class MinionQueries:
                 query.ended = None
                 self._open[query] = (jid, time.monotonic() + ANSWER_S)
 
-    def _take(self, query: Query) -> None:
-        jid, until = self._open[query]
+    def _read(self, jid: str) -> Mapping[str, Any] | None:
         try:
-            query.returns = self.returns(jid)
+            return self.returns(jid)
         except JobCacheError:
-            query.returns = None
-        answered = query.returns is not None and query.minions <= query.returns.keys()
+            return None
+
+    def _take(self, query: Query, returns: Mapping[str, Any] | None, until: float) -> None:
+        # What others answered to the same job says nothing of those that this query asks.
+        own = returns and {name: returns[name] for name in query.minions & returns.keys()}
+        query.returns = own
+        answered = own is not None and query.minions <= own.keys()
         if answered or time.monotonic() > until:
             del self._open[query]
             self._end(query)
