@@ -1,5 +1,5 @@
 """
-Calls a function of Salt's that waits for a command, and ends that command when the time is over.
+Waits no longer than is allowed: for a condition, or for a function of Salt's and the command that it waits for.
 
 Salt's ``service`` functions wait for their command as long as it takes, and ``timeout`` of
 ``cmd.run_all`` is half a bound: it kills the first process of a command and leaves its children,
@@ -55,6 +55,18 @@ def call(seconds, function, *args, spare=None, **kwargs):
     if run.error is not None:
         raise run.error
     return run.value
+
+
+def wait(condition, seconds, every=POLL_S):
+    """
+    Wait for a condition, and tell whether it came within the time; it is looked at once at least.
+    """
+    until = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > until:
+            return False
+        time.sleep(every)
+    return True
 
 
 class _Run(threading.Thread):

@@ -110,9 +110,9 @@ def test_an_outage_that_somebody_ends_is_measured(minion: Minion) -> None:
         looks: list[bool] = []
         minion.on_look = lambda: looks.append(minion.up)
         minion.up = False
-        assert minion.chaos._wait(lambda: looks.count(False) > 2, 5)
+        assert minion.chaos.bounded.wait(lambda: looks.count(False) > 2, 5)
         minion.up = True
-        assert minion.chaos._wait(lambda: looks[-1], 5)
+        assert minion.chaos.bounded.wait(lambda: looks[-1], 5)
 
     minion.on_stop = stop_and_be_healed
     told = minion.outage("dynatrace.remedy.apache2", timeout=5)

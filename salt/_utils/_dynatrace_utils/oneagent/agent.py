@@ -6,11 +6,11 @@ import contextlib
 import os
 import re
 import shutil
-import time
 
 import salt.utils.platform
 from salt.exceptions import CommandExecutionError
 
+from .. import bounded
 from ..dunders import __opts__
 from . import installer, settings, tools
 
@@ -101,7 +101,7 @@ def install(want):
         raise CommandExecutionError(
             f"The installer has replaced OneAgent {have} by the older {now}"
         )
-    _await(lambda: host_id(want) is not None, IDENTITY_S)
+    bounded.wait(lambda: host_id(want) is not None, IDENTITY_S, POLL_S)
     return now
 
 
@@ -125,7 +125,7 @@ def uninstall(want):
     """
     if installed(want):
         tools.run_uninstaller(want)
-        if not _await(lambda: not installed(want), SETTLE_S):
+        if not bounded.wait(lambda: not installed(want), SETTLE_S, POLL_S):
             raise CommandExecutionError(f"The uninstaller ended well, but left {tools.path(want)}")
     removed = leftovers(want)
     for place in removed:
@@ -142,15 +142,6 @@ def forget_grain():
     """
     with contextlib.suppress(FileNotFoundError):
         os.unlink(os.path.join(__opts__["cachedir"], "dynatrace", "grain.json"))
-
-
-def _await(condition, seconds):
-    until = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > until:
-            return False
-        time.sleep(POLL_S)
-    return True
 
 
 def _pinned(pin, have, lacking):

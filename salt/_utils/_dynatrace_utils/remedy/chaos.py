@@ -55,11 +55,11 @@ def outage(remedy, how, timeout):
     watch.start()
     try:
         _break(service, how)
-        if not _wait(lambda: watch.down_at, GOES_S):
+        if not bounded.wait(lambda: watch.down_at, GOES_S):
             raise CommandExecutionError(
                 f"{service['service']} still serves {GOES_S} s after the {how}"
             )
-        healed = _wait(lambda: watch.up_at, until - time.monotonic())
+        healed = bounded.wait(lambda: watch.up_at, until - time.monotonic())
         said = None if healed else _restored(service, remedy, timeout, serves)
         ended = watch.up_at or time.monotonic()
     except BaseException:
@@ -141,7 +141,7 @@ def _restored(service, remedy, timeout, serves):
     )
     if not serves():
         _bounded(SERVICE_S, "service.start", service["service"])
-    if _wait(serves, GOES_S):
+    if bounded.wait(serves, GOES_S):
         return f"not healed within {timeout:g} s; the remedy was applied: {comments}"
     return f"not healed within {timeout:g} s, and the remedy does not bring it back: {comments}"
 
@@ -191,15 +191,6 @@ def _kill(service):
     for one in [process, *process.children(recursive=True)]:
         with contextlib.suppress(ProcessLookupError):
             os.kill(one.pid, signal.SIGKILL)
-
-
-def _wait(condition, seconds):
-    until = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > until:
-            return False
-        time.sleep(POLL_S)
-    return True
 
 
 def _place(service):
