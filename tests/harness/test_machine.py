@@ -6,27 +6,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.harness import machine as machines
 from tests.harness.config import REPO
 from tests.harness.machine import Machine, MachineError
 from tests.harness.ports import free_ports
 from tests.harness.test_keeper import runs, wait_for
 
 CAP_SYS_TIME = 25
-
-
-@pytest.fixture(scope="module")
-def machine() -> Iterator[Machine]:
-    if lacking := machines.why_not():
-        pytest.skip(lacking)
-    with Machine() as machine:
-        yield machine
 
 
 def test_systemd_is_up_and_nothing_failed(machine: Machine) -> None:

@@ -8,7 +8,6 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -79,14 +78,6 @@ def forks(text: str) -> list[psutil.Process]:
         except psutil.Error:
             continue
     return found
-
-
-@pytest.fixture(scope="module")
-def machine() -> Iterator[Machine]:
-    if lacking := machines.why_not():
-        pytest.skip(lacking)
-    with Machine() as machine:
-        yield machine
 
 
 def test_in_a_machine_it_is_a_job_of_that(machine: Machine) -> None:
