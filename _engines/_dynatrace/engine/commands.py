@@ -18,9 +18,10 @@ from datetime import datetime
 from typing import Any
 
 from ..core.log_once import Seldom
+from ..core.records import Episode
 from ..core.states import EpisodeState, Waiting, move
 from ..master.envelope import clean, iso, signature
-from ..store.ledger import Episode, Ledger
+from ..store.ledger import Ledger
 from .views import Views
 
 ANSWER_PREFIX = "dynatrace/answer/"

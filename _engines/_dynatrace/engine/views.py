@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..core.policy import Past, Policy, Situation, decide
+from ..core.records import Attempt, Episode
 from ..core.resolution import Target
 from ..core.states import FAILED, OPEN_ATTEMPTS, ActionState, AttemptState, EpisodeState
 from ..master.envelope import iso
-from ..store.ledger import Attempt, Episode, Ledger
+from ..store.ledger import Ledger
 from .health import VERSION, Status
 
 MAX_ROWS = 1000

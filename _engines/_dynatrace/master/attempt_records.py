@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+from ..core.records import Attempt, Memory
 from ..core.states import SERVING
-from ..store.ledger import Attempt, Memory
 from .job_cache import Jobs
 from .job_results import ENDS
 from .minion_queries import Query

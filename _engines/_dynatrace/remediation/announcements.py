@@ -12,11 +12,12 @@ from typing import Any
 
 from ..core.policy import Policy
 from ..core.reasons import Reason
+from ..core.records import Attempt, Episode
 from ..core.resolution import Target
 from ..core.states import ActionState
 from ..core.unhealable import comment as advice_comment
 from ..master.event import event_data, tag
-from ..store.ledger import Attempt, Episode, Ledger
+from ..store.ledger import Ledger
 from .comments import attempt_comment, dispute, escalation_comment, escalation_marker, marker
 from .decision import Held
 from .recurrence import DISAGREE, STILL_OPEN, last_good

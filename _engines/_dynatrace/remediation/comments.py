@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 from ..core.policy import Policy
 from ..core.problem import DOWN_EVENTS, Problem
+from ..core.records import Action, Attempt, Episode
 from ..core.resolution import Target
 from ..core.states import FAILED, ActionState
 from ..master.envelope import iso
-from ..store.ledger import Action, Attempt, Episode
 from .recurrence import BESIDE, DISAGREE, NOTICES_S, STILL_OPEN
 
 CONTEXT = "salt-dynatrace"

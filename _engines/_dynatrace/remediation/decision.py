@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from ..core.policy import Verdict
 from ..core.reasons import Reason
+from ..core.records import Episode
 from ..core.resolution import Target
-from ..store.ledger import Episode
 
 Held = tuple[Target, Verdict]
 

@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 
 from ..core.errors import ApiError, JobCacheError
 from ..core.policy import Policy
+from ..core.records import Attempt, Episode
 from ..core.states import ActionState, AttemptState, EpisodeState
 from ..master.attempt_records import AttemptRecords
 from ..master.event import tag
-from ..store.ledger import Attempt, Episode, Ledger
+from ..store.ledger import Ledger
 from .episodes import FRESH_S, Episodes
 from .outcomes import Outcomes, not_executed
 from .verdicts import Verdicts

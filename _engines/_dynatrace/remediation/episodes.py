@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 
 from ..core.evidence import last_failure
 from ..core.problem import Problem
+from ..core.records import Episode
 from ..core.resolution import Resolution
 from ..core.states import AttemptState, EpisodeState, move
-from ..store.ledger import Episode, Ledger
+from ..store.ledger import Ledger
 from .announcements import Announcements
 from .outcomes import not_executed
 from .problem_reader import digest, problem_key

@@ -24,8 +24,9 @@ from ..core.errors import (
     UnexpectedResponse,
 )
 from ..core.log_once import LogOnce
+from ..core.records import Comment
 from ..core.states import EpisodeState
-from ..store.ledger import Comment, Ledger
+from ..store.ledger import Ledger
 from .comments import CONTEXT
 from .reports import AGAIN_S, GivenUp, NotYet, closing, kind
 

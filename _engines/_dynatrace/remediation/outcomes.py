@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..core.policy import HOPELESS, Policy
+from ..core.records import Action, Attempt, Episode, Memory
 from ..core.states import ACTION_ENDS, SERVING, ActionState, AttemptState, EpisodeState, sources
 from ..master.job_results import Result
-from ..store.ledger import Action, Attempt, Episode, Ledger, Memory
+from ..store.ledger import Ledger
 from .announcements import Announcements
 from .recurrence import person_called
 

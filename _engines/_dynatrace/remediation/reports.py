@@ -15,8 +15,9 @@ from typing import Any
 from ..api.client import Client
 from ..core.problem import Problem, is_entity_id
 from ..core.reasons import Reason
+from ..core.records import Action, Attempt, Comment, Episode
 from ..core.states import ActionState, AttemptState, EpisodeState
-from ..store.ledger import Action, Attempt, Comment, Episode, Ledger
+from ..store.ledger import Ledger
 from .recurrence import person_called, serves
 
 #: Events of one attempt; each is a call.

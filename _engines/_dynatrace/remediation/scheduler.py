@@ -15,11 +15,12 @@ from ..core.errors import ApiError, JobCacheError, LedgerError
 from ..core.evidence import last_failure
 from ..core.policy import Policy, Verdict
 from ..core.reasons import Reason
+from ..core.records import Attempt, Episode, Place
 from ..core.resolution import Target
 from ..core.states import AttemptState, Waiting
 from ..master.event import attempt_id, job_id
 from ..master.job_cache import Jobs
-from ..store.ledger import Attempt, Episode, Ledger, Place
+from ..store.ledger import Ledger
 from .announcements import Announcements, why_nobody
 from .decision import Capacity, Decision, Held
 from .episodes import FRESH_S, Episodes

@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 
 from ..core.policy import Past, Policy, Situation, Verdict, decide
 from ..core.reasons import Reason
+from ..core.records import Episode
 from ..core.resolution import Target
 from ..core.states import ActionState
 from ..master.event import carried, tag
 from ..master.minion_index import MinionIndex
 from ..master.ping import Ping
-from ..store.ledger import Episode, Ledger
+from ..store.ledger import Ledger
 from .decision import Capacity, Decision, Held
 from .recurrence import person_called, serves
 

@@ -10,13 +10,6 @@ from __future__ import annotations
 
 import os
 
-from ..core.records import Action as Action
-from ..core.records import Attempt as Attempt
-from ..core.records import Comment as Comment
-from ..core.records import Episode as Episode
-from ..core.records import Memory as Memory
-from ..core.records import Outgoing as Outgoing
-from ..core.records import Place as Place
 from ..core.states import ActionState, EpisodeState
 from .attempts import Attempts
 from .comments import Comments

@@ -17,6 +17,7 @@ from _dynatrace.api.client import Client
 from _dynatrace.api.rate_limiter import Kind, RateLimiter
 from _dynatrace.config import config as configuration
 from _dynatrace.core.errors import JobCacheError
+from _dynatrace.core.records import Attempt, Episode, Memory
 from _dynatrace.core.resolution import Target
 from _dynatrace.engine.commands import ANSWER_PREFIX
 from _dynatrace.engine.wiring import Engine
@@ -24,7 +25,7 @@ from _dynatrace.master.attempt_records import AttemptRecords
 from _dynatrace.master.job_cache import Jobs
 from _dynatrace.master.salt_interface import Master
 from _dynatrace.remediation.decision import Capacity, Held
-from _dynatrace.store.ledger import Attempt, Episode, Ledger, Memory
+from _dynatrace.store.ledger import Ledger
 from _dynatrace.webhook import payload as notifications
 
 from tests.tenant import Tenant

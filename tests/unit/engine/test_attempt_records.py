@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 from _dynatrace.core.errors import JobCacheError
+from _dynatrace.core.records import Attempt
 from _dynatrace.master import attempt_records, minion_queries
 from _dynatrace.master.attempt_records import AttemptRecords
 from _dynatrace.master.job_cache import Jobs
 from _dynatrace.master.job_results import judge
 from _dynatrace.master.minion_queries import MinionQueries
-from _dynatrace.store.ledger import Attempt
 
 from tests.unit.minion.loading import load, private
 

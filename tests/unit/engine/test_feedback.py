@@ -12,6 +12,7 @@ from _dynatrace.api.client import Client
 from _dynatrace.core import problem as problems
 from _dynatrace.core.errors import LedgerError
 from _dynatrace.core.policy import Policy
+from _dynatrace.core.records import Action, Attempt, Episode
 from _dynatrace.core.resolution import Resolution, Target
 from _dynatrace.remediation.comments import (
     CONTEXT,
@@ -21,7 +22,7 @@ from _dynatrace.remediation.comments import (
     marker,
 )
 from _dynatrace.remediation.feedback import DOUBT_WAIT_S, Feedback
-from _dynatrace.store.ledger import Action, Attempt, Episode, Ledger
+from _dynatrace.store.ledger import Ledger
 
 from tests.tenant import Problem, Tenant
 from tests.unit.engine.bodies import PID, PROCESS, problem

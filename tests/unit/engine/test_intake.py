@@ -15,6 +15,7 @@ from _dynatrace.api.read_budget import LOOK_S, ReadBudget
 from _dynatrace.core.errors import AuthError, NotFound, RateLimited, Unavailable, UnexpectedResponse
 from _dynatrace.core.notification import Notification
 from _dynatrace.core.problem import Problem as Known
+from _dynatrace.core.records import Episode
 from _dynatrace.core.resolution import Resolution
 from _dynatrace.remediation.notified import ENDING_TRIES, NAMES_A_LOOK, NOTICE_TRIES, NOTIFIED_S
 from _dynatrace.remediation.problem_reader import (
@@ -25,7 +26,7 @@ from _dynatrace.remediation.problem_reader import (
     digest,
     problem_key,
 )
-from _dynatrace.store.ledger import Episode, Ledger
+from _dynatrace.store.ledger import Ledger
 
 from tests.tenant import Problem, Tenant
 from tests.unit.engine.bodies import PID, PROCESS, evidence, problem

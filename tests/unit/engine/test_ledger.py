@@ -19,11 +19,12 @@ import pytest
 from _dynatrace.core.errors import LedgerError
 from _dynatrace.core.notification import Notification
 from _dynatrace.core.policy import Past, Policy
+from _dynatrace.core.records import Attempt, Episode
 from _dynatrace.core.resolution import Resolution, Unmatched
 from _dynatrace.core.states import AttemptState
 from _dynatrace.remediation.announcements import Announcements
 from _dynatrace.remediation.episodes import Episodes
-from _dynatrace.store.ledger import KEEP_S, SCHEMA_VERSION, Attempt, Episode, Ledger
+from _dynatrace.store.ledger import KEEP_S, SCHEMA_VERSION, Ledger
 
 from tests.unit.engine.bodies import DISPLAY_ID, HOST, PID, PROCESS, problem, target
 

@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 from _dynatrace.core.errors import LedgerError
+from _dynatrace.core.records import Attempt
 from _dynatrace.core.states import AttemptState
 from _dynatrace.master import delivery, subscriber
 from _dynatrace.master import outbox_relay as bus
 from _dynatrace.master.event import PROBE_TAG
 from _dynatrace.store.database import Database
-from _dynatrace.store.ledger import Attempt, Ledger
+from _dynatrace.store.ledger import Ledger
 
 KEY = b"0" * 64
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from _dynatrace.core.errors import IllegalMove
+from _dynatrace.core.records import Attempt
 from _dynatrace.core.states import (
     ACTION_ENDS,
     ATTEMPT_ENDS,
@@ -28,7 +29,7 @@ from _dynatrace.core.states import (
     sources,
     sql,
 )
-from _dynatrace.store.ledger import Attempt, Ledger
+from _dynatrace.store.ledger import Ledger
 
 from tests.unit.docs import states as drawing
 
