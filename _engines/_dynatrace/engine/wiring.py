@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cached_property, partial
 from threading import Event, Thread
-from typing import Any
 
 from ..api.client import Client
 from ..config.config import Config
@@ -45,6 +44,7 @@ from ..webhook.endpoints import Health
 from ..webhook.listener import Listener
 from ..webhook.recorder import Recorder
 from ..webhook.salt_api_hook import Hook
+from .bus_events import BusEvents
 from .clock import steady
 from .commands import Commands
 from .health import Probe, Status
@@ -154,44 +154,23 @@ class Engine:
 
     @cached_property
     def subscriber(self) -> Subscriber:
+        events = self.bus_events
         return Subscriber(
             self.instance,
             self.master.connect_to_listen,
             self.delivery,
             is_watched=self.job_tracker.is_watched,
-            on_job=self.on_job,
-            on_minion=self.on_minion,
-            on_command=self.on_command,
-            on_open=self.on_open,
+            on_job=events.on_job,
+            on_minion=events.on_minion,
+            on_command=events.on_command,
+            on_open=events.on_open,
             hook_tag=self.config.get("hook_tag"),
             on_hook=self.hook.receive if self.hook is not None else None,
         )
 
-    def on_job(self, jid: str, what: str, minion: str | None, data: Mapping[str, Any]) -> None:
-        if self.job_tracker.receive(jid, what, minion, data):
-            self.look_now()
-
-    def on_minion(self, minion: str | None) -> None:
-        """
-        Note that a minion may have changed; None: that keys were accepted or removed.
-        """
-        if minion is not None and self.ping is not None:
-            self.ping.started(minion)
-        if minion is None or minion not in self.minions:
-            self.minions.touch_keys()
-        else:
-            self.minions.touch(minion)
-
-    def on_command(self, data: Mapping[str, Any]) -> None:
-        if self.commands.receive(data):
-            self.look_now()
-
-    def on_open(self) -> None:
-        """
-        Have looked up what passed on the bus while the bus was not read.
-        """
-        self.job_tracker.reconcile()
-        self.look_now()
+    @cached_property
+    def bus_events(self) -> BusEvents:
+        return BusEvents(self.job_tracker, self.minions, self.ping, self.commands, self.look_now)
 
     @cached_property
     def problem_reader(self) -> ProblemReader:

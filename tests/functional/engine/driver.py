@@ -175,7 +175,7 @@ class MortalEngine(Engine):
                 count = self.files.files(jid)
                 if count != known.get(jid, 0):
                     known[jid] = count
-                    self.on_job(jid, "new", None, {})
+                    self.bus_events.on_job(jid, "new", None, {})
             self.look_now()
             if self.feedback is not None:
                 self.feedback.wake()

@@ -402,6 +402,18 @@ class TestedEngine(Engine):
         url, token = config.get("environment_url"), config.get("api_token")
         return Client(url, token, problem_selector=selector, rate_limiter=Unlimited())
 
+    @property
+    def on_job(self) -> Callable[[str, str, str | None, Mapping[str, Any]], None]:
+        return self.bus_events.on_job
+
+    @property
+    def on_command(self) -> Callable[[Mapping[str, Any]], None]:
+        return self.bus_events.on_command
+
+    @property
+    def on_open(self) -> Callable[[], None]:
+        return self.bus_events.on_open
+
     @cached_property
     def attempt_records(self) -> AttemptRecords | None:
         return _AnsweredAtOnce(self) if self.queries else None
