@@ -40,7 +40,8 @@ class OutboxRelay:
 
     An event counts as fired only as long as it may still come back; nothing more is fired on a bus that gives nothing
     back. ``held`` tells that an order must not be fired now after all, ``valid_for`` and ``act_for`` for how many seconds
-    a reactor may take it and a minion begin it. ``on_recovery`` is called when the bus works again after it was said to
+    a reactor may take it and a minion begin it. Who changes what ``held`` tells does it under ``gate``, and before any
+    transaction of the ledger: then no order is fired by what was told before. ``on_recovery`` is called when the bus works again after it was said to
     fail. The thread is never replaced when a fire hangs: a second one would only put the same events into another socket
     of the same publisher.
     """
@@ -60,6 +61,8 @@ class OutboxRelay:
     broken: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
+        #: Held from the last check of an order until it is on the bus: under it, nothing is fired that is held already.
+        self.gate = threading.Lock()
         self._bus: EventBus | None = None
         self._wake = threading.Event()
         self._firing_since: float | None = None
@@ -140,10 +143,13 @@ class OutboxRelay:
                 if event is None:
                     continue
                 # Events about one problem come in order: one that must be decided anew holds the later ones.
-                if event.problem_key in waiting or self._is_stale(event):
+                if event.problem_key in waiting:
+                    continue
+                done = self._fire(event) if event.fresh_until is None else self._fire_order(event)
+                if done is None:
                     waiting.add(event.problem_key)
                     continue
-                if not self._fire(event):
+                if not done:
                     return False
                 fired += 1
             if not fired:
@@ -178,10 +184,13 @@ class OutboxRelay:
     def _probe(self) -> bool:
         return self._put({"what": "probe", "instance": self.instance}, PROBE_TAG)
 
-    def _is_stale(self, event: Outgoing) -> bool:
-        if event.fresh_until is None:
-            return False
-        return self.clock() > event.fresh_until or self.held(event.data)
+    def _fire_order(self, order: Outgoing) -> bool | None:
+        """
+        Fire an order unless it must not be fired now: then None.
+        """
+        with self.gate:
+            is_stale = self.clock() > (order.fresh_until or 0.0)
+            return None if is_stale or self.held(order.data) else self._fire(order)
 
     def _fire(self, event: Outgoing) -> bool:
         if not self._put(event.data, event.tag, event.seq):

@@ -353,6 +353,28 @@ def test_an_order_that_may_be_lost_keeps_the_time_at_which_it_was_fired(scene: S
     assert scene.publisher.tags() == ["order"]
 
 
+def test_nobody_can_hold_an_order_between_its_check_and_its_firing(scene: Scene) -> None:
+    """
+    Who has the gate knows that what was checked before is on the bus, and what is checked later is held.
+    """
+    gates: list[bool] = []
+
+    def held(_: Any) -> bool:
+        gates.append(scene.relay.gate.locked())
+        return False
+
+    def fire_event(data: dict[str, Any], tag: str, timeout: int) -> bool:
+        gates.append(scene.relay.gate.locked())
+        return True
+
+    scene.relay.held = held
+    scene.publisher.fire_event = fire_event  # type: ignore[method-assign]
+    scene.add_order("a" * 32)
+    scene.look()
+    assert gates == [True, True]
+    assert not scene.relay.gate.locked()
+
+
 def test_what_is_fired_while_the_disk_is_full_is_fired_once(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
