@@ -139,6 +139,24 @@ class Database:
             finally:
                 self._depth = 0
 
+    @contextlib.contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """
+        Take back alone what was written inside, when an error leaves the block; the transaction around it may go on.
+
+        After a LedgerError it must not: the disk failed, and perhaps all of it is taken back already.
+        """
+        with self.transaction():
+            self.connection.execute("SAVEPOINT part")
+            try:
+                yield
+            except BaseException:
+                if self.connection.in_transaction:
+                    self.connection.execute("ROLLBACK TO part")
+                    self.connection.execute("RELEASE part")
+                raise
+            self.connection.execute("RELEASE part")
+
     def write(self, statement: str, *values: Any) -> sqlite3.Cursor:
         with self.transaction():
             return self.connection.execute(statement, values)

@@ -50,6 +50,7 @@ class Ledger:
     def __init__(self, path: str | os.PathLike[str], owner: str = "") -> None:
         self.database = Database(path, owner)
         self.transaction = self.database.transaction
+        self.savepoint = self.database.savepoint
         self.close = self.database.close
         self.settings = Settings(self.database)
         self.notifications = Notifications(self.database)

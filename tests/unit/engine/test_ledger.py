@@ -156,6 +156,26 @@ def test_an_error_takes_a_transaction_back(ledger: Ledger) -> None:
     assert ledger.settings.get("a") == "2"
 
 
+def test_an_error_in_a_part_takes_back_that_part_alone(ledger: Ledger) -> None:
+    """
+    Also in a part of a part; and without a transaction around it a part is one.
+    """
+    with ledger.transaction():
+        ledger.settings.put("a", "1")
+        with pytest.raises(RuntimeError), ledger.savepoint():
+            ledger.settings.put("b", "2")
+            with ledger.savepoint():
+                ledger.settings.put("c", "3")
+                raise RuntimeError
+        with ledger.savepoint():
+            ledger.settings.put("d", "4")
+    assert [ledger.settings.get(key) for key in "abcd"] == ["1", None, None, "4"]
+    with pytest.raises(RuntimeError), ledger.savepoint():
+        ledger.settings.put("e", "5")
+        raise RuntimeError
+    assert ledger.settings.get("e") is None
+
+
 def test_only_the_owner_can_read_it(ledger: Ledger) -> None:
     """
     The directory is 0700 and every file in it 0600, also while sqlite keeps its own beside it.
