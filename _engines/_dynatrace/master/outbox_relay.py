@@ -40,8 +40,8 @@ class OutboxRelay:
 
     An event counts as fired only as long as it may still come back; nothing more is fired on a bus that gives nothing
     back. ``held`` tells that an order must not be fired now after all, ``valid_for`` and ``act_for`` for how many seconds
-    a reactor may take it and a minion begin it. Who changes what ``held`` tells does it under ``gate``, and before any
-    transaction of the ledger: then no order is fired by what was told before. ``on_recovery`` is called when the bus works again after it was said to
+    a reactor may take it and a minion begin it. Who changes what ``held`` tells takes ``gate`` first, and then the ledger:
+    no order is fired by what was told before. It waits for ``gate`` with a timeout, since a fire may hang. ``on_recovery`` is called when the bus works again after it was said to
     fail. The thread is never replaced when a fire hangs: a second one would only put the same events into another socket
     of the same publisher.
     """
