@@ -131,8 +131,12 @@ def start(**config):
             validator.user(),
         )
         _sleep()
-    engine.reconciler.run()
-    # Only with a damaged ledger. Salt starts the engine again within ten seconds, whatever threads still run here.
+    try:
+        engine.threads.supervise()
+    except Exception:
+        log.exception("%s: the engine ends", instance)
+    # With a damaged ledger, or a thread that ends again and again. Salt starts the engine anew within ten seconds; only
+    # so does no thread of this process go on.
     os._exit(1)
 
 

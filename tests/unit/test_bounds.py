@@ -13,7 +13,6 @@ from tests.unit.bounds import unbounded
 REPO = Path(__file__).parents[2]
 FILES = sorted([*(REPO / "_engines").rglob("*.py"), *(REPO / "salt").rglob("*.py")])
 
-_WORK = "a thread that waits for work"
 _MEMORY = "held only for a few steps in memory"
 _BUS = "Salt connects; a publisher that hangs is noticed by its silence, and said"
 _BY_HAND = "run by hand; it asks on as long as the minion says that the job runs, whose own steps are bounded"
@@ -39,7 +38,6 @@ ALLOWED = {
     ("_engines/_dynatrace/api/rate_limiter.py", "", "with _lock"): _MEMORY,
     ("_engines/_dynatrace/master/delivery.py", "", "with _lock"): _MEMORY,
     ("_engines/_dynatrace/webhook/salt_api_hook.py", "", "with _changed"): _MEMORY,
-    ("_engines/_dynatrace/webhook/salt_api_hook.py", "Hook.run", "wait"): _WORK,
     (
         "_engines/_dynatrace/webhook/salt_api_hook.py",
         "Hook.run",
@@ -49,14 +47,11 @@ ALLOWED = {
     ("_engines/_dynatrace/store/database.py", "", "with _lock"): (
         "held over one transaction, which waits for no network and 10 s for another reader of the file"
     ),
-    ("_engines/_dynatrace/remediation/feedback.py", "Feedback.run", "wait"): _WORK,
-    ("_engines/_dynatrace/master/minion_queries.py", "MinionQueries.run", "get"): _WORK,
     (
         "_engines/_dynatrace/master/minion_queries.py",
         "MinionQueries.run",
         "sleep",
     ): "the pause of that thread",
-    ("_engines/_dynatrace/webhook/recorder.py", "Recorder.run", "wait"): _WORK,
     (
         "_engines/_dynatrace/master/subscriber.py",
         "Subscriber.run",

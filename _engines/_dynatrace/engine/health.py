@@ -53,6 +53,7 @@ class Probe:
     ledger: Ledger
     bus_healthy: Callable[[], bool]
     minions: Callable[[], int]
+    standing_still: Callable[[], Mapping[str, int]] = dict
     clock: Callable[[], float] = time.time
 
     def health(self) -> tuple[bool, Mapping[str, Any]]:
@@ -74,11 +75,12 @@ class Probe:
             "queue": queue,
             "ledger": "ok" if ledger_good else "failing",
             "bus": "ok" if self.bus_healthy() else "failing",
+            "threads": self.standing_still(),
             "paused": ledger_good and self.ledger.settings.get("paused") is not None,
             "uptime": round(now - status.started),
         }
-        healthy = ledger_good and facts["bus"] == "ok" and not status.polls_late(now)
-        return healthy, facts
+        works = ledger_good and facts["bus"] == "ok" and not facts["threads"]
+        return works and not status.polls_late(now), facts
 
     def metrics(self) -> str:
         """
@@ -93,6 +95,7 @@ class Probe:
             "minions_known": self.minions(),
             "api_up": 0 if status.api_error else 1,
             "bus_up": int(self.bus_healthy()),
+            "threads_failing": len(self.standing_still()),
             "paused": int(self.ledger.settings.get("paused") is not None),
         }
         label = f'{{instance="{status.instance}"}}'

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..core.errors import (
     ApiError,
@@ -20,6 +20,7 @@ from ..core.errors import (
     RateLimited,
     UnexpectedResponse,
 )
+from ..core.heartbeat import Heartbeat
 from ..core.log_once import LogOnce
 from ..master.outbox_relay import OutboxRelay
 from ..remediation.dispatch import Dispatch
@@ -48,7 +49,7 @@ REMIND_S = 5.0
 @dataclass
 class Reconciler:
     """
-    Runs cycles for ever in the engine's main thread; whoever sets ``trigger`` has one run at once, or one more after the
+    Runs cycles for ever in a thread of its own; whoever sets ``trigger`` has one run at once, or one more after the
     one that is running. ``steady`` is a clock that nobody sets.
     """
 
@@ -66,6 +67,7 @@ class Reconciler:
     commands: Commands
     clock: Callable[[], float]
     steady: Callable[[], float]
+    heartbeat: Heartbeat = field(default_factory=Heartbeat, init=False)
 
     def __post_init__(self) -> None:
         self._jumps: Jumps | None = None
@@ -99,6 +101,7 @@ class Reconciler:
         """
         Run one cycle, whatever fails in it; return the seconds to wait. Raises LedgerDamaged only.
         """
+        self.heartbeat.beat()
         try:
             sentence, busy = self.cycle(self.clock())
             log.log(logging.INFO if busy else logging.DEBUG, "%s: %s", self.instance, sentence)
@@ -202,6 +205,7 @@ class Reconciler:
         said: list[str] = []
         self.problem_reader.read_budget.begin()  # Else entities would find the time spent on problems.
         for problem in seen.problems:
+            self.heartbeat.beat()
             try:
                 happened = self.episodes.observe(problem, now)
             except LedgerError:

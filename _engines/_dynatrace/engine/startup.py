@@ -6,12 +6,15 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from ..api.client import Client
 from ..api.rate_limiter import RateLimiter
 from ..config.config import Config
 from ..core import errors
+from ..core.notification import Notification
+from ..master.event import TEST_TAG
 from ..store.ledger import Ledger
 from .health import VERSION
 
@@ -92,3 +95,15 @@ def announce(instance: str, config: Config, ledger: Ledger, minions: int) -> Non
         ledger.outbox.add("engine", "dynatrace/engine/started", data, time.time())
     except errors.LedgerError as err:  # The reconciler waits until it works; nobody waits for this.
         log.warning("%s: its start is not announced: %s", instance, err)
+
+
+def announce_test(
+    instance: str, ledger: Ledger, look_now: Callable[[], None], _notice: Notification
+) -> None:
+    """
+    Announce that a test notification arrived; raises LedgerError.
+    """
+    log.info("%s: a test notification arrived", instance)
+    data = {"what": "test", "instance": instance}
+    ledger.outbox.add("test", TEST_TAG, data, time.time())
+    look_now()

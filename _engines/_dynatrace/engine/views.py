@@ -8,6 +8,7 @@ durations whole numbers with their unit in the name, since events carry no float
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +36,7 @@ class Views:
     ledger: Ledger
     policy: Policy
     state: Status
+    standing_still: Callable[[], Mapping[str, int]]
 
     def status(self, now: float) -> dict[str, Any]:
         status = self.state
@@ -49,6 +51,7 @@ class Views:
             "open_problems": len(self.ledger.episodes.summaries()),
             "healing": sorted(self.ledger.attempts.busy_minions())[:_LISTED],
             "queue": self.ledger.queue_length(),
+            "threads": self.standing_still(),
             "counters": self.ledger.settings.counters(),
         }
 

@@ -7,20 +7,17 @@ without ``webhook`` no listener.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 from functools import cached_property, partial
-from threading import Event, Thread
+from threading import Event
 
 from ..api.client import Client
 from ..config.config import Config
-from ..core.notification import Notification
 from ..core.resolution import resolve
 from ..master import job_cache
 from ..master.attempt_records import AttemptRecords
 from ..master.delivery import DeliveryConfirmation
-from ..master.event import TEST_TAG
 from ..master.job_cache import Jobs
 from ..master.minion_index import MinionIndex
 from ..master.minion_queries import MinionQueries
@@ -49,10 +46,21 @@ from .clock import steady
 from .commands import Commands
 from .health import Probe, Status
 from .reconciler import Reconciler
-from .startup import announce, client_for, open_ledger
+from .startup import announce, announce_test, client_for, open_ledger
+from .threads import Loop, Threads
 from .views import Views
 
-log = logging.getLogger(__name__)
+#: The parts that are loops; health tells of their threads by these names.
+LOOPS = (
+    "relay",
+    "subscriber",
+    "queries",
+    "hook",
+    "feedback",
+    "recorder",
+    "listener",
+    "reconciler",
+)
 
 
 class Engine:
@@ -81,23 +89,27 @@ class Engine:
 
     def start(self) -> None:
         """
-        Start all threads; the reconciler is the caller's to run.
+        Start all threads; ``threads.supervise`` is the caller's to run.
 
         Raises DynatraceError or OSError when something cannot work.
         """
         # All parts are made before a thread runs: two threads that ask for one at first would make it twice.
-        threads, _ = self.threads, self.reconciler
+        loops = self.loops
         self.minions.refresh()
-        for thread in threads:
-            thread.start()
         announce(self.instance, self.config, self.ledger, len(self.minions))
+        self.threads.start(loops)
 
     @cached_property
-    def threads(self) -> list[Thread]:
-        loops = [self.relay.run, self.subscriber.run]
-        loops += [part.run for part in (self.queries, self.hook) if part is not None]
-        threads = [Thread(target=run, daemon=True) for run in loops]
-        return [*threads, *filter(None, [self.feedback, *self.webhook])]
+    def threads(self) -> Threads:
+        return Threads(self.instance)
+
+    @cached_property
+    def loops(self) -> dict[str, Loop]:
+        """
+        The parts that run in a thread of their own.
+        """
+        found = {name: getattr(self, name) for name in LOOPS}
+        return {name: loop for name, loop in found.items() if loop is not None}
 
     @cached_property
     def key(self) -> bytes:
@@ -232,21 +244,24 @@ class Engine:
         return Hook(self.instance, keys, self.ledger.notifications, self.look_now)
 
     @cached_property
-    def webhook(self) -> list[Thread]:
+    def recorder(self) -> Recorder | None:
         if not self.config.has_webhook:
-            return []
-        recorder = Recorder(self.instance, self.ledger.notifications, self.look_now)
-        healthy, known = lambda: self.relay.healthy, lambda: len(self.minions)
-        probe = Probe(self.status, self.ledger, healthy, known, self.clock)
-        health = Health(probe.health, probe.metrics)
-        listener = Listener(self.instance, self.config, recorder, self._on_test, health)
-        return [Thread(target=recorder.run, daemon=True), listener]
+            return None
+        return Recorder(self.instance, self.ledger.notifications, self.look_now)
 
-    def _on_test(self, _notice: Notification) -> None:
-        log.info("%s: a test notification arrived", self.instance)
-        data = {"what": "test", "instance": self.instance}
-        self.ledger.outbox.add("test", TEST_TAG, data, self.clock())
-        self.look_now()
+    @cached_property
+    def probe(self) -> Probe:
+        relay, minions, threads = self.relay, self.minions, self.threads
+        facts = lambda: relay.healthy, minions.__len__, threads.standing_still
+        return Probe(self.status, self.ledger, *facts, self.clock)
+
+    @cached_property
+    def listener(self) -> Listener | None:
+        if self.recorder is None:
+            return None
+        on_test = partial(announce_test, self.instance, self.ledger, self.look_now)
+        health = Health(self.probe.health, self.probe.metrics)
+        return Listener(self.instance, self.config, self.recorder, on_test, health)
 
     @cached_property
     def status(self) -> Status:
@@ -255,7 +270,7 @@ class Engine:
 
     @cached_property
     def commands(self) -> Commands:
-        views = Views(self.ledger, self.policy, self.status)
+        views = Views(self.ledger, self.policy, self.status, self.threads.standing_still)
         started, answer = self.status.started, self.relay.say
         return Commands(self.instance, self.ledger, views, started, self.key, answer)
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..core.errors import JobCacheError
+from ..core.heartbeat import IDLE_S, Heartbeat
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +56,7 @@ class MinionQueries:
     returns: Callable[[str], Mapping[str, Any]]
     on_end: Callable[[], None]
     clock: Callable[[], float] = time.time
+    heartbeat: Heartbeat = field(default_factory=Heartbeat, init=False)
 
     def __post_init__(self) -> None:
         self._asked: queue.SimpleQueue[Query] = queue.SimpleQueue()
@@ -72,9 +74,10 @@ class MinionQueries:
 
     def run(self) -> None:
         while True:
+            self.heartbeat.beat()
             busy = bool(self._waiting or self._open)
             with contextlib.suppress(queue.Empty):
-                self._waiting[self._asked.get(timeout=_STEP_S if busy else None)] = None
+                self._waiting[self._asked.get(timeout=_STEP_S if busy else IDLE_S)] = None
                 time.sleep(_STEP_S)  # Those that are asked the same in one cycle share one job.
             self.step()
 

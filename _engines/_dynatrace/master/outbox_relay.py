@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..core.heartbeat import IDLE_S, Heartbeat
 from ..core.log_once import LogOnce
 from ..core.records import Outgoing
 from ..store.outbox import Outbox
@@ -30,7 +31,6 @@ FIRE_TIMEOUT_MS = 5000
 RETRY_S = 1.0
 #: So many failures in a row mean that the publisher will not come back by itself (Salt 3008 never restarts it).
 FAILURES_CRITICAL = 5
-IDLE_S = 30.0
 
 
 @dataclass
@@ -59,6 +59,7 @@ class OutboxRelay:
     failures: int = field(default=0, init=False)
     #: Whether it has been said that the bus fails and a person must look.
     broken: bool = field(default=False, init=False)
+    heartbeat: Heartbeat = field(default_factory=Heartbeat, init=False)
 
     def __post_init__(self) -> None:
         #: Held from the last check of an order until it is on the bus: under it, nothing is fired that is held already.
@@ -110,8 +111,12 @@ class OutboxRelay:
         )
 
     def run(self) -> None:
+        # An earlier thread may have ended in the midst of a fire, with more to be fired.
+        self._disconnect()
+        self.wake()
         retry = False
         while True:
+            self.heartbeat.beat()
             self._wake.wait(RETRY_S if retry else IDLE_S)
             self._wake.clear()
             try:
@@ -210,6 +215,7 @@ class OutboxRelay:
 
     def _put(self, data: Mapping[str, Any], tag: str, seq: int | None = None) -> bool:
         signed = sign(data, self.key, self.clock(), self.valid_for, self.act_for)
+        self.heartbeat.beat()
         # Noted before: it may come back before the call returns.
         self.delivery.fired(signed["signature"], seq)
         self._firing_since = time.monotonic()
@@ -233,15 +239,18 @@ class OutboxRelay:
         self.failures += 1
         # All that this connection carried and that did not come back may be lost with it.
         self._lost += self.delivery.lost()
+        self._disconnect()
+        log.debug("%s: an event could not be fired: %s", self.instance, why)
+        if self.failures == FAILURES_CRITICAL:
+            self._complain(f"no event could be fired {self.failures} times in a row ({why})")
+
+    def _disconnect(self) -> None:
         bus, self._bus = self._bus, None
         try:
             if bus is not None:
                 bus.destroy()
         except Exception:
             log.debug("%s: closing the event object failed", self.instance, exc_info=True)
-        log.debug("%s: an event could not be fired: %s", self.instance, why)
-        if self.failures == FAILURES_CRITICAL:
-            self._complain(f"no event could be fired {self.failures} times in a row ({why})")
 
     def _complain(self, why: str) -> None:
         if self.broken:

@@ -11,9 +11,10 @@ import logging
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from ..core.heartbeat import Heartbeat
 from .delivery import DeliveryConfirmation
 from .event import COMMAND_PREFIX
 from .salt_interface import EventBus
@@ -46,9 +47,11 @@ class Subscriber:
     on_open: Callable[[], None]
     hook_tag: str | None = None
     on_hook: Callable[[Mapping[str, Any]], None] | None = None
+    heartbeat: Heartbeat = field(default_factory=Heartbeat, init=False)
 
     def run(self) -> None:
         while True:
+            self.heartbeat.beat()
             try:
                 self._listen()
             except Exception as err:  # noqa: BLE001 - As in the relay.
@@ -62,6 +65,7 @@ class Subscriber:
             self.on_minion(None)
             self.on_open()
             while not self.delivery.renewal:
+                self.heartbeat.beat()
                 # All tags: get_event throws away what does not match, and a prefix would need several objects.
                 event = bus.get_event(wait=WAIT_S, tag="", full=True, auto_reconnect=True)
                 if event is not None:

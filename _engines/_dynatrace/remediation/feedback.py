@@ -23,6 +23,7 @@ from ..core.errors import (
     RateLimited,
     UnexpectedResponse,
 )
+from ..core.heartbeat import IDLE_S, Heartbeat
 from ..core.log_once import LogOnce
 from ..core.records import Comment
 from ..core.states import EpisodeState
@@ -44,7 +45,7 @@ _NAMES = {
 }
 
 
-class Feedback(threading.Thread):
+class Feedback:
     """
     Sends the comments that wait in the ledger.
     """
@@ -56,12 +57,12 @@ class Feedback(threading.Thread):
         client: Client,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        super().__init__(name=f"{name}-feedback", daemon=True)
         self._prefix = name
         self._ledger = ledger
         self._client = client
         self._clock = clock
         self._wake = threading.Event()
+        self.heartbeat = Heartbeat()
         self._outage = LogOnce(
             log, name, "comments wait", "the ledger works again: comments are sent"
         )
@@ -73,6 +74,7 @@ class Feedback(threading.Thread):
 
     def run(self) -> None:
         while True:
+            self.heartbeat.beat()
             try:
                 self.send_all(self._clock())
                 due = self._ledger.comments.next_due()
@@ -80,11 +82,13 @@ class Feedback(threading.Thread):
             except Exception as err:  # noqa: BLE001 - Without this thread nothing is ever sent again.
                 self._outage.fails(err)
                 due = self._clock() + RETRY_CAP_S / 10
-            self._wake.wait(None if due is None else max(due - self._clock(), 0.05))
+            wait = IDLE_S if due is None else due - self._clock()
+            self._wake.wait(min(max(wait, 0.05), IDLE_S))
             self._wake.clear()
 
     def send_all(self, now: float) -> None:
         for record in self._ledger.comments.waiting(now):
+            self.heartbeat.beat()
             what = kind(record)
             try:
                 self._send(record, what)

@@ -11,7 +11,6 @@ import logging
 import re
 import resource
 import ssl
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +20,7 @@ import tornado.netutil
 import tornado.web
 
 from ..config.config import Config
+from ..core.heartbeat import IDLE_S, Heartbeat
 from ..core.log_once import Seldom
 from ..core.notification import Notification
 from .authentication import Authentication
@@ -39,9 +39,12 @@ MAX_CONNECTIONS = 1000
 WARN_EVERY_S = 600.0
 
 
-class Listener(threading.Thread):
+class Listener:
     """
     Serves the webhook, ``/healthz`` and ``/metrics`` on the configured address.
+
+    The address is bound when this is made, so that a port in use is an error of the start and not of a thread, and stays
+    bound while no thread serves: who connects then is served when one does again.
     """
 
     def __init__(
@@ -52,13 +55,12 @@ class Listener(threading.Thread):
         on_test: Callable[[Notification], None],
         health: Health,
     ) -> None:
-        super().__init__(name=f"{name}-listener", daemon=True)
         self._config = config
         self._tls = _tls(config)
-        # Bound here, so that a busy port is an error of the start and not of a thread.
         self._sockets = tornado.netutil.bind_sockets(
             config.get("webhook.port"), config.get("webhook.address"), backlog=BACKLOG
         )
+        self.heartbeat = Heartbeat()
         self.connections = Connections(name, capacity())
         self._context = Context(
             config,
@@ -72,11 +74,17 @@ class Listener(threading.Thread):
 
     def run(self) -> None:
         """
-        Serve for ever; the thread ends with the process.
+        Serve for ever; may be called again after it failed.
         """
         self.loop = tornado.ioloop.IOLoop(make_current=True)
         self._server().add_sockets(self._sockets)
-        self.loop.start()
+        tornado.ioloop.PeriodicCallback(self.heartbeat.beat, IDLE_S * 1000).start()
+        try:
+            self.loop.start()
+        finally:
+            # Else their senders would wait for an answer that nobody gives.
+            self.connections.close()
+            self.loop.close()
 
     def _server(self) -> Server:
         arguments = {"context": self._context}
@@ -138,6 +146,14 @@ class Connections:
 
     def remove(self, stream: Any) -> None:
         self._open.pop(stream, None)
+
+    def close(self) -> None:
+        """
+        Close all connections.
+        """
+        for stream in list(self._open):
+            stream.close()
+        self._open.clear()
 
 
 def capacity() -> int:

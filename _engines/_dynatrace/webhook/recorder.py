@@ -9,9 +9,10 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..core.errors import LedgerError
+from ..core.heartbeat import IDLE_S, Heartbeat
 from ..core.log_once import LogOnce
 from ..core.notification import Notification
 from ..store.notifications import Notifications
@@ -25,14 +26,19 @@ _Waiting = tuple[float, Notification, "Future[None]"]
 class Recorder:
     """
     Commits group after group; ``record`` is for the listener's thread, ``run`` for the recorder's own.
+
+    While ``run`` does not run, whatever ended it, all is refused: nobody is told that a notification is on disk.
     """
 
     instance: str
     notifications: Notifications
     look_now: Callable[[], None]
+    heartbeat: Heartbeat = field(default_factory=Heartbeat, init=False)
 
     def __post_init__(self) -> None:
         self._waiting: list[_Waiting] = []
+        self._group: list[_Waiting] = []
+        self._ended = False
         self._changed = threading.Condition()
         again = "the ledger works again: notifications are taken"
         self._outage = LogOnce(log, self.instance, "notifications are refused with 503", again)
@@ -43,24 +49,48 @@ class Recorder:
         """
         future: Future[None] = Future()
         with self._changed:
-            self._waiting.append((time.time(), notification, future))
-            self._changed.notify()
+            if self._ended:
+                future.set_exception(_not_recorded())
+            else:
+                self._waiting.append((time.time(), notification, future))
+                self._changed.notify()
         return future
 
     def run(self) -> None:
-        while True:
-            with self._changed:
-                while not self._waiting:
-                    self._changed.wait()
-                group, self._waiting = self._waiting, []
-            error = self._commit(group)
-            for *_, future in group:
-                if error is None:
-                    future.set_result(None)
-                else:
-                    future.set_exception(error)
+        self._ended = False
+        try:
+            while True:
+                self._take_group()
+                self._record_group()
+        finally:
+            self._refuse_all()
+
+    def _take_group(self) -> None:
+        with self._changed:
+            while not self._waiting:
+                self.heartbeat.beat()
+                self._changed.wait(IDLE_S)
+            self._group, self._waiting = self._waiting, []
+        self.heartbeat.beat()
+
+    def _record_group(self) -> None:
+        error = self._commit(self._group)
+        for *_, future in self._group:
             if error is None:
-                self.look_now()
+                future.set_result(None)
+            else:
+                future.set_exception(error)
+        if error is None:
+            self.look_now()
+
+    def _refuse_all(self) -> None:
+        with self._changed:
+            self._ended = True
+            refused = [*self._group, *self._waiting]
+            self._group, self._waiting = [], []
+        for *_, future in refused:
+            if not future.done():
+                future.set_exception(_not_recorded())
 
     def _commit(self, group: list[_Waiting]) -> LedgerError | None:
         try:
@@ -73,3 +103,7 @@ class Recorder:
             return LedgerError(str(err))
         self._outage.works()
         return None
+
+
+def _not_recorded() -> LedgerError:
+    return LedgerError("the thread that records notifications ended")

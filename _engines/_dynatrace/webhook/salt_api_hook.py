@@ -11,10 +11,11 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..core.errors import NotificationError
+from ..core.heartbeat import IDLE_S, Heartbeat
 from ..core.log_once import LogOnce, Seldom
 from ..core.notification import Notification
 from ..store.notifications import Notifications
@@ -41,6 +42,7 @@ class Hook:
     notifications: Notifications
     look_now: Callable[[], None]
     clock: Callable[[], float] = time.time
+    heartbeat: Heartbeat = field(default_factory=Heartbeat, init=False)
 
     def __post_init__(self) -> None:
         self._changed = threading.Condition()
@@ -84,7 +86,9 @@ class Hook:
         while True:
             with self._changed:
                 while not self._bodies and not self._names:
-                    self._changed.wait()
+                    self.heartbeat.beat()
+                    self._changed.wait(IDLE_S)
+            self.heartbeat.beat()
             try:
                 self.process()
                 self._outage.works()

@@ -22,6 +22,7 @@ from typing import Any
 
 from _dynatrace.api.client import Client
 from _dynatrace.config import config as configuration
+from _dynatrace.core.heartbeat import Heartbeat
 from _dynatrace.engine.wiring import Engine
 from _dynatrace.master.job_cache import Jobs
 from _dynatrace.master.salt_interface import Master
@@ -162,7 +163,7 @@ class MortalEngine(Engine):
 
     @cached_property
     def subscriber(self) -> Any:
-        return SimpleNamespace(run=self.tick)
+        return SimpleNamespace(run=self.tick, heartbeat=Heartbeat())
 
     def tick(self) -> None:
         """
@@ -187,7 +188,7 @@ def run(given: Mapping[str, Any]) -> None:
     """
     engine = MortalEngine(given)
     engine.start()
-    engine.reconciler.run()
+    engine.threads.supervise()
 
 
 def main(path: str) -> None:

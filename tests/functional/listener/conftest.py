@@ -48,7 +48,7 @@ class Served:
         health = Health(probe.health, probe.metrics)
         threading.Thread(target=recorder.run, daemon=True).start()
         self._listener = Listener("test", config, recorder, self.tests.append, health)
-        self._listener.start()
+        threading.Thread(target=self._listener.run, daemon=True).start()
 
     def _look(self) -> None:
         with self._lock:

@@ -67,7 +67,8 @@ class Running:
         self.listener = Listener("dynatrace", config, self.recorder, self._test, health)
         self.trust: ssl.SSLContext | None = None
         threading.Thread(target=self.recorder.run, daemon=True).start()
-        self.listener.start()
+        self.thread = threading.Thread(target=self.listener.run, daemon=True)
+        self.thread.start()
 
     def _look(self) -> None:
         self.looked.set()
@@ -86,7 +87,7 @@ class Running:
             assert time.monotonic() < end
             time.sleep(0.005)
         loop.add_callback(loop.stop)
-        self.listener.join(5)
+        self.thread.join(5)
         for listening in self.listener._sockets:
             listening.close()
 

@@ -56,5 +56,5 @@ def test_all_parts_are_made_before_a_thread_runs(
     one.start()
     one.ledger.close()
     parts = {name for name, part in vars(Engine).items() if isinstance(part, cached_property)}
-    assert len(made) == 7
+    assert len(made) == 8
     assert [parts - already for already in made] == [set()] * len(made)
