@@ -1,8 +1,8 @@
 """
 Answers what an admin asks or orders through the runner: status, problems, history, pause, resume, retry.
 
-A command comes as a signed event, is carried out once, in the reconciler's thread, and is answered by signed events: the rows
-of a long answer come on several pages, each under the event size limit. Answers name the engine that gave them.
+A command comes as a signed event, is carried out once, and is answered by signed events: the rows of a long answer come on
+several pages, each under the event size limit. Answers name the engine that gave them.
 """
 
 from __future__ import annotations
@@ -12,14 +12,16 @@ import json
 import logging
 import queue
 import re
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from ..core.errors import LedgerError
 from ..core.log_once import Seldom
 from ..core.records import Episode
-from ..core.states import EpisodeState, Waiting, move
+from ..core.states import EpisodeState, move
 from ..master.envelope import clean, iso, signature
 from ..store.ledger import Ledger
 from .views import Views
@@ -30,6 +32,8 @@ PAGE_BYTES = 60_000
 REMEMBERED = 1000
 #: The runner runs on the same machine.
 CLOCK_SLACK_S = 5.0
+#: So long a pause waits for an order that is being fired; longer, and the bus hangs and takes no other order.
+GATE_S = 0.5
 #: Of a command: what has more of either is none, and is not looked at any further.
 FIELDS, CHARS = 32, 20_000
 
@@ -65,9 +69,10 @@ def _is_plain(value: Any) -> bool:
 
 
 def _seconds(value: Any) -> float:
-    if not isinstance(value, str):
-        raise ValueError("no time")
-    return datetime.fromisoformat(re.sub("Z$", "+00:00", value)).timestamp()
+    try:
+        return datetime.fromisoformat(re.sub("Z$", "+00:00", str(value))).timestamp()
+    except ValueError as err:
+        raise Refused("it tells no time") from err
 
 
 def pages(answer: Answer) -> list[dict[str, Any]]:
@@ -94,7 +99,10 @@ def pages(answer: Answer) -> list[dict[str, Any]]:
 @dataclass
 class Commands:
     """
-    The commands of one engine. All but ``receive`` belongs to the reconciler's thread; ``answer`` fires an event.
+    The commands of one engine; ``answer`` fires an event. A command is carried out in the subscriber's thread when it
+    comes, whatever the reconciler does. Only a retry waits for the reconciler, which may be deciding the same episode.
+
+    ``gate`` is held while an order is checked and fired.
     """
 
     instance: str
@@ -103,12 +111,15 @@ class Commands:
     started: float
     key: bytes
     answer: Callable[[str, Mapping[str, Any]], None]
+    gate: threading.Lock
+    clock: Callable[[], float]
 
     def __post_init__(self) -> None:
         #: The ids of those that were received; the subscriber's own.
         self._received: list[str] = []
         self._waiting: queue.SimpleQueue[Mapping[str, Any]] = queue.SimpleQueue()
         self._forged = Seldom(log, self.instance)
+        self._refused = Seldom(log, self.instance, CLOCK_SLACK_S)
         self._known: Mapping[str, Callable[[Mapping[str, Any], float], Answer]] = {
             "status": lambda _, now: {"facts": self.views.status(now)},
             "problems": lambda _, now: {"rows": self.views.problems(now)},
@@ -122,7 +133,8 @@ class Commands:
 
     def receive(self, data: Mapping[str, Any]) -> bool:
         """
-        Take a command that is for this engine, from this master, and received for the first time; tell whether it is.
+        Take a command that is for this engine, from this master, and received for the first time; tell whether the
+        reconciler has something to do for it.
 
         Belongs to the subscriber's thread: any minion can fire a command's tag, as often as it likes.
         """
@@ -135,12 +147,17 @@ class Commands:
             self._forged.say("a command that this master did not sign is ignored")
             return False
         self._received = [*self._received[-REMEMBERED:], own_id]
-        self._waiting.put(data)
-        return True
+        if data.get("command") == "retry":
+            self._waiting.put(data)
+            return True
+        done = self._handle(data, self.clock())
+        if done:
+            log.info("%s: %s", self.instance, done)
+        return done is not None
 
     def carry_out(self, now: float) -> list[str]:
         """
-        Carry out what was received, and return a few words for each that changed anything.
+        Carry out what waits for the reconciler, in its thread; return a few words for each that changed anything.
         """
         said = []
         while not self._waiting.empty():
@@ -148,29 +165,44 @@ class Commands:
         return [done for done in said if done]
 
     def _handle(self, data: Mapping[str, Any], now: float) -> str | None:
-        try:
-            fired, until = (_seconds(data.get(name)) for name in ("fired", "valid_until"))
-        except ValueError:
-            return None
-        if not fired - CLOCK_SLACK_S <= now <= until:
-            return None
-        if fired < int(self.started * 1000) / 1000:
-            # Which were carried out before a restart is not remembered: this one may be played again.
-            log.warning("%s: a command from before the engine's start is ignored", self.instance)
-            return None
         own_id, name = str(data["id"]), data.get("command")
-        changes = name in ("pause", "resume", "retry")
-        try:
-            answer = self._known[str(name)](data, now)
-        except KeyError:
-            answer = {"error": f"unknown command; known are {', '.join(sorted(self._known))}"}
-        except Refused as err:
-            answer = {"error": str(err)}
+        answer = self._answer(data, now)
         for page in pages(clean(answer)):
             self.answer(ANSWER_PREFIX + own_id, {"id": own_id, "instance": self.instance, **page})
-        if not changes or "error" in answer:
+        if name not in ("pause", "resume", "retry") or "error" in answer:
             return None
         return f"{name} by {str(data.get('who'))[:60]}"
+
+    def _answer(self, data: Mapping[str, Any], now: float) -> Answer:
+        try:
+            known = self._known[str(data.get("command"))]
+        except KeyError:
+            return {"error": f"unknown command; known are {', '.join(sorted(self._known))}"}
+        try:
+            self._check_time(data, now)
+            return known(data, now)
+        except Refused as err:
+            return {"error": str(err)}
+        except LedgerError as err:
+            return {"error": f"nothing was done: {err}"}
+
+    def _check_time(self, data: Mapping[str, Any], now: float) -> None:
+        """
+        Raise Refused for a command that is not of this moment: it may be played back.
+        """
+        fired, until = (_seconds(data.get(name)) for name in ("fired", "valid_until"))
+        why = None
+        if now > until:
+            why = f"it was read {now - fired:.0f} s after it was given, which is too late"
+        elif now < fired - CLOCK_SLACK_S:
+            why = "it is of a time to come: the clock was set"
+        elif fired < int(self.started * 1000) / 1000:
+            # Which were carried out before a restart is not remembered.
+            why = "it was given before the engine started"
+        if why is not None:
+            named, who = str(data["command"]), str(data.get("who"))[:60]
+            self._refused.say("%s by %.60r is not carried out: %s", named, who, why)
+            raise Refused(f"nothing was done: {why}. Give it again.")
 
     def _find(self, data: Mapping[str, Any]) -> Episode:
         asked = str(data.get("display_id", ""))[:64]
@@ -190,14 +222,19 @@ class Commands:
         if not reason:
             raise Refused("a pause needs a reason: dynatrace.pause reason='…'")
         told = {"reason": reason[:200], "who": str(data.get("who"))[:100], "since": iso(now)}
-        self.ledger.settings.put("paused", json.dumps(told))
+        # With the gate no order is between its check and the bus: nothing is fired once this is recorded.
+        has_gate = self.gate.acquire(timeout=GATE_S)
+        try:
+            self.ledger.settings.put("paused", json.dumps(told))
+        finally:
+            if has_gate:
+                self.gate.release()
         return {"facts": {"paused": told}}
 
     def _resume(self, _: Mapping[str, Any], now: float) -> Answer:
+        # The scheduler wakes what it held.
         was = self.ledger.settings.get("paused")
-        with self.ledger.transaction():
-            self.ledger.settings.put("paused", None)
-            self.ledger.episodes.wake_waiting(now, Waiting.PAUSED)
+        self.ledger.settings.put("paused", None)
         return {"facts": {"paused": False, "was": json.loads(was) if was else False}}
 
     def _retry(self, data: Mapping[str, Any], now: float) -> Answer:

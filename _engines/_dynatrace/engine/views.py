@@ -28,7 +28,7 @@ _LISTED = 50
 @dataclass(frozen=True)
 class Views:
     """
-    Reads what is told from the ledger; all methods belong to the reconciler's thread.
+    Reads what is told from the ledger; any thread may call it.
 
     A list of minions is cut, and its whole length told, so that a row fits into an event.
     """

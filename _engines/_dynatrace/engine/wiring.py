@@ -271,8 +271,9 @@ class Engine:
     @cached_property
     def commands(self) -> Commands:
         views = Views(self.ledger, self.policy, self.status, self.threads.standing_still)
-        started, answer = self.status.started, self.relay.say
-        return Commands(self.instance, self.ledger, views, started, self.key, answer)
+        started, answer, gate = self.status.started, self.relay.say, self.relay.gate
+        rest = started, self.key, answer, gate, self.clock
+        return Commands(self.instance, self.ledger, views, *rest)
 
     @cached_property
     def reconciler(self) -> Reconciler:

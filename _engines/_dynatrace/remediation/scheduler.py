@@ -54,6 +54,8 @@ class Scheduler:
     #: What was in progress when the last decisions were made; None: nothing is known yet.
     _in_progress: frozenset[tuple[str, str, str, bool]] | None = None
     _capacity_checked: float = 0.0
+    #: Whether episodes may wait for the end of a pause, which a person gives at any moment.
+    _any_paused: bool = True
 
     def decide(self, now: float) -> list[str]:
         """
@@ -62,8 +64,7 @@ class Scheduler:
         Raises nothing of the API: an episode that cannot be read again waits.
         """
         summary: list[str] = []
-        if self.verdicts.minion_answered():
-            self.ledger.episodes.wake_waiting(now, Waiting.MINION)
+        self._wake(now)
         capacity = self.verdicts.capacity()
         before = self.ledger.attempts.waiting_actions()
         for place in self.ledger.episodes.places(now, waiting=self._may_have_capacity(before, now)):
@@ -75,6 +76,13 @@ class Scheduler:
         # What ended while decisions were made is missed next time, and looked at then.
         self._in_progress = before | self.ledger.attempts.waiting_actions()
         return summary
+
+    def _wake(self, now: float) -> None:
+        if self.verdicts.minion_answered():
+            self.ledger.episodes.wake_waiting(now, Waiting.MINION)
+        if self._any_paused and not self.verdicts.paused():
+            self._any_paused = False
+            self.ledger.episodes.wake_waiting(now, Waiting.PAUSED)
 
     def _may_have_capacity(
         self, current: frozenset[tuple[str, str, str, bool]], now: float
@@ -113,6 +121,7 @@ class Scheduler:
             decision = self._carry_out(decision, capacity, now, summary)
             decision = self._escalate(decision, now, summary)
             decided = until_next(self.ledger.attempts, self.policy, decision, now)
+            self._any_paused |= decided.waiting is Waiting.PAUSED
             if decided != self.ledger.episodes.get(episode.problem_key, episode.episode):
                 self.ledger.episodes.save(decided)
         return summary

@@ -43,6 +43,9 @@ class Verdicts:
     def capacity(self) -> Capacity:
         return Capacity(self.policy.limit(len(self.minions)), self.ledger.attempts.busy_minions())
 
+    def paused(self) -> bool:
+        return self.ledger.settings.get("paused") is not None
+
     def minion_answered(self) -> bool:
         return self.ping is not None and self.ping.has_news()
 
@@ -86,7 +89,7 @@ class Verdicts:
         orders = tag("open", episode.problem), tag("retry", episode.problem)
         return Situation(
             now=now,
-            paused=self.ledger.settings.get("paused") is not None,
+            paused=self.paused(),
             accepted=target.minion in self.minions,
             maintenance=episode.problem.under_maintenance,
             serves=serves(self.ledger.attempts, episode, target),

@@ -6,14 +6,16 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 import time
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import pytest
-from _dynatrace.engine.commands import pages
+from _dynatrace.engine.commands import GATE_S, pages
 from _dynatrace.master.envelope import MAX_EVENT_BYTES, sign
+from _dynatrace.remediation import scheduler
 
 from tests.functional.engine.conftest import Scene
 from tests.functional.engine.world import BAD, KEY, World
@@ -106,15 +108,149 @@ def test_a_command_is_carried_out_once(scene: Scene) -> None:
     assert sum(tag.endswith("a" * 32) for tag, _ in world.answers) == 1
 
 
-def test_an_old_command_is_ignored(scene: Scene) -> None:
+def given(world: World, command: str, fired: float, **args: Any) -> dict[str, Any]:
     """
-    A command is void when its validity has passed.
+    Send a command that was given at another time, let no cycle run, and return the answer.
+    """
+    data = {
+        "id": f"{len(world.answers):032x}",
+        "command": command,
+        "instance": None,
+        "who": "admin",
+    }
+    world.engine.on_command(sign({**data, **args}, KEY, fired, 10))
+    world.fire()
+    return dict(world.answers[-1][1]) if world.answers else {}
+
+
+@pytest.mark.parametrize(
+    ("ago", "told"),
+    [
+        (9.9, None),
+        (11, "it was read 11 s after it was given, which is too late"),
+        (60, "it was read 60 s after it was given, which is too late"),
+        (-6, "it is of a time to come: the clock was set"),
+    ],
+)
+def test_a_command_that_comes_too_late_is_told_as_late(
+    scene: Scene, caplog: pytest.LogCaptureFixture, ago: float, told: str | None
+) -> None:
+    """
+    The engine stood still: the one who asked, and the log, learn that nothing was done and why.
     """
     world = scene.world()
-    data = {"id": "b" * 32, "command": "pause", "instance": None, "who": "admin", "reason": "x"}
-    world.engine.on_command(sign(data, KEY, world.now - 60, 10))
-    world.cycle()
+    world.now += 60
+    answer = given(world, "pause", world.now - ago, reason="x")
+    assert (world.ledger.settings.get("paused") is not None) is (told is None)
+    assert answer.get("error") == (f"nothing was done: {told}. Give it again." if told else None)
+    assert (f"pause by 'admin' is not carried out: {told}" in caplog.text) is (told is not None)
+    assert "forged" not in caplog.text and "did not sign" not in caplog.text
+
+
+def test_a_command_of_before_the_engines_start_is_told_so(scene: Scene) -> None:
+    """
+    It may have been carried out by the engine before.
+    """
+    world = scene.world()
+    error = given(world, "pause", world.now - 3, reason="x")["error"]
+    assert error == "nothing was done: it was given before the engine started. Give it again."
     assert world.ledger.settings.get("paused") is None
+
+
+def test_a_pause_is_in_force_while_the_reconciler_waits_for_the_tenant(scene: Scene) -> None:
+    """
+    It is answered within a second, and an order that waits in the outbox is not fired.
+    """
+    first, second = scene.host("web01"), scene.host("web02")
+    world = scene.world()
+    scene.tenant.open_problem(first)
+    world.reconciler._next_poll = 0.0
+    world.cycle(fire=False)
+    assert len(world.ledger.attempts.open()) == 1
+    scene.tenant.open_problem(second)
+    asked = threading.Event()
+    read = world.engine.problem_reader.read
+
+    def slow(*args: Any) -> Any:
+        asked.set()
+        time.sleep(3)
+        return read(*args)
+
+    world.engine.episodes.match = slow
+    world.reconciler._next_poll = 0.0
+    cycle = threading.Thread(target=world.reconciler.step)
+    cycle.start()
+    assert asked.wait(30)
+    begun = time.monotonic()
+    answer = given(world, "pause", world.now, reason="change CH-1234")
+    assert time.monotonic() - begun < 1
+    assert answer["facts"]["paused"]["reason"] == "change CH-1234"
+    assert cycle.is_alive()
+    world.fire()
+    cycle.join()
+    world.cycle(1)
+    assert [data for data in world.events() if data["minions"]] == []
+    assert given(world, "resume", world.now)["facts"]["paused"] is False
+    world.cycle(1)
+    assert world.events()[0]["minions"] == ["web01"]
+
+
+def test_nothing_is_fired_once_a_pause_is_recorded(scene: Scene) -> None:
+    """
+    An order that was checked a moment before is on the bus first, and no pause waits for ever for a bus that hangs.
+    """
+    scene.tenant.open_problem(scene.host("web01"))
+    world = scene.world()
+    world.reconciler._next_poll = 0.0
+    world.cycle(fire=False)
+    let, checked = threading.Event(), threading.Event()
+    fire = world.bus.fire_event
+
+    def hangs(data: dict[str, Any], tag: str, timeout: int) -> bool:
+        if "minions" in data:
+            checked.set()
+            let.wait(30)
+        return fire(data, tag, timeout)
+
+    world.bus.fire_event = hangs  # type: ignore[method-assign]
+    relay = threading.Thread(target=world.fire)
+    relay.start()
+    assert checked.wait(30)
+    data = {"id": "a" * 32, "command": "pause", "instance": None, "who": "admin", "reason": "x"}
+    pause = threading.Thread(target=world.engine.on_command, args=[sign(data, KEY, world.now, 10)])
+    begun = time.monotonic()
+    pause.start()
+    time.sleep(0.1)
+    assert world.ledger.settings.get("paused") is None
+    pause.join()
+    assert GATE_S <= time.monotonic() - begun < GATE_S + 2
+    assert world.ledger.settings.get("paused") is not None
+    let.set()
+    relay.join()
+    assert [tag.split("/")[1] for tag, _ in world.bus.events] == ["problem", "answer"]
+
+
+def test_what_is_held_by_a_pause_goes_on_when_it_ends_at_any_moment(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Also while the episode is being decided: the pause is over, and what it held is not forgotten.
+    """
+    scene.tenant.open_problem(scene.host("web01"))
+    world = scene.world()
+    given(world, "pause", world.now, reason="x")
+    decided = scheduler.until_next
+
+    def then_resumed(*args: Any) -> Any:
+        given(world, "resume", world.now)
+        return decided(*args)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(scheduler, "until_next", then_resumed)
+        world.poll()
+    assert world.events()[0]["held"][0]["reason"] == "paused"
+    world.cycle(1)
+    assert [data["minions"] for data in world.events()] == [[], ["web01"]]
 
 
 @pytest.mark.parametrize(
@@ -256,13 +392,14 @@ def test_a_flood_of_forged_commands_costs_no_cycle_and_no_line(
 
 def test_a_command_that_is_played_back_is_heard_once(scene: Scene) -> None:
     """
-    However often, and before it is carried out.
+    However often.
     """
     world = scene.world()
     data = {"id": "f" * 32, "command": "pause", "instance": None, "who": "admin", "reason": "x"}
     for _ in range(100):
         world.engine.on_command(sign(data, KEY, world.now, 10))
-    assert world.commands._waiting.qsize() == 1
+    world.fire()
+    assert len(world.answers) == 1
 
 
 def test_an_attempt_on_a_thousand_minions_fits_into_an_event(
