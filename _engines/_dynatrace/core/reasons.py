@@ -1,10 +1,11 @@
 """
-The reasons for which a minion is held, as events, comments and logs name them.
+The reasons for which a minion is held, and those for which a person is called, as events, comments and logs name them.
 """
 
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 
 
 class Reason(enum.Enum):
@@ -32,3 +33,47 @@ class Reason(enum.Enum):
     ANOTHER_PROCESS = "another process"
     NO_REMEDY = "no remedy"
     NOT_DOWN = "not down"
+
+
+class Escalation(str, enum.Enum):
+    """
+    Why a person is called; the value is the `reason` of the event `escalated`, and a heading of the runbook.
+    """
+
+    ATTEMPTS_SPENT = "attempts spent"
+    REFUSED = "refused"
+    UNPROVED = "not proved"
+    NOT_CONNECTED = "not connected"
+    JOB_CACHE = "job cache unreadable"
+    UNTAKEN = "no remedy took the event"
+    CONTRADICTORY = "contradictory returns"
+    STILL_OPEN = "still open"
+    DISAGREE = "the two disagree"
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+
+#: Held since nothing more is tried in this episode: a person is called at once.
+SPENT: Mapping[Reason, Escalation] = {
+    Reason.ATTEMPTS_SPENT: Escalation.ATTEMPTS_SPENT,
+    Reason.REFUSED: Escalation.REFUSED,
+    Reason.UNPROVED: Escalation.UNPROVED,
+}
+#: Held for what may pass by itself: a person is called when it lasts.
+AWAY: Mapping[Reason, Escalation] = {
+    Reason.NOT_CONNECTED: Escalation.NOT_CONNECTED,
+    Reason.JOB_CACHE: Escalation.JOB_CACHE,
+}
+#: The engine goes on beside the person.
+BESIDE = (Escalation.STILL_OPEN, Escalation.DISAGREE, Escalation.JOB_CACHE)
+#: Told by a comment of its own, also where nothing was tried, or only where something was; the comment on the attempt
+#: says the others.
+ALWAYS_COMMENTED = (Escalation.DISAGREE, Escalation.JOB_CACHE)
+COMMENTED = (
+    *ALWAYS_COMMENTED,
+    Escalation.ATTEMPTS_SPENT,
+    Escalation.NOT_CONNECTED,
+    Escalation.CONTRADICTORY,
+    Escalation.STILL_OPEN,
+)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .problem import Problem
+from .reasons import Escalation
 from .resolution import Resolution
 from .states import ActionState, AttemptState, EpisodeState, Waiting
 
@@ -36,7 +37,7 @@ class Episode:
     waiting: Waiting | None = None
     attempts: int = 0
     announced: bool = False
-    escalated: str | None = None
+    escalated: Escalation | None = None
     counted_from: float = 0.0
     closed: float | None = None
 

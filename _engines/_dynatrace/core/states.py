@@ -91,6 +91,10 @@ BUSY_ATTEMPTS = (AttemptState.PLANNED, AttemptState.FIRED, AttemptState.RUNNING)
 #: How an action ends, the worst first.
 ACTION_ENDS = tuple(state for state in ActionState if state is not ActionState.WAITING)
 ATTEMPT_ENDS = tuple(AttemptState(end) for end in ACTION_ENDS)
+#: What a return tells that comes when its attempt was given up.
+_RETURNED = tuple(
+    end for end in ACTION_ENDS if end not in (ActionState.LOST, ActionState.NOT_EXECUTED)
+)
 #: Without a job there is nothing to wait for in vain.
 _NOT_LOST = tuple(state for state in ATTEMPT_ENDS if state is not AttemptState.LOST)
 #: After these the service does not serve, as far as is known.
@@ -119,6 +123,8 @@ TRANSITIONS: Mapping[type[State], Mapping[State | None, tuple[State, ...]]] = {
             *_NOT_LOST,
         ),
         AttemptState.RUNNING: ATTEMPT_ENDS,
+        # A return that comes late counts.
+        AttemptState.LOST: tuple(map(AttemptState, _RETURNED)),
         # FIRED: an event that was lost with the bus is fired again by itself.
         AttemptState.EXPIRED: (
             AttemptState.PLANNED,
@@ -130,6 +136,7 @@ TRANSITIONS: Mapping[type[State], Mapping[State | None, tuple[State, ...]]] = {
     ActionState: {
         None: (ActionState.WAITING,),
         ActionState.WAITING: ACTION_ENDS,
+        ActionState.LOST: _RETURNED,
     },
 }
 

@@ -133,7 +133,7 @@ class Reconciler:
         unread = self.job_tracker.unread
         said += self.dispatch.expire(now, bus_works=not self.relay.broken, unread=unread)
         said += self.scheduler.decide(now)
-        self._hand_over()
+        self._hand_over(now)
         if now >= self._next_expiry:
             self._next_expiry = now + EXPIRE_S
             self.ledger.expire(now)
@@ -232,8 +232,8 @@ class Reconciler:
             self.ledger.notifications.settle(seen.answered, now)
         return said
 
-    def _hand_over(self) -> None:
-        self.job_tracker.watch()
+    def _hand_over(self, now: float) -> None:
+        self.job_tracker.watch(now)
         self.relay.wake()
         if self.feedback is not None:
             self.feedback.wake()

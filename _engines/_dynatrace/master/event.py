@@ -18,7 +18,7 @@ from typing import Any
 from ..core.policy import Verdict
 from ..core.problem import Problem
 from ..core.reasons import Reason
-from ..core.records import Episode
+from ..core.records import Attempt, Episode
 from ..core.resolution import Target
 from .envelope import MAX_EVENT_BYTES, clean, iso, shrink
 
@@ -71,7 +71,7 @@ def event_data(
     *,
     instance: str,
     dry_run: bool,
-    attempt: int = 0,
+    attempt: Attempt | None = None,
     reason: str | None = None,
     outcome: Iterable[Mapping[str, Any]] = (),
     act: bool = False,
@@ -82,7 +82,6 @@ def event_data(
     ``act`` says that a reactor may act on it; events that only report keep the ids but carry no minions to act on.
     """
     problem, resolution = episode.problem, episode.resolution
-    own_id = attempt_id(episode.problem_key, episode.episode, attempt) if attempt else None
     ordered = acting if act else ()
     data = {
         "schema": SCHEMA,
@@ -115,9 +114,9 @@ def event_data(
         "source": problem.source,
         "dry_run": dry_run,
         "episode": episode.episode,
-        "attempt": attempt,
-        "attempt_id": own_id,
-        "jid": job_id(own_id, problem.start) if own_id else None,
+        "attempt": attempt.number if attempt else 0,
+        "attempt_id": attempt.attempt_id if attempt else None,
+        "jid": attempt.jid if attempt else None,
         "reason": reason,
         "outcome": list(outcome),
         "cut": {},

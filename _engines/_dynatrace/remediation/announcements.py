@@ -11,27 +11,24 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..core.policy import Policy
-from ..core.reasons import Reason
-from ..core.records import Attempt, Episode
+from ..core.reasons import ALWAYS_COMMENTED, COMMENTED, Escalation, Reason
+from ..core.records import Action, Attempt, Episode
 from ..core.resolution import Target
 from ..core.states import ActionState
 from ..core.unhealable import comment as advice_comment
 from ..master.event import event_data, tag
 from ..store.ledger import Ledger
-from .comments import attempt_comment, dispute, escalation_comment, escalation_marker, marker
-from .decision import Held
-from .recurrence import DISAGREE, STILL_OPEN, last_good
-from .reports import Reports
-
-#: Why a person is called by a comment of its own; else the comment on the attempt says it.
-_ALWAYS_COMMENTED = (DISAGREE, Reason.JOB_CACHE.value)
-_COMMENTED = (
-    *_ALWAYS_COMMENTED,
-    "attempts spent",
-    "not connected",
-    "contradictory returns",
-    STILL_OPEN,
+from .comments import (
+    attempt_comment,
+    dispute,
+    escalation_comment,
+    escalation_marker,
+    marker,
+    outcome_marker,
 )
+from .decision import Held
+from .recurrence import last_good
+from .reports import Reports
 
 
 @dataclass
@@ -54,7 +51,7 @@ class Announcements:
         *,
         acting: Iterable[Target] = (),
         held: Iterable[Held] = (),
-        attempt: int = 0,
+        attempt: Attempt | None = None,
         reason: str | None = None,
         outcome: Iterable[dict[str, Any]] = (),
         fresh_until: float | None = None,
@@ -78,10 +75,10 @@ class Announcements:
         self.ledger.outbox.add(episode.problem_key, own_tag, data, now, fresh_until)
 
     def escalate(
-        self, episode: Episode, reason: str, now: float, held: Sequence[Held] = ()
+        self, episode: Episode, reason: Escalation, now: float, held: Sequence[Held] = ()
     ) -> Episode:
-        self.announce(episode, "escalated", now, held=held, reason=reason)
-        if reason in (_COMMENTED if episode.attempts else _ALWAYS_COMMENTED):
+        self.announce(episode, "escalated", now, held=held, reason=str(reason))
+        if reason in (COMMENTED if episode.attempts else ALWAYS_COMMENTED):
             text = escalation_comment(reason, episode, self.policy, self._disputed(episode, held))
             # It may stand there since before the ledger was lost.
             self._comment(episode, escalation_marker(episode, reason), text, now, doubtful=True)
@@ -104,23 +101,43 @@ class Announcements:
             self._comment(episode, own, f"{advice_comment(advised)}\n{own}", now, doubtful=True)
 
     def tell_outcome(
-        self, episode: Episode, attempt: Attempt, now: float, returned: bool = True
+        self,
+        episode: Episode,
+        attempt: Attempt,
+        now: float,
+        returned: bool = True,
+        late: bool = False,
     ) -> None:
+        """
+        Tell the tenant how an attempt ended; ``late``: it was told already that no return came.
+        """
         ordered = self.ledger.outbox.event_of(attempt.attempt_id) or {}
         held = [
             f"{item['minion']} ({_with_detail(item['reason'], item.get('detail'))})"
             for item in ordered.get("held", ())
         ]
         actions = self.ledger.attempts.actions(attempt.attempt_id)
-        text = attempt_comment(
-            episode, attempt, actions, ActionState(attempt.state), self.policy, held
-        )
+        numbers = self._numbers(episode, attempt, actions)
+        text = attempt_comment(attempt, actions, numbers, self.policy, held, late)
         # One that this ledger never fired was recovered from the job cache, and one that did not return may have returned
         # to another master, whose engine tells of it under the same marker: the comment may stand there already.
         doubtful = attempt.fired is None or not returned
-        self._comment(episode, marker("attempt", attempt.attempt_id), text, now, doubtful)
+        own = outcome_marker(attempt, late)
+        self._comment(episode, own, text, now, doubtful)
         if self.reports is not None and attempt.fired is not None:
             self.reports.outcome(episode, attempt, now)
+
+    def _numbers(self, episode: Episode, attempt: Attempt, actions: Iterable[Action]) -> list[int]:
+        """
+        Return which attempt on each process it was, as the policy counts them.
+        """
+        since = max(attempt.created - self.policy.attempt_window, episode.counted_from)
+        found = []
+        for action in actions:
+            if action.state is not ActionState.NOT_EXECUTED:
+                past = self.ledger.attempts.past(action.minion, action.process, since)
+                found.append(sum(one.started <= action.started for one in past))
+        return found
 
     def _comment(self, episode: Episode, own: str, text: str, now: float, doubtful: bool) -> None:
         if not self.comments or episode.problem.problem_id is None:

@@ -10,11 +10,12 @@ from collections.abc import Sequence
 
 from ..core.policy import Policy
 from ..core.problem import DOWN_EVENTS, Problem
+from ..core.reasons import BESIDE, Escalation
 from ..core.records import Action, Attempt, Episode
 from ..core.resolution import Target
 from ..core.states import FAILED, ActionState
 from ..master.envelope import iso
-from .recurrence import BESIDE, DISAGREE, NOTICES_S, STILL_OPEN
+from .recurrence import NOTICES_S
 
 CONTEXT = "salt-dynatrace"
 _FIRST_LINE = {
@@ -57,23 +58,35 @@ def marker(what: str, own_id: str) -> str:
     return f"[{CONTEXT} {what} {own_id[:16]}]"
 
 
+def outcome_marker(attempt: Attempt, late: bool) -> str:
+    """
+    Return the marker of the comment on an attempt's end; one that was called lost, and returns late, has another.
+    """
+    return marker("late" if late else "attempt", attempt.attempt_id)
+
+
 def attempt_comment(
-    episode: Episode,
     attempt: Attempt,
     actions: Sequence[Action],
-    state: ActionState,
+    numbers: Sequence[int],
     policy: Policy,
     held: Sequence[str],
+    late: bool = False,
 ) -> str:
     """
     Return the comment on an attempt that ended: what was done where, what came of it, and how to find the job.
+
+    ``numbers`` tells which attempt on each process it was.
     """
+    state = ActionState(attempt.state)
     ends = {action.state for action in actions} - {ActionState.NOT_EXECUTED}
     mixed = state in FAILED and len(ends) > 1
     lines = [
         "Salt could not heal all of this." if mixed else _FIRST_LINE[state],
-        f"Attempt {attempt.number} of {policy.max_attempts}, job {attempt.jid}{_took(attempt)}.",
+        f"Attempt {_number(numbers, policy.max_attempts)}, job {attempt.jid}{_took(attempt)}.",
     ]
+    if late:
+        lines.append("The return came late: this attempt was called lost before.")
     lines += [
         f"{action.minion}: {_ended(action)}"
         for action in actions[:20]
@@ -82,26 +95,26 @@ def attempt_comment(
     if held:
         lines.append("Not acted on: " + ", ".join(held[:20]) + ".")
     lines += [line for names, line in _NEXT if ends & names][:1]
-    return "\n".join([*lines, marker("attempt", attempt.attempt_id)])
+    return "\n".join([*lines, outcome_marker(attempt, late)])
 
 
 def escalation_comment(
-    reason: str, episode: Episode, policy: Policy, disputed: Sequence[str] = ()
+    reason: Escalation, episode: Episode, policy: Policy, disputed: Sequence[str] = ()
 ) -> str:
     """
     Return the comment that asks a person to look; ``disputed`` are lines on what the two disagree about.
     """
     own = escalation_marker(episode, reason)
-    if reason == DISAGREE:
+    if reason is Escalation.DISAGREE:
         first = "Salt and Dynatrace disagree, and Salt does nothing before a later failure is seen."
         return "\n".join([f"{first} A person must look.", *disputed[:20], own])
     detail = {
-        "not connected": f"a minion does not answer, for more than {policy.attempt_window:g} s",
-        "job cache unreadable": "nothing is ordered until the master's job cache can be read, see salt-run dynatrace.check",
-        "contradictory returns": "one said that the service was healed, another in the same minion's name that it was not",
-        STILL_OPEN: "the service was proved to serve, and Dynatrace does not close the problem: it may mean another one",
+        Escalation.NOT_CONNECTED: f"a minion does not answer, for more than {policy.attempt_window:g} s",
+        Escalation.JOB_CACHE: "nothing is ordered until the master's job cache can be read, see salt-run dynatrace.check",
+        Escalation.CONTRADICTORY: "one said that the service was healed, another in the same minion's name that it was not",
+        Escalation.STILL_OPEN: "the service was proved to serve, and Dynatrace does not close the problem: it may mean another one",
     }.get(reason, f"{policy.max_attempts} in {policy.attempt_window:g} s")
-    begun = "Salt healed this" if reason == STILL_OPEN else "Salt stops here"
+    begun = "Salt healed this" if reason is Escalation.STILL_OPEN else "Salt stops here"
     return f"{begun}: {reason} ({detail}). A person must look. {own}"
 
 
@@ -127,12 +140,19 @@ def dispute(problem: Problem, target: Target, found: Action) -> str:
     )
 
 
-def escalation_marker(episode: Episode, reason: str) -> str:
+def escalation_marker(episode: Episode, reason: Escalation) -> str:
     """
     Return the marker of an episode's escalation; after one beside whom the engine goes on there may be another.
     """
-    what = reason if reason in BESIDE else "escalated"
+    what = str(reason) if reason in BESIDE else "escalated"
     return marker(f"{what} {episode.episode}", episode.problem_key)
+
+
+def _number(numbers: Sequence[int], most: int) -> str:
+    least, latest = min(numbers, default=1), max(numbers, default=1)
+    own = str(latest) if least == latest else f"{least} to {latest}"
+    # The policy may have allowed more when it was ordered.
+    return f"{own} of {most}" if latest <= most else own
 
 
 def _took(attempt: Attempt) -> str:

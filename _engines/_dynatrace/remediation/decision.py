@@ -4,11 +4,11 @@ What is decided about an episode: on which of its targets is acted now, and why 
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..core.policy import Verdict
-from ..core.reasons import Reason
+from ..core.reasons import Escalation, Reason
 from ..core.records import Episode
 from ..core.resolution import Target
 
@@ -39,6 +39,6 @@ class Decision:
     acting: Sequence[Target]
     held: Sequence[Held]
 
-    def first(self, reasons: Container[Reason]) -> str | None:
+    def first(self, reasons: Mapping[Reason, Escalation]) -> Escalation | None:
         found = (one.reason for _, one in self.held if one.reason)
-        return next((reason.value for reason in found if reason in reasons), None)
+        return next((reasons[reason] for reason in found if reason in reasons), None)

@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 
 from ..core.errors import ApiError, JobCacheError
 from ..core.policy import Policy
+from ..core.reasons import Escalation
 from ..core.records import Attempt, Episode
-from ..core.states import ActionState, AttemptState, EpisodeState
+from ..core.states import ActionState, AttemptState, EpisodeState, sources
 from ..master.attempt_records import AttemptRecords
 from ..master.event import tag
 from ..store.ledger import Ledger
@@ -51,7 +52,9 @@ class Dispatch:
         How the targets are matched now counts: what proved a minion to be the host when it was ordered may do so no more.
         """
         attempt = self.ledger.attempts.get(attempt_id)
-        if self.ledger.settings.get("paused") is not None or attempt is None:
+        if attempt is None or attempt.state not in sources(AttemptState.RUNNING):
+            return True  # It was taken back, or is at work.
+        if self.verdicts.paused():
             return True
         episode = self.ledger.episodes.get(attempt.problem_key, attempt.episode)
         known = episode.resolution.targets if episode is not None else ()
@@ -161,7 +164,7 @@ class Dispatch:
         with self.ledger.transaction():
             not_executed(self.ledger, attempt, "no remedy took it", now)
             self.outcomes.call_person(episode, now)
-        return f"escalated {episode.name}: no remedy took the event"
+        return f"escalated {episode.name}: {Escalation.UNTAKEN}"
 
 
 def _is_open(episode: Episode, attempt: Attempt) -> bool:

@@ -31,6 +31,8 @@ FORGED_LOG_S = 60.0
 RECONCILE_S = 15.0
 #: How long after a good end another return is listened for that tells otherwise.
 DOUBT_S = 300.0
+#: How long after an attempt was given up a return of it still counts: Salt keeps jobs for a day.
+LATE_S = 86400.0
 #: In the place of a minion's name, which has no space: what returned is the master's own runner.
 RUNNER = "the runner"
 
@@ -60,6 +62,8 @@ class JobTracker:
     #: The same keys, where a bad return was heard: until when that is of interest.
     _bad: dict[tuple[str, str], float] = field(default_factory=dict)
     _next_reconcile: float = 0.0
+    #: Whether the bus was not read for a while, so that the return of an attempt that was given up may be missed.
+    _missed: bool = True
     #: The job ids of which the bus may tell something new; replaced as a whole, never changed in place.
     _watched: frozenset[str] = frozenset()
 
@@ -91,15 +95,16 @@ class JobTracker:
     def is_watched(self, jid: str) -> bool:
         return jid in self._watched
 
-    def watch(self) -> None:
-        open_jobs = frozenset(attempt.jid for attempt in self.attempts.open())
+    def watch(self, now: float) -> None:
         # Of the ended ones a second return would still be of interest.
-        self._watched = open_jobs | {jid for jid, _ in self._good}
+        good = {jid for jid, _ in self._good}
+        self._watched = frozenset(self.attempts.watched(now - LATE_S) | good)
 
     def reconcile(self) -> None:
         """
-        Have all open attempts looked up at the next occasion; may be called from any thread.
+        Have all attempts looked up at the next occasion of which a return counts; may be called from any thread.
         """
+        self._missed = True
         self._next_reconcile = 0.0
 
     def clock_set(self, now: float) -> None:
@@ -148,6 +153,8 @@ class JobTracker:
             self._next_reconcile = now + RECONCILE_S
             # Also those that are not known to be fired: the engine may have been killed in between.
             attempts += self.attempts.open()
+            missed, self._missed = self._missed, False
+            attempts += self.attempts.lost(now - LATE_S) if missed else []
         return list({attempt.attempt_id: attempt for attempt in attempts}.values())
 
     def _unproved_attempts(self) -> dict[str, list[Attempt]]:

@@ -1,7 +1,9 @@
 """
 Brings attempts that a job took to their end, or to none where nothing was executed.
 
-If a job took an order and no return came, the attempt is lost: it counts, and is never repeated blindly.
+If a job took an order and no return came, the attempt is lost: it counts, and is never repeated blindly. A return that
+comes late tells how it ended after all. Who was called meanwhile stays called; an order that is not on the bus yet is taken
+back when the end was good.
 """
 
 from __future__ import annotations
@@ -12,8 +14,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..core.policy import HOPELESS, Policy
+from ..core.reasons import SPENT, Escalation
 from ..core.records import Action, Attempt, Episode, Memory
-from ..core.states import ACTION_ENDS, SERVING, ActionState, AttemptState, EpisodeState, sources
+from ..core.states import (
+    ACTION_ENDS,
+    ATTEMPT_ENDS,
+    SERVING,
+    ActionState,
+    AttemptState,
+    EpisodeState,
+    sources,
+)
 from ..master.job_results import Result
 from ..store.ledger import Ledger
 from .announcements import Announcements
@@ -71,7 +82,19 @@ class Outcomes:
                 before = Memory(now - result.ago, now - result.ago, result.state)
                 ended = self.ledger.attempts.recall_action(own, minion, comment, before, now)
             if ended:
+                if result.ok:
+                    self._take_back_others(attempt, minion, now)
                 self._end_if_done(attempt, now, returned=result.ago is None)
+
+    def _take_back_others(self, attempt: Attempt, minion: str, now: float) -> None:
+        """
+        Take back what was ordered for a process since its attempt was given up, and is not on the bus: it serves.
+        """
+        attempts, own = self.ledger.attempts, attempt.attempt_id
+        for process in [one.process for one in attempts.actions(own) if one.minion == minion]:
+            for other in attempts.untaken_on(minion, process):
+                not_executed(self.ledger, other, "an earlier attempt came to a good end", now)
+                self.ledger.episodes.wake(other.problem_key, other.episode, now)
 
     def _end_if_done(self, attempt: Attempt, now: float, returned: bool = True) -> None:
         actions = self.ledger.attempts.actions(attempt.attempt_id)
@@ -79,6 +102,12 @@ class Outcomes:
         if ActionState.WAITING in states:
             return
         state = next((end for end in ACTION_ENDS if end in states), ActionState.NOT_EXECUTED)
+        before = self.ledger.attempts.get(attempt.attempt_id)
+        late = before is not None and before.state in ATTEMPT_ENDS
+        if late and ActionState.LOST in states:
+            # It is told when the last one has returned.
+            self.ledger.episodes.wake(attempt.problem_key, attempt.episode, now)
+            return
         self.ledger.attempts.move(attempt.attempt_id, AttemptState(state), ended=now)
         self.ledger.settings.count(f"attempts_{state}")
         ended = self.ledger.attempts.get(attempt.attempt_id)
@@ -89,9 +118,9 @@ class Outcomes:
             self.call_person(episode, now)
             return
         self._tell(episode, ended, actions, now)
-        self.announcements.tell_outcome(episode, ended, now, returned)
+        self.announcements.tell_outcome(episode, ended, now, returned, late)
         # A person is called at once where another attempt would do nothing.
-        hopeless = [reason.value for state, reason in HOPELESS.items() if state in states]
+        hopeless = [SPENT[reason] for state, reason in HOPELESS.items() if state in states]
         if hopeless:
             self._escalate(episode, hopeless[-1], now)
         self.ledger.episodes.wake(attempt.problem_key, attempt.episode, now)
@@ -106,7 +135,7 @@ class Outcomes:
             _outcome(action) for action in actions if action.state != ActionState.NOT_EXECUTED
         ]
         self.announcements.announce(
-            episode, what, now, attempt=attempt.number, reason=reason, outcome=outcome
+            episode, what, now, attempt=attempt, reason=reason, outcome=outcome
         )
         name, number = episode.name, attempt.number
         log.info("%s: attempt %s for %s: %s", self.instance, number, name, reason or what)
@@ -143,15 +172,15 @@ class Outcomes:
         )
         episode = self.ledger.episodes.get(attempt.problem_key, attempt.episode)
         if episode is not None:
-            self._escalate(episode, "contradictory returns", now)
+            self._escalate(episode, Escalation.CONTRADICTORY, now)
 
     def call_person(self, episode: Episode, now: float) -> None:
         if episode.state == EpisodeState.OPEN:
-            episode = self._escalate(episode, "no remedy took the event", now)
+            episode = self._escalate(episode, Escalation.UNTAKEN, now)
             # It is not ordered anew before the problem changes.
             self.ledger.episodes.save(replace(episode, due=None, waiting=None))
 
-    def _escalate(self, episode: Episode, reason: str, now: float) -> Episode:
+    def _escalate(self, episode: Episode, reason: Escalation, now: float) -> Episode:
         if episode.state != EpisodeState.OPEN or person_called(episode):
             return episode
         with self.ledger.transaction():

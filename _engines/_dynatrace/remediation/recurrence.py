@@ -9,18 +9,13 @@ from __future__ import annotations
 
 from ..core.evidence import last_failure
 from ..core.policy import Policy
-from ..core.reasons import Reason
+from ..core.reasons import BESIDE, Escalation, Reason
 from ..core.records import Action, Episode
 from ..core.resolution import Target
 from ..core.states import ActionState
 from ..store.attempts import Attempts
 from .decision import Decision
 
-#: Why a person is called to what serves.
-STILL_OPEN = "still open"
-DISAGREE = "the two disagree"
-#: Why a person is called beside whom the engine goes on.
-BESIDE = (STILL_OPEN, DISAGREE, Reason.JOB_CACHE.value)
 #: Dynatrace closes a problem within minutes of the end of its last event.
 CLOSES_S = 3600.0
 #: By then its evidence shows that a process is back.
@@ -61,7 +56,7 @@ def serves(attempts: Attempts, episode: Episode, target: Target) -> Reason | Non
     return Reason.HEALED if last.state == ActionState.GOOD else Reason.HEALTHY
 
 
-def may_call(episode: Episode, why: str) -> bool:
+def may_call(episode: Episode, why: Escalation) -> bool:
     """
     Tell whether a person is called for a reason: they were not yet, or the engine went on, and now that goes wrong.
     """
@@ -72,7 +67,7 @@ def person_called(episode: Episode) -> bool:
     """
     Tell whether a person was called for good: the engine does not go on beside them.
     """
-    return episode.escalated not in (None, *BESIDE)
+    return episode.escalated is not None and episode.escalated not in BESIDE
 
 
 def serves_for(attempts: Attempts, episode: Episode, target: Target, now: float) -> float:
@@ -86,7 +81,9 @@ def serves_for(attempts: Attempts, episode: Episode, target: Target, now: float)
     return now - max(heal.ended, episode.opened)
 
 
-def contradicted(attempts: Attempts, decision: Decision, policy: Policy, now: float) -> str | None:
+def contradicted(
+    attempts: Attempts, decision: Decision, policy: Policy, now: float
+) -> Escalation | None:
     """
     Return why a person is called to what serves, or None.
 
@@ -95,12 +92,12 @@ def contradicted(attempts: Attempts, decision: Decision, policy: Policy, now: fl
     """
     episode = decision.episode
     wait = max(policy.attempt_window, CLOSES_S)
-    why = None
+    why: Escalation | None = None
     for target, verdict in decision.held:
         since = serves_for(attempts, episode, target, now)
         if verdict.reason is Reason.HEALED and since > wait:
-            why = why or STILL_OPEN
+            why = why or Escalation.STILL_OPEN
         if verdict.reason is Reason.HEALTHY and since >= NOTICES_S:
             down = last_failure(episode.problem, target.entity, still_open=True) is not None
-            why = DISAGREE if down or since > wait else why
+            why = Escalation.DISAGREE if down or since > wait else why
     return why

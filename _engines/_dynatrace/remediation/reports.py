@@ -84,7 +84,8 @@ class Reports:
         actions = self.ledger.attempts.actions(attempt.attempt_id)
         ended = [action for action in actions if action.state in _TITLES]
         for action in [one for one in ended if is_entity_id(one.process)][:MAX_EVENTS]:
-            own = f"event {attempt.attempt_id} {action.minion} {action.process}"
+            # By its state: what was called lost, and returns late, is told again.
+            own = f"event {attempt.attempt_id} {action.minion} {action.process} {action.state}"
             body = json.dumps(_event(episode.problem, attempt, action, now))
             self.ledger.comments.add(own, problem_id, body, now)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from ..core.errors import ApiError, JobCacheError, LedgerError
 from ..core.evidence import last_failure
 from ..core.policy import Policy, Verdict
-from ..core.reasons import Reason
+from ..core.reasons import AWAY, SPENT, Reason
 from ..core.records import Attempt, Episode, Place
 from ..core.resolution import Target
 from ..core.states import AttemptState, Waiting
@@ -26,7 +26,7 @@ from .decision import Capacity, Decision, Held
 from .episodes import FRESH_S, Episodes
 from .recheck import RECHECK_S, may_have_changed, until_next
 from .recurrence import contradicted, may_call
-from .verdicts import SPENT, Verdicts
+from .verdicts import Verdicts
 
 log = logging.getLogger(__name__)
 
@@ -34,8 +34,6 @@ log = logging.getLogger(__name__)
 CAPACITY_S = 60.0
 #: What cannot be read now is tried again after this time.
 UNREADABLE_S = 15.0
-#: Held for what may pass by itself; a person is called when it lasts.
-_AWAY = (Reason.NOT_CONNECTED, Reason.JOB_CACHE)
 
 
 @dataclass
@@ -136,7 +134,7 @@ class Scheduler:
                 name = episode.name
                 summary.append(f"attempt {episode.attempts} for {name} is in the job cache already")
                 decision = self.verdicts.of(episode, capacity, now)
-            if decision.first([Reason.NOT_CONNECTED]):
+            if any(one.reason is Reason.NOT_CONNECTED for _, one in decision.held):
                 self._sent_to(decision, now)  # Perhaps the answers only cannot be read.
         except JobCacheError:
             decision = _all_unknown(decision, now)
@@ -199,7 +197,7 @@ class Scheduler:
             now,
             acting=decision.acting,
             held=decision.held,
-            attempt=attempt.number,
+            attempt=attempt,
             fresh_until=now + FRESH_S,
         )
         minions = ", ".join(dict.fromkeys(target.minion for target in decision.acting))
@@ -209,7 +207,7 @@ class Scheduler:
         episode = decision.episode
         why = decision.first(SPENT)
         if why is None and now - episode.opened > self.policy.attempt_window:
-            why = decision.first(_AWAY)  # Before that it may only be restarting.
+            why = decision.first(AWAY)  # Before that it may only be restarting.
         why = why or contradicted(self.ledger.attempts, decision, self.policy, now)
         if why is None or not may_call(episode, why):
             return decision

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from ..core.policy import Past, Policy, Situation, Verdict, decide
-from ..core.reasons import Reason
+from ..core.reasons import SPENT, Reason
 from ..core.records import Episode
 from ..core.resolution import Target
 from ..core.states import ActionState
@@ -21,8 +21,6 @@ from .recurrence import person_called, serves
 
 #: Attempts are counted over a week at most, the largest window that the configuration allows.
 PAST_S = 7 * 86400.0
-#: Held since nothing more is tried in this episode.
-SPENT = (Reason.ATTEMPTS_SPENT, Reason.REFUSED, Reason.UNPROVED)
 #: Of a process whose technology nobody knows: it may be any.
 _ANY = frozenset({""})
 

@@ -18,6 +18,7 @@ from ..core.states import (
     ActionState,
     AttemptState,
     move,
+    sources,
     sql,
 )
 from .database import Records
@@ -29,6 +30,8 @@ CLOCKS_S = 60.0
 _OPEN = f"state IN {sql(*OPEN_ATTEMPTS)}"
 _BUSY = f"attempts.state IN {sql(*BUSY_ATTEMPTS)}"
 _WAITING = f"actions.state = '{ActionState.WAITING}'"
+_LOST = f"actions.state = '{ActionState.LOST}'"
+_UNTAKEN = f"attempts.state IN {sql(AttemptState.PLANNED, AttemptState.EXPIRED)}"
 
 
 class Attempts(Records):
@@ -63,9 +66,14 @@ class Attempts(Records):
 
     def by_jid(self, jid: str) -> list[Attempt]:
         """
-        Return the attempts with a job id that are not over; more than one only by a collision of derived ids.
+        Return the attempts with a job id of which a return counts; more than one only by a collision of derived ids.
         """
-        return self._db.all(Attempt, f"SELECT * FROM attempts WHERE jid = ? AND {_OPEN}", jid)
+        return self._db.all(
+            Attempt,
+            f"SELECT * FROM attempts WHERE jid = ? AND ({_OPEN} OR EXISTS (SELECT 1 FROM actions"
+            f" WHERE actions.attempt_id = attempts.attempt_id AND {_LOST}))",
+            jid,
+        )
 
     def of(self, episode: Episode) -> list[Attempt]:
         return self._db.all(
@@ -76,6 +84,39 @@ class Attempts(Records):
 
     def open(self) -> list[Attempt]:
         return self._db.all(Attempt, f"SELECT * FROM attempts WHERE {_OPEN} ORDER BY created")
+
+    def lost(self, since: float) -> list[Attempt]:
+        """
+        Return the attempts that were given up on a minion since a time: a return may come late.
+        """
+        return self._db.all(
+            Attempt,
+            "SELECT * FROM attempts WHERE attempt_id IN"
+            f" (SELECT attempt_id FROM actions WHERE {_LOST} AND ended >= ?)",
+            since,
+        )
+
+    def watched(self, since: float) -> set[str]:
+        """
+        Return the job ids of which a return counts: of open attempts, and of those that were given up since a time.
+        """
+        rows = self._db.rows(
+            f"SELECT jid FROM attempts WHERE {_OPEN} UNION SELECT jid FROM attempts WHERE attempt_id IN"
+            f" (SELECT attempt_id FROM actions WHERE {_LOST} AND ended >= ?)",
+            since,
+        )
+        return {row["jid"] for row in rows}
+
+    def untaken_on(self, minion: str, process: str) -> list[Attempt]:
+        """
+        Return the attempts on a process of a minion whose order is not on the bus, or too old there to be taken.
+        """
+        return self._db.all(
+            Attempt,
+            "SELECT attempts.* FROM actions JOIN attempts USING (attempt_id)"
+            f" WHERE minion = ? AND process = ? AND {_WAITING} AND {_UNTAKEN}",
+            *(minion, process),
+        )
 
     def history(self, limit: int) -> list[tuple[Attempt, str, list[str]]]:
         """
@@ -117,11 +158,12 @@ class Attempts(Records):
         self, attempt_id: str, minion: str, state: ActionState, comment: str, now: float
     ) -> bool:
         """
-        Record how an attempt ended on a minion; False when that was known already (the first answer counts).
+        Record how an attempt ended on a minion; False when that was known already: the first answer counts, and one that
+        comes when it was given up.
         """
         cursor = self._db.write(
             "UPDATE actions SET state = ?, comment = ?, ended = ?"
-            f" WHERE attempt_id = ? AND minion = ? AND {_WAITING}",
+            f" WHERE attempt_id = ? AND minion = ? AND state IN {sql(*sources(state))}",
             *(state, comment, now, attempt_id, minion),
         )
         return cursor.rowcount > 0

@@ -42,7 +42,7 @@ def _machine(kind: type[State], moves: Mapping[State | None, tuple[State, ...]])
         if led and len(ends) > 1:
             few = f" : {', '.join(led)}" if len(led) < len(missed) else ""
             yield f"    {before or '[*]'} --> ended" + (
-                few or (f" : not {', '.join(missed)}" if missed else "")
+                few or (f" : all but {', '.join(missed)}" if missed else "")
             )
     yield f"    {ends[0] if len(ends) == 1 else 'ended'} --> [*]"
 

@@ -11,8 +11,9 @@ from typing import Any
 
 from _dynatrace.core import policy, reasons
 from _dynatrace.core.problem import Entity, Problem
-from _dynatrace.core.records import Episode
+from _dynatrace.core.records import Attempt, Episode
 from _dynatrace.core.resolution import Resolution, Target, Unmatched
+from _dynatrace.core.states import AttemptState
 from _dynatrace.engine import health as status
 from _dynatrace.master import envelope
 from _dynatrace.master import event as events
@@ -42,7 +43,7 @@ def event() -> dict[str, Any]:
         held,
         instance="dynatrace",
         dry_run=False,
-        attempt=1,
+        attempt=Attempt("a" * 32, "1_1V2", 1, 1, "2" * 20, AttemptState.PLANNED, 0.0),
         outcome=[{"minion": "web01", "ok": True, "done": True, "comment": "it serves"}],
         act=True,
     )

@@ -18,8 +18,9 @@ import pytest
 from _dynatrace.core.policy import Verdict
 from _dynatrace.core.problem import Entity, Process
 from _dynatrace.core.reasons import Reason
-from _dynatrace.core.records import Episode
+from _dynatrace.core.records import Attempt, Episode
 from _dynatrace.core.resolution import Resolution, Target, Unmatched
+from _dynatrace.core.states import AttemptState
 from _dynatrace.master.envelope import MAX_EVENT_BYTES, canonical, clean, iso, shrink, sign
 from _dynatrace.master.event import attempt_id, carried, event_data, job_id, tag
 from hypothesis import given, settings
@@ -82,6 +83,10 @@ DOCUMENTED = {
 ADDED = {"fired", "valid_until", "act_until", "reason", "outcome", "cut", "merged"}
 
 
+_OWN = attempt_id(PID, 1, 1)
+ATTEMPT = Attempt(_OWN, PID, 1, 1, job_id(_OWN, START), AttemptState.PLANNED, NOW)
+
+
 def event(act: bool = True, what: str = "open", **changes: Any) -> dict[str, Any]:
     """
     Return the data of an event about one problem, before it is signed.
@@ -95,7 +100,7 @@ def event(act: bool = True, what: str = "open", **changes: Any) -> dict[str, Any
         shown["held"],
         instance="dynatrace",
         dry_run=False,
-        attempt=1 if act else 0,
+        attempt=ATTEMPT if act else None,
         outcome=shown["outcome"],
         act=act,
     )

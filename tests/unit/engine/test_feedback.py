@@ -6,14 +6,17 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import replace
 
 import pytest
 from _dynatrace.api.client import Client
 from _dynatrace.core import problem as problems
 from _dynatrace.core.errors import LedgerError
 from _dynatrace.core.policy import Policy
+from _dynatrace.core.reasons import Escalation
 from _dynatrace.core.records import Action, Attempt, Episode
 from _dynatrace.core.resolution import Resolution, Target
+from _dynatrace.core.states import AttemptState
 from _dynatrace.remediation.comments import (
     CONTEXT,
     attempt_comment,
@@ -192,7 +195,7 @@ def test_one_failure_does_not_hold_the_others(
 
 EPISODE = Episode(PID, 1, problem(), Resolution(), "", 0, NOW, NOW)
 ATTEMPT = Attempt(
-    "9f0c" * 8, PID, 1, 2, "20240721065959123456", "fired", NOW, NOW, NOW + 1, NOW + 2, NOW + 4.25
+    "9f0c" * 8, PID, 1, 2, "20240721065959123456", "good", NOW, NOW, NOW + 1, NOW + 2, NOW + 4.25
 )
 
 
@@ -259,7 +262,7 @@ def test_a_good_outcome_is_told() -> None:
         action("web01", "good", "it answers again"),
         action("web03", "not_executed", "no remedy"),
     ]
-    text = attempt_comment(EPISODE, ATTEMPT, actions, "good", Policy(), ["web02 (cooldown)"])
+    text = attempt_comment(ATTEMPT, actions, [2], Policy(), ["web02 (cooldown)"])
     assert text.splitlines() == [
         "Salt healed this: the service was brought back and proved to serve.",
         "Attempt 2 of 3, job 20240721065959123456, 3.2 s.",
@@ -284,18 +287,31 @@ def test_a_bad_outcome_is_told(state: str, first: str, line: str) -> None:
     """
     And what comes next.
     """
-    lines = attempt_comment(
-        EPISODE, ATTEMPT, [action("web01", state, "AH00526")], state, Policy(), []
-    ).splitlines()
+    attempt = replace(ATTEMPT, state=AttemptState(state))
+    actions = [action("web01", state, "AH00526")]
+    lines = attempt_comment(attempt, actions, [2], Policy(), []).splitlines()
     assert (lines[0], lines[2], lines[-1]) == (first, line, MARK)
     assert "a person must look" in lines[-2]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "told"),
+    [([1], "1 of 3"), ([1, 3, 2], "1 to 3 of 3"), ([3, 3], "3 of 3"), ([4], "4"), ([], "1 of 3")],
+)
+def test_the_number_of_an_attempt_is_that_of_the_process(numbers: list[int], told: str) -> None:
+    """
+    The policy counts by process, and a problem about many has more attempts than it allows for one.
+    """
+    actions = [action("web01", "bad", "AH00526")]
+    text = attempt_comment(replace(ATTEMPT, number=14), actions, numbers, Policy(), [])
+    assert f"Attempt {told}, job " in text
 
 
 def test_an_escalation_is_told() -> None:
     """
     With a marker of its own, so that it is sent once an episode.
     """
-    text = escalation_comment("attempts spent", EPISODE, Policy())
+    text = escalation_comment(Escalation.ATTEMPTS_SPENT, EPISODE, Policy())
     assert text.startswith("Salt stops here: attempts spent (3 in 3600 s). A person must look.")
     assert text.endswith("[salt-dynatrace escalated 1 7000000000000000]")
 

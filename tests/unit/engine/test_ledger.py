@@ -19,9 +19,10 @@ import pytest
 from _dynatrace.core.errors import LedgerError
 from _dynatrace.core.notification import Notification
 from _dynatrace.core.policy import Past, Policy
+from _dynatrace.core.reasons import Escalation
 from _dynatrace.core.records import Attempt, Episode
 from _dynatrace.core.resolution import Resolution, Unmatched
-from _dynatrace.core.states import AttemptState
+from _dynatrace.core.states import ActionState, AttemptState
 from _dynatrace.remediation.announcements import Announcements
 from _dynatrace.remediation.episodes import Episodes
 from _dynatrace.store.ledger import KEEP_S, SCHEMA_VERSION, Ledger
@@ -438,7 +439,11 @@ def test_an_episode_comes_back_as_it_was(ledger: Ledger) -> None:
     Problem and resolution with it; the newest of a problem is found by its key and its number.
     """
     first = episode(
-        problem=problem(title=HOSTILE), waiting="capacity", announced=True, escalated="x", due=None
+        problem=problem(title=HOSTILE),
+        waiting="capacity",
+        announced=True,
+        escalated=Escalation.REFUSED,
+        due=None,
     )
     second = episode(2, opened=NOW + 1, closed=NOW + 2, state="closed")
     ledger.episodes.save(first)
@@ -511,9 +516,9 @@ def test_the_first_answer_counts(ledger: Ledger) -> None:
     A second return of the same minion changes nothing.
     """
     ledger.attempts.add(attempt(), [("web01", PROCESS)])
-    assert ledger.attempts.end_action("a1", "web01", "bad", "first", NOW + 5)
-    assert not ledger.attempts.end_action("a1", "web01", "good", "second", NOW + 6)
-    assert not ledger.attempts.end_action("a1", "web09", "good", "nobody", NOW + 6)
+    assert ledger.attempts.end_action("a1", "web01", ActionState.BAD, "first", NOW + 5)
+    assert not ledger.attempts.end_action("a1", "web01", ActionState.GOOD, "second", NOW + 6)
+    assert not ledger.attempts.end_action("a1", "web09", ActionState.GOOD, "nobody", NOW + 6)
     (action,) = ledger.attempts.actions("a1")
     assert (action.state, action.comment, action.ended) == ("bad", "first", NOW + 5)
     assert ledger.attempts.past("web01", PROCESS, 0) == [Past("bad", NOW, NOW + 5)]
@@ -525,7 +530,7 @@ def test_an_attempt_that_was_not_executed_never_happened(ledger: Ledger) -> None
     What was provably not executed costs nothing of the budget.
     """
     ledger.attempts.add(attempt(), [("web01", PROCESS)])
-    ledger.attempts.end_action("a1", "web01", "not_executed", "no job", NOW)
+    ledger.attempts.end_action("a1", "web01", ActionState.NOT_EXECUTED, "no job", NOW)
     assert ledger.attempts.past("web01", PROCESS, 0) == []
 
 
@@ -655,7 +660,7 @@ def test_what_is_settled_is_forgotten_after_a_month(ledger: Ledger) -> None:
     ledger.episodes.save(episode(problem_key="old", state="closed", closed=NOW))
     ledger.episodes.save(episode(problem_key="open"))
     ledger.attempts.add(attempt("old", ended=NOW), [("web01", PROCESS)])
-    ledger.attempts.end_action("old", "web01", "good", "", NOW)
+    ledger.attempts.end_action("old", "web01", ActionState.GOOD, "", NOW)
     ledger.attempts.add(attempt("open"), [("web02", PROCESS)])
     ledger.outbox.add(PID, "fired", {}, NOW)
     ledger.outbox.fired(ledger.outbox.waiting()[0], NOW)

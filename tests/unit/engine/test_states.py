@@ -84,10 +84,14 @@ def test_each_state_can_be_reached_and_each_way_ends(kind: type[State]) -> None:
 
 def test_an_end_is_final() -> None:
     """
-    A late return, or a second one, changes nothing of what was told.
+    A second return changes nothing of what was told; only of what was lost the first one may still come.
     """
-    assert set(AttemptState) - set(TRANSITIONS[AttemptState]) == set(ATTEMPT_ENDS)
-    assert set(ActionState) - set(TRANSITIONS[ActionState]) == set(ACTION_ENDS)
+    lost = (AttemptState.LOST, ActionState.LOST)
+    assert set(AttemptState) - set(TRANSITIONS[AttemptState]) == set(ATTEMPT_ENDS) - {lost[0]}
+    assert set(ActionState) - set(TRANSITIONS[ActionState]) == set(ACTION_ENDS) - {lost[1]}
+    returned = {"bad", "unproved", "refused", "good", "healthy"}
+    assert set(TRANSITIONS[AttemptState][lost[0]]) == set(map(AttemptState, returned))
+    assert set(TRANSITIONS[ActionState][lost[1]]) == set(map(ActionState, returned))
     assert set(OPEN_ATTEMPTS) == set(AttemptState) - set(ATTEMPT_ENDS)
     assert set(BUSY_ATTEMPTS) == set(OPEN_ATTEMPTS) - {AttemptState.EXPIRED}
     assert set(sources(AttemptState.LOST)) == {AttemptState.RUNNING}
