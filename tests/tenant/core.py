@@ -37,6 +37,7 @@ class Switches:
     webhook_ca: str | None = None  # what is trusted besides the system by webhooks made of settings
     secrets_in_invalid_value: bool = False  # whether a refused value comes back with its secrets
     platform_tokens_on_classic: bool = True  # False: Bearer only below /platform/classic
+    keep_bodies: bool = False  # for crowds: a body is made once, and no entity ever changes
 
 
 class Core:

@@ -84,6 +84,7 @@ class Topology(Settings):
         self.entities: dict[str, Entity] = {}
         self._groups: dict[tuple[str, str], str] = {}
         self._incoming: dict[str, dict[str, list[str]]] = {}
+        self._linked: dict[str, set[tuple[str, str]]] = {}
 
     def add_host(
         self,
@@ -236,7 +237,10 @@ class Topology(Settings):
 
     def _link(self, entity: str, relationship: str, end: str) -> None:
         ends = self.entities[entity].links.setdefault(relationship, [])
-        if end not in ends:
+        # Beside the list, which holds thousands of ends for a large process group.
+        linked = self._linked.setdefault(entity, set())
+        if (relationship, end) not in linked:
+            linked.add((relationship, end))
             ends.append(end)
             self._incoming.setdefault(end, {}).setdefault(relationship, []).append(entity)
 
@@ -268,6 +272,7 @@ class Topology(Settings):
             raise ValueError(f"{kind} has no property {', '.join(sorted(unknown))}")
         chosen = entity_id or f"{kind}-{secrets.token_hex(8).upper()}"
         with self.lock:
+            self._linked.pop(chosen, None)
             self.entities[chosen] = Entity(
                 entity_id=chosen,
                 type=kind,

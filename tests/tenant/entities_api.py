@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from tests.tenant.bodies import ENTITY_FIELDS, entity_body
 from tests.tenant.entities import PROPERTIES, Entity
 from tests.tenant.errors import ApiError, violated
+from tests.tenant.kept import listed
 from tests.tenant.paging import alone, page_length
 from tests.tenant.selectors import select_entities, selected_type
 from tests.tenant.timeframe import now_ms, parse_moment
@@ -56,12 +57,16 @@ def list_entities(tenant: Tenant, request: Request) -> Answer:
     body: dict[str, Any] = {
         "totalCount": len(found),
         "pageSize": walk["size"],
-        "entities": [entity_body(one, fields, tenant) for one in found[begin:end]],
+        "entities": [],
     }
     if end < len(found):
         body["nextPageKey"] = tenant.cursors.seal("entities", {**walk, "begin": end})
     elif tenant.last_key_is_null(request):
         body["nextPageKey"] = None
+    shown = found[begin:end]
+    if tenant.switches.keep_bodies:
+        return listed(body, "entities", shown, lambda entity: _text(tenant, entity, fields))
+    body["entities"] = [entity_body(one, fields, tenant) for one in shown]
     return Answer(200, body)
 
 
@@ -78,7 +83,14 @@ def show_entity(tenant: Tenant, request: Request) -> Answer:
         raise ApiError(404, f"Entity with ID '{entity_id}' not found.")
     text = request.query.get("fields")
     fields = None if text is None else _fields(text, entity.type, request)
+    if tenant.switches.keep_bodies:
+        return Answer(200, _text(tenant, entity, fields).encode())
     return Answer(200, entity_body(entity, fields, tenant))
+
+
+def _text(tenant: Tenant, entity: Entity, fields: list[str] | None) -> str:
+    name = entity.entity_id, None if fields is None else tuple(fields)
+    return tenant.kept.text(name, None, lambda: entity_body(entity, fields, tenant))
 
 
 def _begin(tenant: Tenant, request: Request) -> dict[str, Any]:

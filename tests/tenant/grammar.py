@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z.]*")
+_PLAIN = re.compile(r'[^"~]*')
 _BARE = re.compile(r"[A-Za-z0-9_.\-]+(?=\s*[,)])")
 
 
@@ -31,9 +33,10 @@ class Criterion:
     nested: list[Criterion] = field(default_factory=list)
 
 
+@lru_cache(maxsize=64)
 def parse(text: str) -> list[Criterion]:
     """
-    Read a whole selector; its criteria are all to be met.
+    Read a whole selector; its criteria are all to be met, and none of them is to be changed.
     """
     reader = _Reader(text)
     criteria = reader.criteria()
@@ -81,18 +84,24 @@ class _Reader:
     def _quoted(self) -> str:
         begin = self.at
         self.at += 1
-        value = ""
-        while self.at < len(self.text) and self.text[self.at] != '"':
-            if self.text[self.at] == "~":
-                self.at += 1
-                if self.text[self.at : self.at + 1] not in ("~", '"'):
-                    raise SelectorError(f"'~' escapes nothing at position {self.at - 1}")
+        value = self._plain()
+        while self.text[self.at : self.at + 1] == "~":
+            self.at += 1
+            if self.text[self.at : self.at + 1] not in ("~", '"'):
+                raise SelectorError(f"'~' escapes nothing at position {self.at - 1}")
             value += self.text[self.at]
             self.at += 1
+            value += self._plain()
         if self.at >= len(self.text):
             raise SelectorError(f"the quote at position {begin} is never closed")
         self.at += 1
         return value
+
+    def _plain(self) -> str:
+        found = _PLAIN.match(self.text, self.at)
+        assert found is not None
+        self.at = found.end()
+        return found.group()
 
     def _taken(self, sign: str) -> bool:
         self._blanks()

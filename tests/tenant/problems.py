@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, ClassVar
 
 from tests.tenant.alerting import HIDES, SILENCES, Alerting
 from tests.tenant.core import Switches
@@ -77,6 +77,15 @@ class Problem:
     hidden_for: int = 0
     detail_hidden: bool = False
     extra: dict[str, Any] = field(default_factory=dict)
+
+    #: Grows with each change of any problem's attributes; `changed` is what it was after this one's latest.
+    changes: ClassVar[int] = 0
+    changed: ClassVar[int]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        Problem.changes += 1
+        self.__dict__["changed"] = Problem.changes
 
     @property
     def problem_id(self) -> str:

@@ -10,14 +10,16 @@ where a walk without `sort` begins.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tests.tenant.bodies import PROBLEM_FIELDS, problem_body
 from tests.tenant.errors import ApiError, violated
+from tests.tenant.kept import listed
 from tests.tenant.paging import alone, page_length
 from tests.tenant.problems import Problem
-from tests.tenant.selectors import select_entities, select_problems
+from tests.tenant.selectors import of_problem_alone, select_entities, select_problems
 from tests.tenant.timeframe import now_ms, parse_moment
 from tests.tenant.wire import Answer, Request, Route
 
@@ -50,6 +52,16 @@ class Walk:
     entities: str | None
     sort: list[str]
     after: list[Any] | None = None
+
+
+class Walked(NamedTuple):
+    """
+    What a walk found: what it asked for, the state of the problems then, and the problems by their positions.
+    """
+
+    asked: tuple[Any, ...]
+    state: tuple[int, int]
+    found: list[tuple[list[Any], Problem]]
 
 
 def routes() -> list[Route]:
@@ -92,12 +104,12 @@ def list_problems(tenant: Tenant, request: Request) -> Answer:
     if limit and fields and walk.size > limit:
         raise violated("pageSize", f"must be at most {limit} with fields", noted=False)
     matching = _matching(tenant, walk, first=key is None)
-    ahead = [pair for pair in matching if walk.after is None or pair[0] > walk.after]
-    page, more = ahead[: walk.size], len(ahead) > walk.size
+    begin = 0 if walk.after is None else bisect_right(matching, walk.after, key=_key)
+    page, more = matching[begin : begin + walk.size], len(matching) > begin + walk.size
     body: dict[str, Any] = {
         "totalCount": len(matching),
         "pageSize": walk.size,
-        "problems": [problem_body(problem, fields, tenant) for _, problem in page],
+        "problems": [],
         "warnings": [],
     }
     if more:
@@ -105,6 +117,10 @@ def list_problems(tenant: Tenant, request: Request) -> Answer:
         body["nextPageKey"] = tenant.cursors.seal("problems", asdict(walk))
     elif tenant.last_key_is_null(request):
         body["nextPageKey"] = None
+    shown = [problem for _, problem in page]
+    if tenant.switches.keep_bodies:
+        return listed(body, "problems", shown, lambda problem: _text(tenant, problem, fields))
+    body["problems"] = [problem_body(problem, fields, tenant) for problem in shown]
     return Answer(200, body)
 
 
@@ -113,7 +129,11 @@ def show_problem(tenant: Tenant, request: Request) -> Answer:
     Answer GET /problems/{id}.
     """
     problem = find_problem(tenant, request)
-    body = problem_body(problem, _problem_fields(request), tenant)
+    fields = _problem_fields(request)
+    keep = tenant.switches.keep_bodies
+    body: Any = (
+        _text(tenant, problem, fields).encode() if keep else problem_body(problem, fields, tenant)
+    )
     for comment in problem.comments:
         comment.hidden_for = max(comment.hidden_for - 1, 0)
     return Answer(200, body)
@@ -137,6 +157,14 @@ def close_problem(tenant: Tenant, request: Request) -> Answer:
     return Answer(200, body)
 
 
+def _text(tenant: Tenant, problem: Problem, fields: list[str]) -> str:
+    def make() -> dict[str, Any]:
+        return problem_body(problem, fields, tenant)
+
+    stamp = problem.changed, len(problem.comments)
+    return tenant.kept.text((problem.problem_id, *fields), stamp, make)
+
+
 def _begin(tenant: Tenant, request: Request) -> Walk:
     query, now = request.query, now_ms()
     fewer = tenant.switches.fields_page_limit if "fields" in query else None
@@ -155,16 +183,32 @@ def _begin(tenant: Tenant, request: Request) -> Walk:
 
 
 def _matching(tenant: Tenant, walk: Walk, *, first: bool) -> list[tuple[list[Any], Problem]]:
-    found = select_problems(tenant.by_id.values(), walk.selector, tenant)
+    """
+    Give what a walk passes, in its order; the pages after the first are cut from what that found.
+    """
+    asked = (walk.begin, walk.end, walk.selector, *walk.sort)
+    state = (Problem.changes, len(tenant.by_id))
+    kept = tenant.walked
+    if not first and walk.entities is None and kept is not None and kept[:2] == (asked, state):
+        return kept.found
+    found = _found(tenant, walk, first=first)
+    if walk.entities is None and of_problem_alone(walk.selector):
+        tenant.walked = Walked(asked, state, found)
+    return found
+
+
+def _found(tenant: Tenant, walk: Walk, *, first: bool) -> list[tuple[list[Any], Problem]]:
+    found = select_problems(tenant.by_id, walk.selector, tenant)
     if walk.entities is not None:
         chosen = select_entities(walk.entities, tenant, path="entitySelector")
         ids = {entity.entity_id for entity in chosen}
-        found = [problem for problem in found if ids & set(problem.affected)]
+        found = [problem for problem in found if not ids.isdisjoint(problem.affected)]
     found = [problem for problem in found if _in_window(problem, walk)]
     seen = [problem for problem in found if not problem.hidden_for]
     if first:
         for problem in found:
-            problem.hidden_for = max(problem.hidden_for - 1, 0)
+            if problem.hidden_for:
+                problem.hidden_for -= 1
     return sorted(((_position(problem, walk.sort), problem) for problem in seen), key=_key)
 
 

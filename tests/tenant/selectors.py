@@ -4,7 +4,7 @@ What the criteria of a problemSelector and an entitySelector mean.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from tests.tenant.bodies import problem_filters, problem_tags, problem_zones
@@ -35,24 +35,37 @@ _VALUES: dict[str, Callable[[Problem, Topology], Iterable[str]]] = {
         one["name"] for one in problem_filters(problem, all_)
     ],
 }
+_ALONE = frozenset(
+    {"status", "displayId", "problemId", "severityLevel", "impactLevel", "underMaintenance"}
+)
 _UPPER = frozenset({"status", "severityLevel", "impactLevel", "affectedEntityTypes"})
 _OTHERS = frozenset({"underMaintenance", "text", "entityTags", "problemFilterNames"})
 
 
 def select_problems(
-    problems: Iterable[Problem], selector: str | None, topology: Topology
+    problems: Mapping[str, Problem], selector: str | None, topology: Topology
 ) -> list[Problem]:
     """
-    Give the problems that meet a problemSelector; a bad one is a 400.
+    Give the problems, which are kept by their id, that meet a problemSelector; a bad one is a 400.
     """
     criteria = _parse(selector, "problemSelector") if selector else []
     for criterion in criteria:
         _check(criterion)
-    return [
-        problem
-        for problem in problems
-        if all(_meets(problem, criterion, topology) for criterion in criteria)
-    ]
+    found: Iterable[Problem] = problems.values()
+    for named in (one.values for one in criteria if one.name == "problemId"):
+        # Thousands of others cost nothing.
+        found = [problems[one] for one in dict.fromkeys(named) if one in problems]
+        break
+    tests = [_test(criterion, topology) for criterion in criteria]
+    return [problem for problem in found if all(meets(problem) for meets in tests)]
+
+
+def of_problem_alone(selector: str | None) -> bool:
+    """
+    Say whether only attributes of the problem itself decide whether it meets a problemSelector.
+    """
+    criteria = _parse(selector, "problemSelector") if selector else []
+    return all(one.name in _ALONE for one in criteria)
 
 
 def select_entities(selector: str, topology: Topology, *, path: str) -> list[Entity]:
@@ -61,10 +74,7 @@ def select_entities(selector: str, topology: Topology, *, path: str) -> list[Ent
     """
     criteria = _parse(selector, path)
     selected_type(selector, path=path)
-    found = list(topology.entities.values())
-    for criterion in criteria:
-        found = _narrowed(found, criterion, topology, path)
-    return found
+    return _chosen(criteria, topology, path)
 
 
 def selected_type(selector: str, *, path: str) -> str:
@@ -105,25 +115,32 @@ def _check(criterion: Criterion) -> None:
         raise violated("problemSelector", f"text must not exceed {_LONGEST_TEXT} characters")
 
 
-def _meets(problem: Problem, criterion: Criterion, topology: Topology) -> bool:
+def _test(criterion: Criterion, topology: Topology) -> Callable[[Problem], bool]:
     name, wanted = criterion.name, criterion.values
     if name == "underMaintenance":
-        return problem.under_maintenance == (criterion.bare == ["true"])
+        return lambda problem: problem.under_maintenance == (criterion.bare == ["true"])
     if name == "text":
-        names = [
-            topology.entities[one].name for one in problem.affected if one in topology.entities
-        ]
-        searched = " ".join([problem.title, problem.display_id, *names]).lower()
-        return any(text.lower() in searched for text in wanted)
+        return lambda problem: _has_text(problem, wanted, topology)
     if name == "entityTags":
         tags = [parse_tag(text) for text in wanted]
-        return any(tag.same(own) for tag in tags for own in problem_tags(problem, topology))
+        return lambda problem: any(
+            tag.same(own) for tag in tags for own in problem_tags(problem, topology)
+        )
     if name == "problemFilterNames":
-        names = [one["name"].lower() for one in problem_filters(problem, topology)]
-        return any(text.lower() in own for text in wanted for own in names)
-    if name in _UPPER:
-        wanted = [value.upper() for value in wanted]
-    return any(value in wanted for value in _VALUES[name](problem, topology))
+        return lambda problem: any(
+            text.lower() in one["name"].lower()
+            for text in wanted
+            for one in problem_filters(problem, topology)
+        )
+    chosen = {value.upper() for value in wanted} if name in _UPPER else set(wanted)
+    values = _VALUES[name]
+    return lambda problem: not chosen.isdisjoint(values(problem, topology))
+
+
+def _has_text(problem: Problem, wanted: Iterable[str], topology: Topology) -> bool:
+    names = [topology.entities[one].name for one in problem.affected if one in topology.entities]
+    searched = " ".join([problem.title, problem.display_id, *names]).lower()
+    return any(text.lower() in searched for text in wanted)
 
 
 _NAME_TESTS: dict[str, Callable[[str, str], bool]] = {
@@ -140,16 +157,19 @@ def _narrowed(
     name, values = criterion.name, criterion.values
     side, _, relationship = name.partition(".")
     if side in ("fromRelationships", "toRelationships") and criterion.nested:
-        ends = {one.entity_id for one in _nested(criterion.nested, topology, path)}
+        others = {one.entity_id for one in _chosen(criterion.nested, topology, path)}
         return [
-            one for one in found if ends & set(_links(one, side, topology).get(relationship, ()))
+            one
+            for one in found
+            if not others.isdisjoint(_links(one, side, topology).get(relationship, ()))
         ]
     if not values or criterion.bare or criterion.nested:
         raise violated(path, f"Invalid arguments of '{name}'")
     if name == "type":
         return [one for one in found if one.type in values]
     if name == "entityId":
-        return [one for one in found if one.entity_id in values]
+        ids = set(values)
+        return [one for one in found if one.entity_id in ids]
     if name == "tag":
         tags = [parse_tag(value) for value in values]
         return [one for one in found if any(tag.same(own) for tag in tags for own in one.tags)]
@@ -169,11 +189,18 @@ def _technologies(entity: Entity) -> set[str]:
     return {str(one["type"]) for one in found if "type" in one}
 
 
-def _nested(criteria: list[Criterion], topology: Topology, path: str) -> list[Entity]:
-    found = list(topology.entities.values())
+def _chosen(criteria: list[Criterion], topology: Topology, path: str) -> list[Entity]:
+    known = topology.entities
+    ids = next((one.values for one in criteria if one.name == "entityId" and one.values), None)
+    # Thousands of others cost nothing when the selector names ids.
+    found = list(known.values()) if ids is None else _by_id(known, ids)
     for criterion in criteria:
         found = _narrowed(found, criterion, topology, path)
     return found
+
+
+def _by_id(known: Mapping[str, Entity], ids: Iterable[str]) -> list[Entity]:
+    return [known[one] for one in dict.fromkeys(ids) if one in known]
 
 
 def _links(entity: Entity, side: str, topology: Topology) -> dict[str, Any]:

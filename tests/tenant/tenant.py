@@ -13,8 +13,10 @@ from typing import Any
 from tests.tenant.api import Call, all_routes, record
 from tests.tenant.core import Switches
 from tests.tenant.deployment import Deployment
+from tests.tenant.kept import Kept
 from tests.tenant.monitor import Monitor
 from tests.tenant.paging import Cursors
+from tests.tenant.problems_api import Walked
 from tests.tenant.server import Listener
 from tests.tenant.tokens import TokenBook
 from tests.tenant.wire import Request
@@ -50,6 +52,8 @@ class Tenant(Deployment):
         self.environment_path = environment_path.rstrip("/")
         self.tokens = TokenBook(self.switches)
         self.cursors = Cursors()
+        self.walked: Walked | None = None
+        self.kept = Kept()
         self.routes = all_routes()
         self.running = False
         self._calls: list[Call] = []

@@ -12,6 +12,7 @@ import secrets
 import string
 import threading
 import time
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -54,7 +55,7 @@ class TokenBook:
     def __init__(self, switches: Switches) -> None:
         self._switches = switches
         self._tokens: dict[str, Token] = {}
-        self._calls: dict[tuple[str, str], list[float]] = {}
+        self._calls: dict[tuple[str, str], deque[float]] = {}
         self._lock = threading.Lock()
 
     def issue(
@@ -112,15 +113,12 @@ class TokenBook:
             return {}
         now = time.time()
         with self._lock:
-            recent = [
-                at
-                for at in self._calls.get((token, endpoint), [])
-                if now - at < self._switches.rate_window
-            ]
+            recent = self._calls.setdefault((token, endpoint), deque())
+            while recent and now - recent[0] >= self._switches.rate_window:
+                recent.popleft()
             left = limit - len(recent)
             if left > 0:
                 recent.append(now)
-            self._calls[token, endpoint] = recent
         reset = recent[0] + self._switches.rate_window
         headers = rate_headers(limit, max(left - 1, 0), reset, self._switches.rate_unit)
         if left <= 0:
