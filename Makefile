@@ -82,6 +82,10 @@ bench-heal: root tools venv  ## Time from notification to serving, against the b
 bench-webhook: venv  ## Notifications a second, and that none is lost.
 	@$(BIN)/python -m tests.bench.bench_webhook $(ARGS)
 
+.PHONY: bench-crowd
+bench-crowd: venv  ## Thousands of problems, slow tenants, 10,000 minions. ARGS='--only b --problems 1000'.
+	@$(BIN)/python -m tests.bench.bench_crowd $(ARGS)
+
 # What tests and demo call; Salt's grains and services need it too. What cannot be had is named, and left out.
 TOOLS = procps iproute2
 # A repository for gitfs; what the tests break, and the machines with systemd that they break it in.

@@ -1,0 +1,80 @@
+"""
+How the crowd benchmark tells what it measured: tables in Markdown, and the machine it ran on.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import salt.version
+
+from tests.bench.crowd_process import REPO
+
+#: Not in the tables, only in the JSON.
+_LONG = frozenset({"calls_by_endpoint"})
+
+
+def machine() -> dict[str, Any]:
+    """
+    Return versions and machine.
+    """
+    models = [
+        line.partition(":")[2].strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if line.startswith("model name")
+    ]
+    commit = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], cwd=REPO, stdout=subprocess.PIPE, text=True
+    )
+    return {
+        "at": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        "commit": commit.stdout.strip() or "unknown",
+        "salt": salt.version.__version__,
+        "python": platform.python_version(),
+        "cpus": f"{os.cpu_count()} x {models[0] if models else platform.machine()}",
+        "load": os.getloadavg()[0],
+    }
+
+
+def told(facts: Mapping[str, Any]) -> str:
+    """
+    Return the machine as a sentence.
+    """
+    return (
+        f"{facts['at']}, commit {facts['commit']}, Salt {facts['salt']}, Python {facts['python']}, "
+        f"{facts['cpus']}, load at the start {facts['load']:.1f}"
+    )
+
+
+def table(name: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    """
+    Return rows as a table in Markdown; the columns are all names in the order of their first use.
+    """
+    names = list(dict.fromkeys(key for row in rows for key in row if key not in _LONG))
+    lines = [f"\n### {name}\n", _row([one.replace("_", " ") for one in names])]
+    lines.append(_row(["---"] * len(names)))
+    lines += [_row([_cell(row.get(one)) for one in names]) for row in rows]
+    return "\n".join(lines)
+
+
+def line(row: Mapping[str, Any]) -> str:
+    """
+    Return a row as one line, for who watches.
+    """
+    return "  " + ", ".join(f"{key} {_cell(value)}" for key, value in row.items())
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:g}" if isinstance(value, float) else str(value)
