@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..core.errors import LedgerError
 from ..master.envelope import iso
+from ..master.minion_index import MinionIndex
+from ..remediation.feedback import Feedback
 from ..store.ledger import Ledger
 
 #: Installed by pip, cloned or synced, the engine knows its version from here alone; setup.cfg reads it.
@@ -21,6 +23,9 @@ VERSION = "0.1.0"
 class Status:
     """
     What the reconciler knows of itself, written by it and read by the listener's probes.
+
+    ``failing`` tells what of the API cannot be read (``problems``, ``details``, ``entities``, ``notified``), each with the name
+    of its error; it is replaced as a whole.
     """
 
     instance: str
@@ -29,6 +34,7 @@ class Status:
     last_poll: float | None = None
     api_error: str | None = None
     open_problems: int | None = None
+    failing: Mapping[str, str] = field(default_factory=dict)
 
     def polls_late(self, now: float) -> bool:
         if not self.poll_interval:
@@ -44,16 +50,40 @@ class Status:
 
 
 @dataclass(frozen=True)
+class Troubles:
+    """
+    What does not work at the moment, beside the ledger and the bus.
+    """
+
+    status: Status
+    standing_still: Callable[[], Mapping[str, int]]
+    minions: MinionIndex
+    feedback: Feedback | None
+
+    def facts(self) -> dict[str, Any]:
+        """
+        Return ``threads``, those that ended or stand still with the seconds since their last turn, and ``failing``, what fails
+        with the name of its error.
+        """
+        failing = dict(self.status.failing)
+        if self.minions.unlisted:
+            failing["minions"] = self.minions.unlisted
+        if self.feedback is not None:
+            failing.update(self.feedback.failing)
+        return {"threads": dict(self.standing_still()), "failing": failing}
+
+
+@dataclass(frozen=True)
 class Probe:
     """
-    Answers health and metrics from the status, the ledger and the bus.
+    Answers health and metrics from the status, the ledger and the bus; ``troubles`` returns what ``Troubles.facts`` does.
     """
 
     status: Status
     ledger: Ledger
     bus_healthy: Callable[[], bool]
     minions: Callable[[], int]
-    standing_still: Callable[[], Mapping[str, int]] = dict
+    troubles: Callable[[], Mapping[str, Any]] = lambda: {"threads": {}, "failing": {}}
     clock: Callable[[], float] = time.time
 
     def health(self) -> tuple[bool, Mapping[str, Any]]:
@@ -75,7 +105,7 @@ class Probe:
             "queue": queue,
             "ledger": "ok" if ledger_good else "failing",
             "bus": "ok" if self.bus_healthy() else "failing",
-            "threads": self.standing_still(),
+            **self.troubles(),
             "paused": ledger_good and self.ledger.settings.get("paused") is not None,
             "uptime": round(now - status.started),
         }
@@ -95,7 +125,7 @@ class Probe:
             "minions_known": self.minions(),
             "api_up": 0 if status.api_error else 1,
             "bus_up": int(self.bus_healthy()),
-            "threads_failing": len(self.standing_still()),
+            "threads_failing": len(self.troubles()["threads"]),
             "paused": int(self.ledger.settings.get("paused") is not None),
         }
         label = f'{{instance="{status.instance}"}}'

@@ -36,7 +36,7 @@ class Views:
     ledger: Ledger
     policy: Policy
     state: Status
-    standing_still: Callable[[], Mapping[str, int]]
+    troubles: Callable[[], Mapping[str, Any]]
 
     def status(self, now: float) -> dict[str, Any]:
         status = self.state
@@ -51,7 +51,7 @@ class Views:
             "open_problems": len(self.ledger.episodes.summaries()),
             "healing": sorted(self.ledger.attempts.busy_minions())[:_LISTED],
             "queue": self.ledger.queue_length(),
-            "threads": self.standing_still(),
+            **self.troubles(),
             "counters": self.ledger.settings.counters(),
         }
 

@@ -44,23 +44,14 @@ from ..webhook.salt_api_hook import Hook
 from .bus_events import BusEvents
 from .clock import steady
 from .commands import Commands
-from .health import Probe, Status
+from .health import Probe, Status, Troubles
 from .reconciler import Reconciler
 from .startup import announce, announce_test, client_for, open_ledger
 from .threads import Loop, Threads
 from .views import Views
 
 #: The parts that are loops; health tells of their threads by these names.
-LOOPS = (
-    "relay",
-    "subscriber",
-    "queries",
-    "hook",
-    "feedback",
-    "recorder",
-    "listener",
-    "reconciler",
-)
+LOOPS = ["relay", "subscriber", "queries", "hook", "feedback", "recorder", "listener", "reconciler"]
 
 
 class Engine:
@@ -250,9 +241,13 @@ class Engine:
         return Recorder(self.instance, self.ledger.notifications, self.look_now)
 
     @cached_property
+    def troubles(self) -> Troubles:
+        return Troubles(self.status, self.threads.standing_still, self.minions, self.feedback)
+
+    @cached_property
     def probe(self) -> Probe:
-        relay, minions, threads = self.relay, self.minions, self.threads
-        facts = lambda: relay.healthy, minions.__len__, threads.standing_still
+        relay, minions, troubles = self.relay, self.minions, self.troubles
+        facts = lambda: relay.healthy, minions.__len__, troubles.facts
         return Probe(self.status, self.ledger, *facts, self.clock)
 
     @cached_property
@@ -270,7 +265,7 @@ class Engine:
 
     @cached_property
     def commands(self) -> Commands:
-        views = Views(self.ledger, self.policy, self.status, self.threads.standing_still)
+        views = Views(self.ledger, self.policy, self.status, self.troubles.facts)
         started, answer, gate = self.status.started, self.relay.say, self.relay.gate
         rest = started, self.key, answer, gate, self.clock
         return Commands(self.instance, self.ledger, views, *rest)

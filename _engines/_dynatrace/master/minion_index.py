@@ -55,6 +55,8 @@ class MinionIndex:
         self._failing: dict[str, str] = {}
         self._said: set[str] = set()
         self._unlisted: str | None = None
+        #: The name of the error for which the accepted minions cannot be listed, if so.
+        self.unlisted: str | None = None
         meanwhile = "the accepted minions cannot be listed, and those that are known stay"
         again = "the accepted minions are listed again"
         self._listing = LogOnce(log, self.instance, meanwhile, again, clock=self.now)
@@ -158,9 +160,10 @@ class MinionIndex:
         try:
             found = list(self.accepted())
         except Exception as err:  # noqa: BLE001 - Salt raises what its key store raises; nothing of it ends the engine.
-            self._unlisted = _text(err)
+            self._unlisted, self.unlisted = _text(err), type(err).__name__
             self._listing.fails(self._unlisted)
             return None
+        self.unlisted = None
         self._listing.works()
         return found
 

@@ -66,8 +66,8 @@ class Feedback:
         self._outage = LogOnce(
             log, name, "comments wait", "the ledger works again: comments are sent"
         )
-        #: The kinds whose failure is logged.
-        self._failing: set[str] = set()
+        #: What cannot be sent, with the name of its error.
+        self.failing: dict[str, str] = {}
 
     def wake(self) -> None:
         self._wake.set()
@@ -82,6 +82,8 @@ class Feedback:
             except Exception as err:  # noqa: BLE001 - Without this thread nothing is ever sent again.
                 self._outage.fails(err)
                 due = self._clock() + RETRY_CAP_S / 10
+            if due is None:
+                self.failing.clear()  # What could not be sent was given up.
             wait = IDLE_S if due is None else due - self._clock()
             self._wake.wait(min(max(wait, 0.05), IDLE_S))
             self._wake.clear()
@@ -105,7 +107,7 @@ class Feedback:
                 self._ledger.comments.sent(record.marker, self._clock())
                 self._ledger.settings.count(_NAMES[what][1])
                 log.debug("%s: %s sent for %s", self._prefix, what, record.problem_id)
-                self._failing.discard(what)
+                self.failing.pop(_NAMES[what][0], None)
 
     def _send(self, record: Comment, what: str) -> None:
         message = record.message
@@ -145,9 +147,10 @@ class Feedback:
         if not surely_not:
             wait = max(wait, DOUBT_WAIT_S)
         self._ledger.comments.later(record.marker, self._clock() + wait, doubtful=not surely_not)
-        if what not in self._failing:
-            log.warning("%s: %s are sent later: %s", self._prefix, _NAMES[what][0], error)
-        self._failing.add(what)
+        name = _NAMES[what][0]
+        if name not in self.failing:
+            log.warning("%s: %s are sent later: %s", self._prefix, name, error)
+        self.failing[name] = type(error).__name__
 
     def _give_up(self, record: Comment, what: str, error: ApiError) -> None:
         self._ledger.comments.given_up(record.marker, str(error))

@@ -85,6 +85,11 @@ def _answers(found, opts, timeout):
         if facts.get("api", "ok") != "ok":
             what = f"it cannot read the tenant: {facts['api']}"
             found.add("fail", "engine", what, "see the tenant's lines, and the master's log", name)
+        for thread, since in facts.get("threads", {}).items():
+            what = f"its thread {thread} took no turn for {since} s"
+            found.add("fail", "engine", what, "see the master's log", name)
+        for part, error in facts.get("failing", {}).items():
+            found.add("warn", "engine", f"{part} fail: {error}", "see the master's log", name)
         if facts.get("paused"):
             paused = facts["paused"]
             what = (

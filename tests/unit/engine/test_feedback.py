@@ -155,9 +155,11 @@ def test_an_expired_token_is_waited_for(
             feedback.send_all(FAR)
     assert caplog.text.count("comments are sent later") == 1
     assert token not in caplog.text
+    assert feedback.failing == {"comments": "AuthError"}
     tenant.revive_token(token)
     feedback.send_all(FAR)
     assert stored(tenant, opened) == [f"healed\n{MARK}"]
+    assert feedback.failing == {}
 
 
 def test_a_problem_that_is_gone_gets_no_comment(

@@ -222,19 +222,19 @@ class Stopped(threading.Event):
     def wait(self, timeout: float | None = None) -> bool:
         self.waits += 1
         if self.waits == 1:
-            time.sleep(0.5)
+            time.sleep(0.2)
+            self.loop.heartbeat._at -= 1000
         if self.waits == 3:
             self.loop.stop.set()
         return super().wait(timeout)
 
 
 def test_a_process_that_was_stopped_has_no_thread_that_stands_still(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """
     No thread took a turn meanwhile, and the supervision did not either.
     """
-    monkeypatch.setattr(threads_, "STALL_S", 0.3)
     loop, threads = Scripted(), Threads("test")
     threads.start({"relay": loop})
     threads._changed = Stopped(loop)

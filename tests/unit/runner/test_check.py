@@ -60,6 +60,8 @@ def test_that_no_engine_answers_is_said(monkeypatch: pytest.MonkeyPatch) -> None
         ({"api": "AuthError"}, "fail"),
         ({"paused": {"who": "me", "reason": "x", "since": "y"}}, "warn"),
         ({"dry_run": True}, "warn"),
+        ({"threads": {"relay": 300}}, "fail"),
+        ({"failing": {"comments": "AuthError"}}, "warn"),
     ],
 )
 def test_an_engine_that_acts_on_nothing_says_why(
