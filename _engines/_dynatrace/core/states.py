@@ -79,6 +79,8 @@ class Waiting(State):
 
 S = TypeVar("S", bound=State)
 
+#: Episodes that the tenant shows as open.
+SHOWN = (EpisodeState.OPEN, EpisodeState.IGNORED)
 #: Attempts that nobody knows the end of.
 OPEN_ATTEMPTS = (
     AttemptState.PLANNED,

@@ -218,7 +218,7 @@ class Reconciler:
                 if error is not err:
                     log.exception("%s: %s breaks the engine", self.instance, problem.problem_id)
                 if problem.problem_id is not None:
-                    self.ledger.notifications.remind(problem.problem_id, now + REMIND_S)
+                    self.ledger.notifications.remind([problem.problem_id], now + REMIND_S)
             else:
                 said += [happened] if happened else []
         # What could not be read at the first look may be old all the same; what begins later is not.

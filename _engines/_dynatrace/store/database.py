@@ -10,7 +10,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import is_dataclass
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -160,10 +160,6 @@ class Database:
     def write(self, statement: str, *values: Any) -> sqlite3.Cursor:
         with self.transaction():
             return self.connection.execute(statement, values)
-
-    def write_many(self, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
-        with self.transaction():
-            self.connection.executemany(statement, rows)
 
     def insert(self, table: str, record: Any, otherwise: str = "ABORT", **more: Any) -> None:
         """

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 
-from ..core.states import ActionState, EpisodeState
+from ..core.states import OPEN_ATTEMPTS, SHOWN, ActionState, EpisodeState, sql
 from .attempts import Attempts
 from .comments import Comments
 from .database import Database, Settings
@@ -78,9 +78,11 @@ class Ledger:
         """
         return float(
             self.database.value(
-                "SELECT max((SELECT coalesce(max(read), 0) FROM episodes),"
-                " (SELECT coalesce(max(opened), 0) FROM episodes),"
-                " (SELECT coalesce(max(max(created, coalesce(fired, 0), coalesce(ended, 0))), 0) FROM attempts))"
+                f"SELECT max((SELECT coalesce(max(read), 0) FROM episodes WHERE state IN {sql(*SHOWN)}),"
+                f" (SELECT coalesce(max(closed), 0) FROM episodes WHERE state = '{EpisodeState.CLOSED}'),"
+                " (SELECT coalesce(max(created), 0) FROM attempts),"
+                " (SELECT coalesce(max(ended), 0) FROM attempts WHERE ended IS NOT NULL),"
+                f" (SELECT coalesce(max(fired), 0) FROM attempts WHERE state IN {sql(*OPEN_ATTEMPTS)}))"
             )
         )
 

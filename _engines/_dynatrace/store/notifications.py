@@ -4,6 +4,7 @@ The ledger's notifications: recorded before they are answered, kept until nothin
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from itertools import chain
 
@@ -13,6 +14,11 @@ from .database import Records
 
 #: Of one statement; older sqlite takes 999 values.
 _ROWS = 300
+_LISTED = "id IN (SELECT value FROM json_each(?))"
+
+
+def _listed(ids: Iterable[int]) -> str:
+    return json.dumps(list(ids))
 
 
 class Notifications(Records):
@@ -35,16 +41,22 @@ class Notifications(Records):
                 )
             self.count("notifications_accepted", len(rows))
 
-    def remind(self, problem_id: str, due: float) -> None:
+    def remind(self, problem_ids: Iterable[str], due: float) -> None:
         """
-        Have a problem looked at again at ``due``, as if it were notified then; one reminder of it waits at most.
+        Have problems looked at again at ``due``, as if they were notified then; one reminder of each waits at most.
         """
-        text = plain(Notification(problem_id))
+        texts = json.dumps({one: plain(Notification(one)) for one in problem_ids})
         with self.transaction():
+            # Not moved in time: who read the earlier one may be about to settle it.
             self._db.write(
-                "DELETE FROM notifications WHERE settled IS NULL AND notification = ?", text
+                "DELETE FROM notifications WHERE settled IS NULL AND reminder IN (SELECT key FROM json_each(?))",
+                texts,
             )
-            self._insert(due, text)
+            self._db.write(
+                "INSERT INTO notifications (received, notification, reminder, due)"
+                " SELECT ?1, value, key, ?1 FROM json_each(?2)",
+                *(due, texts),
+            )
 
     def replace(self, at: float, notices: Sequence[Notification], gone: Sequence[int]) -> list[int]:
         """
@@ -59,10 +71,8 @@ class Notifications(Records):
         return rows
 
     def unsettled(self, ids: Iterable[int]) -> set[int]:
-        wanted = list(ids)
-        marks = ", ".join("?" * len(wanted))
         rows = self._db.rows(
-            f"SELECT id FROM notifications WHERE settled IS NULL AND id IN ({marks})", *wanted
+            f"SELECT id FROM notifications WHERE settled IS NULL AND {_LISTED}", _listed(ids)
         )
         return {row["id"] for row in rows}
 
@@ -73,7 +83,8 @@ class Notifications(Records):
         Return (id, notification, tries, received) of notifications that are due and not settled, oldest first.
         """
         rows = self._db.rows(
-            "SELECT id, notification, tries, received FROM notifications WHERE settled IS NULL AND due <= ? ORDER BY id LIMIT ?",
+            # Sorted by an expression, or sqlite would read the whole table in the order of ids.
+            "SELECT id, notification, tries, received FROM notifications WHERE settled IS NULL AND due <= ? ORDER BY +id LIMIT ?",
             now,
             limit,
         )
@@ -86,15 +97,13 @@ class Notifications(Records):
         """
         Note that nothing more is to be done for these notifications; if that is lost, they are looked at again.
         """
-        rows = [(now, item) for item in ids]
         with self.transaction(soon=True):
-            self._db.write_many("UPDATE notifications SET settled = ? WHERE id = ?", rows)
+            query = f"UPDATE notifications SET settled = ? WHERE {_LISTED}"
+            self._db.write(query, now, _listed(ids))
 
     def postpone(self, ids: Iterable[int], due: float) -> None:
-        rows = [(due, item) for item in ids]
-        self._db.write_many(
-            "UPDATE notifications SET due = ?, tries = tries + 1 WHERE id = ?", rows
-        )
+        query = f"UPDATE notifications SET due = ?, tries = tries + 1 WHERE {_LISTED}"
+        self._db.write(query, due, _listed(ids))
 
     def hold(self, now: float, until: float) -> None:
         """

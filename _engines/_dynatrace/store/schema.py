@@ -7,9 +7,9 @@ from __future__ import annotations
 import sqlite3
 
 from ..core.errors import LedgerNewer
-from ..core.states import OPEN_ATTEMPTS, ActionState, EpisodeState, sql
+from ..core.states import OPEN_ATTEMPTS, SHOWN, ActionState, EpisodeState, sql
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 _SCHEMA = f"""
 CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -17,11 +17,14 @@ CREATE TABLE notifications (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     received REAL NOT NULL,
     notification TEXT NOT NULL,
+    reminder TEXT,
     due REAL NOT NULL,
     tries INTEGER NOT NULL DEFAULT 0,
     settled REAL
 );
 CREATE INDEX notifications_waiting ON notifications (due) WHERE settled IS NULL;
+CREATE INDEX notifications_reminders ON notifications (reminder) WHERE settled IS NULL AND reminder IS NOT NULL;
+CREATE INDEX notifications_settled ON notifications (settled) WHERE settled IS NOT NULL;
 CREATE TABLE episodes (
     problem_key TEXT NOT NULL,
     episode INTEGER NOT NULL,
@@ -31,6 +34,7 @@ CREATE TABLE episodes (
     resolution TEXT NOT NULL,
     summary TEXT NOT NULL,
     rank INTEGER NOT NULL,
+    began REAL NOT NULL,
     opened REAL NOT NULL,
     read REAL NOT NULL,
     due REAL,
@@ -42,8 +46,11 @@ CREATE TABLE episodes (
     closed REAL,
     PRIMARY KEY (problem_key, episode)
 ) WITHOUT ROWID;
-CREATE INDEX episodes_open ON episodes (due, rank, opened) WHERE state = '{EpisodeState.OPEN}';
-CREATE INDEX episodes_display ON episodes (display_id);
+CREATE INDEX episodes_due ON episodes (due) WHERE state = '{EpisodeState.OPEN}' AND due IS NOT NULL;
+CREATE INDEX episodes_waiting ON episodes (waiting) WHERE state = '{EpisodeState.OPEN}' AND waiting IS NOT NULL;
+CREATE INDEX episodes_shown ON episodes (rank, opened, summary) WHERE state IN {sql(*SHOWN)};
+CREATE INDEX episodes_closed ON episodes (closed) WHERE state = '{EpisodeState.CLOSED}';
+CREATE INDEX episodes_display ON episodes (display_id, opened);
 CREATE TABLE attempts (
     attempt_id TEXT PRIMARY KEY,
     problem_key TEXT NOT NULL,
@@ -58,6 +65,9 @@ CREATE TABLE attempts (
     ended REAL
 ) WITHOUT ROWID;
 CREATE INDEX attempts_jid ON attempts (jid);
+CREATE INDEX attempts_of ON attempts (problem_key, episode, number);
+CREATE INDEX attempts_created ON attempts (created);
+CREATE INDEX attempts_ended ON attempts (ended) WHERE ended IS NOT NULL;
 CREATE INDEX attempts_open ON attempts (state) WHERE state IN {sql(*OPEN_ATTEMPTS)};
 CREATE TABLE actions (
     attempt_id TEXT NOT NULL REFERENCES attempts,
@@ -70,6 +80,7 @@ CREATE TABLE actions (
     seen INTEGER,
     PRIMARY KEY (attempt_id, minion, process)
 ) WITHOUT ROWID;
+CREATE INDEX actions_by_minion ON actions (minion, started);
 CREATE INDEX actions_by_process ON actions (minion, process, started);
 CREATE INDEX actions_waiting ON actions (minion) WHERE state = '{ActionState.WAITING}';
 CREATE INDEX actions_lost ON actions (ended) WHERE state = '{ActionState.LOST}';
@@ -84,6 +95,11 @@ CREATE TABLE outbox (
     fired REAL
 );
 CREATE INDEX outbox_waiting ON outbox (seq) WHERE fired IS NULL;
+CREATE INDEX outbox_problem ON outbox (problem_key, seq) WHERE fired IS NULL;
+CREATE INDEX outbox_orders ON outbox (problem_key, seq) WHERE fired IS NULL AND fresh_until IS NOT NULL;
+CREATE INDEX outbox_fresh ON outbox (fresh_until) WHERE fired IS NULL AND fresh_until IS NOT NULL;
+CREATE INDEX outbox_attempt ON outbox (attempt_id) WHERE attempt_id IS NOT NULL;
+CREATE INDEX outbox_fired ON outbox (fired, attempt_id) WHERE fired IS NOT NULL;
 CREATE TABLE comments (
     marker TEXT PRIMARY KEY,
     problem_id TEXT NOT NULL,
@@ -96,6 +112,8 @@ CREATE TABLE comments (
     given_up TEXT
 ) WITHOUT ROWID;
 CREATE INDEX comments_waiting ON comments (due) WHERE sent IS NULL AND given_up IS NULL;
+CREATE INDEX comments_created ON comments (created);
+CREATE INDEX comments_over ON comments (created) WHERE coalesce(sent, given_up) IS NOT NULL;
 CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 """
 

@@ -122,7 +122,7 @@ def test_an_order_that_waits_for_the_bus_is_decided_anew(
     apache = scene.host("web01")
     world = scene.world(policy=POLICY, poll_interval=0)
     problem = scene.tenant.open_problem(apache)
-    world.ledger.notifications.remind(problem.problem_id, world.now)
+    world.ledger.notifications.remind([problem.problem_id], world.now)
     world.bus.refuse = True
     world.cycle()
     assert world.ledger.attempts.busy_minions() == {"web01"}

@@ -165,7 +165,7 @@ def test_a_notification_of_the_second_failure_is_looked_at_at_once(scene: Scene)
     for _ in range(10):
         world.cycle(60)
     show(scene, problem, down(apache, world.now))
-    world.ledger.notifications.remind(problem.problem_id, world.now)
+    world.ledger.notifications.remind([problem.problem_id], world.now)
     world.cycle(1)
     assert world.whats() == ["open", "healed", "retry"]
 

@@ -430,7 +430,7 @@ def test_a_notification_waits_until_it_is_settled(ledger: Ledger) -> None:
     assert ledger.notifications.waiting(1e12) == []
     assert (ledger.queue_length(), ledger.notifications.next_due()) == (0, None)
     assert ledger.settings.counters() == {"notifications_accepted": 2}
-    ledger.notifications.remind(PID, NOW + 20)
+    ledger.notifications.remind([PID], NOW + 20)
     assert [item[1] for item in ledger.notifications.waiting(NOW + 20)] == [Notification(PID)]
 
 
@@ -728,5 +728,5 @@ def test_within_a_transaction_it_is_synced_with_the_rest(ledger: Ledger) -> None
 def test_a_failed_write_leaves_syncs_on(ledger: Ledger) -> None:
     """An error between the two does not make later commits less durable."""
     with pytest.raises(LedgerError):
-        ledger.notifications.settle([object()], NOW)  # type: ignore[list-item]
+        ledger.notifications.settle([1], object())  # type: ignore[arg-type]
     assert syncs(ledger, lambda: ledger.episodes.save(episode())) == [2]
