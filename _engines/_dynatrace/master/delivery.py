@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter, deque
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,7 +32,9 @@ class DeliveryConfirmation:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         #: (signature, number in the outbox or None, when), in the order of firing.
-        self._unconfirmed: list[tuple[str, int | None, float]] = []
+        self._unconfirmed: deque[tuple[str, int | None, float]] = deque()
+        #: How many of them have a signature: events that say the same in one moment have the same.
+        self._signatures: Counter[str] = Counter()
         self._received_at = time.monotonic()
         self.connections = 0
         #: Whether the subscriber is to connect anew, in case it is the one that fails.
@@ -51,6 +54,7 @@ class DeliveryConfirmation:
         if self.connections:
             with self._lock:
                 self._unconfirmed.append((signature, seq, time.monotonic()))
+                self._signatures[signature] += 1
 
     def refused(self, signature: str) -> None:
         """
@@ -58,7 +62,7 @@ class DeliveryConfirmation:
         """
         with self._lock:
             if self._unconfirmed and self._unconfirmed[-1][0] == signature:
-                self._unconfirmed.pop()
+                self._forget(self._unconfirmed.pop())
 
     def received(self, data: Mapping[str, Any]) -> None:
         """
@@ -69,10 +73,16 @@ class DeliveryConfirmation:
         if not self._unconfirmed or not isinstance(signature, str):
             return
         with self._lock:
-            for place, (one, *_) in enumerate(self._unconfirmed):
-                if one == signature:
-                    del self._unconfirmed[: place + 1]
-                    return
+            found = signature not in self._signatures
+            while not found:
+                found = self._forget(self._unconfirmed.popleft()) == signature
+
+    def _forget(self, fired: tuple[str, int | None, float]) -> str:
+        signature = fired[0]
+        self._signatures[signature] -= 1
+        if not self._signatures[signature]:
+            del self._signatures[signature]
+        return signature
 
     def silent_for(self) -> float:
         """
@@ -88,7 +98,8 @@ class DeliveryConfirmation:
         Return and forget what never came back: the connection is gone, and with it perhaps these events.
         """
         with self._lock:
-            unconfirmed, self._unconfirmed = self._unconfirmed, []
+            unconfirmed, self._unconfirmed = self._unconfirmed, deque()
+            self._signatures.clear()
         return [seq for _, seq, _ in unconfirmed if seq is not None]
 
 

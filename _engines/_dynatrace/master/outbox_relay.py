@@ -33,10 +33,19 @@ RETRY_S = 1.0
 FAILURES_CRITICAL = 5
 
 
+class _Refused(Exception):
+    """
+    The event bus did not take an event.
+    """
+
+
 @dataclass
 class OutboxRelay:
     """
-    Fires what stands in the outbox, in order, signed at the moment of firing.
+    Fires what stands in the outbox, signed at the moment of firing: orders first, and events about one problem in order.
+
+    Reports are recorded as fired in batches, an order before anything else is fired. What was fired and not recorded
+    when the engine is killed is fired again under the same ids.
 
     An event counts as fired only as long as it may still come back; nothing more is fired on a bus that gives nothing
     back. ``held`` tells that an order must not be fired now after all, ``valid_for`` and ``act_for`` for how many seconds
@@ -70,8 +79,9 @@ class OutboxRelay:
         self._answers: queue.SimpleQueue[tuple[str, Mapping[str, Any]]] = queue.SimpleQueue()
         #: Of the outbox: what was handed to a publisher that died before it came back.
         self._lost: list[int] = []
-        #: What was fired and could not be recorded as fired, with the time: nothing else is fired before it is.
-        self._unrecorded: tuple[Outgoing, float] | None = None
+        #: What was fired and is not recorded as fired, an order as the last, and when the last was.
+        self._unrecorded: list[Outgoing] = []
+        self._fired_at = 0.0
         again = "the ledger works again: events are fired"
         self._outage = LogOnce(log, self.instance, "events wait", again)
         self._doubt: Doubt | None = None
@@ -130,39 +140,72 @@ class OutboxRelay:
         """
         Fire all that may be fired now; False when it should be tried again soon.
         """
-        if not self._is_trusted():
-            return False
-        while True:
-            waiting: set[str] = set()
-            fired = 0
-            while not self._answers.empty():
-                tag, data = self._answers.get_nowait()
-                self._put(data, tag)
+        held: set[int] = set()
+        try:
+            while self._is_trusted():
+                self._catch_up()
+                if not self._fire_orders(held) and not self._fire_reports():
+                    # Nothing else would show that a bus that failed works again.
+                    works = not self.failures or self._probe()
+                    return works and self.delivery.silent_for() == 0.0
+        except _Refused:
             self._record()
-            if self._lost:
-                self.outbox.unfire(self._lost)
-                self._lost = []
-            for listed in self.outbox.waiting():
-                # Its problem may have closed since: read again, an order is a mere report by now.
-                event = self.outbox.waiting_one(listed.seq)
-                if event is None:
-                    continue
-                # Events about one problem come in order: one that must be decided anew holds the later ones.
-                if event.problem_key in waiting:
-                    continue
-                done = self._fire(event) if event.fresh_until is None else self._fire_order(event)
-                if done is None:
-                    waiting.add(event.problem_key)
-                    continue
-                if not done:
-                    return False
-                fired += 1
-            if not fired:
-                break
-        # Nothing else would show that a bus that failed works again.
-        if self.failures and not self._probe():
-            return False
-        return self.delivery.silent_for() == 0.0
+        return False
+
+    def _catch_up(self) -> None:
+        """
+        Fire the answers that wait, and bring the outbox up to what became of earlier events.
+        """
+        while not self._answers.empty():
+            tag, data = self._answers.get_nowait()
+            self._put(data, tag)
+        # Nothing else is fired before what was fired is recorded, and it is recorded before it counts as lost.
+        self._record()
+        if self._lost:
+            self.outbox.unfire(self._lost)
+            self._lost = []
+
+    def _fire_orders(self, held: set[int]) -> bool:
+        """
+        Fire a batch of orders that may be fired, and tell whether there was any; the others are put into ``held``.
+        """
+        fired, after = 0, 0
+        while not fired and (orders := self.outbox.orders(self.clock(), after)):
+            after = orders[-1].seq
+            for order in orders:
+                if order.seq not in held and self._fire_order(order):
+                    fired += 1
+                else:
+                    held.add(order.seq)
+        return fired > 0
+
+    def _fire_order(self, listed: Outgoing) -> bool:
+        """
+        Fire an order, after what stands before it about the same problem; False when it must not be fired now.
+        """
+        earlier = self.outbox.before(listed)
+        if any(event.fresh_until is not None for event in earlier):
+            return False  # An order that must be decided anew holds the later ones.
+        for event in earlier:
+            self._fire(event)
+        with self.gate:
+            # Its problem may have closed since: then it is a mere report by now.
+            order = self.outbox.waiting_one(listed.seq)
+            if order is None or self._is_held(order):
+                return False
+            self._fire(order)
+            self._record()
+        return True
+
+    def _fire_reports(self) -> bool:
+        """
+        Fire a batch of what orders nothing, and tell whether there was any.
+        """
+        reports = self.outbox.reports()
+        for report in reports:
+            self._fire(report)
+        self._record()
+        return bool(reports)
 
     def _is_trusted(self) -> bool:
         """
@@ -189,29 +232,28 @@ class OutboxRelay:
     def _probe(self) -> bool:
         return self._put({"what": "probe", "instance": self.instance}, PROBE_TAG)
 
-    def _fire_order(self, order: Outgoing) -> bool | None:
-        """
-        Fire an order unless it must not be fired now: then None.
-        """
-        with self.gate:
-            is_stale = self.clock() > (order.fresh_until or 0.0)
-            return None if is_stale or self.held(order.data) else self._fire(order)
-
-    def _fire(self, event: Outgoing) -> bool:
-        if not self._put(event.data, event.tag, event.seq):
+    def _is_held(self, event: Outgoing) -> bool:
+        if event.fresh_until is None:
             return False
+        return self.clock() > event.fresh_until or self.held(event.data)
+
+    def _fire(self, event: Outgoing) -> None:
+        """
+        Fire one event of the outbox. Raises _Refused.
+        """
+        if not self._put(event.data, event.tag, event.seq):
+            raise _Refused
         log.info("%s: fired %s", self.instance, event.tag)
-        self._unrecorded = event, self.clock()
-        self._record()
-        return True
+        self._unrecorded.append(event)
+        self._fired_at = self.clock()
 
     def _record(self) -> None:
         """
-        Note in the ledger what is on the bus; without it an event would be fired again at each try of a night.
+        Note in the ledger what is on the bus; without it events would be fired again at each try of a night.
         """
-        if self._unrecorded is not None:
-            self.outbox.fired(*self._unrecorded)
-            self._unrecorded = None
+        if self._unrecorded:
+            self.outbox.fired(self._unrecorded, self._fired_at)
+            self._unrecorded = []
 
     def _put(self, data: Mapping[str, Any], tag: str, seq: int | None = None) -> bool:
         signed = sign(data, self.key, self.clock(), self.valid_for, self.act_for)

@@ -5,6 +5,7 @@ The ledger's outbox: events that are recorded before they are fired, in their or
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,9 @@ from ..core.records import Outgoing
 from ..core.states import ActionState, AttemptState, sources, sql
 from .database import Records
 
+#: So many events are read, fired and recorded together: a commit costs as much as firing ten, an order waits for no more
+#: than these, and no more are fired twice when the engine is killed in between.
+BATCH = 64
 #: Of an attempt whose event is on the bus now, and of one that no job took yet.
 _UNFIRED = sql(*sources(AttemptState.FIRED))
 _UNTAKEN = sql(*sources(AttemptState.RUNNING))
@@ -39,9 +43,39 @@ class Outbox(Records):
             *(problem_key, tag, json.dumps(data), orders, fresh_until, now),
         )
 
-    def waiting(self, limit: int = 500) -> list[Outgoing]:
-        query = "SELECT * FROM outbox WHERE fired IS NULL ORDER BY seq LIMIT ?"
-        return self._db.all(Outgoing, query, limit)
+    def orders(self, now: float, after: int = 0, limit: int = BATCH) -> list[Outgoing]:
+        """
+        Return orders that may be fired, oldest first, from one number on: none while all is paused, and none that is stale.
+        """
+        return self._db.all(
+            Outgoing,
+            # By expressions of the number, or sqlite would look for orders among all reports.
+            "SELECT * FROM outbox WHERE fired IS NULL AND fresh_until >= ? AND +seq > ?"
+            " AND NOT EXISTS (SELECT 1 FROM settings WHERE key = 'paused') ORDER BY +seq LIMIT ?",
+            *(now, after, limit),
+        )
+
+    def before(self, order: Outgoing) -> list[Outgoing]:
+        """
+        Return what waits about the same problem and must be fired before an order: events about one problem come in order.
+        """
+        query = (
+            "SELECT * FROM outbox WHERE problem_key = ? AND seq < ? AND fired IS NULL ORDER BY seq"
+        )
+        return self._db.all(Outgoing, query, order.problem_key, order.seq)
+
+    def reports(self, limit: int = BATCH) -> list[Outgoing]:
+        """
+        Return events that order nothing, oldest first, without those that must wait for an order about the same problem.
+        """
+        return self._db.all(
+            Outgoing,
+            "SELECT * FROM outbox AS report WHERE fired IS NULL AND fresh_until IS NULL AND NOT EXISTS"
+            " (SELECT 1 FROM outbox AS earlier WHERE earlier.problem_key = report.problem_key"
+            " AND earlier.seq < report.seq AND earlier.fired IS NULL AND earlier.fresh_until IS NOT NULL)"
+            " ORDER BY seq LIMIT ?",
+            limit,
+        )
 
     def waiting_one(self, seq: int) -> Outgoing | None:
         """
@@ -50,23 +84,33 @@ class Outbox(Records):
         query = "SELECT * FROM outbox WHERE seq = ? AND fired IS NULL"
         return self._db.first(Outgoing, query, seq)
 
-    def fired(self, event: Outgoing, now: float) -> None:
+    def fired(self, events: Sequence[Outgoing], now: float) -> None:
         """
-        Note that an event is on the bus. The attempt that it orders counts from now: it may have waited for the bus, or
-        for an engine, since it was recorded.
+        Note in one commit that events are on the bus. An attempt that one of them orders counts from now: it may have
+        waited for the bus, or for an engine, since it was recorded.
         """
         with self.transaction():
-            self._db.write("UPDATE outbox SET fired = ? WHERE seq = ?", now, event.seq)
-            self.count(f"events_{event.data.get('what', 'other')}")
             self._db.write(
-                "UPDATE attempts SET fired = ?1, first_fired = coalesce(first_fired, ?1), state ="
-                f" CASE WHEN state IN {_UNFIRED} THEN '{AttemptState.FIRED}' ELSE state END WHERE attempt_id = ?2",
-                *(now, event.attempt_id),
+                "UPDATE outbox SET fired = ? WHERE seq IN (SELECT value FROM json_each(?))",
+                *(now, json.dumps([event.seq for event in events])),
             )
-            self._db.write(
-                f"UPDATE actions SET started = ? WHERE attempt_id = ? AND state = '{ActionState.WAITING}'",
-                *(now, event.attempt_id),
-            )
+            kinds = Counter(event.data.get("what", "other") for event in events)
+            for what, count in kinds.items():
+                self.count(f"events_{what}", count)
+            for event in events:
+                if event.attempt_id is not None:
+                    self._order_fired(event.attempt_id, now)
+
+    def _order_fired(self, attempt_id: str, now: float) -> None:
+        self._db.write(
+            "UPDATE attempts SET fired = ?1, first_fired = coalesce(first_fired, ?1), state ="
+            f" CASE WHEN state IN {_UNFIRED} THEN '{AttemptState.FIRED}' ELSE state END WHERE attempt_id = ?2",
+            *(now, attempt_id),
+        )
+        self._db.write(
+            f"UPDATE actions SET started = ? WHERE attempt_id = ? AND state = '{ActionState.WAITING}'",
+            *(now, attempt_id),
+        )
 
     def unfire(self, seqs: Sequence[int]) -> None:
         """
@@ -78,8 +122,8 @@ class Outbox(Records):
             for seq in seqs:
                 # An order that a job took was not lost, and nobody would give it again once it is too old.
                 self._db.write(
-                    "UPDATE outbox SET fired = NULL WHERE seq = ? AND (attempt_id IS NULL OR attempt_id IN"
-                    f" (SELECT attempt_id FROM attempts WHERE state IN {_UNTAKEN}))",
+                    "UPDATE outbox SET fired = NULL WHERE seq = ? AND (attempt_id IS NULL OR EXISTS (SELECT 1 FROM"
+                    f" attempts WHERE attempts.attempt_id = outbox.attempt_id AND state IN {_UNTAKEN}))",
                     seq,
                 )
                 self._db.write(

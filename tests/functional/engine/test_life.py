@@ -316,7 +316,7 @@ def test_the_engine_killed_right_after_firing_repeats_at_most_the_same_order(sce
     scene.tenant.open_problem(apache)
     world.reconciler._next_poll = 0.0
     world.cycle(fire=False)
-    for event in world.ledger.outbox.waiting():
+    for event in world.ledger.outbox.orders(world.now):
         world.relay._put({**event.data, "signature": ""}, event.tag)
     world.restart()
     world.poll(1)

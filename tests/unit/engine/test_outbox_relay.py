@@ -6,20 +6,21 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from _dynatrace.core.errors import LedgerError
-from _dynatrace.core.records import Attempt
+from _dynatrace.core.records import Attempt, Outgoing
 from _dynatrace.core.states import AttemptState
 from _dynatrace.master import delivery, subscriber
 from _dynatrace.master import outbox_relay as bus
 from _dynatrace.master.event import PROBE_TAG
 from _dynatrace.store.database import Database
 from _dynatrace.store.ledger import Ledger
+from _dynatrace.store.outbox import BATCH
 
 KEY = b"0" * 64
 
@@ -97,14 +98,17 @@ class Scene:
     def add(self, tag: str) -> None:
         self.ledger.outbox.add(f"key of {tag}", tag, {"what": "open"}, self.now)
 
-    def add_order(self, attempt_id: str) -> None:
+    def add_order(
+        self, attempt_id: str, key: str = "key", fresh_s: float = 20.0, tag: str = "order"
+    ) -> None:
         """
         Record an attempt on web01 and its order, which is fresh for 20 s.
         """
-        attempt = Attempt(attempt_id, "key", 1, 1, "2" * 20, "planned", 1.7e9)
+        attempt = Attempt(attempt_id, key, 1, 1, "2" * 20, "planned", 1.7e9)
         self.ledger.attempts.add(attempt, [("web01", "process")])
         data = {"what": "open", "attempt_id": attempt_id}
-        self.ledger.outbox.add("key", "order", data, 1.7e9, fresh_until=1.7e9 + self.now + 20)
+        fresh_until = 1.7e9 + self.now + fresh_s
+        self.ledger.outbox.add(key, tag, data, 1.7e9, fresh_until=fresh_until)
 
     def look(self, after: float = 0.0) -> bool:
         self.now += after
@@ -140,7 +144,7 @@ def test_what_a_killed_publisher_took_and_never_gave_is_fired_again(scene: Scene
     scene.publisher.stopped = True
     scene.add("b")
     scene.look()
-    assert scene.ledger.outbox.waiting() == []
+    assert scene.ledger.queue_length() == 0
     scene.publisher.kill()
     scene.add("c")
     assert not scene.look()
@@ -257,18 +261,18 @@ def test_an_event_that_cannot_be_recorded_as_fired_is_not_fired_at_each_try(scen
     """
     A disk that is full for a night would fire it ten thousand times; and nothing else is fired before it is recorded.
     """
-    scene.add("a")
-    scene.add("b")
+    for number in range(BATCH + 1):
+        scene.add(f"{number}")
     scene.ledger.database.connection.execute("PRAGMA query_only = ON")
     for _ in range(5):
         with pytest.raises(LedgerError):
             scene.look(1)
-    assert scene.publisher.tags() == ["a"]
+    assert scene.publisher.tags() == [f"{number}" for number in range(BATCH)]
     scene.ledger.database.connection.execute("PRAGMA query_only = OFF")
     scene.look(1)
-    assert scene.publisher.tags() == ["a", "b"]
-    assert scene.ledger.outbox.waiting() == []
-    assert scene.ledger.settings.counters() == {"events_open": 2}
+    assert scene.publisher.tags() == [f"{number}" for number in range(BATCH + 1)]
+    assert scene.ledger.queue_length() == 0
+    assert scene.ledger.settings.counters() == {"events_open": BATCH + 1}
 
 
 def test_an_event_that_was_not_recorded_and_is_lost_with_its_bus_is_fired_again(
@@ -353,6 +357,161 @@ def test_an_order_that_may_be_lost_keeps_the_time_at_which_it_was_fired(scene: S
     assert scene.publisher.tags() == ["order"]
 
 
+def test_orders_that_are_too_old_keep_nothing_else_from_being_fired(scene: Scene) -> None:
+    """
+    A whole batch of them stands before a fresh order and a report, and more than was ever read at once.
+    """
+    with scene.ledger.transaction():
+        for number in range(600):
+            scene.add_order(f"{number:032d}", key=f"problem {number}", fresh_s=-1)
+        scene.add_order("a" * 32, tag="fresh")
+        scene.add("report")
+    scene.look()
+    assert scene.publisher.tags() == ["fresh", "report"]
+
+
+def test_orders_that_are_held_keep_nothing_else_from_being_fired(scene: Scene) -> None:
+    """
+    Each is asked about once a look: a policy that forbids hundreds costs no second.
+    """
+    asked: list[str] = []
+
+    def held(order: Mapping[str, Any]) -> bool:
+        asked.append(order["attempt_id"])
+        return order["attempt_id"] != "a" * 32
+
+    scene.relay.held = held
+    with scene.ledger.transaction():
+        for number in range(200):
+            scene.add_order(f"{number:032d}", key=f"problem {number}")
+        scene.add_order("a" * 32, tag="allowed")
+        for number in range(200):
+            scene.add(f"report {number}")
+    scene.look()
+    assert scene.publisher.tags() == ["allowed", *[f"report {number}" for number in range(200)]]
+    assert len(asked) == 201
+
+
+def test_no_order_is_looked_at_while_all_is_paused(scene: Scene) -> None:
+    """
+    Reports go on; what waits behind an order about the same problem waits with it.
+    """
+    scene.relay.held = lambda _: pytest.fail("it is asked about")
+    scene.ledger.settings.put("paused", "{}")
+    scene.add_order("a" * 32)
+    scene.ledger.outbox.add("key", "about the same", {"what": "changed"}, scene.now)
+    scene.add("report")
+    scene.look()
+    assert scene.publisher.tags() == ["report"]
+    scene.relay.held = lambda _: False
+    scene.ledger.settings.put("paused", None)
+    scene.look()
+    assert scene.publisher.tags() == ["report", "order", "about the same"]
+
+
+def test_an_order_goes_before_all_reports_but_those_about_its_problem(scene: Scene) -> None:
+    """
+    Ten thousand announcements are seconds; events about one problem come in order.
+    """
+    for number in range(3):
+        scene.add(f"report {number}")
+    scene.ledger.outbox.add("key", "its open", {"what": "open"}, scene.now)
+    scene.add_order("a" * 32)
+    scene.look()
+    assert scene.publisher.tags() == ["its open", "order", "report 0", "report 1", "report 2"]
+
+
+def test_an_order_that_comes_meanwhile_waits_for_one_batch(scene: Scene) -> None:
+    """
+    The reports of a night are not read to their end first.
+    """
+    for number in range(3 * BATCH):
+        scene.add(f"report {number}")
+    fire_event = scene.publisher.fire_event
+
+    def ordering(data: dict[str, Any], tag: str, timeout: int) -> bool:
+        if tag == "report 3":
+            scene.add_order("a" * 32)
+        return fire_event(data, tag, timeout)
+
+    scene.publisher.fire_event = ordering  # type: ignore[method-assign]
+    scene.look()
+    assert scene.publisher.tags().index("order") == BATCH
+    assert len(scene.publisher.tags()) == 3 * BATCH + 1
+
+
+def test_reports_are_recorded_in_batches_and_each_order_by_itself(scene: Scene) -> None:
+    """
+    A commit costs as much as firing ten; but an order is not fired again when the engine is killed later.
+    """
+    for number in range(2 * BATCH):
+        scene.add(f"report {number}")
+    for number in range(3):
+        scene.add_order(f"{number}" * 32, key=f"problem {number}")
+    commits: list[str] = []
+    recorded: list[list[int]] = []
+    fired = scene.relay.outbox.fired
+
+    def record(events: Sequence[Outgoing], at: float) -> None:
+        recorded.append([event.seq for event in events])
+        fired(events, at)
+
+    scene.relay.outbox.fired = record  # type: ignore[method-assign]
+    scene.ledger.database.connection.set_trace_callback(
+        lambda statement: commits.append(statement) if statement == "COMMIT" else None
+    )
+    scene.look()
+    assert [len(part) for part in recorded] == [1, 1, 1, BATCH, BATCH]
+    assert len(commits) == 5
+    assert scene.ledger.settings.counters() == {"events_open": 2 * BATCH + 3}
+
+
+def test_no_more_than_a_batch_is_given_to_a_bus_that_falls_silent(scene: Scene) -> None:
+    """
+    It is asked between batches whether what was fired came back.
+    """
+    for number in range(5 * BATCH):
+        scene.add(f"{number}")
+    scene.publisher.stopped = True
+    fire_event = scene.publisher.fire_event
+
+    def slowly(data: dict[str, Any], tag: str, timeout: int) -> bool:
+        scene.now += 0.1
+        return fire_event(data, tag, timeout)
+
+    scene.publisher.fire_event = slowly  # type: ignore[method-assign]
+    assert not scene.look()
+    fired = [tag for tag, _ in scene.publisher.taken if tag != PROBE_TAG]
+    assert len(fired) == BATCH
+
+
+def test_what_comes_back_is_found_without_comparing_it_to_all_that_is_under_way() -> None:
+    """
+    Thousands may be: each event of the bus would be compared with each of them.
+    """
+    compared: list[int] = []
+
+    class Counted(str):
+        __slots__ = ()
+        __hash__ = str.__hash__
+
+        def __eq__(self, other: object) -> bool:
+            compared.append(1)
+            return str.__eq__(self, other)
+
+        def __ne__(self, other: object) -> bool:
+            return not self == other
+
+    confirmation = delivery.DeliveryConfirmation()
+    confirmation.opened()
+    for number in range(1000):
+        confirmation.fired(Counted(f"{number}"), number)
+    for number in (*range(2000, 2100), 10, 700):
+        confirmation.received({"signature": Counted(f"{number}")})
+    assert len(compared) < 800
+    assert confirmation.lost() == list(range(701, 1000))
+
+
 def test_nobody_can_hold_an_order_between_its_check_and_its_firing(scene: Scene) -> None:
     """
     Who has the gate knows that what was checked before is on the bus, and what is checked later is held.
@@ -392,10 +551,10 @@ def test_what_is_fired_while_the_disk_is_full_is_fired_once(
         for _ in range(5):
             with pytest.raises(LedgerError):
                 scene.look(1)
-    assert scene.publisher.tags() == ["a"]
+    assert scene.publisher.tags() == ["a", "b"]
     assert scene.look(1)
     assert scene.publisher.tags() == ["a", "b"]
-    assert scene.ledger.outbox.waiting() == []
+    assert scene.ledger.queue_length() == 0
 
 
 def test_the_thread_that_fires_outlives_what_it_did_not_expect(
