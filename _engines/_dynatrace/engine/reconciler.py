@@ -42,7 +42,8 @@ AUTH_WAIT_S = 60.0
 LEDGER_WAIT_S = 5.0
 IDLE_S = 10.0
 PROOF_STEP_S = 0.05
-EXPIRE_S = 3600.0
+EXPIRE_S = 60.0
+EXPIRE_AGAIN_S = 1.0
 REMIND_S = 5.0
 
 
@@ -135,8 +136,8 @@ class Reconciler:
         said += self.scheduler.decide(now)
         self._hand_over(now)
         if now >= self._next_expiry:
-            self._next_expiry = now + EXPIRE_S
-            self.ledger.expire(now)
+            more = self.ledger.expire(now)
+            self._next_expiry = now + (EXPIRE_AGAIN_S if more else EXPIRE_S)
         if said:
             return "; ".join(said), True
         count = self.status.open_problems

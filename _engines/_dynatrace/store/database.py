@@ -20,6 +20,19 @@ from ..core.plain import plain, restored
 from .schema import Outdated, prepare
 
 T = TypeVar("T")
+#: The log beside the file is cut to this size when it grew beyond.
+LOG_BYTES = 16 * 2**20
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+def boot_id() -> str | None:
+    """
+    Return what tells one start of the machine from another, None where the kernel does not say.
+    """
+    try:
+        return BOOT_ID.read_text(encoding="ascii").strip()
+    except OSError:
+        return None
 
 
 class Database:
@@ -93,16 +106,34 @@ class Database:
         db = sqlite3.connect(self.path, timeout=10, isolation_level=None, check_same_thread=False)
         try:
             db.row_factory = sqlite3.Row
+            # Only a file without tables takes it, and WAL writes the first page.
+            db.execute("PRAGMA auto_vacuum = INCREMENTAL")
             db.execute("PRAGMA journal_mode = WAL")
+            db.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
             # FULL: a commit is on disk before 202 is answered or an event is fired.
             db.execute("PRAGMA synchronous = FULL")
-            if db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
-                raise sqlite3.DatabaseError("the quick check found damage")
             prepare(db, self.path)
+            self._check(db)
         except BaseException:
             db.close()
             raise
         return db
+
+    @staticmethod
+    def _check(db: sqlite3.Connection) -> None:
+        """
+        Read the whole file at the first start after the machine's; raises DatabaseError.
+
+        A killed process damages nothing. What does, a power cut or a disk, shows there or when the file is used.
+        """
+        boot = boot_id()
+        checked = db.execute("SELECT value FROM settings WHERE key = 'checked'").fetchone()
+        if boot is not None and checked is not None and checked[0] == boot:
+            return
+        if db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+            raise sqlite3.DatabaseError("the quick check found damage")
+        with contextlib.suppress(sqlite3.OperationalError):  # Of a full disk others tell.
+            db.execute("INSERT OR REPLACE INTO settings VALUES ('checked', ?)", (boot or "",))
 
     def _move_aside(self, word: str, why: str) -> None:
         now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())

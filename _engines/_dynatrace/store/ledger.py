@@ -10,25 +10,16 @@ from __future__ import annotations
 
 import os
 
-from ..core.states import OPEN_ATTEMPTS, SHOWN, ActionState, EpisodeState, sql
+from ..core.states import OPEN_ATTEMPTS, SHOWN, EpisodeState, sql
 from .attempts import Attempts
 from .comments import Comments
 from .database import Database, Settings
 from .episodes import Episodes
 from .notifications import Notifications
 from .outbox import Outbox
+from .retention import forget
 from .schema import SCHEMA_VERSION as SCHEMA_VERSION
 
-#: What is settled is forgotten after this time; it is kept for history and for the counting of attempts (a window is 7 days at most).
-KEEP_S = 30 * 86400.0
-_EXPIRED = (
-    "notifications WHERE settled < ?",
-    "outbox WHERE fired < ?",
-    "comments WHERE created < ?",
-    f"actions WHERE started < ? AND state != '{ActionState.WAITING}'",
-    "attempts WHERE ended < ?",
-    f"episodes WHERE state = '{EpisodeState.CLOSED}' AND closed < ?",
-)
 #: When the clock is set. Problems are read again, and orders that wait are decided anew, whatever it says of their age.
 _SHIFTED = (
     "notifications SET due = due + ?1 WHERE settled IS NULL",
@@ -67,10 +58,11 @@ class Ledger:
             )
         )
 
-    def expire(self, now: float) -> None:
-        with self.transaction():
-            for which in _EXPIRED:
-                self.database.write(f"DELETE FROM {which}", now - KEEP_S)
+    def expire(self, now: float) -> bool:
+        """
+        Forget a part of what is over; True when there is more, and it should soon be called again.
+        """
+        return forget(self.database, now)
 
     def latest_time(self) -> float:
         """

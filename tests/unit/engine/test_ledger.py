@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from _dynatrace.core.errors import LedgerError
+from _dynatrace.core.errors import LedgerDamaged, LedgerError
 from _dynatrace.core.notification import Notification
 from _dynatrace.core.policy import Past, Policy
 from _dynatrace.core.reasons import Escalation
@@ -25,7 +25,9 @@ from _dynatrace.core.resolution import Resolution, Unmatched
 from _dynatrace.core.states import ActionState, AttemptState
 from _dynatrace.remediation.announcements import Announcements
 from _dynatrace.remediation.episodes import Episodes
-from _dynatrace.store.ledger import KEEP_S, SCHEMA_VERSION, Ledger
+from _dynatrace.store import database
+from _dynatrace.store.ledger import SCHEMA_VERSION, Ledger
+from _dynatrace.store.retention import KEEP_S
 
 from tests.unit.engine.bodies import DISPLAY_ID, HOST, PID, PROCESS, problem, target
 
@@ -207,6 +209,17 @@ def test_an_open_file_is_closed_to_others(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+def root(path: Path, table: str) -> int:
+    """
+    Return where in the file a table begins.
+    """
+    opened = sqlite3.connect(path)
+    query = "SELECT (rootpage - 1) * 4096 FROM sqlite_master WHERE name = ?"
+    (at,) = opened.execute(query, (table,)).fetchone()
+    opened.close()
+    return int(at)
+
+
 DAMAGED = [b"this is no database, " * 500, b"SQLite format 3\0" + b"\xff" * 8192]
 
 
@@ -229,10 +242,13 @@ def test_a_damaged_file_is_moved_aside(tmp_path: Path, content: bytes) -> None:
     again.close()
 
 
-def test_damage_inside_is_found_at_the_start(tmp_path: Path) -> None:
+def test_damage_inside_is_found_at_the_start_after_a_power_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """
     The first page is good and a later one is not.
     """
+    monkeypatch.setattr(database, "boot_id", lambda: "before")
     path = tmp_path / "ledger.db"
     ledger = Ledger(path)
     ledger.notifications.add([(NOW, Notification(f"{n}_1V2", title="x" * 500)) for n in range(200)])
@@ -240,9 +256,32 @@ def test_damage_inside_is_found_at_the_start(tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[8192:-4096] = os.urandom(len(content) - 12288)
     path.write_bytes(content)
+    monkeypatch.setattr(database, "boot_id", lambda: "after")
     ledger = Ledger(path)
     assert ledger.database.moved_aside is not None
     assert ledger.notifications.waiting(1e12) == []
+    ledger.close()
+
+
+def test_damage_inside_that_the_start_does_not_look_for_is_found_in_use(tmp_path: Path) -> None:
+    """
+    The machine has not been down; whoever uses the file then ends, and the next engine moves it aside.
+    """
+    path = tmp_path / "ledger.db"
+    ledger = Ledger(path)
+    ledger.notifications.add([(NOW, Notification(f"{n}_1V2", title="x" * 500)) for n in range(200)])
+    ledger.close()
+    at = root(path, "notifications")
+    content = bytearray(path.read_bytes())
+    content[at : at + 4096] = os.urandom(4096)
+    path.write_bytes(content)
+    damaged = Ledger(path)
+    assert damaged.database.moved_aside is None
+    with pytest.raises(LedgerDamaged):
+        damaged.notifications.waiting(1e12)
+    damaged.close()
+    ledger = Ledger(path)
+    assert ledger.database.moved_aside is not None
     ledger.close()
 
 
@@ -294,7 +333,7 @@ def test_a_ledger_of_an_earlier_version_is_moved_aside(tmp_path: Path) -> None:
     assert aside.name.startswith("ledger.db.outdated-")
     ledger.close()
     kept = sqlite3.connect(aside)
-    assert kept.execute("SELECT value FROM settings").fetchall() == [("1",)]
+    assert kept.execute("SELECT value FROM settings WHERE key = 'a'").fetchall() == [("1",)]
     kept.close()
     again = Ledger(path)
     assert again.database.moved_aside is None
