@@ -9,6 +9,7 @@ outbox, and what was fired and never came back is fired again. The end that hear
 from __future__ import annotations
 
 import logging
+import math
 import queue
 import threading
 import time
@@ -44,15 +45,15 @@ class OutboxRelay:
     """
     Fires what stands in the outbox, signed at the moment of firing: orders first, and events about one problem in order.
 
-    Reports are recorded as fired in batches, an order before anything else is fired. What was fired and not recorded
-    when the engine is killed is fired again under the same ids.
+    Reports are recorded as fired in batches, an order before anything else is fired; what was not recorded when the engine
+    is killed is fired again under the same ids. An event counts as fired only as long as it may still come back; nothing
+    more is fired on a bus that gives nothing back.
 
-    An event counts as fired only as long as it may still come back; nothing more is fired on a bus that gives nothing
-    back. ``held`` tells that an order must not be fired now after all, ``valid_for`` and ``act_for`` for how many seconds
-    a reactor may take it and a minion begin it. Who changes what ``held`` tells takes ``gate`` first, and then the ledger:
-    no order is fired by what was told before. It waits for ``gate`` with a timeout, since a fire may hang. ``on_recovery`` is called when the bus works again after it was said to
-    fail. The thread is never replaced when a fire hangs: a second one would only put the same events into another socket
-    of the same publisher.
+    ``held`` tells that an order must not be fired now after all. Who changes what it tells takes ``gate`` first, and then
+    the ledger: no order is fired by what was told before. It waits for ``gate`` with a timeout, since a fire may hang.
+    ``valid_for`` and ``act_for`` tell for how many seconds a reactor may take an order and a minion begin it.
+    ``on_recovery`` is called when the bus works again after it was said to fail. The thread is never replaced when a fire
+    hangs: a second one would only put the same events into another socket of the same publisher.
     """
 
     instance: str
@@ -75,7 +76,7 @@ class OutboxRelay:
         self.gate = threading.Lock()
         self._bus: EventBus | None = None
         self._wake = threading.Event()
-        self._firing_since: float | None = None
+        self._firing_since = math.inf
         self._answers: queue.SimpleQueue[tuple[str, Mapping[str, Any]]] = queue.SimpleQueue()
         #: Of the outbox: what was handed to a publisher that died before it came back.
         self._lost: list[int] = []
@@ -111,14 +112,12 @@ class OutboxRelay:
             self._complain(f"its publisher takes nothing for more than {HANG_S:g} s")
 
     def _is_blocked(self) -> bool:
-        since = self._firing_since
-        return since is not None and time.monotonic() - since > HANG_S
+        return time.monotonic() - self._firing_since > HANG_S
 
     @property
     def healthy(self) -> bool:
-        return (
-            self.failures == 0 and not self._is_blocked() and self.delivery.silent_for() <= HANG_S
-        )
+        works = self.failures == 0 and not self._is_blocked()
+        return works and self.delivery.silent_for() <= HANG_S
 
     def run(self) -> None:
         # An earlier thread may have ended in the midst of a fire, with more to be fired.
@@ -201,8 +200,7 @@ class OutboxRelay:
         """
         Fire a batch of what orders nothing, and tell whether there was any.
         """
-        reports = self.outbox.reports()
-        for report in reports:
+        for report in (reports := self.outbox.reports()):
             self._fire(report)
         self._record()
         return bool(reports)
@@ -233,14 +231,10 @@ class OutboxRelay:
         return self._put({"what": "probe", "instance": self.instance}, PROBE_TAG)
 
     def _is_held(self, event: Outgoing) -> bool:
-        if event.fresh_until is None:
-            return False
-        return self.clock() > event.fresh_until or self.held(event.data)
+        until = event.fresh_until
+        return until is not None and (self.clock() > until or self.held(event.data))
 
     def _fire(self, event: Outgoing) -> None:
-        """
-        Fire one event of the outbox. Raises _Refused.
-        """
         if not self._put(event.data, event.tag, event.seq):
             raise _Refused
         log.info("%s: fired %s", self.instance, event.tag)
@@ -253,7 +247,7 @@ class OutboxRelay:
         """
         if self._unrecorded:
             self.outbox.fired(self._unrecorded, self._fired_at)
-            self._unrecorded = []
+        self._unrecorded = []
 
     def _put(self, data: Mapping[str, Any], tag: str, seq: int | None = None) -> bool:
         signed = sign(data, self.key, self.clock(), self.valid_for, self.act_for)
@@ -269,7 +263,7 @@ class OutboxRelay:
         except Exception as err:  # noqa: BLE001 - Salt raises what its transport raises, differently in each version.
             done, why = False, f"{type(err).__name__}: {err}"
         finally:
-            self._firing_since = None
+            self._firing_since = math.inf
         if not done:
             self.delivery.refused(signed["signature"])
             self._failed(why)
