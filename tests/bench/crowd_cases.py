@@ -9,7 +9,7 @@ from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from tests.bench.crowd_live import ALL, at_rest, notified, paused, soak, starting
+from tests.bench.crowd_live import ALL, at_rest, building, notified, paused, soak, starting
 from tests.bench.crowd_run import Row
 from tests.bench.crowd_stage import Stage
 
@@ -131,4 +131,5 @@ CASES: dict[str, Callable[[Stage, Namespace], Iterator[Row]]] = {
     "f": at_rest,
     "g": soak,
     "h": starting,
+    "i": building,
 }

@@ -209,6 +209,30 @@ def starting(stage: Stage, given: Namespace) -> Iterator[Row]:
         }
 
 
+def building(stage: Stage, given: Namespace) -> Iterator[Row]:
+    """
+    (i) A start with 10,000 accepted minions: when it answers, when the index is whole, and how long orders take until then.
+    """
+    spare = iter(range(stage.fleet, stage.fleet + SPARE))
+    with stage.engine(policy=ALL, **UNPOLLED) as run:
+        run.until(lambda: run.known() is not None, 120)
+        listening = time.time() - run.began
+        rows = []
+        while (run.known() or 0) < stage.fleet and time.time() < run.began + 120:
+            rows.append(run.notify(next(spare)))
+            time.sleep(0.3)
+        yield {
+            "case": "i",
+            "minions": stage.fleet,
+            "listening_s": round(listening, 2),
+            "index_s": round(time.time() - run.began, 2),
+            "notified_meanwhile": len(rows),
+            "longest_order_s": _longest(rows) if rows else None,
+            "order_after_s": run.notify(next(spare))["notified_order_s"],
+            "cpu_s": round(run.child.cpu_s(), 2),
+        }
+
+
 def _longest(rows: Sequence[Row]) -> float | None:
     times = [row["notified_order_s"] for row in rows]
     return None if None in times else max(times)

@@ -15,7 +15,7 @@ import salt.loader
 import salt.payload
 import salt.version
 
-from tests.bench.crowd_tenant import host_id
+from tests.tenant.crowd import host_id
 
 #: Since Salt 3008 grains lie by themselves; before that with the pillar.
 GRAINS_ALONE = salt.version.__saltstack_version__.major >= 3008

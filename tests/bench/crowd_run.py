@@ -127,13 +127,16 @@ class Run:
         """
         Wait until the engine's index holds so many minions.
         """
-        self.until(lambda: self._known() >= count, seconds)
+        self.until(lambda: (self.known() or 0) >= count, seconds)
 
-    def _known(self) -> int:
+    def known(self) -> int | None:
+        """
+        Return how many minions the engine knows; None while it does not listen.
+        """
         try:
             text = requests.get(self._url("metrics"), headers=HEADERS, timeout=30).text
         except requests.ConnectionError:
-            return 0
+            return None
         found = re.search(r"^salt_dynatrace_minions_known\S* (\d+)", text, re.MULTILINE)
         return int(found[1]) if found else 0
 

@@ -15,23 +15,9 @@ from typing import Any
 
 from tests.bench.crowd_process import REPO, environment
 from tests.tenant import RECOMMENDED_TEMPLATE, Problem, Tenant
+from tests.tenant.crowd import add_machines, open_problems
 from tests.tenant.placeholders import problem_values
 from tests.tenant.templates import expand
-
-#: From the most severe on, what Dynatrace names such problems of a process.
-KINDS = {
-    "AVAILABILITY": ("PGI_UNAVAILABLE", "Process unavailable"),
-    "ERROR": ("PROCESS_CRASHED", "Process crashed"),
-    "PERFORMANCE": ("PGI_SLOWDOWN", "Process slow"),
-    "RESOURCE_CONTENTION": ("PGI_MEMORY_RESOURCES_EXHAUSTED", "Memory resources exhausted"),
-}
-
-
-def host_id(number: int) -> str:
-    """
-    Give the id of a machine's HOST, which its minion has as a grain.
-    """
-    return f"HOST-{number:016X}"
 
 
 class Crowd:
@@ -55,10 +41,8 @@ class Crowd:
         """
         Have so many machines.
         """
-        for number in range(len(self._processes), count):
-            host = self.tenant.add_host(f"web{number:05}.example.com", host_id=host_id(number))
-            process = f"PROCESS_GROUP_INSTANCE-{number:016X}"
-            self._processes.append(self.tenant.add_process(host, process_id=process))
+        known = len(self._processes)
+        self._processes += add_machines(self.tenant, count - known, first=known)
         return len(self._processes)
 
     def open(self, first: int, count: int, mixed: bool = False) -> list[list[str]]:
@@ -67,17 +51,8 @@ class Crowd:
 
         Return display id and severity of each, in the order in which they were opened.
         """
-        # The least severe are the newest, so that age does not put the most severe first.
-        names = list(KINDS) if mixed else ["AVAILABILITY"]
-        opened = []
-        for number in range(first, first + count):
-            severity = names[number % len(names)]
-            event_type, title = KINDS[severity]
-            problem = self.tenant.open_problem(
-                self._processes[number], title, severity=severity, event_type=event_type
-            )
-            opened.append([problem.display_id, severity])
-        return opened
+        problems = open_problems(self.tenant, self._processes[first : first + count], mixed=mixed)
+        return [[problem.display_id, problem.severity] for problem in problems]
 
     def forget(self) -> None:
         """

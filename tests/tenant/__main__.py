@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from tests.tenant import Entry, Tenant
+from tests.tenant.crowd import add_machines, open_problems
 from tests.tenant.tenant import DEFAULT_SCOPES
 
 _VERSION = "1.305.50.20250110-093218"
@@ -29,6 +30,9 @@ def main() -> None:
     parser.add_argument("--empty", action="store_true", help="nothing alerts until settings say so")
     parser.add_argument("--installers", metavar="DIRECTORY", help="offer one that installs there")
     parser.add_argument("--problem", action="store_true", help="open a problem at once")
+    parser.add_argument("--crowd", type=int, help="so many problems, each on a host of its own")
+    parser.add_argument("--slow", type=float, help="seconds that each call takes longer")
+    parser.add_argument("--calls-per-minute", type=int, help="at each endpoint; more are refused")
     chosen = parser.parse_args()
     tenant = Tenant(
         address=chosen.address,
@@ -36,9 +40,11 @@ def main() -> None:
         environment_path=chosen.environment_path,
         alerting_by_default=not chosen.empty,
         site_local_urls=True,
+        calls_per_minute=chosen.calls_per_minute,
     )
     with tenant:
-        tenant.subscribe(_print)
+        if not chosen.crowd:
+            tenant.subscribe(_print)
         process = tenant.add_process(tenant.add_host(chosen.host_name))
         scopes = ("settings.read", "settings.write", "InstallerDownload")
         token = tenant.add_token([*DEFAULT_SCOPES, *scopes])
@@ -51,6 +57,10 @@ def main() -> None:
             tenant.add_webhook(chosen.webhook, headers)
         if chosen.problem:
             tenant.open_problem(process)
+        if chosen.crowd:
+            open_problems(tenant, add_machines(tenant, chosen.crowd), mixed=True)
+        if chosen.slow:
+            tenant.fault("slow", times=None, delay=chosen.slow)
         if chosen.watch:
             tenant.monitor(process, chosen.watch)
         print(f"environment_url: {tenant.url}\napi_token: {token}")

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.tenant import Tenant
+from tests.tenant.crowd import KINDS, add_machines, host_id, open_problems
 from tests.unit.tenant.conftest import Client
 
 ALL = 'status("open")'
@@ -119,3 +120,17 @@ def test_a_limit_is_of_each_endpoint_and_is_counted(client: Client, tenant: Tena
     assert [answer.status_code for answer in answers] == [200, 200, 429, 200]
     assert {answer.headers["X-RateLimit-Limit"] for answer in answers} == {"2"}
     assert [call.status for call in tenant.requests].count(429) == 1
+
+
+def test_a_crowd_is_made_of_processes_on_hosts_of_their_own(tenant: Tenant, client: Client) -> None:
+    """Each problem has the severity and the event of its kind, and evidence of its own process."""
+    problems = open_problems(tenant, add_machines(tenant, 5), mixed=True)
+    assert [one.severity for one in problems] == [*KINDS, "AVAILABILITY"]
+    for number, problem in enumerate(problems):
+        body = client.problem(problem, fields="evidenceDetails").json()
+        [event] = [
+            one for one in body["evidenceDetails"]["details"] if one["evidenceType"] == "EVENT"
+        ]
+        assert event["eventType"] == KINDS[problem.severity][0]
+        process = tenant.entities[event["entity"]["entityId"]["id"]]
+        assert process.links["isProcessOf"] == [host_id(number)]
