@@ -212,7 +212,7 @@ class Run:
             "calls_by_endpoint": dict(calls),
             "429s": refused,
             "cpu_s": round(cpu_s, 2),
-            "cpu_ms_per_problem": round(cpu_s * 1000 / max(len(opened), 1), 2),
+            "cpu_ms_per_problem": round(cpu_s * 1000 / len(opened), 2) if opened else None,
             "peak_mb": round(self.child.peak_mb()),
             "ledger_mb": round(self.ledger_mb(), 1),
             "load": _load(),
