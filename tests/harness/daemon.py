@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import psutil
+
+from tests.harness import prefork
 
 KEEPER = Path(__file__).with_name("keeper.py")
 
@@ -25,9 +25,8 @@ class Daemon:
         self.log = log_dir / name.removeprefix("salt-")
         # What the process prints before it logs, and tracebacks that no logger saw.
         self.output = log_dir / f"{name}.out"
-        program = Path(sys.executable).parent / name
-        self._command = [sys.executable, str(KEEPER), str(program), "-c", str(config_dir)]
-        self._keeper: subprocess.Popen[bytes] | None = None
+        self._config_dir = config_dir
+        self._keeper: prefork.Daemon | None = None
 
     @property
     def running(self) -> bool:
@@ -44,21 +43,19 @@ class Daemon:
         # An installed minion compiles a module once, not for each job.
         inherited = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
         with self.output.open("ab") as output:
-            self._keeper = subprocess.Popen(
-                self._command,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                env={**inherited, **local},
-                # A Ctrl-C is ours to pass on, in our order.
-                start_new_session=True,
+            self._keeper = prefork.start(
+                self.name,
+                "-c",
+                str(self._config_dir),
+                environment={**inherited, **local},
+                output=output,
             )
 
     def ask_to_stop(self) -> None:
         """
         Tell it to end and do not wait.
         """
-        if self._keeper is not None and self._keeper.poll() is None:
+        if self._keeper is not None:
             self._keeper.terminate()
 
     def stop(self) -> None:

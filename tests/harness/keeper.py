@@ -18,12 +18,51 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
 PR_SET_CHILD_SUBREAPER = 36
 LOOK_S = 0.1
 GRACE_S = float(os.environ.get("KEEPER_GRACE_S", "3"))
+ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+class Process(Protocol):
+    """
+    What the keeper needs of its daemon; `subprocess.Popen` has it.
+    """
+
+    pid: int
+
+    def poll(self) -> int | None: ...
+
+    def terminate(self) -> None: ...
+
+
+class Child:
+    """
+    A daemon that was forked.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self._status: int | None = None
+
+    def poll(self) -> int | None:
+        """
+        Return the status, None while it runs.
+        """
+        if self._status is None:
+            ended, status = os.waitpid(self.pid, os.WNOHANG)
+            self._status = os.waitstatus_to_exitcode(status) if ended else None
+        return self._status
+
+    def terminate(self) -> None:
+        """
+        Ask it to end.
+        """
+        os.kill(self.pid, signal.SIGTERM)
 
 
 def descendants() -> list[int]:
@@ -58,7 +97,7 @@ def is_ours(pid: int, session: int) -> bool:
         return False
 
 
-def end_all(daemon: subprocess.Popen[bytes]) -> None:
+def end_all(daemon: Process) -> None:
     """
     Ask the daemon to end, wait a little, then end by force all that is left.
     """
@@ -83,7 +122,7 @@ def end_all(daemon: subprocess.Popen[bytes]) -> None:
     reap(daemon)
 
 
-def reap(daemon: subprocess.Popen[bytes]) -> None:
+def reap(daemon: Process) -> None:
     """
     Collect what ended: the daemon, and the orphans, which may be a service's and be waited for.
     """
@@ -96,22 +135,31 @@ def reap(daemon: subprocess.Popen[bytes]) -> None:
             os.waitpid(ended.si_pid, 0)
 
 
-def main(command: list[str]) -> NoReturn:
+def keep(start: Callable[[], Process]) -> int:
     """
-    Run the command until it ends or this must end; exit with the command's status.
+    Start a daemon and keep it until it ends or this must end; return its status.
     """
     parent = os.getppid()
     stopping: list[int] = []
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for number in ENDING:
         signal.signal(number, lambda received, _frame: stopping.append(received))
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    daemon = subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL)
+    daemon = start()
     while daemon.poll() is None and not stopping and os.getppid() == parent:
         reap(daemon)
         time.sleep(LOOK_S)
     status = daemon.poll()
     end_all(daemon)
-    sys.exit(0 if status is None else status if status >= 0 else 1)
+    return 0 if status is None else status if status >= 0 else 1
+
+
+def main(command: list[str]) -> NoReturn:
+    """
+    Run the command until it ends or this must end; exit with the command's status.
+    """
+    sys.exit(
+        keep(lambda: subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL))
+    )
 
 
 if __name__ == "__main__":

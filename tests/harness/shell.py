@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.harness import forked, prefork
 from tests.harness.scratch import ScratchError, ScratchSalt, documents
 
 PROGRAMS = ("salt", "salt-run")
@@ -32,7 +33,8 @@ class Shell:
             path = self._home / program
             real = Path(sys.executable).parent / program
             # How it is printed is no part of what it does.
-            path.write_text(f'#!/bin/sh\nexec {real} -c {salt.config_dir} $SALT_OUT "$@"\n')
+            asking = f"{sys.executable} -IS {forked.__file__} {prefork.address()} {real}"
+            path.write_text(f'#!/bin/sh\nexec {asking} -c {salt.config_dir} $SALT_OUT "$@"\n')
             path.chmod(0o700)
 
     def here(self, text: str) -> str:

@@ -5,6 +5,7 @@ A program that is forked is as one that was started: what is its own, how it end
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -13,11 +14,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.harness import forked, prefork
 from tests.harness import machine as machines
-from tests.harness import prefork
 from tests.harness.machine import Machine
 from tests.harness.masterless import Masterless
-from tests.harness.test_keeper import wait_for
+from tests.harness.test_keeper import runs, wait_for
 
 
 @pytest.fixture
@@ -96,3 +97,44 @@ def test_what_it_leaves_in_a_machine_goes_on(machine: Machine) -> None:
     minion = Masterless(machine.shared / "other", machine)
     minion.call("cmd.run_bg", "exec sleep 300")
     assert machine.output("pgrep", "-fx", "sleep 300")
+
+
+def test_a_daemon_is_shown_as_its_script_and_ends_with_its_keeper(
+    minion: Masterless, tmp_path: Path
+) -> None:
+    """As one that was started; any program of Salt's may be one."""
+    output = tmp_path / "output"
+    with output.open("wb") as file:
+        daemon = prefork.start(
+            "salt-call",
+            *("--local", "-c", str(minion.conf), "test.sleep", "120"),
+            environment=os.environ,
+            output=file,
+        )
+    keeper = psutil.Process(daemon.pid)
+    wait_for(lambda: bool(keeper.children()))
+    [child] = keeper.children()
+    script = str(Path(sys.executable).parent / "salt-call")
+    wait_for(lambda: f"{script} --local -c {minion.conf}" in " ".join(child.cmdline()))
+    assert daemon.poll() is None
+    with pytest.raises(subprocess.TimeoutExpired):
+        daemon.wait(0.1)
+    daemon.terminate()
+    daemon.wait(15)
+    wait_for(lambda: not runs(child.pid))
+
+
+def test_a_shell_has_it_by_the_name_of_the_script(minion: Masterless) -> None:
+    """What it prints goes where the shell says, and its status is the shell's."""
+    script = Path(sys.executable).parent / "salt-call"
+    asking = f"{sys.executable} -IS {forked.__file__} {prefork.address()} {script}"
+    call = f"{asking} --local -c {minion.conf} --out=json"
+    told = (
+        f"{call} cmd.run 'echo said' | tr s S; "
+        f"{call} --retcode-passthrough cmd.run 'exit 3' >&2 || echo ended with $?"
+    )
+    ran = subprocess.run(
+        ["bash", "-c", told], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert '"local": "Said"' in ran.stdout
+    assert ran.stdout.endswith("ended with 3\n")
