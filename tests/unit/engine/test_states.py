@@ -9,7 +9,7 @@ import itertools
 import json
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -131,14 +131,12 @@ def test_an_illegal_move_is_refused_and_said_and_the_engine_goes_on(
     ledger.close()
 
 
-def literals(path: Path) -> Iterator[tuple[int, str]]:
+def literals(nodes: Sequence[ast.AST]) -> Iterator[tuple[int, str]]:
     """
     Yield the texts of a file, without docstrings.
     """
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    parents = [node for node in ast.walk(tree) if isinstance(node, ast.Expr)]
-    docs = {id(node.value) for node in parents}
-    for node in ast.walk(tree):
+    docs = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    for node in nodes:
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs:
             yield node.lineno, node.value
 
@@ -148,10 +146,10 @@ def test_no_state_is_written_as_a_literal(path: Path) -> None:
     """
     Neither as a text of its own, nor within SQL, nor where a state is set or compared.
     """
-    found = [one for one in literals(path) if one[1] in OWN]
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
     quoted = re.compile("'(" + "|".join(WORDS) + ")'")
-    found += [one for one in literals(path) if quoted.search(one[1])]
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    found = [one for one in literals(nodes) if one[1] in OWN or quoted.search(one[1])]
+    for node in nodes:
         touched: list[ast.expr] = []
         if isinstance(node, ast.keyword) and node.arg == "state":
             touched = [node.value]

@@ -5,6 +5,7 @@ The rules of the split into modules, so that every form of installation can load
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import sys
 from pathlib import Path
@@ -31,6 +32,7 @@ def dotted(path: Path) -> str:
     return ".".join(path.relative_to(ENGINES).with_suffix("").parts).removeprefix("_dynatrace.")
 
 
+@functools.cache
 def tree(path: Path) -> ast.Module:
     """
     Return the parsed file.
@@ -38,12 +40,21 @@ def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), str(path))
 
 
+@functools.cache
+def walked(path: Path) -> tuple[ast.AST, ...]:
+    """
+    Return all of a parsed file.
+    """
+    return tuple(ast.walk(tree(path)))
+
+
+@functools.cache
 def imports(path: Path) -> set[str]:
     """
     Return the names that a file imports; those of the package as ``_dynatrace.core.policy``, however it says them.
     """
     found: set[str] = set()
-    for node in ast.walk(tree(path)):
+    for node in walked(path):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -99,7 +110,7 @@ def test_the_package_names_itself_by_dots_alone(path: Path) -> None:
     """
     Under a name of its own, such as ``salt_dynatrace._dynatrace``, there would be two copies of it.
     """
-    said = [node for node in ast.walk(tree(path)) if isinstance(node, ast.ImportFrom)]
+    said = [node for node in walked(path) if isinstance(node, ast.ImportFrom)]
     assert [node.lineno for node in said if "_dynatrace" in (node.module or "")] == []
     assert not [name for name in imports(path) if "salt_dynatrace" in name]
 
@@ -108,7 +119,7 @@ def test_the_engine_names_the_package_absolutely() -> None:
     """
     The loader gives its modules a package that is none: a relative import does not load.
     """
-    nodes = [node for node in ast.walk(tree(ENGINE)) if isinstance(node, ast.ImportFrom)]
+    nodes = [node for node in walked(ENGINE) if isinstance(node, ast.ImportFrom)]
     assert [node.lineno for node in nodes if node.level] == []
     assert needs(ENGINE)
 
@@ -119,7 +130,7 @@ def test_only_the_engine_itself_knows_salt(path: Path) -> None:
     The package imports nothing of Salt and names nothing that Salt's loader would have to set.
     """
     assert [name for name in imports(path) if name.partition(".")[0] == "salt"] == []
-    used = {node.id for node in ast.walk(tree(path)) if isinstance(node, ast.Name)}
+    used = {node.id for node in walked(path) if isinstance(node, ast.Name)}
     dunders = {name for name in used if re.fullmatch("__[a-z]+__", name)} - {"__name__", "__file__"}
     assert dunders == set()
 
@@ -222,7 +233,7 @@ def test_names_say_the_domain_and_not_the_pattern(path: Path) -> None:
     """
     named = [path.stem] + [
         node.name
-        for node in ast.walk(tree(path))
+        for node in walked(path)
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
     ]
     assert [name for name in named if BANNED.search(name)] == []
@@ -235,7 +246,7 @@ def test_public_names_are_described(path: Path) -> None:
     """
     assert ast.get_docstring(tree(path))
     bare = []
-    for node in ast.walk(tree(path)):
+    for node in walked(path):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             taken = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
             if node.returns is None or any(
@@ -262,7 +273,7 @@ def test_functions_are_short() -> None:
     lengths = sorted(
         (node.end_lineno or 0) - node.lineno + 1
         for path in [ENGINE, *MODULES]
-        for node in ast.walk(tree(path))
+        for node in walked(path)
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
     )
     assert lengths[len(lengths) * 9 // 10] <= 35
