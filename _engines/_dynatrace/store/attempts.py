@@ -51,7 +51,7 @@ class Attempts(Records):
         ``seen`` tells by process when the latest failure that is known began, in UTC milliseconds.
         """
         with self.transaction():
-            self._db.insert("attempts", attempt, otherwise="IGNORE")
+            self._db.insert("attempts", attempt)
             for minion, process in targets:
                 action = Action(
                     *(attempt.attempt_id, minion, process, ActionState.WAITING, ""),
@@ -59,7 +59,7 @@ class Attempts(Records):
                     ended=None,
                     seen=(seen or {}).get(process),
                 )
-                self._db.insert("actions", action, otherwise="IGNORE")
+                self._db.insert("actions", action)
 
     def get(self, attempt_id: str) -> Attempt | None:
         return self._db.first(Attempt, "SELECT * FROM attempts WHERE attempt_id = ?", attempt_id)

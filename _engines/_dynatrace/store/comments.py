@@ -20,7 +20,7 @@ class Comments(Records):
         Record a comment to be sent; one marker is sent once.
         """
         comment = Comment(marker, problem_id, message)
-        self._db.insert("comments", comment, otherwise="IGNORE", created=now, due=now)
+        self._db.insert("comments", comment, created=now, due=now)
 
     def waiting(self, now: float) -> list[Comment]:
         query = f"SELECT * FROM comments WHERE {_WAITING} AND due <= ? ORDER BY created LIMIT 100"

@@ -10,7 +10,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -192,17 +192,34 @@ class Database:
         with self.transaction():
             return self.connection.execute(statement, values)
 
-    def insert(self, table: str, record: Any, otherwise: str = "ABORT", **more: Any) -> None:
+    def insert(self, table: str, record: Any, **more: Any) -> None:
         """
-        Write a dataclass into the columns of its fields, and ``more`` beside it; ``otherwise``: what sqlite does if it is there.
+        Write a dataclass into the columns of its fields, and ``more`` beside it; what is there already stays as it is.
         """
+        self._insert(table, record, more, "ON CONFLICT DO NOTHING")
+
+    def replace(self, table: str, key: Sequence[str], record: Any, **more: Any) -> None:
+        """
+        Write a dataclass as ``insert`` does, in the place of the one that has the same key.
+        """
+        changed = [
+            f"{name} = excluded.{name}" for name in (*vars(record), *more) if name not in key
+        ]
+        self._insert(
+            table,
+            record,
+            more,
+            f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {', '.join(changed)}",
+        )
+
+    def _insert(self, table: str, record: Any, more: Mapping[str, Any], otherwise: str) -> None:
         values = {
             name: plain(value) if is_dataclass(value) else value
             for name, value in {**vars(record), **more}.items()
         }
         marks = ", ".join("?" * len(values))
         self.write(
-            f"INSERT OR {otherwise} INTO {table} ({', '.join(values)}) VALUES ({marks})",
+            f"INSERT INTO {table} ({', '.join(values)}) VALUES ({marks}) {otherwise}",
             *values.values(),
         )
 

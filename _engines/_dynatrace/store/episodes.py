@@ -65,10 +65,10 @@ class Episodes(Records):
     def save(self, episode: Episode) -> None:
         problem = episode.problem
         began = problem.start / 1000 if problem.start is not None else episode.opened
-        self._db.insert(
+        self._db.replace(
             "episodes",
+            ("problem_key", "episode"),
             episode,
-            otherwise="REPLACE",
             display_id=problem.display_id,
             began=min(began, episode.opened),
         )

@@ -25,6 +25,7 @@ CREATE TABLE notifications (
 CREATE INDEX notifications_waiting ON notifications (due) WHERE settled IS NULL;
 CREATE INDEX notifications_reminders ON notifications (reminder) WHERE settled IS NULL AND reminder IS NOT NULL;
 CREATE INDEX notifications_settled ON notifications (settled) WHERE settled IS NOT NULL;
+-- With row numbers, unlike tables of small rows: without them a row of more than a kilobyte takes a page of its own.
 CREATE TABLE episodes (
     problem_key TEXT NOT NULL,
     episode INTEGER NOT NULL,
@@ -45,11 +46,11 @@ CREATE TABLE episodes (
     counted_from REAL NOT NULL DEFAULT 0,
     closed REAL,
     PRIMARY KEY (problem_key, episode)
-) WITHOUT ROWID;
+);
 CREATE INDEX episodes_due ON episodes (due) WHERE state = '{EpisodeState.OPEN}' AND due IS NOT NULL;
 CREATE INDEX episodes_waiting ON episodes (waiting) WHERE state = '{EpisodeState.OPEN}' AND waiting IS NOT NULL;
-CREATE INDEX episodes_shown ON episodes (rank, opened, summary) WHERE state IN {sql(*SHOWN)};
-CREATE INDEX episodes_closed ON episodes (closed) WHERE state = '{EpisodeState.CLOSED}';
+CREATE INDEX episodes_shown ON episodes (rank, opened, problem_key, summary) WHERE state IN {sql(*SHOWN)};
+CREATE INDEX episodes_closed ON episodes (closed, problem_key, episode) WHERE state = '{EpisodeState.CLOSED}';
 CREATE INDEX episodes_display ON episodes (display_id, opened);
 CREATE TABLE attempts (
     attempt_id TEXT PRIMARY KEY,
