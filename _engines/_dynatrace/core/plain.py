@@ -13,14 +13,15 @@ from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
+#: As asdict would give it, in a fifth of the time; made once, since ``dumps`` makes one at each call.
+_encode = json.JSONEncoder(default=vars).encode
 
 
 def plain(value: Any) -> str:
     """
     Return a value that may have dataclasses in it as JSON.
     """
-    # As asdict would give it, in a fifth of the time.
-    return json.dumps(value, default=vars)
+    return _encode(value)
 
 
 def restored(kind: type[T], data: Mapping[str, Any] | str) -> T:

@@ -6,7 +6,6 @@ Whatever comes from outside passes here and nowhere else.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import json
 import re
@@ -31,6 +30,7 @@ _LISTS = (
     "outcome",
 )
 
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 #: Lone surrogates, which the bus cannot carry, and what lies beyond U+FFFF: Jinja's `tojson` writes that as two
 #: surrogates, which YAML refuses, and an emoji in a title would lose the whole reaction.
 _UNREADABLE = re.compile("[^\u0000-\ud7ff\ue000-\uffff]")
@@ -97,14 +97,14 @@ def canonical(data: Mapping[str, Any]) -> bytes:
     Return the bytes that are signed: JSON with sorted keys, ASCII only, without what is never signed.
     """
     rest = {key: value for key, value in data.items() if key not in UNSIGNED}
-    return json.dumps(rest, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
+    return _encode(rest).encode()
 
 
 def signature(data: Mapping[str, Any], key: bytes) -> str:
     """
     Return the signature over data.
     """
-    return hmac.new(key, canonical(data), hashlib.sha256).hexdigest()
+    return hmac.digest(key, canonical(data), "sha256").hex()
 
 
 def sign(

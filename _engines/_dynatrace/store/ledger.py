@@ -13,12 +13,13 @@ import os
 from ..core.states import OPEN_ATTEMPTS, SHOWN, EpisodeState, sql
 from .attempts import Attempts
 from .comments import Comments
-from .database import Database, Settings
+from .database import Database
 from .episodes import Episodes
 from .notifications import Notifications
 from .outbox import Outbox
 from .retention import forget
 from .schema import SCHEMA_VERSION as SCHEMA_VERSION
+from .settings import Settings
 
 #: When the clock is set. Problems are read again, and orders that wait are decided anew, whatever it says of their age.
 _SHIFTED = (
