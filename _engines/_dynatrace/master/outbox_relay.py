@@ -52,8 +52,7 @@ class OutboxRelay:
     ``held`` tells that an order must not be fired now after all. Who changes what it tells takes ``gate`` first, and then
     the ledger: no order is fired by what was told before. It waits for ``gate`` with a timeout, since a fire may hang.
     ``valid_for`` and ``act_for`` tell for how many seconds a reactor may take an order and a minion begin it.
-    ``on_recovery`` is called when the bus works again after it was said to fail. The thread is never replaced when a fire
-    hangs: a second one would only put the same events into another socket of the same publisher.
+    ``on_recovery`` is called when the bus works again after it was said to fail.
     """
 
     instance: str
@@ -187,6 +186,7 @@ class OutboxRelay:
             return False  # An order that must be decided anew holds the later ones.
         for event in earlier:
             self._fire(event)
+        self._record()
         with self.gate:
             # Its problem may have closed since: then it is a mere report by now.
             order = self.outbox.waiting_one(listed.seq)

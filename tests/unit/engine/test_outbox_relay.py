@@ -421,6 +421,18 @@ def test_an_order_goes_before_all_reports_but_those_about_its_problem(scene: Sce
     assert scene.publisher.tags() == ["its open", "order", "report 0", "report 1", "report 2"]
 
 
+def test_what_stands_before_a_held_order_is_fired_once(scene: Scene) -> None:
+    """
+    It is fired for the order's sake, and the order is held after all.
+    """
+    scene.relay.held = lambda _: True
+    scene.ledger.outbox.add("key", "its open", {"what": "open"}, scene.now)
+    scene.add_order("a" * 32)
+    for _ in range(3):
+        scene.look()
+    assert scene.publisher.tags() == ["its open"]
+
+
 def test_an_order_that_comes_meanwhile_waits_for_one_batch(scene: Scene) -> None:
     """
     The reports of a night are not read to their end first.
