@@ -17,8 +17,9 @@ COUNTED_S = 8 * 86400.0
 ROWS = 500
 #: A settled notification is only for a person to look at.
 NOTIFICATIONS = 10_000
-#: A fired event may be lost with a publisher that dies, and is fired again: there are never so many under way.
-EVENTS = 5_000
+#: A fired event may be lost with a publisher that dies, and is fired again: a bus is trusted for 5 s, and takes no more
+#: than some thousands in that time.
+EVENTS = 10_000
 #: Each is a few kilobytes. Until then a problem that opens again is known again.
 EPISODES = 10_000
 ATTEMPTS = COMMENTS = 20_000
