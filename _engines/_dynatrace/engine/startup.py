@@ -23,10 +23,11 @@ log = logging.getLogger(__name__)
 
 def open_ledger(instance: str, path: Path) -> Ledger:
     """
-    Open the ledger when an earlier process of the same engine has let go of it and the disk has room; raises if another
-    engine has it, or a newer version wrote it.
+    Open the ledger; wait while an earlier process of the same engine has it or the disk is full.
+
+    Raises LedgerInUse if another engine has it, LedgerNewer if a newer version wrote it.
     """
-    said = False
+    logged = False
     while True:
         try:
             ledger = Ledger(path, instance)
@@ -35,16 +36,16 @@ def open_ledger(instance: str, path: Path) -> Ledger:
         except errors.LedgerError as err:
             if isinstance(err, errors.LedgerInUse) and err.owner not in ("", instance):
                 raise
-            if not said:
-                log.warning("%s: waiting, said once: %s", instance, err)
-            said = True
+            if not logged:
+                log.warning("%s: it waits for the ledger: %s", instance, err)
+            logged = True
             time.sleep(1)
         else:
             break
     if ledger.database.moved_aside:
         log.error(
-            "%s: the ledger %s; it is kept as %s and a new one begun, as on a first start: what was paused is so no "
-            "more, and attempts are known by the job cache only",
+            "%s: the ledger %s; it is kept as %s, and the engine starts with an empty one: a pause is over, and earlier "
+            "attempts are known from the job cache only",
             instance,
             ledger.database.moved_why,
             ledger.database.moved_aside,

@@ -205,7 +205,7 @@ def test_an_engine_waits_for_its_own_earlier_process_and_refuses_that_of_another
     assert waited == []
     startup.open_ledger("tenant-a", path).close()
     assert len(waited) == 5
-    assert sum("waiting, said once" in record.getMessage() for record in caplog.records) == 1
+    assert sum("it waits for the ledger" in record.getMessage() for record in caplog.records) == 1
 
 
 def test_an_engine_that_starts_on_a_full_disk_runs_when_there_is_room(
