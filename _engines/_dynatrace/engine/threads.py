@@ -11,6 +11,7 @@ import logging
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -102,11 +103,16 @@ class Worker:
     def _check_pace(self) -> None:
         stalled = not self.works
         if stalled and not self._stalled:
-            since = self.loop.heartbeat.age()
-            log.error("%s: the thread %s stands still: %.0f s", self.instance, self.name, since)
+            since, where = self.loop.heartbeat.age(), self._stack()
+            text = "%s: the thread %s stands still: it took no turn for %.0f s, and is here:\n%s"
+            log.error(text, self.instance, self.name, since, where)
         elif self._stalled and not stalled:
             log.warning("%s: the thread %s goes on", self.instance, self.name)
         self._stalled = stalled
+
+    def _stack(self) -> str:
+        frame = sys._current_frames().get(self._thread.ident or 0)
+        return "".join(traceback.format_stack(frame)) if frame else "unknown"
 
     def _plan(self) -> bool:
         now = time.monotonic()

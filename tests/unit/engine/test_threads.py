@@ -193,15 +193,17 @@ def test_a_thread_that_stands_still_is_named_and_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """
-    It is logged when it is found and when it goes on, not at each look.
+    It is logged when it is found, with what it waits for, and when it goes on; not at each look.
     """
     loop = Scripted()
     threads, _ = supervised(relay=loop)
     now = time.monotonic()
     monkeypatch.setattr(loop.heartbeat, "_at", now - threads_.STALL_S - 30)
     assert threads.standing_still() == {"relay": round(threads_.STALL_S + 30)}
-    said = "test: the thread relay stands still: 230 s"
-    until(lambda: said in levels(caplog, logging.ERROR))
+    until(lambda: levels(caplog, logging.ERROR))
+    (said,) = levels(caplog, logging.ERROR)
+    assert said.startswith("test: the thread relay stands still: it took no turn for 230 s")
+    assert "self.stop.wait()" in said
     time.sleep(0.05)
     loop.heartbeat.beat()
     assert threads.standing_still() == {}
