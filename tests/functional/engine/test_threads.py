@@ -16,15 +16,16 @@ from typing import Any
 
 import pytest
 from _dynatrace.config import config as configuration
+from _dynatrace.engine import reconciler
 from _dynatrace.engine import threads as threads_
 from _dynatrace.engine.threads import Worker
 from _dynatrace.engine.wiring import LOOPS, Engine
-from _dynatrace.master import minion_queries
+from _dynatrace.master import minion_queries, outbox_relay
 from _dynatrace.master.job_cache import Jobs
 from _dynatrace.master.minion_queries import Query
 from _dynatrace.master.salt_interface import Master
 from _dynatrace.remediation import feedback as feedback_
-from _dynatrace.webhook import salt_api_hook
+from _dynatrace.webhook import listener, recorder, salt_api_hook
 
 from tests.tenant import Tenant
 from tests.unit.engine.bodies import recommended
@@ -188,6 +189,22 @@ def until(condition: Callable[[], Any], seconds: float = 60) -> None:
         time.sleep(0.01)
 
 
+def test_each_loop_takes_turns_without_work(
+    tenant: Tenant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Else one that waits for work could not be told from one that hangs.
+    """
+    for module in (outbox_relay, minion_queries, salt_api_hook, recorder, listener, feedback_):
+        monkeypatch.setattr(module, "IDLE_S", 0.05)
+    monkeypatch.setattr(reconciler, "IDLE_S", 0.05)
+    engined = Engined(tenant, tmp_path)
+    for loop in engined.engine.loops.values():
+        loop.heartbeat._at -= 1000
+    until(lambda: engined.engine.threads.standing_still() == {})
+    assert len(engined.engine.loops) == len(LOOPS)
+
+
 def dies_once(function: Callable[..., Any], after: bool = False) -> Callable[..., Any]:
     """
     Return a function whose first call ends the thread, before or after it did what it is for.
@@ -319,13 +336,13 @@ def test_a_listener_that_ends_serves_again_on_its_port(running: Engined) -> None
     """
     Who was connected is told so, and who connects meanwhile is served afterwards.
     """
-    listener = running.engine.listener
-    assert listener is not None
-    assert listener.loop is not None
-    until(lambda: len(listener.connections) == 0)
+    serving = running.engine.listener
+    assert serving is not None
+    assert serving.loop is not None
+    until(lambda: len(serving.connections) == 0)
     with socket.create_connection(("127.0.0.1", running.port), 60) as idle:
-        until(lambda: len(listener.connections) == 1)
-        listener.loop.add_callback(dies_once(print))
+        until(lambda: len(serving.connections) == 1)
+        serving.loop.add_callback(dies_once(print))
         assert idle.recv(1) == b""
     until(lambda: "listener" in running.engine.threads.standing_still())
     running.start_again("listener")
