@@ -20,7 +20,6 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from tests.bench import crowd_tables
 from tests.bench.crowd_cases import CASES, baseline
@@ -44,6 +43,7 @@ def chosen(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--soak", type=float, default=60, help="seconds of case g; 600 asked for")
     parser.add_argument("--full", action="store_true", help="all sizes at all speeds")
     parser.add_argument("--json", type=Path, help="write all facts to this file")
+    parser.add_argument("--page", type=Path, help="put the tables below `## Now` of this page")
     given = parser.parse_args(arguments)
     given.only = given.only.split(",")
     if unknown := set(given.only) - set(CASES):
@@ -51,30 +51,40 @@ def chosen(arguments: Sequence[str] | None) -> argparse.Namespace:
     return given
 
 
+def measured(stage: Stage, name: str, given: argparse.Namespace, bare: Row) -> list[Row]:
+    """
+    Run one case; return its rows, with the ratios to the baseline.
+    """
+    rows = []
+    for row in CASES[name](stage, given):
+        if row.get("rate"):
+            row["share_of_bare"] = round(row["rate"] / bare["rate"], 2)
+            row["cpu_share"] = round(bare["cpu_ms_per_event"] / row["cpu_ms_per_problem"], 2)
+        rows.append(row)
+        print(crowd_tables.line(row), file=sys.stderr, flush=True)
+    return rows
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """
     Run the cases and print their tables as Markdown.
     """
     given = chosen(arguments)
-    facts: dict[str, Any] = {"machine": crowd_tables.machine(), "cases": {}}
-    print(crowd_tables.told(facts["machine"]), flush=True)
+    facts = crowd_tables.machine()
+    told = [crowd_tables.told(facts, sys.argv[1:] if arguments is None else arguments)]
+    print(told[0], flush=True)
+    found: dict[str, list[Row]] = {}
     with Stage(given.fleet) as stage:
-        bare = facts["baseline"] = baseline(stage)
-        print(crowd_tables.table("baseline", [bare]), flush=True)
-        for name in given.only:
-            rows: list[Row] = []
-            for row in CASES[name](stage, given):
-                if row.get("rate"):
-                    row["share_of_bare"] = round(row["rate"] / bare["rate"], 2)
-                    row["cpu_share"] = round(
-                        bare["cpu_ms_per_event"] / row["cpu_ms_per_problem"], 2
-                    )
-                rows.append(row)
-                print(crowd_tables.line(row), file=sys.stderr, flush=True)
-            facts["cases"][name] = rows
-            print(crowd_tables.table(name, rows), flush=True)
+        bare = baseline(stage)
+        for name in ("baseline", *given.only):
+            rows = [bare] if name == "baseline" else measured(stage, name, given, bare)
+            found[name] = rows
+            told.append(crowd_tables.table(name, rows))
+            print(told[-1], flush=True)
     if given.json:
-        given.json.write_text(json.dumps(facts, indent=2))
+        given.json.write_text(json.dumps({"machine": facts, "cases": found}, indent=2))
+    if given.page:
+        crowd_tables.refill(given.page, told)
     return 0
 
 

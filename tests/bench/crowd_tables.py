@@ -42,11 +42,12 @@ def machine() -> dict[str, Any]:
     }
 
 
-def told(facts: Mapping[str, Any]) -> str:
+def told(facts: Mapping[str, Any], arguments: Sequence[str]) -> str:
     """
-    Return the machine as a sentence.
+    Return command and machine as a sentence.
     """
     return (
+        f"`make bench-crowd ARGS='{' '.join(arguments)}'`, "
         f"{facts['at']}, commit {facts['commit']}, Salt {facts['salt']}, Python {facts['python']}, "
         f"{facts['cpus']}, load at the start {facts['load']:.1f}"
     )
@@ -61,6 +62,16 @@ def table(name: str, rows: Sequence[Mapping[str, Any]]) -> str:
     lines.append(_row(["---"] * len(names)))
     lines += [_row([_cell(row.get(one)) for one in names]) for row in rows]
     return "\n".join(lines)
+
+
+def refill(page: Path, tables: Sequence[str]) -> None:
+    """
+    Write tables below the last heading of a page that is `## Now`, in place of what stands there.
+    """
+    kept, heading, _ = page.read_text().rpartition("\n## Now\n")
+    if not heading:
+        raise ValueError(f"{page} has no heading `## Now`")
+    page.write_text(f"{kept}{heading}\n" + "\n".join(tables).strip() + "\n")
 
 
 def line(row: Mapping[str, Any]) -> str:
