@@ -21,6 +21,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import requests
+
 from tests.bench import crowd_tables
 from tests.bench.crowd_cases import CASES, baseline
 from tests.bench.crowd_run import Row
@@ -55,13 +57,17 @@ def measured(stage: Stage, name: str, given: argparse.Namespace, bare: Row) -> l
     """
     Run one case; return its rows, with the ratios to the baseline.
     """
-    rows = []
-    for row in CASES[name](stage, given):
-        if row.get("rate"):
-            row["share_of_bare"] = round(row["rate"] / bare["rate"], 2)
-            row["cpu_share"] = round(bare["cpu_ms_per_event"] / row["cpu_ms_per_problem"], 2)
-        rows.append(row)
-        print(crowd_tables.line(row), file=sys.stderr, flush=True)
+    rows: list[Row] = []
+    try:
+        for row in CASES[name](stage, given):
+            if row.get("rate"):
+                row["share_of_bare"] = round(row["rate"] / bare["rate"], 2)
+                row["cpu_share"] = round(bare["cpu_ms_per_event"] / row["cpu_ms_per_problem"], 2)
+            rows.append(row)
+            print(crowd_tables.line(row), file=sys.stderr, flush=True)
+    except requests.RequestException as err:
+        # An engine that does not answer any more is a result, too; the other cases have one of their own.
+        rows.append({"case": name, "failed": f"{type(err).__name__}: {err}"[:200]})
     return rows
 
 

@@ -135,7 +135,7 @@ class Run:
         """
         try:
             text = requests.get(self._url("metrics"), headers=HEADERS, timeout=30).text
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             return None
         found = re.search(r"^salt_dynatrace_minions_known\S* (\d+)", text, re.MULTILINE)
         return int(found[1]) if found else 0
