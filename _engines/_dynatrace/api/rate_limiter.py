@@ -5,8 +5,8 @@ Each kind of call has a share. Comments and details never take what the poll nee
 what the details need. Notifications may name invented problems, so they take neither from the poll nor from an order that
 waits to be read again. A call waits for a token that returns soon, else it is refused with the time to wait.
 
-Dynatrace documents no number: each response reports the limit of its endpoint (``X-RateLimit-Limit``), and the limiter
-stays below that, whatever the configuration says.
+Dynatrace documents no number: each response reports the limit of its endpoint (``X-RateLimit-Limit``). The limiter stays
+below that for this endpoint, whatever the configuration says of all calls together.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -52,12 +52,40 @@ _SHARES = (
 )
 
 
+class Window:
+    """
+    The calls of the last minute, by kind: to one endpoint, or to all.
+    """
+
+    def __init__(self) -> None:
+        self._calls: dict[Kind, deque[float]] = {kind: deque(maxlen=MOST) for kind in Kind}
+
+    def add(self, kind: Kind, now: float) -> None:
+        self._calls[kind].append(now)
+
+    def wait(self, kind: Kind, limit: int, now: float) -> float:
+        """
+        Return the seconds until another call of a kind is within a limit and within its shares of it.
+        """
+        for calls in self._calls.values():
+            while calls and calls[0] <= now - WINDOW_S:
+                calls.popleft()
+        waits = [0.0]
+        for kinds, share in _SHARES:
+            most = max(int(limit * share), 1)
+            if kind in kinds and sum(len(self._calls[one]) for one in kinds) >= most:
+                times = sorted(at for one in kinds for at in self._calls[one])
+                waits.append(times[-most] + WINDOW_S - now)
+        return max(waits)
+
+
 @dataclass(eq=False)
 class RateLimiter:
     """
     The calls of one engine to one tenant; may be used from several threads at once.
 
-    ``per_minute`` None: only the limit that the tenant reports counts, and until it reports one there is none.
+    ``per_minute`` limits all calls together; None: only the limits count that the tenant reports for an endpoint, and
+    until it reports one there is none.
     """
 
     per_minute: int | None = None
@@ -68,14 +96,15 @@ class RateLimiter:
         self._lock = threading.Lock()
         self._reported: dict[str, int] = {}
         self._held_until: dict[str, float] = {}
-        self._calls: dict[Kind, deque[float]] = {kind: deque(maxlen=MOST) for kind in Kind}
+        self._all = Window()
+        self._windows: defaultdict[str, Window] = defaultdict(Window)
 
-    @property
-    def limit(self) -> int | None:
-        limits = [int(reported * TENANT_SHARE) for reported in self._reported.values()]
-        if self.per_minute is not None:
-            limits.append(self.per_minute)
-        return min(max(min(limits), LEAST), MOST) if limits else None
+    def limit(self, endpoint: str) -> int | None:
+        """
+        Return how many calls a minute an endpoint takes by what it reported; None: it reported nothing.
+        """
+        reported = self._reported.get(endpoint)
+        return None if reported is None else _bounded(int(reported * TENANT_SHARE))
 
     def acquire(self, endpoint: str, kind: Kind) -> None:
         """
@@ -86,12 +115,14 @@ class RateLimiter:
             with self._lock:
                 now = self.clock()
                 held = self._held_until.get(endpoint, now) - now
-                wait = max(held, self._wait(kind, now))
+                spent, limit = self._wait(endpoint, kind, now)
+                wait = max(held, spent)
                 if wait <= 0:
-                    self._calls[kind].append(now)
+                    self._all.add(kind, now)
+                    self._windows[endpoint].add(kind, now)
                     return
             if now + wait - begun > MAX_WAIT_S[kind]:
-                why = f"{self.limit} calls a minute are spent"
+                why = f"{limit} calls a minute are spent"
                 if held > 0:
                     why = "the tenant asked to wait"
                 wait = max(wait, 1.0)
@@ -109,17 +140,17 @@ class RateLimiter:
         with self._lock:
             self._held_until[endpoint] = self.clock() + seconds
 
-    def _wait(self, kind: Kind, now: float) -> float:
-        for calls in self._calls.values():
-            while calls and calls[0] <= now - WINDOW_S:
-                calls.popleft()
-        limit = self.limit
-        if limit is None:
-            return 0.0
-        waits = [0.0]
-        for kinds, share in _SHARES:
-            most = max(int(limit * share), 1)
-            if kind in kinds and sum(len(self._calls[one]) for one in kinds) >= most:
-                times = sorted(at for one in kinds for at in self._calls[one])
-                waits.append(times[-most] + WINDOW_S - now)
+    def _wait(self, endpoint: str, kind: Kind, now: float) -> tuple[float, int]:
+        # The longest wait, and the limit that asks for it.
+        waits = [(0.0, 0)]
+        own = self.limit(endpoint)
+        if own is not None:
+            waits.append((self._windows[endpoint].wait(kind, own, now), own))
+        if self.per_minute is not None:
+            every = _bounded(self.per_minute)
+            waits.append((self._all.wait(kind, every, now), every))
         return max(waits)
+
+
+def _bounded(limit: int) -> int:
+    return min(max(limit, LEAST), MOST)

@@ -167,14 +167,28 @@ def test_without_a_number_the_tenants_limit_counts() -> None:
     Three quarters of it, since others use the API too; before it is told there is no limit.
     """
     one, _ = budget(None)
-    assert one.limit is None
+    assert one.limit("GET /x") is None
     assert spend(one, Kind.READING, 100) == 100
-    one.observe("GET /problems", {"X-RateLimit-Limit": "200"})
-    assert one.limit == 150
-    one.observe("GET /entities/{id}", {"X-RateLimit-Limit": "50"})
-    assert one.limit == 37
-    one.observe("GET /entities/{id}", {"X-RateLimit-Limit": "1000"})
-    assert one.limit == 150
+    one.observe("GET /x", {"X-RateLimit-Limit": "200"})
+    assert one.limit("GET /x") == 150
+    assert spend(one, Kind.READING, 100) == 12
+    one.observe("GET /x", {"X-RateLimit-Limit": "1000"})
+    assert one.limit("GET /x") == 750
+
+
+def test_the_limit_of_one_endpoint_is_none_of_another() -> None:
+    """
+    Details that are spent leave the entities all of theirs, as the tenant counts them.
+    """
+    one, _ = budget(None)
+    for endpoint in ("GET /problems/{id}", "GET /entities"):
+        one.observe(endpoint, {"X-RateLimit-Limit": "40"})
+    for _ in range(22):
+        one.acquire("GET /problems/{id}", Kind.READING)
+    with pytest.raises(RateLimited, match="30 calls a minute are spent"):
+        one.acquire("GET /problems/{id}", Kind.READING)
+    for _ in range(22):
+        one.acquire("GET /entities", Kind.READING)
 
 
 def test_the_lower_of_both_limits_counts() -> None:
@@ -182,10 +196,10 @@ def test_the_lower_of_both_limits_counts() -> None:
     A number in the configuration cannot lift the tenant's.
     """
     one, _ = budget(100)
-    one.observe("GET /problems", {"X-RateLimit-Limit": "1000"})
-    assert one.limit == 100
-    one.observe("GET /problems", {"X-RateLimit-Limit": "50"})
-    assert one.limit == 37
+    one.observe("GET /x", {"X-RateLimit-Limit": "1000"})
+    assert spend(one, Kind.READING, 100) == 75
+    one.observe("GET /x", {"X-RateLimit-Limit": "50"})
+    assert spend(one, Kind.LISTING, 100) == 0
 
 
 @pytest.mark.parametrize("value", ["", "-1", "many", "1e9", "9" * 10, "\u0665\u0660", "50.0"])
@@ -194,8 +208,8 @@ def test_a_limit_that_is_none_is_not_taken(value: str) -> None:
     It comes from outside.
     """
     one, _ = budget(None)
-    one.observe("GET /problems", {"X-RateLimit-Limit": value})
-    assert one.limit is None
+    one.observe("GET /x", {"X-RateLimit-Limit": value})
+    assert one.limit("GET /x") is None
 
 
 @pytest.mark.parametrize("told", ["0", "1", "999999999"])
@@ -204,8 +218,8 @@ def test_a_limit_has_bounds(told: str) -> None:
     A limit of nothing would be the end of healing.
     """
     one, _ = budget(None)
-    one.observe("GET /problems", {"X-RateLimit-Limit": told})
-    assert one.limit in (4, 6000)
+    one.observe("GET /x", {"X-RateLimit-Limit": told})
+    assert one.limit("GET /x") in (4, 6000)
     assert spend(one, Kind.LISTING) == spend(one, Kind.READING) == spend(one, Kind.FEEDBACK) == 1
 
 
@@ -285,7 +299,8 @@ def test_the_tenants_limit_is_learned_and_never_met() -> None:
                     refused += 1
         assert refused
         assert {call.status for call in tenant.requests} == {200}
-        assert len(tenant.requests) == 15
+        # Of 15 calls to each endpoint, half are for lists and three quarters for details.
+        assert len(tenant.requests) == 7 + 11
 
 
 def test_a_429_is_waited_for_by_every_thread(tenant: Tenant) -> None:
