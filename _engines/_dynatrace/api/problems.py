@@ -26,9 +26,11 @@ _IS_OPEN = {"OPEN": True, "CLOSED": False}
 _V1_DEFAULTS = {"status": "OPEN", "severityLevel": "UNKNOWN", "impactLevel": "UNKNOWN"}
 
 
-def parse_problem(body: Any, source: str = "api") -> Problem:
+def parse_problem(body: Any, source: str = "api", now_ms: float = 0.0) -> Problem:
     """
     Return the Problem that a body of the Problems API v2 (or ``{ProblemDetailsJSONv2}``) describes.
+
+    A maintenance window that ended before ``now_ms``, in UTC milliseconds, holds nothing.
     """
     problem = _problem_object(body)
     problem_id = _match(PROBLEM_ID, problem.get("problemId"))
@@ -47,7 +49,7 @@ def parse_problem(body: Any, source: str = "api") -> Problem:
         management_zones=tuple(
             typed(zone.get("name"), str) for zone in objects_of(problem.get("managementZones"))
         ),
-        under_maintenance=any(_in_maintenance(item) for item in evidence),
+        under_maintenance=any(_in_maintenance(item, now_ms) for item in evidence),
         source=source,
         **_state(problem),
     )
@@ -172,11 +174,17 @@ def _event_type(value: Any) -> str:
     return value if good else ""
 
 
-def _in_maintenance(item: Mapping[str, Any]) -> bool:
+def _in_maintenance(item: Mapping[str, Any], now_ms: float) -> bool:
+    """
+    Tell whether a piece of evidence shows a window that is open: one that has ended, or whose event is closed, holds nothing.
+    """
     # The flags are on events, not on the problem.
     data = typed(item.get("data"), dict)
-    flagged = any(data.get(flag) is True for flag in _MAINTENANCE)
-    return flagged or item.get("evidenceType") == "MAINTENANCE_WINDOW"
+    if any(data.get(flag) is True for flag in _MAINTENANCE):
+        return _IS_OPEN.get(typed(data.get("status"), str)) is not False
+    end = _time(item.get("endTime"))
+    ended = end is not None and end <= now_ms
+    return item.get("evidenceType") == "MAINTENANCE_WINDOW" and not ended
 
 
 def _tags(value: Any) -> Iterator[str]:

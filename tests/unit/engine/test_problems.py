@@ -203,6 +203,24 @@ def test_maintenance_stands_in_the_evidence(details: list[Any], expected: bool) 
     )
 
 
+@pytest.mark.parametrize(
+    ("item", "expected"),
+    [
+        (event_v2(data={"underMaintenance": True, "status": "CLOSED"}), False),
+        (event_v2(data={"underMaintenance": True, "status": "OPEN"}), True),
+        ({"evidenceType": "MAINTENANCE_WINDOW", "entity": stub(HOST), "endTime": -1}, True),
+        ({"evidenceType": "MAINTENANCE_WINDOW", "entity": stub(HOST), "endTime": 2000}, False),
+        ({"evidenceType": "MAINTENANCE_WINDOW", "entity": stub(HOST), "endTime": 2001}, True),
+    ],
+)
+def test_maintenance_that_is_over_holds_nothing(item: dict[str, Any], expected: bool) -> None:
+    """
+    Neither a window that ended, nor an event that is closed.
+    """
+    body = problem_v2(evidenceDetails={"details": [item]})
+    assert parse_problem(body, now_ms=2000).under_maintenance is expected
+
+
 def test_evidence_of_2021_has_no_status() -> None:
     """
     Captures of that time have events without data.
