@@ -117,7 +117,7 @@ class Connection(BaseHTTPRequestHandler):
             headers={name.lower(): value for name, value in self.headers.items()},
             raw=raw,
         )
-        fault = tenant.faults.take(REPLACING | ON_THE_WAY, request.method, request.path)
+        fault = tenant.faults.take(REPLACING | ON_THE_WAY, request.method, request.concerns())
         name = fault.name if fault else None
         if fault and fault.name in REPLACING:
             answer, accepted = replacement(fault), False

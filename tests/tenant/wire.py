@@ -39,6 +39,15 @@ class Request:
     parts: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
+    def concerns(self) -> str:
+        """
+        Give the path, and those of the problems or entities that a selector names: a fault of one strikes a list of it.
+        """
+        text = self.query.get("problemSelector", self.query.get("entitySelector", ""))
+        named = re.search(r"(?:problemId|entityId)\(([^)]*)\)", text)
+        ids = re.findall(r'"([^"]+)"', named[1]) if named else []
+        return " ".join([self.path, *(f"{self.path}/{one}" for one in ids)])
+
     def note(self, rule: str) -> None:
         """
         Keep a broken rule that the real API lets pass; `Tenant.check` reports it.

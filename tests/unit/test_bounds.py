@@ -57,8 +57,9 @@ ALLOWED = {
         "Subscriber.run",
         "sleep",
     ): "the pause of a thread that hears for ever",
-    ("_engines/_dynatrace/remediation/problem_reader.py", "ProblemReader._read_all", "map"): (
-        "each read is a request with a deadline, and all together have the time of `Patience`"
+    ("_engines/_dynatrace/remediation/entities.py", "", "with _lock"): _MEMORY,
+    ("_engines/_dynatrace/remediation/readings.py", "Readings._result", "result"): (
+        "only of a reading that is done"
     ),
     ("salt/_utils/_dynatrace_utils/oneagent/signature.py", "_verify_signature", "Popen"): (
         "a timer kills it, and with it ends what is written to it"

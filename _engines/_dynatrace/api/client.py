@@ -8,8 +8,9 @@ Sources of the wire facts: the documentation of Problems API v2, Entities API v2
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -27,6 +28,9 @@ PAGE_SIZE = 500
 #: Open problems that began before `from` are listed all the same in captured responses; a wide window does not rely on it.
 PROBLEM_WINDOW = "now-90d"
 ENTITY_WINDOW = "now-30d"
+ENTITY_FIELDS = "+properties,+tags,+fromRelationships"
+#: The documentation allows a selector of entities so many characters.
+SELECTOR_CHARS = 2000
 #: Of the event types, one that opens no problem: the engine must not feed itself.
 EVENT_TYPE = "CUSTOM_INFO"
 
@@ -35,10 +39,13 @@ EVENT_TYPE = "CUSTOM_INFO"
 class Listing:
     """
     The problems of one walk over all pages, and why some entries of it could not be read.
+
+    ``in_maintenance`` are the ids of those that are under maintenance, None where that was not asked.
     """
 
     problems: tuple[Problem, ...]
     unreadable: tuple[str, ...] = ()
+    in_maintenance: frozenset[str] | None = None
 
 
 class Client(Transport):
@@ -74,23 +81,57 @@ class Client(Transport):
         }
         for item in self._items("/problems", kind, query, "problems"):
             try:
-                problem = parse_problem(item)
+                problem = _parsed(item)
             except UnexpectedResponse as err:
                 unreadable.append(str(err))
             else:
                 problems[problem.problem_id] = problem
         return Listing(tuple(problems.values()), tuple(unreadable))
 
+    def in_maintenance(self, kind: Kind = Kind.LISTING) -> frozenset[str]:
+        """
+        Return the ids of all open problems that the tenant says are under maintenance.
+        """
+        selector = f"{self._selector},underMaintenance(true)"
+        query = {"problemSelector": selector, "from": PROBLEM_WINDOW, "pageSize": str(PAGE_SIZE)}
+        items = self._items("/problems", kind, query, "problems")
+        return frozenset(str(typed(item, dict).get("problemId")) for item in items)
+
+    def problems(self, ids: Iterable[str], kind: Kind = Kind.READING) -> dict[str, Problem]:
+        """
+        Return several problems with their evidence by one request, by id; what does not come whole is left out.
+
+        Raises UnexpectedResponse too where a tenant allows fewer problems a page with ``fields``.
+        """
+        wanted = [one for one in ids if PROBLEM_ID.fullmatch(one)]
+        query = {
+            "problemSelector": "problemId({})".format(",".join(f'"{one}"' for one in wanted)),
+            "from": PROBLEM_WINDOW,
+            "fields": "evidenceDetails",
+            "pageSize": str(len(wanted)),
+        }
+        body = typed(self._get("/problems", kind, query), dict)
+        found: dict[str, Problem] = {}
+        for item in objects_of(body.get("problems")):
+            try:
+                problem = _parsed(item)
+            except UnexpectedResponse:
+                continue  # Read by itself, it says what is wrong.
+            own_id = problem.problem_id
+            if own_id in wanted and (_has_evidence(item) or not problem.is_open):
+                found[own_id] = self._with_url(problem)
+        return found
+
     def problem(self, problem_id: str, kind: Kind = Kind.READING) -> Problem:
         # Always asked for explicitly: the documentation needs `fields`, some versions send evidence without.
         path = _path(problem_id)
         body = self._get(path, kind, {"fields": "evidenceDetails"})
-        problem = parse_problem(body)
+        problem = _parsed(body)
         if problem.is_open and not _has_evidence(body):
             what = f"GET {path}: the problem is open, and its evidence is not whole"
             raise UnexpectedResponse(what)
         _check_same(path, problem_id, problem.problem_id)
-        return problem
+        return self._with_url(problem)
 
     def find_by_display_id(self, display_id: str, kind: Kind = Kind.LISTING) -> Problem | None:
         # The newest of this id, which cannot be used in API paths.
@@ -102,15 +143,31 @@ class Client(Transport):
         }
         body = self._get("/problems", kind, query)
         found = typed(typed(body, dict).get("problems"), list)
-        return parse_problem(found[0]) if found else None
+        return _parsed(found[0]) if found else None
 
     def entity(self, entity_id: str) -> EntityDetail:
         path = f"/entities/{_checked(entity_id)}"
-        fields = "+properties,+tags,+fromRelationships"
-        query = {"fields": fields, "from": ENTITY_WINDOW}
+        query = {"fields": ENTITY_FIELDS, "from": ENTITY_WINDOW}
         detail = parse_entity(self._get(path, Kind.READING, query))
         _check_same(path, entity_id, detail.id)
         return detail
+
+    def entities(self, ids: Iterable[str]) -> dict[str, EntityDetail]:
+        """
+        Return several entities of one type by few requests, by id; what the tenant does not know is left out.
+        """
+        found: dict[str, EntityDetail] = {}
+        for part in _parts([one for one in ids if is_entity_id(one)]):
+            query = {
+                "entitySelector": "entityId({})".format(",".join(f'"{one}"' for one in part)),
+                "fields": ENTITY_FIELDS,
+                "from": ENTITY_WINDOW,
+                "pageSize": str(PAGE_SIZE),
+            }
+            for item in self._items("/entities", Kind.READING, query, "entities"):
+                detail = parse_entity(item)
+                found[detail.id] = detail
+        return found
 
     def comments(self, problem_id: str) -> Iterator[str]:
         path = _path(problem_id, "/comments")
@@ -160,6 +217,11 @@ class Client(Transport):
     def _post(self, path: str, payload: Mapping[str, Any]) -> bytes:
         return self._call("POST", path, Kind.FEEDBACK, payload=payload)
 
+    def _with_url(self, problem: Problem) -> Problem:
+        if problem.problem_id is None:
+            return problem
+        return replace(problem, url=self.problem_url(problem.problem_id))
+
     def problem_url(self, problem_id: str) -> str:
         host = urlsplit(self._environment).hostname or ""
         if host.endswith(".apps.dynatrace.com"):
@@ -175,6 +237,17 @@ def api_base(environment_url: str) -> str:
     if (urlsplit(url).hostname or "").endswith(".apps.dynatrace.com"):
         return url + "/platform/classic/environment-api/v2"
     return url + "/api/v2"
+
+
+def _parsed(body: Any) -> Problem:
+    return parse_problem(body, now_ms=time.time() * 1000)
+
+
+def _parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    # As many as a selector may name.
+    step = max((SELECTOR_CHARS - len("entityId()")) // (max(map(len, ids), default=0) + 3), 1)
+    for at in range(0, len(ids), step):
+        yield ids[at : at + step]
 
 
 def _check_same(path: str, asked: str, received: str | None) -> None:

@@ -18,6 +18,7 @@ import requests
 from ..core.errors import (
     ApiError,
     AuthError,
+    BadRequest,
     NotFound,
     RateLimited,
     Unavailable,
@@ -94,7 +95,7 @@ def refused(
     if 300 <= status < 400:
         message = f"a redirect, which is not followed{redact(_destination(headers))}; correct `environment_url`"
         return UnexpectedResponse(f"{what}: the tenant answered {status}, {message}")
-    kind = Unavailable if status >= 500 else UnexpectedResponse
+    kind = Unavailable if status >= 500 else BadRequest if status == 400 else UnexpectedResponse
     return kind(f"{what}: the tenant answered {status}: {message}")
 
 

@@ -113,3 +113,9 @@ class UnexpectedResponse(ApiError):
     """
     The tenant answered with something that its documentation does not know.
     """
+
+
+class BadRequest(UnexpectedResponse):
+    """
+    The tenant refused a request as wrong (400).
+    """

@@ -6,6 +6,8 @@ How they are read from what the API sends is ``api.parsing``.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -28,6 +30,18 @@ DOWN_EVENTS = frozenset(
         "PROCESS_CRASHED",
     }
 )
+
+#: The most severe first: who is read, decided and healed before others.
+SEVERITIES = (
+    "AVAILABILITY",
+    "MONITORING_UNAVAILABLE",
+    "ERROR",
+    "PERFORMANCE",
+    "RESOURCE_CONTENTION",
+    "CUSTOM_ALERT",
+)
+#: At the end of a summary: it was under maintenance, which the list of problems does not show.
+HELD = "+maintenance"
 
 
 @dataclass(frozen=True)
@@ -86,6 +100,21 @@ class Problem:
     source: str = "api"
 
     @property
+    def key(self) -> str:
+        """
+        The key of the problem in the ledger.
+        """
+        return self.problem_id or f"display:{self.display_id}"
+
+    @property
+    def rank(self) -> int:
+        """
+        The place of its severity, the most severe first.
+        """
+        known = self.severity in SEVERITIES
+        return SEVERITIES.index(self.severity) if known else len(SEVERITIES)
+
+    @property
     def is_open(self) -> bool:
         return self.status == "OPEN" and not self.merged
 
@@ -128,6 +157,22 @@ class EntityDetail:
     salt_minions: tuple[str, ...] = ()
     process: Process = field(default_factory=Process)
     units: Mapping[str, str] = field(default_factory=dict)
+
+
+def summary(problem: Problem, held: bool | None = None) -> str:
+    """
+    Return a short text that changes when anything changes that the list of problems shows, or with the maintenance.
+
+    ``held`` tells of the maintenance where the problem, since it is of the list, does not.
+    """
+    shown = [
+        *(problem.display_id, problem.title, problem.severity, problem.impact, problem.status),
+        *(problem.start, problem.end, problem.root_cause, problem.affected, problem.tags),
+        *(problem.management_zones, problem.merged),
+    ]
+    text = json.dumps(shown, default=vars)
+    held = problem.under_maintenance if held is None else held
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest() + HELD * held
 
 
 def is_entity_id(value: Any) -> bool:

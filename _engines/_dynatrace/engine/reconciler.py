@@ -27,8 +27,7 @@ from ..remediation.dispatch import Dispatch
 from ..remediation.episodes import Episodes
 from ..remediation.feedback import Feedback
 from ..remediation.job_tracker import JobTracker
-from ..remediation.notified import Seen
-from ..remediation.problem_reader import ProblemReader
+from ..remediation.problem_reader import ProblemReader, Seen
 from ..remediation.scheduler import Scheduler
 from ..store.ledger import Ledger
 from .clock import LEAST_S, Jumps
@@ -44,7 +43,6 @@ IDLE_S = 10.0
 PROOF_STEP_S = 0.05
 EXPIRE_S = 60.0
 EXPIRE_AGAIN_S = 1.0
-REMIND_S = 5.0
 
 
 @dataclass
@@ -130,7 +128,6 @@ class Reconciler:
         said += self._observe(seen, now)
         self._note(seen, now)
         self.relay.watch()
-        self.problem_reader.read_budget.begin()
         unread = self.job_tracker.unread
         said += self.dispatch.expire(now, bus_works=not self.relay.broken, unread=unread)
         said += self.scheduler.decide(now)
@@ -161,6 +158,7 @@ class Reconciler:
         self._next_poll = self._next_expiry = 0.0
         self.job_tracker.clock_set(now)
         self.status.shift(by)
+        self.problem_reader.shift(by)
         log.warning(
             "%s: the clock was set by %+.0f s; what waits, waits as long as it would have, and open problems are "
             "read again",
@@ -176,61 +174,51 @@ class Reconciler:
 
     def _note(self, seen: Seen, now: float) -> None:
         """
-        Say once that the API fails, and once that it works again.
+        Log it when the API begins to fail, and when it works again.
         """
         status = self.status
         if seen.listed:
             status.last_poll, status.open_problems = now, seen.open_count
+        if isinstance(seen.poll_error, RateLimited):
+            self._next_poll = max(self._next_poll, now + seen.poll_error.retry_after)
+        elif isinstance(seen.poll_error, AuthError):
+            self._next_poll = max(self._next_poll, now + AUTH_WAIT_S)
         # Who polls knows by that whether the API works; what is notified may be anything.
-        error = seen.poll_error if self._interval else seen.error
+        error = self.problem_reader.trouble if self._interval else seen.error
         if error is None:
-            works = seen.listed or (seen.problems and not self._interval)
+            works = status.last_poll is not None if self._interval else bool(seen.problems)
             if self._failing_since is not None and works:
                 took = now - self._failing_since
                 log.info("%s: Dynatrace answers again after %.0f s", self.instance, took)
                 self._failing_since, status.api_error = None, None
             return
-        if isinstance(error, RateLimited) and not seen.listed:
-            self._next_poll = max(self._next_poll, now + error.retry_after)
-        elif isinstance(error, AuthError):
-            self._next_poll = max(self._next_poll, now + AUTH_WAIT_S)
         kind = type(error).__name__
         if status.api_error != kind:
             level = logging.ERROR if isinstance(error, AuthError) else logging.WARNING
-            log.log(level, "%s: problems cannot be read, said once: %s", self.instance, error)
+            text = "%s: problems cannot be read; later failures of this kind are not logged: %s"
+            log.log(level, text, self.instance, error)
         if self._failing_since is None:
             self._failing_since = now
         status.api_error = kind
 
     def _observe(self, seen: Seen, now: float) -> list[str]:
-        said: list[str] = []
-        self.problem_reader.read_budget.begin()  # Else entities would find the time spent on problems.
-        for problem in seen.problems:
-            self.heartbeat.beat()
-            try:
-                happened = self.episodes.observe(problem, now)
-            except LedgerError:
-                raise
-            except Exception as err:
-                # Its entities could not be read: nothing is concluded, and it is looked at again soon. What is no error of
-                # the API is a fault of the engine, which must not keep it from seeing the others.
-                error = err if isinstance(err, ApiError) else UnexpectedResponse(repr(err))
-                seen.fail(error)
-                if error is not err:
-                    log.exception("%s: %s breaks the engine", self.instance, problem.problem_id)
-                if problem.problem_id is not None:
-                    self.ledger.notifications.remind([problem.problem_id], now + REMIND_S)
-            else:
-                said += [happened] if happened else []
+        settings = self.ledger.settings
         # What could not be read at the first look may be old all the same; what begins later is not.
-        if seen.listed and self.ledger.settings.get("first_listed") is None:
-            self.ledger.settings.put("first_listed", str(now))
+        if seen.listed and settings.get("first_listed") is None:
+            settings.put("first_listed", str(now))
+        said, broken = self.episodes.observe_all(seen.problems, now)
+        failed: dict[str, ApiError] = {}
+        for key, err in broken.items():
+            # Its entities could not be read: nothing is concluded. What is no error of the API is a fault of the engine.
+            failed[key] = err if isinstance(err, ApiError) else UnexpectedResponse(repr(err))
+            seen.error = seen.error or failed[key]
+            if failed[key] is not err:
+                log.error("%s: %s breaks the engine", self.instance, key, exc_info=err)
+        self.problem_reader.settle(seen, failed, now)
         # Who never polls learns of nothing old: what is notified is new.
-        looked = seen.listed and seen.poll_error is None if self._interval else seen.error is None
-        if looked and self.ledger.settings.get("first_poll") is None:
-            self.ledger.settings.put("first_poll", str(now))
-        if seen.answered:
-            self.ledger.notifications.settle(seen.answered, now)
+        caught_up = self.problem_reader.caught_up if self._interval else seen.error is None
+        if caught_up and settings.get("first_poll") is None:
+            settings.put("first_poll", str(now))
         return said
 
     def _hand_over(self, now: float) -> None:
@@ -244,7 +232,7 @@ class Reconciler:
         Return the seconds until something is due.
         """
         ledger = self.ledger
-        times = [now + IDLE_S, ledger.notifications.next_due(), ledger.episodes.next_due()]
+        times = [now + IDLE_S, self.problem_reader.next_due(now), ledger.episodes.next_due()]
         if self._interval:
             times.append(self._next_poll)
         if self.job_tracker.waiting:

@@ -28,11 +28,13 @@ from ..master.signing_key import signing_key
 from ..master.subscriber import Subscriber
 from ..remediation.announcements import Announcements
 from ..remediation.dispatch import TAKE_S, Dispatch
+from ..remediation.entities import Entities
 from ..remediation.episodes import Episodes
 from ..remediation.feedback import Feedback
 from ..remediation.job_tracker import JobTracker
 from ..remediation.outcomes import Outcomes
-from ..remediation.problem_reader import Entities, ProblemReader
+from ..remediation.problem_reader import ProblemReader
+from ..remediation.readings import Readings
 from ..remediation.reports import Reports
 from ..remediation.scheduler import Scheduler
 from ..remediation.verdicts import Verdicts
@@ -176,8 +178,18 @@ class Engine:
         return BusEvents(self.job_tracker, self.minions, self.ping, self.commands, self.look_now)
 
     @cached_property
+    def entities(self) -> Entities:
+        return Entities(self.client, self.steady)
+
+    @cached_property
+    def readings(self) -> Readings | None:
+        if self.client is None:
+            return None
+        return Readings(self.instance, self.client, self.entities, self.look_now)
+
+    @cached_property
     def problem_reader(self) -> ProblemReader:
-        return ProblemReader(self.instance, self.ledger, self.client)
+        return ProblemReader(self.instance, self.ledger, self.client, self.readings)
 
     @cached_property
     def announcements(self) -> Announcements:
@@ -190,10 +202,12 @@ class Engine:
 
     @cached_property
     def episodes(self) -> Episodes:
-        entities = Entities(self.client, self.steady, self.problem_reader.read_budget)
-        match = partial(resolve, entity=entities, find=self.minions.find)
-        read, lookback = self.problem_reader.read, self.config.get("lookback")
-        return Episodes(self.instance, self.ledger, self.announcements, match, read, lookback)
+        match = partial(resolve, entity=self.entities, find=self.minions.find)
+        reader, lookback = self.problem_reader, self.config.get("lookback")
+        # Who acts under maintenance reads again before.
+        is_held = reader.is_held if self.policy.hold_in_maintenance else lambda *_: False
+        parts = self.announcements, match, reader.read, is_held
+        return Episodes(self.instance, self.ledger, *parts, lookback)
 
     @cached_property
     def verdicts(self) -> Verdicts:
@@ -272,19 +286,8 @@ class Engine:
 
     @cached_property
     def reconciler(self) -> Reconciler:
-        return Reconciler(
-            self.instance,
-            self.trigger,
-            self.ledger,
-            self.problem_reader,
-            self.episodes,
-            self.scheduler,
-            self.dispatch,
-            self.job_tracker,
-            self.relay,
-            self.feedback,
-            self.status,
-            self.commands,
-            self.clock,
-            self.steady,
-        )
+        problems = self.problem_reader, self.episodes
+        attempts = self.scheduler, self.dispatch, self.job_tracker
+        others = self.relay, self.feedback, self.status, self.commands
+        parts = self.ledger, *problems, *attempts, *others
+        return Reconciler(self.instance, self.trigger, *parts, self.clock, self.steady)

@@ -5,32 +5,23 @@ Keeps the episodes: a problem opens, changes while it is open, closes, and may o
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from ..core.errors import LedgerError
 from ..core.evidence import last_failure
-from ..core.problem import Problem
+from ..core.problem import Problem, summary
 from ..core.records import Episode
 from ..core.resolution import Resolution
 from ..core.states import AttemptState, EpisodeState, move
 from ..store.ledger import Ledger
 from .announcements import Announcements
 from .outcomes import not_executed
-from .problem_reader import digest, problem_key
 
 log = logging.getLogger(__name__)
 
 #: A problem read longer ago is read again before anything is done about it.
 FRESH_S = 20.0
-#: The most severe first: whom the storm guard lets through before others.
-SEVERITIES = (
-    "AVAILABILITY",
-    "MONITORING_UNAVAILABLE",
-    "ERROR",
-    "PERFORMANCE",
-    "RESOURCE_CONTENTION",
-    "CUSTOM_ALERT",
-)
 
 
 @dataclass
@@ -39,7 +30,7 @@ class Episodes:
     Brings the ledger's episodes up to what was seen, and announces what changed or closed.
 
     ``match`` returns whom a problem concerns, ``read`` a problem as it is now; both may raise ApiError, and then the
-    episode is left as it was.
+    episode is left as it was. ``is_held`` tells of a problem key that the tenant lately said it is under maintenance.
     """
 
     instance: str
@@ -47,23 +38,72 @@ class Episodes:
     announcements: Announcements
     match: Callable[[Problem], Resolution]
     read: Callable[[str], Problem]
+    is_held: Callable[[str, float], bool]
     lookback: float
+
+    def observe_all(
+        self, problems: Sequence[Problem], now: float
+    ) -> tuple[list[str], dict[str, Exception]]:
+        """
+        Take in problems that were just read, in one commit; return a few words for each to which something happened, and by
+        problem key why others are left as they were.
+        """
+        failed: dict[str, Exception] = {}
+        matched: list[tuple[Problem, Resolution | None]] = []
+        for problem in problems:
+            try:
+                # The tenant may be asked, which no transaction may wait for.
+                wanted = problem.is_open and not self._is_too_old(problem, now)
+                matched.append((problem, self.match(problem) if wanted else None))
+            except LedgerError:
+                raise
+            except Exception as err:  # noqa: BLE001 - One problem must not keep the others from being seen.
+                failed[problem.key] = err
+        said = self._take_in_all(matched, failed, now)
+        return [happened for happened in said if happened], failed
+
+    def _take_in_all(
+        self,
+        matched: Sequence[tuple[Problem, Resolution | None]],
+        failed: dict[str, Exception],
+        now: float,
+    ) -> list[str | None]:
+        if len(matched) > 1:
+            try:
+                with self.ledger.transaction():
+                    return [self._take_in(*one, now) for one in matched]
+            except LedgerError:
+                raise
+            except Exception as err:  # noqa: BLE001 - Which of them it is shows below.
+                log.debug("%s: one of %d problems: %r", self.instance, len(matched), err)
+        said: list[str | None] = []
+        for problem, resolution in matched:
+            try:
+                said.append(self._take_in(problem, resolution, now))
+            except LedgerError:
+                raise
+            except Exception as err:  # noqa: BLE001 - It is told by the caller.
+                failed[problem.key] = err
+        return said
 
     def observe(self, problem: Problem, now: float) -> str | None:
         """
-        Take in one problem as it was just read; return a few words where something happened.
+        Take in one problem as it was just read; return a few words where something happened. Raises ApiError.
         """
-        known = self.ledger.episodes.latest(problem_key(problem.problem_id, problem.display_id))
+        return self._take_in(problem, None, now)
+
+    def _take_in(self, problem: Problem, resolution: Resolution | None, now: float) -> str | None:
+        known = self.ledger.episodes.latest(problem.key)
         if problem.source != "api" and known is not None and known.problem.merged:
             return None  # It lives on in another problem, whatever is still notified of it.
         if known is None or known.state == EpisodeState.CLOSED:
-            return self._open(problem, known, now) if problem.is_open else None
+            return self._open(problem, resolution, known, now) if problem.is_open else None
         if not problem.is_open:
             return self._close(problem, known, now)
         if known.state == EpisodeState.IGNORED:
             self.ledger.episodes.save(_updated(known, problem, now))
             return None
-        return self._refresh(problem, known, now)
+        return self._refresh(problem, resolution, known, now)
 
     def fresh(self, episode: Episode, now: float) -> Episode | None:
         """
@@ -73,6 +113,8 @@ class Episodes:
         """
         problem = episode.problem
         is_old = now - episode.read > FRESH_S
+        if problem.under_maintenance and self.is_held(episode.problem_key, now):
+            return episode
         if not is_old or problem.source != "api" or problem.problem_id is None:
             return episode
         self.observe(self.read(problem.problem_id), now)
@@ -84,15 +126,17 @@ class Episodes:
         )
         return latest if still else None
 
-    def _open(self, problem: Problem, known: Episode | None, now: float) -> str | None:
+    def _open(
+        self, problem: Problem, resolution: Resolution | None, known: Episode | None, now: float
+    ) -> str | None:
         old = self._is_too_old(problem, now)
         episode = Episode(
-            problem_key=problem_key(problem.problem_id, problem.display_id),
+            problem_key=problem.key,
             episode=known.episode + 1 if known else 1,
             problem=problem,
-            resolution=Resolution() if old else self.match(problem),
-            summary=digest(problem),
-            rank=_rank(problem),
+            resolution=Resolution() if old else resolution or self.match(problem),
+            summary=summary(problem),
+            rank=problem.rank,
             opened=now,
             read=now,
             state=EpisodeState.IGNORED if old else EpisodeState.OPEN,
@@ -113,8 +157,10 @@ class Episodes:
         looked = float(self.ledger.settings.get("first_listed") or now)
         return problem.start / 1000 < min(looked, now) - self.lookback
 
-    def _refresh(self, problem: Problem, known: Episode, now: float) -> str | None:
-        resolution = self.match(problem).keeping(known.resolution)
+    def _refresh(
+        self, problem: Problem, resolution: Resolution | None, known: Episode, now: float
+    ) -> str | None:
+        resolution = (resolution or self.match(problem)).keeping(known.resolution)
         changes = _changes(known, problem, resolution)
         # Decisions read the new state; an episode that waits for nothing is woken only by a change.
         due = now if changes or _failures(problem) - _failures(known.problem) else known.due
@@ -163,7 +209,7 @@ class Episodes:
 
 
 def _updated(known: Episode, problem: Problem, now: float) -> Episode:
-    return replace(known, problem=problem, summary=digest(problem), rank=_rank(problem), read=now)
+    return replace(known, problem=problem, summary=summary(problem), rank=problem.rank, read=now)
 
 
 def _ended(problem: Problem, known: Problem) -> Problem:
@@ -175,10 +221,6 @@ def _ended(problem: Problem, known: Problem) -> Problem:
     if problem.severity == "UNKNOWN":
         problem = replace(problem, severity=known.severity, impact=known.impact)
     return replace(problem, title=problem.title or known.title)
-
-
-def _rank(problem: Problem) -> int:
-    return SEVERITIES.index(problem.severity) if problem.severity in SEVERITIES else len(SEVERITIES)
 
 
 def _changes(known: Episode, problem: Problem, resolution: Resolution) -> list[str]:

@@ -1,84 +1,50 @@
 """
-Reads what is to be known: the notified problems, the list of open ones, and those that vanished from it.
+Brings in what is to be known: the notified problems, the list of open ones, and those that vanished from it.
 
 A notification with an API behind it only names a problem to look at; the problem is read from the API like any other.
 A failed read decides nothing: the notification waits, and a problem that cannot be read is neither open nor closed.
+The tenant is asked by ``remediation.readings``; a look takes what came since the last one, and starts what is next.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from ..api.client import Client, Listing
 from ..api.rate_limiter import Kind
-from ..api.read_budget import ReadBudget
 from ..core.errors import ApiError, NotFound
-from ..core.problem import EntityDetail, Problem
+from ..core.problem import HELD, Problem, summary
 from ..store.ledger import Ledger
-from .notified import Notified, Seen
+from .backlog import Backlog, Unread
+from .notified import Named, Notified, is_old_pid
+from .readings import PARALLEL, Found, Readings
 
 log = logging.getLogger(__name__)
 
-#: Details read at the same time; more only fills the tenant's request queue.
-PARALLEL_READS = 4
-#: A process moves to another host only by being another process; names and tags of hosts change slowly.
-ENTITY_CACHE_S = 600.0
-ENTITY_CACHE_SIZE = 20_000
+#: One look takes so many problems, so that commands, returns and orders have their turn before the next.
+MOST = 120
+#: After so long a listing tells nothing any more of what is under maintenance.
+LISTED_S = 300.0
 
 
-def problem_key(problem_id: str | None, display_id: str | None) -> str:
+@dataclass
+class Seen:
     """
-    Return the key of a problem in the ledger.
-    """
-    return problem_id or f"display:{display_id}"
+    What one look brought: problems with their evidence, and the first error that kept some from being read.
 
-
-def digest(problem: Problem) -> str:
-    """
-    Return a short text that changes when anything changes that the list of problems shows.
-    """
-    kept = asdict(problem)
-    for name in ("evidence", "under_maintenance", "url", "source"):
-        kept.pop(name)
-    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]
-
-
-class Entities:
-    """
-    Entities by id, read once in a while; None for those that the tenant does not know, and without an API.
-
-    Raises ApiError when the tenant cannot be asked.
+    ``poll_error`` is that of the list. ``named`` are by problem id the notifications that are settled as soon as the
+    problem is recorded, ``answered`` those that are settled whatever becomes of it.
     """
 
-    def __init__(
-        self, client: Client | None, now: Callable[[], float], read_budget: ReadBudget | None = None
-    ) -> None:
-        self._read_budget = read_budget or ReadBudget()
-        self._client = client
-        self._now = now
-        self._known: dict[str, tuple[float, EntityDetail]] = {}
-
-    def __call__(self, entity_id: str) -> EntityDetail | None:
-        if self._client is None:
-            return None
-        if entity_id in self._known:
-            read, detail = self._known[entity_id]
-            if self._now() - read < ENTITY_CACHE_S:
-                return detail
-        self._read_budget.check()
-        try:
-            detail = self._client.entity(entity_id)
-        except NotFound:
-            return None  # It may be known in a minute.
-        if len(self._known) >= ENTITY_CACHE_SIZE:
-            self._known.clear()
-        self._known[entity_id] = (self._now(), detail)
-        return detail
+    problems: list[Problem] = field(default_factory=list)
+    error: ApiError | None = None
+    poll_error: ApiError | None = None
+    listed: bool = False
+    open_count: int | None = None
+    named: dict[str, Named] = field(default_factory=dict)
+    answered: list[int] = field(default_factory=list)
 
 
 class ProblemReader:
@@ -87,38 +53,61 @@ class ProblemReader:
     """
 
     def __init__(
-        self,
-        name: str,
-        ledger: Ledger,
-        client: Client | None,
-        read_budget: ReadBudget | None = None,
+        self, name: str, ledger: Ledger, client: Client | None, readings: Readings | None
     ) -> None:
-        self.read_budget = read_budget or ReadBudget()
         self._prefix = name
         self._ledger = ledger
         self._client = client
-        #: What the last poll did not find and did not take for closed either.
+        self._readings = readings
+        self._notified = Notified(name, ledger.notifications)
+        #: By name, the notifications whose problem is being read.
+        self._being_read: dict[str, Named] = {}
+        #: The names that were read, and are not settled yet.
+        self._taken: set[str] = set()
+        self._backlog = Backlog()
+        #: What the last listing showed, and when; None before the first.
+        self._listed: Mapping[str, Problem] | None = None
+        self._listed_at = 0.0
+        self._unreadable = False
+        self._in_maintenance: frozenset[str] | None = None
+        self._some_held = False
+        #: What the list shows and the tenant says it does not know.
         self._missed: set[str] = set()
-        self._pool = ThreadPoolExecutor(PARALLEL_READS, thread_name_prefix=f"{name}-reader")
-        self._notified: Notified | None = None
-        if client is not None:
-            self._notified = Notified(
-                name, ledger.notifications, client, self.read_budget, self.read, self._read_all
-            )
+        self._list_error: ApiError | None = None
+
+    @property
+    def trouble(self) -> ApiError | None:
+        """
+        Why not all that Dynatrace shows as open can be read, if so.
+        """
+        return self._list_error or self._backlog.error
+
+    @property
+    def caught_up(self) -> bool:
+        """
+        Whether all is read that the last listing showed.
+        """
+        listed = self._listed is not None and self._list_error is None
+        return listed and not self._backlog and not (self._readings and self._readings.busy)
 
     def look(self, now: float, poll: bool) -> Seen:
         """
-        Read the notified problems, and on a poll the whole list; never raises ApiError, returns it.
+        Take what was read, and have more read; never raises ApiError, returns it.
         """
         seen = Seen()
-        if self._client is None or self._notified is None:
+        if self._readings is None:
             self._believe(now, seen)
             return seen
-        # The list first: it needs nothing of what is notified, however much of it cannot be read.
-        listing = self._list(self._client, seen) if poll else None
-        self._notified.look(listing, now, seen)
-        if listing is not None:
-            self._read_listed(listing, seen)
+        # What the last look read is settled, or its recording failed.
+        self._backlog.unread()
+        self._taken.clear()
+        self._start(self._readings, now, poll)
+        while done := self._readings.done():
+            for take, result in done:
+                take(result, now, seen)
+            self._start(self._readings, now)
+            if len(seen.problems) >= MOST and not self._readings.wait_s:
+                break
         seen.error = seen.poll_error or seen.error
         return seen
 
@@ -128,66 +117,145 @@ class ProblemReader:
         """
         if self._client is None:
             raise NotFound("there is no API to read from")
-        self.read_budget.check()
-        problem = self._client.problem(problem_id, kind)
-        if problem.problem_id is None:
-            return problem
-        return replace(problem, url=self._client.problem_url(problem.problem_id))
+        return self._client.problem(problem_id, kind)
+
+    def is_held(self, problem_key: str, now: float) -> bool:
+        """
+        Tell whether the list of what is under maintenance, which is of late, shows a problem.
+        """
+        recent = 0 <= now - self._listed_at < LISTED_S
+        return recent and problem_key in (self._in_maintenance or ())
+
+    def settle(self, seen: Seen, failed: Mapping[str, ApiError], now: float) -> None:
+        """
+        Note what was recorded of a look; by problem id what could not be, which is read again later.
+        """
+        settled = list(seen.answered)
+        for problem in seen.problems:
+            key = problem.key
+            named, error = seen.named.get(key), failed.get(key)
+            if error is None:
+                self._backlog.drop(key)
+                settled += named.ids if named else ()
+            elif named is not None:
+                self._notified.fails(named, error, now)
+            else:
+                self._backlog.fails(key, error, now, problem)
+        if settled:
+            self._ledger.notifications.settle(settled, now)
+
+    def next_due(self, now: float) -> float | None:
+        """
+        Return when something is to be read that waits for a time. What is being read tells by itself when it is.
+        """
+        # What is due already is being read, or waits for a reading to end.
+        reading = self._readings is not None and self._readings.count(self._take_named)
+        notified = self._ledger.notifications.next_due(now if reading else None)
+        times = [one for one in (notified, self._backlog.next_due(now)) if one is not None]
+        return min(times, default=None)
+
+    def shift(self, by: float) -> None:
+        """
+        Move the times after the clock was set.
+        """
+        self._listed_at += by
+        self._backlog.shift(by)
 
     def _believe(self, now: float, seen: Seen) -> None:
         for notice_id, notice, _, _ in self._ledger.notifications.waiting(now):
             seen.problems += [notice.problem] if notice.problem is not None else []
             seen.answered.append(notice_id)
 
-    def _list(self, client: Client, seen: Seen) -> Listing | None:
-        try:
-            listing = client.list_open()
-        except ApiError as err:
-            seen.poll_error = err
-            return None
+    def _start(self, readings: Readings, now: float, poll: bool = False) -> None:
+        if poll and not readings.count(self._take_list):
+            readings.list_open(self._some_held, self._take_list)
+        while readings.count(self._take_named) < PARALLEL and self._start_named(readings, now):
+            pass
+        while readings.count(self._take_problems) < PARALLEL:
+            unread = self._backlog.next(readings.size, now, readings.busy)
+            if not unread:
+                break
+            self._start_problems(readings, unread, now)
+
+    def _start_named(self, readings: Readings, now: float) -> bool:
+        # An old PID is looked up in the list, which is perhaps on its way.
+        listing = readings.count(self._take_list)
+        named = self._notified.next(
+            now, readings.busy | self._taken, lambda name: not (listing and is_old_pid(name))
+        )
+        if named:
+            recent = self._listed is not None and 0 <= now - self._listed_at < 1.0
+            open_ids = list(self._listed or ()) if recent else None
+            self._being_read.update(named)
+            readings.named(named, open_ids, self._take_named)
+        return bool(named)
+
+    def _start_problems(self, readings: Readings, unread: Sequence[Unread], now: float) -> None:
+        kept = {one.key: problem for one in unread if (problem := one.kept_problem(now))}
+        readings.problems([one.key for one in unread], kept, self._take_problems)
+
+    def _take_list(self, listing: Listing | ApiError, now: float, seen: Seen) -> None:
+        failed_before, self._list_error = self._list_error is not None, None
+        if isinstance(listing, ApiError):
+            self._list_error = seen.poll_error = listing
+            return
         for why in dict.fromkeys(listing.unreadable):
             log.warning("%s: an open problem could not be read: %s", self._prefix, why)
         seen.listed, seen.open_count = True, len(listing.problems)
-        return listing
+        self._listed = {problem.key: problem for problem in listing.problems}
+        self._listed_at, self._unreadable = now, bool(listing.unreadable)
+        self._in_maintenance = listing.in_maintenance
+        self._backlog.replace(self._wanted(self._listed), afresh=failed_before)
 
-    def _read_listed(self, listing: Listing, seen: Seen) -> None:
-        self.read_budget.begin()
+    def _wanted(self, listed: Mapping[str, Problem]) -> Iterator[str]:
+        # What is new or changed, the most severe first; and what is no longer listed, which may be closed or have been missed
+        # by the walk.
         known = self._ledger.episodes.summaries()
-        listed = {problem.problem_id or "": problem for problem in listing.problems}
-        wanted = [key for key, problem in listed.items() if known.get(key) != digest(problem)]
-        # What is no longer listed may be closed, or have been missed by the walk: it is asked for one by one.
-        wanted += [key for key in known if key not in listed and not key.startswith("display:")]
-        done = {problem.problem_id for problem in seen.problems}
-        wanted = [key for key in wanted if key not in done]
-        missed: set[str] = set()
-        for key, found in zip(wanted, self._read_all(self.read, wanted), strict=True):
-            if isinstance(found, Problem):
-                seen.problems.append(found)
-            elif not isinstance(found, NotFound):
-                seen.poll_error = seen.poll_error or found
-            elif listing.unreadable or key in listed:
-                missed.add(key)  # One answer of two is wrong; the next poll asks again.
+        self._some_held = any(summary.endswith(HELD) for summary in known.values())
+        for key, problem in sorted(
+            listed.items(), key=lambda one: (one[1].rank, one[1].start or 0)
+        ):
+            before = known.get(key)
+            if before is None or before != self._summary(problem, before):
+                yield key
+        yield from (key for key in known if key not in listed and not key.startswith("display:"))
+
+    def _summary(self, problem: Problem, before: str) -> str:
+        if self._in_maintenance is None:
+            return summary(problem, before.endswith(HELD))
+        return summary(problem, problem.key in self._in_maintenance)
+
+    def _take_problems(self, found: Found, now: float, seen: Seen) -> None:
+        for key, one in found.items():
+            if isinstance(one, Problem):
+                self._missed.discard(key)
+                self._backlog.read(key)
+                seen.problems.append(one)
+            elif not isinstance(one, NotFound):
+                seen.error = seen.error or one
+                self._backlog.fails(key, one, now)
             else:
-                log.warning("%s: the tenant no longer knows the problem %s", self._prefix, key)
-                seen.problems.append(Problem(key, None, status="CLOSED"))
-        for key in sorted(missed - self._missed):
-            log.warning(
-                "%s: %s may be open and is not found; it stays as it was", self._prefix, key
-            )
-        self._missed = missed
+                self._take_unknown(key, seen)
 
-    def _read_all(
-        self, read: Callable[[str], Problem], keys: Iterable[str]
-    ) -> list[Problem | ApiError]:
+    def _take_unknown(self, key: str, seen: Seen) -> None:
+        self._backlog.drop(key)
+        if self._unreadable or key in (self._listed or ()):
+            # One answer of two is wrong; the next poll asks again.
+            if key not in self._missed:
+                text = "%s: %s may be open and is not found; it stays as it was"
+                log.warning(text, self._prefix, key)
+            self._missed.add(key)
+        else:
+            log.warning("%s: the tenant no longer knows the problem %s", self._prefix, key)
+            seen.problems.append(Problem(key, None, status="CLOSED"))
 
-        # Bounded; an error stands in the place of what could not be read.
-        def one(key: str) -> Problem | ApiError:
-            try:
-                return read(key)
-            except ApiError as err:
-                return err
-
-        keys = list(keys)
-        if len(keys) == 1:  # The usual case; a thread would only add to the time to heal.
-            return [one(keys[0])]
-        return list(self._pool.map(one, keys))
+    def _take_named(self, found: Found, now: float, seen: Seen) -> None:
+        for error in found.values():
+            if isinstance(error, ApiError) and not isinstance(error, NotFound):
+                seen.error = seen.error or error
+        waiting = {name: self._being_read.pop(name) for name in found}
+        self._taken.update(waiting)
+        for key, (problem, named) in self._notified.take(waiting, found, now).items():
+            seen.problems.append(problem)
+            seen.named[key] = named
+            self._backlog.drop(key)

@@ -41,23 +41,6 @@ class Notifications(Records):
                 )
             self.count("notifications_accepted", len(rows))
 
-    def remind(self, problem_ids: Iterable[str], due: float) -> None:
-        """
-        Have problems looked at again at ``due``, as if they were notified then; one reminder of each waits at most.
-        """
-        texts = json.dumps({one: plain(Notification(one)) for one in problem_ids})
-        with self.transaction():
-            # Not moved in time: who read the earlier one may be about to settle it.
-            self._db.write(
-                "DELETE FROM notifications WHERE settled IS NULL AND reminder IN (SELECT key FROM json_each(?))",
-                texts,
-            )
-            self._db.write(
-                "INSERT INTO notifications (received, notification, reminder, due)"
-                " SELECT ?1, value, key, ?1 FROM json_each(?2)",
-                *(due, texts),
-            )
-
     def replace(self, at: float, notices: Sequence[Notification], gone: Sequence[int]) -> list[int]:
         """
         Record what nobody was promised, in the place of others; return their ids. It is durable with the next commit.
@@ -76,15 +59,14 @@ class Notifications(Records):
         )
         return {row["id"] for row in rows}
 
-    def waiting(
-        self, now: float, limit: int = 10_000
-    ) -> list[tuple[int, Notification, int, float]]:
+    def waiting(self, now: float, limit: int = 1000) -> list[tuple[int, Notification, int, float]]:
         """
-        Return (id, notification, tries, received) of notifications that are due and not settled, oldest first.
+        Return (id, notification, tries, received) of notifications that are due and not settled, those first that were tried
+        least, and of these the oldest.
         """
         rows = self._db.rows(
             # Sorted by an expression, or sqlite would read the whole table in the order of ids.
-            "SELECT id, notification, tries, received FROM notifications WHERE settled IS NULL AND due <= ? ORDER BY +id LIMIT ?",
+            "SELECT id, notification, tries, received FROM notifications WHERE settled IS NULL AND due <= ? ORDER BY tries, +id LIMIT ?",
             now,
             limit,
         )
@@ -101,9 +83,12 @@ class Notifications(Records):
             query = f"UPDATE notifications SET settled = ? WHERE {_LISTED}"
             self._db.write(query, now, _listed(ids))
 
-    def postpone(self, ids: Iterable[int], due: float) -> None:
-        query = f"UPDATE notifications SET due = ?, tries = tries + 1 WHERE {_LISTED}"
-        self._db.write(query, due, _listed(ids))
+    def postpone(self, ids: Iterable[int], due: float, tried: bool = True) -> None:
+        """
+        Have notifications wait until ``due``; ``tried``: they were looked at, and this counts.
+        """
+        query = f"UPDATE notifications SET due = ?, tries = tries + ? WHERE {_LISTED}"
+        self._db.write(query, due, int(tried), _listed(ids))
 
     def hold(self, now: float, until: float) -> None:
         """
@@ -114,9 +99,12 @@ class Notifications(Records):
                 "UPDATE notifications SET due = ? WHERE settled IS NULL AND due <= ?", until, now
             )
 
-    def next_due(self) -> float | None:
+    def next_due(self, after: float | None = None) -> float | None:
+        """
+        Return when the first notification is due, of those that are due after a time.
+        """
         due: float | None = self._db.value(
-            "SELECT min(due) FROM notifications WHERE settled IS NULL"
+            "SELECT min(due) FROM notifications WHERE settled IS NULL AND due > ?", after or 0.0
         )
         return due
 

@@ -17,13 +17,11 @@ CREATE TABLE notifications (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     received REAL NOT NULL,
     notification TEXT NOT NULL,
-    reminder TEXT,
     due REAL NOT NULL,
     tries INTEGER NOT NULL DEFAULT 0,
     settled REAL
 );
 CREATE INDEX notifications_waiting ON notifications (due) WHERE settled IS NULL;
-CREATE INDEX notifications_reminders ON notifications (reminder) WHERE settled IS NULL AND reminder IS NOT NULL;
 CREATE INDEX notifications_settled ON notifications (settled) WHERE settled IS NOT NULL;
 -- With row numbers, unlike tables of small rows: without them a row of more than a kilobyte takes a page of its own.
 CREATE TABLE episodes (

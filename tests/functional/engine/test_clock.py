@@ -7,6 +7,7 @@ from __future__ import annotations
 import logging
 
 import pytest
+from _dynatrace.core.notification import Notification
 
 from tests.functional.engine.conftest import Scene
 from tests.functional.engine.world import BAD, GOOD, World
@@ -122,7 +123,7 @@ def test_an_order_that_waits_for_the_bus_is_decided_anew(
     apache = scene.host("web01")
     world = scene.world(policy=POLICY, poll_interval=0)
     problem = scene.tenant.open_problem(apache)
-    world.ledger.notifications.remind([problem.problem_id], world.now)
+    world.ledger.notifications.add([(world.now, Notification(problem.problem_id))])
     world.bus.refuse = True
     world.cycle()
     assert world.ledger.attempts.busy_minions() == {"web01"}

@@ -211,11 +211,11 @@ def test_a_problem_is_new_though_another_one_could_never_be_read(scene: Scene) -
     world.poll(31)
     assert [data["minions"] for data in world.events("open")] == [["web01"]]
     scene.tenant.clear_faults()
-    world.poll(31)
+    world.poll(61)
     assert "ignored P-" in world.sentences[-1]
 
 
-@pytest.mark.parametrize("step", ["observe", "_decide"])
+@pytest.mark.parametrize("step", ["_take_in", "_decide"])
 def test_one_problem_that_breaks_the_engine_keeps_no_other_from_being_healed(
     scene: Scene, step: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -225,11 +225,11 @@ def test_one_problem_that_breaks_the_engine_keeps_no_other_from_being_healed(
     broken = scene.tenant.open_problem(scene.host("web01"))
     scene.tenant.open_problem(scene.host("web02"))
     world = scene.world()
-    part = world.engine.episodes if step == "observe" else world.scheduler
+    part = world.engine.episodes if step == "_take_in" else world.scheduler
     right = getattr(part, step)
 
     def breaks(one: Any, *args: Any) -> Any:
-        problem = one if step == "observe" else one.problem
+        problem = one if step == "_take_in" else one.problem
         if problem.problem_id == broken.problem_id:
             raise ValueError("a fault of the engine")
         return right(one, *args)

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from _dynatrace.core.notification import Notification
 
 from tests.functional.engine.conftest import Scene
 from tests.functional.engine.world import GOOD, World, down
@@ -165,7 +166,7 @@ def test_a_notification_of_the_second_failure_is_looked_at_at_once(scene: Scene)
     for _ in range(10):
         world.cycle(60)
     show(scene, problem, down(apache, world.now))
-    world.ledger.notifications.remind([problem.problem_id], world.now)
+    world.ledger.notifications.add([(world.now, Notification(problem.problem_id))])
     world.cycle(1)
     assert world.whats() == ["open", "healed", "retry"]
 

@@ -25,6 +25,7 @@ from _dynatrace.master.attempt_records import AttemptRecords
 from _dynatrace.master.job_cache import Jobs
 from _dynatrace.master.salt_interface import Master
 from _dynatrace.remediation.decision import Capacity, Held
+from _dynatrace.remediation.readings import Readings
 from _dynatrace.store.ledger import Ledger
 from _dynatrace.webhook import payload as notifications
 
@@ -413,6 +414,14 @@ class TestedEngine(Engine):
     @property
     def on_open(self) -> Callable[[], None]:
         return self.bus_events.on_open
+
+    @cached_property
+    def readings(self) -> Readings | None:
+        # A cycle has read all there is to read: the test's time stands still meanwhile.
+        readings = super().readings
+        if readings is not None:
+            readings.wait_s = 60.0
+        return readings
 
     @cached_property
     def attempt_records(self) -> AttemptRecords | None:

@@ -468,16 +468,14 @@ def test_a_notification_waits_until_it_is_settled(ledger: Ledger) -> None:
     ledger.notifications.postpone([1], NOW + 10)
     assert [item[0] for item in ledger.notifications.waiting(NOW + 9)] == [2]
     assert [item[:3] for item in ledger.notifications.waiting(NOW + 10)] == [
-        (1, first, 1),
         (2, second, 0),
+        (1, first, 1),
     ]
     assert ledger.queue_length() == 2
     ledger.notifications.settle([1, 2], NOW + 11)
     assert ledger.notifications.waiting(1e12) == []
     assert (ledger.queue_length(), ledger.notifications.next_due()) == (0, None)
     assert ledger.settings.counters() == {"notifications_accepted": 2}
-    ledger.notifications.remind([PID], NOW + 20)
-    assert [item[1] for item in ledger.notifications.waiting(NOW + 20)] == [Notification(PID)]
 
 
 def test_an_episode_comes_back_as_it_was(ledger: Ledger) -> None:
@@ -747,7 +745,9 @@ def test_what_is_found_again_causes_no_sync(ledger: Ledger) -> None:
     assert syncs(ledger, lambda: ledger.notifications.settle([1], NOW)) == [1]
     announcements = Announcements("x", ledger, Policy())
     known = Resolution((target(),))
-    episodes = Episodes("x", ledger, announcements, lambda _: known, lambda _: problem(), 86400.0)
+    episodes = Episodes(
+        "x", ledger, announcements, lambda _: known, lambda _: problem(), lambda *_: False, 86400.0
+    )
     assert syncs(ledger, lambda: episodes.observe(problem(), NOW)) == [1]
     assert ledger.episodes.get(PID, 1) is not None
 

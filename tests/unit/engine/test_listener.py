@@ -165,7 +165,7 @@ def kept(ledger: Ledger) -> list[Notification]:
     """
     Return the notifications in the ledger.
     """
-    return [notice for _, notice, *_ in ledger.notifications.waiting(1e12)]
+    return [notice for _, notice, *_ in ledger.notifications.waiting(1e12, 1_000_000)]
 
 
 # -- the table of answers ----------------------------------------------------------------------------------------------

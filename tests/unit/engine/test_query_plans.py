@@ -23,7 +23,6 @@ GROWING = {"notifications", "episodes", "attempts", "actions", "outbox", "commen
 #: These hold only what is not over yet, however long the engine runs: what is read of them is to be done.
 UNFINISHED = {
     "notifications_waiting",
-    "notifications_reminders",
     "episodes_due",
     "episodes_waiting",
     "episodes_shown",
@@ -92,7 +91,6 @@ def calls(ledger: Ledger) -> dict[str, Callable[[], Any]]:
         "Settings.counters": settings.counters,
         "Settings.count": lambda: settings.count("x"),
         "Notifications.add": lambda: notices.add([(NOW, Notification(PID))]),
-        "Notifications.remind": lambda: notices.remind([PID], NOW),
         "Notifications.replace": lambda: notices.replace(NOW, [Notification(PID)], [1]),
         "Notifications.unsettled": lambda: notices.unsettled([1, 2]),
         "Notifications.waiting": lambda: notices.waiting(NOW),

@@ -1,0 +1,117 @@
+"""
+The entities of the tenant by id: read many at once beside the loop, and remembered for a while.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Collection, Iterable, Sequence
+
+from ..api.client import Client
+from ..core.errors import ApiError, NotFound, UnexpectedResponse
+from ..core.evidence import PROCESS, concerned, others, wide
+from ..core.problem import EntityDetail, Problem, entity_type
+from ..core.unhealable import is_os_service
+
+#: A process moves to another host only by being another process; names and tags of hosts change slowly.
+KNOWN_S = 600.0
+#: What the tenant does not know it may know in a minute.
+ABSENT_S = 20.0
+#: What could not be read is not asked for again by the next problem of the same group.
+FAILED_S = 5.0
+REMEMBERED = 40_000
+_HOSTS = ("from.isProcessOf", "from.runsOnHost", "from.runsOn")
+
+
+class Entities:
+    """
+    Reads entities; may be used from several threads. Without a client none is known.
+    """
+
+    def __init__(self, client: Client | None, now: Callable[[], float]) -> None:
+        self._client = client
+        self._now = now
+        self._lock = threading.Lock()
+        #: By id: until when it counts, and the entity, None for an unknown one, or why it could not be read.
+        self._known: dict[str, tuple[float, EntityDetail | ApiError | None]] = {}
+
+    def __call__(self, entity_id: str) -> EntityDetail | None:
+        """
+        Return an entity, or None when the tenant does not know it; raises ApiError when the tenant cannot be asked.
+        """
+        if self._client is None:
+            return None
+        found = self._known.get(entity_id)
+        if found is None or found[0] <= self._now():
+            self._read([entity_id])
+            found = self._known[entity_id]
+        if isinstance(found[1], ApiError):
+            raise found[1]
+        return found[1]
+
+    def prefetch(self, problems: Iterable[Problem]) -> None:
+        """
+        Read the processes that problems name, and then the hosts that these run on; errors are raised when asked for.
+        """
+        named = {one for problem in problems if problem.is_open for one in _named(problem)}
+        self._read_unknown(named)
+        details = [found[1] for one in named if (found := self._known.get(one))]
+        self._read_unknown({host for one in details for host in _hosts(one)})
+
+    def _read_unknown(self, wanted: Collection[str]) -> None:
+        if self._client is None:
+            return
+        now = self._now()
+        unknown = sorted(one for one in wanted if self._known.get(one, (0.0, None))[0] <= now)
+        for _, same in itertools.groupby(unknown, entity_type):
+            self._read(list(same))
+
+    def _read(self, ids: Sequence[str]) -> None:
+        # Entities of one type.
+        found: dict[str, EntityDetail | ApiError | None]
+        try:
+            found = {**self._ask(ids)}
+        except UnexpectedResponse as err:
+            if len(ids) > 1:
+                # One of them may be at fault.
+                for one in ids:
+                    self._read([one])
+                return
+            found = {ids[0]: err}
+        except ApiError as err:
+            found = dict.fromkeys(ids, err)
+        now = self._now()
+        with self._lock:
+            for one in ids:
+                detail = found.get(one)
+                lasts = KNOWN_S if isinstance(detail, EntityDetail) else ABSENT_S
+                lasts = FAILED_S if isinstance(detail, ApiError) else lasts
+                self._known.pop(one, None)
+                self._known[one] = (now + lasts, detail)
+            while len(self._known) > REMEMBERED:
+                del self._known[next(iter(self._known))]
+
+    def _ask(self, ids: Sequence[str]) -> dict[str, EntityDetail]:
+        assert self._client is not None
+        if len(ids) > 1:
+            return self._client.entities(ids)
+        try:
+            return {ids[0]: self._client.entity(ids[0])}
+        except NotFound:
+            return {}
+
+
+def _named(problem: Problem) -> list[str]:
+    # What matching reads whatever the minions are called: hosts that are named are read with those of the processes.
+    named = [subject for subject, _ in concerned(problem) if subject.type == PROCESS]
+    services = [subject for subject in others(problem) if is_os_service(subject)]
+    return [subject.id for subject in (*named, *wide(problem), *services)]
+
+
+def _hosts(detail: EntityDetail | ApiError | None) -> Iterable[str]:
+    if isinstance(detail, EntityDetail):
+        for relation in _HOSTS:
+            yield from (
+                one for one in detail.relations.get(relation, ()) if one.startswith("HOST-")
+            )
