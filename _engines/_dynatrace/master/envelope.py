@@ -43,7 +43,7 @@ def iso(seconds: float | None) -> str | None:
     if seconds is None:
         return None
     moment = datetime.fromtimestamp(seconds, tz=timezone.utc)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def clean(value: Any) -> Any:
@@ -96,8 +96,14 @@ def canonical(data: Mapping[str, Any]) -> bytes:
     """
     Return the bytes that are signed: JSON with sorted keys, ASCII only, without what is never signed.
     """
-    rest = {key: value for key, value in data.items() if key not in UNSIGNED}
-    return _encode(rest).encode()
+    return _encode(_unsigned(data)).encode()
+
+
+def _unsigned(data: Mapping[str, Any]) -> dict[str, Any]:
+    rest = dict(data)
+    for key in UNSIGNED:
+        rest.pop(key, None)
+    return rest
 
 
 def signature(data: Mapping[str, Any], key: bytes) -> str:
@@ -115,7 +121,7 @@ def sign(
 
     A reactor may take an order for ``valid_for`` seconds, and no minion begins it after ``act_for``.
     """
-    signed = {key_: value for key_, value in data.items() if key_ not in UNSIGNED}
+    signed = _unsigned(data)
     signed["fired"] = iso(fired)
     signed["valid_until"] = iso(fired + valid_for)
     if "attempt" in signed:
