@@ -25,6 +25,7 @@ from typing import Any, NoReturn
 
 # Not as of `tests`: it needs the standard library only.
 import keeper
+import loader_memory
 
 # As of a script of Salt's: what lies beside this file is no module.
 sys.path.pop(0)
@@ -70,6 +71,10 @@ def serve(listening: socket.socket) -> None:
         # Another Salt may lack one.
         with contextlib.suppress(ImportError):
             __import__(module)
+    if os.environ.get("FULL") != "1":
+        import salt.loader.lazy
+
+        loader_memory.remember(salt.loader.lazy.LazyLoader)
     _scripts()
     # Found while the environment is as it was at the start; later it fails without a word.
     _title([sys.executable, *sys.argv])
