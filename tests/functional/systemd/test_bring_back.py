@@ -332,10 +332,11 @@ def test_one_that_lives_and_does_not_say_so_is_left_alive(
 
 def test_a_stop_of_somebody_else_is_left_alone(machine: Machine, apache: Troubled) -> None:
     """A person is just stopping it."""
-    apache.hang_stop("3")
+    apache.hold_stop()
     apache.start()
     machine.run("systemctl", "--no-block", "stop", "apache2")
     told = Service(machine).bring_back("restart")
+    apache.release_stop()
     assert (told["ok"], told["done"]) == (False, {})
     assert told["by_others"]
     assert "somebody else stops apache2.service" in told["why"]

@@ -11,6 +11,8 @@ from tests.functional.systemd.apache import URL, Apache
 CONF = "/etc/apache2"
 BROKEN = f"{CONF}/conf-enabled/zz-broken.conf"
 PID_FILE = "/run/apache2/apache2.pid"
+#: Outside of /tmp, of which a unit may have its own.
+RELEASED = "/run/released"
 #: Accepts, and never answers.
 DEAF = (
     "import socket, time; s = socket.create_server(('0.0.0.0', {port})); print(s); time.sleep(9999)"
@@ -154,6 +156,19 @@ class Troubled(Apache):
         Let its stop command take so long.
         """
         self.drop_in(f"[Service]\nExecStop=\nExecStop=/bin/sleep {seconds}\n", "stop")
+
+    def hold_stop(self) -> None:
+        """
+        Let its stop command take until `release_stop`.
+        """
+        wait = f"until [ -e {RELEASED} ]; do sleep 0.05; done"
+        self.drop_in(f"[Service]\nExecStop=\nExecStop=/bin/sh -c '{wait}'\n", "stop")
+
+    def release_stop(self) -> None:
+        """
+        Let a stop that is held go on.
+        """
+        self.machine.run("touch", RELEASED)
 
     def hang_start(self, seconds: str = "infinity") -> None:
         """
