@@ -45,8 +45,11 @@ lint: venv  ## ruff, mypy, salt-lint, yamllint.
 	$(BIN)/yamllint --strict $(YAML)
 
 .PHONY: test
-test: tools lint  ## All checks and tests with the newest Salt; ARGS='-k name' chooses.
-	@$(PYTEST) $(ARGS) </dev/null
+test: tools venv  ## All checks and tests with the newest Salt; ARGS='-k name' chooses.
+	@$(MAKE) --no-print-directory lint & lint=$$!; \
+	status=0; $(PYTEST) $(ARGS) </dev/null || status=$$?; \
+	wait $$lint || { echo "make lint failed: see above." >&2; exit 1; }; \
+	exit $$status
 
 .PHONY: unit
 unit: venv  ## The tests that need nothing but Python; ARGS='-k name' chooses.
