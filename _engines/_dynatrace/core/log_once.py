@@ -28,6 +28,8 @@ class LogOnce:
     quiet_s: float = 0.0
     clock: Callable[[], float] = time.monotonic
     level: int = logging.ERROR
+    #: The name of the last error, as long as it fails.
+    failing: str | None = field(default=None, init=False)
     _failed: float | None = field(default=None, init=False)
 
     def fails(self, why: object) -> None:
@@ -36,7 +38,7 @@ class LogOnce:
         traceback.
         """
         level = self.level if self._failed is None else logging.DEBUG
-        self._failed = self.clock()
+        self._failed, self.failing = self.clock(), type(why).__name__
         unforeseen = isinstance(why, Exception) and not isinstance(why, DynatraceError)
         said = f"{type(why).__name__}: {why}" if unforeseen else why
         self.log.log(
@@ -48,7 +50,7 @@ class LogOnce:
             return
         # A clock that was set back must not make it wait for long.
         if not 0 <= self.clock() - self._failed < self.quiet_s:
-            self._failed = None
+            self._failed = self.failing = None
             self.log.info("%s: %s", self.name, self.again)
 
 

@@ -177,6 +177,7 @@ class Reconciler:
         Log it when the API begins to fail, and when it works again.
         """
         status = self.status
+        status.failing = self.problem_reader.failing
         if seen.listed:
             status.last_poll, status.open_problems = now, seen.open_count
         if isinstance(seen.poll_error, RateLimited):

@@ -54,7 +54,15 @@ class Backlog:
         """
         Why something of it could not be read, if so.
         """
-        return next((one.error for one in self._waiting.values() if one.error), None)
+        return next(iter(self.errors.values()), None)
+
+    @property
+    def errors(self) -> dict[str, ApiError]:
+        """
+        The same, by what that is: ``details`` of problems, or their ``entities``.
+        """
+        waiting = self._waiting.values()
+        return {"entities" if one.problem else "details": one.error for one in waiting if one.error}
 
     def replace(self, keys: Iterable[str], afresh: bool) -> None:
         """

@@ -63,6 +63,13 @@ class Notified:
         )
         self._unknown = Seldom(log, name)
 
+    @property
+    def failing(self) -> str | None:
+        """
+        The name of the error for which not all that is notified can be read, if so.
+        """
+        return self._outage.failing
+
     def next(
         self, now: float, busy: Collection[str], wanted: Callable[[str], bool]
     ) -> dict[str, Named]:

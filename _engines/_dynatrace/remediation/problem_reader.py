@@ -83,6 +83,16 @@ class ProblemReader:
         return self._list_error or self._backlog.error
 
     @property
+    def failing(self) -> dict[str, str]:
+        """
+        What cannot be read, with the name of its error: ``problems`` (their list), ``details``, ``entities``, ``notified``.
+        """
+        errors = {"problems": self._list_error, **self._backlog.errors}
+        found = {what: type(error).__name__ for what, error in errors.items() if error}
+        notified = self._notified.failing
+        return {**found, "notified": notified} if notified else found
+
+    @property
     def caught_up(self) -> bool:
         """
         Whether all is read that the last listing showed.
