@@ -221,7 +221,8 @@ class Engine:
 
     @cached_property
     def outcomes(self) -> Outcomes:
-        return Outcomes(self.instance, self.ledger, self.policy, self.announcements)
+        parts = self.announcements, self.verdicts.uptake
+        return Outcomes(self.instance, self.ledger, self.policy, *parts)
 
     @cached_property
     def dispatch(self) -> Dispatch:

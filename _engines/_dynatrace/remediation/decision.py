@@ -4,8 +4,8 @@ What is decided about an episode: on which of its targets is acted now, and why 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from ..core.policy import Verdict
 from ..core.reasons import Escalation, Reason
@@ -18,15 +18,35 @@ Held = tuple[Target, Verdict]
 @dataclass(frozen=True)
 class Capacity:
     """
-    The minions that are being healed, and how many may be at once.
+    The minions that are being healed, and how many may be at once; ``doubtful`` are those whose orders perhaps nobody
+    takes, which have a half of the places.
     """
 
     limit: int
     busy: set[str]
+    doubtful: set[str] = field(default_factory=set)
 
     @property
     def left(self) -> int:
         return self.limit - len(self.busy)
+
+    def left_for(self, doubtful: bool) -> int:
+        """
+        Return how many more minions an order may be given to. One doubtful order is always let through: it may be about
+        more minions than the share, and cannot be given in parts.
+        """
+        if not doubtful or not self.doubtful:
+            return self.left
+        return min(self.left, self.limit // 2 - len(self.doubtful))
+
+    def take(self, minions: Iterable[str], doubtful: bool) -> None:
+        named = set(minions)
+        self.busy.update(named)
+        if doubtful:
+            self.doubtful.update(named)
+
+    def copy(self) -> Capacity:
+        return Capacity(self.limit, set(self.busy), set(self.doubtful))
 
 
 @dataclass(frozen=True)

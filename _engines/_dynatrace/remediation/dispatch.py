@@ -7,8 +7,9 @@ again under the same ids.
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from ..core.errors import ApiError, JobCacheError
 from ..core.policy import Policy
@@ -20,6 +21,7 @@ from ..master.event import tag
 from ..store.ledger import Ledger
 from .episodes import FRESH_S, Episodes
 from .outcomes import Outcomes, not_executed
+from .uptake import kind_of
 from .verdicts import Verdicts
 
 #: An order must become a job within this time; the signed event says so, and reactors refuse it later.
@@ -87,6 +89,9 @@ class Dispatch:
             # Given again at once, so that nobody else takes its place among those being healed.
             self.ledger.attempts.move(attempt.attempt_id, AttemptState.EXPIRED)
             attempt = replace(attempt, state=AttemptState.EXPIRED)
+            if ordered := self.ledger.outbox.event_of(attempt.attempt_id):
+                kind = kind_of(ordered["severity"], ordered["technologies"])
+                self.verdicts.uptake.expired(kind)
         if attempt.state == AttemptState.EXPIRED or now > attempt.created + FRESH_S:
             return self._again(attempt, now)
         return []
@@ -115,6 +120,8 @@ class Dispatch:
             return [self._give_up(attempt, episode, now)]
         if attempt.first_fired and not reacts:
             return []  # Nobody is configured to take it: repeating it would only be noise.
+        if not self._has_place(attempt, ordered):
+            return []
         if not self._still_allowed(attempt, episode, now):
             self._take_back(attempt, now)
             return []
@@ -136,13 +143,14 @@ class Dispatch:
             fresh = self.episodes.fresh(episode, now)
         except ApiError:
             return False
-        if fresh is None or self._is_held(attempt, fresh):
-            return False
+        return fresh is not None and not self._is_held(attempt, fresh)
+
+    def _has_place(self, attempt: Attempt, ordered: Mapping[str, Any]) -> bool:
         if attempt.state == AttemptState.PLANNED:
             return True  # It has its place among those being healed already.
         capacity = self.verdicts.capacity()
-        minions = {action.minion for action in self.ledger.attempts.actions(attempt.attempt_id)}
-        return len(capacity.busy | minions) <= capacity.limit
+        doubtful = self.verdicts.doubts_order(ordered)
+        return len(set(ordered["minions"]) - capacity.busy) <= capacity.left_for(doubtful)
 
     def _is_held(self, attempt: Attempt, episode: Episode) -> bool:
         maintenance = episode.problem.under_maintenance and self.policy.hold_in_maintenance

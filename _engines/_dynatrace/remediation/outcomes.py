@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..core.policy import HOPELESS, Policy
@@ -29,6 +29,7 @@ from ..master.job_results import Result
 from ..store.ledger import Ledger
 from .announcements import Announcements
 from .recurrence import person_called
+from .uptake import Uptake, kind_of
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +59,7 @@ class Outcomes:
     ledger: Ledger
     policy: Policy
     announcements: Announcements
+    uptake: Uptake = field(default_factory=Uptake)
 
     def started(self, attempt: Attempt, minions: list[str], now: float) -> None:
         """
@@ -67,11 +69,17 @@ class Outcomes:
             own = attempt.attempt_id
             if attempt.state in sources(AttemptState.RUNNING):
                 self.ledger.outbox.order_taken(own, now)
+                self._trust(own)
                 log.info("%s: job %s took attempt %s", self.instance, attempt.jid, own[:12])
             for action in self.ledger.attempts.actions(own):
                 if action.state == ActionState.WAITING and action.minion not in minions:
                     nothing = Result(ActionState.NOT_EXECUTED, "no remedy for this process")
                     self.end_action(attempt, action.minion, nothing, now)
+
+    def _trust(self, attempt_id: str) -> None:
+        ordered = self.ledger.outbox.event_of(attempt_id) if self.uptake else None
+        if ordered is not None:
+            self.uptake.taken(kind_of(ordered["severity"], ordered["technologies"]))
 
     def end_action(self, attempt: Attempt, minion: str, result: Result, now: float) -> None:
         own, comment = attempt.attempt_id, result.comment

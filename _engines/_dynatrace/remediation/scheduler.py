@@ -177,7 +177,8 @@ class Scheduler:
         episode, held = decision.episode, decision.held
         if decision.acting:
             summary.append(self._order(decision, now))
-            capacity.busy.update(target.minion for target in decision.acting)
+            doubtful = self.verdicts.doubts(episode, decision.acting[0])
+            capacity.take((target.minion for target in decision.acting), doubtful)
             episode = replace(episode, attempts=episode.attempts + 1)
         elif not episode.announced:
             self.announcements.announce(episode, "open", now, held=held)

@@ -4,8 +4,9 @@ Asks the policy about each target of an episode, with all that it must know of l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from ..core.policy import Past, Policy, Situation, Verdict, decide
 from ..core.reasons import SPENT, Reason
@@ -18,6 +19,7 @@ from ..master.ping import Ping
 from ..store.ledger import Ledger
 from .decision import Capacity, Decision, Held
 from .recurrence import person_called, serves
+from .uptake import Uptake, kind_of
 
 #: Attempts are counted over a week at most, the largest window that the configuration allows.
 PAST_S = 7 * 86400.0
@@ -37,9 +39,26 @@ class Verdicts:
     minions: MinionIndex
     why_untaken: Callable[[Iterable[str], Sequence[str]], str | None]
     ping: Ping | None = None
+    uptake: Uptake = field(default_factory=Uptake)
 
     def capacity(self) -> Capacity:
-        return Capacity(self.policy.limit(len(self.minions)), self.ledger.attempts.busy_minions())
+        limit = self.policy.limit(len(self.minions))
+        return Capacity(limit, self.ledger.attempts.busy_minions(), self._doubtful_minions())
+
+    def _doubtful_minions(self) -> set[str]:
+        if not self.uptake:
+            return set()
+        orders = self.ledger.outbox.orders_out()
+        return {minion for data in orders if self.doubts_order(data) for minion in data["minions"]}
+
+    def doubts(self, episode: Episode, target: Target) -> bool:
+        """
+        Tell whether perhaps nobody takes an order for a target.
+        """
+        return self.uptake.doubts(kind_of(episode.problem.severity, target.technologies))
+
+    def doubts_order(self, data: Mapping[str, Any]) -> bool:
+        return self.uptake.doubts(kind_of(data["severity"], data["technologies"]))
 
     def paused(self) -> bool:
         return self.ledger.settings.get("paused") is not None
@@ -50,12 +69,12 @@ class Verdicts:
     def of(self, episode: Episode, capacity: Capacity, now: float) -> Decision:
         acting: list[Target] = []
         held: list[Held] = []
-        taken = replace(capacity, busy=set(capacity.busy))
+        taken = capacity.copy()
         for target in episode.resolution.targets:
             verdict = self._verdict(episode, target, taken, now)
             if verdict.reason is None:
                 acting.append(target)
-                taken.busy.add(target.minion)
+                taken.take([target.minion], self.doubts(episode, target))
             else:
                 held.append((target, verdict))
         chosen, later = of_one_order(acting, held, now)
@@ -92,7 +111,7 @@ class Verdicts:
             maintenance=episode.problem.under_maintenance,
             serves=serves(self.ledger.attempts, episode, target),
             busy=target.minion in capacity.busy,
-            capacity=capacity.left,
+            capacity=capacity.left_for(self.doubts(episode, target)),
             since=episode.opened,
             untaken=self.why_untaken(orders, target.technologies),
         )

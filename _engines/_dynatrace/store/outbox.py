@@ -19,6 +19,7 @@ BATCH = 64
 #: Of an attempt whose event is on the bus now, and of one that no job took yet.
 _UNFIRED = sql(*sources(AttemptState.FIRED))
 _UNTAKEN = sql(*sources(AttemptState.RUNNING))
+_OUT = sql(AttemptState.PLANNED, AttemptState.FIRED)
 
 
 class Outbox(Records):
@@ -165,6 +166,16 @@ class Outbox(Records):
             " WHERE attempt_id = ? AND fired IS NULL",
             *(json.dumps(data), attempt_id),
         )
+
+    def orders_out(self) -> list[dict[str, Any]]:
+        """
+        Return the data of the orders that no job took yet and a reactor may take.
+        """
+        rows = self._db.rows(
+            "SELECT data FROM outbox WHERE attempt_id IN"
+            f" (SELECT attempt_id FROM attempts WHERE state IN {_OUT})"
+        )
+        return [json.loads(row["data"]) for row in rows]
 
     def event_of(self, attempt_id: str) -> dict[str, Any] | None:
         data = self._db.value(

@@ -212,3 +212,89 @@ def test_more_minions_than_an_event_carries_are_ordered_by_several(scene: Scene)
         assert data["technologies"] == {"APACHE_HTTPD": data["minions"]}
     run(world, salt, until=30, polls=1)
     assert sorted(salt.executed) == names
+
+
+def untaken(scene: Scene, count: int, limit: int) -> World:
+    """
+    Return a world with problems about nginx, which no reactor takes though one is mapped, and two healthy apache2.
+    """
+    for number in range(count):
+        host = scene.tenant.add_host(f"ngx{number:02d}.example.com")
+        scene.hosts[f"ngx{number:02d}"] = host
+        nginx = scene.tenant.add_process(host, "nginx", technology="NGINX")
+        scene.tenant.open_problem(nginx, start=time.time() - 600 + number)
+    scene.host("web01")
+    scene.host("web02")
+    return scene.world(policy={"max_minions": limit})
+
+
+def runs(world: World, until: float, takes: str = "APACHE_HTTPD") -> dict[str, float]:
+    """
+    Run cycles for so long, let orders for a technology be taken, and return when each minion was acted on first.
+    """
+    first: dict[str, float] = {}
+    begun, read = world.now, len(world.events())
+    while world.now < begun + until:
+        world.reconciler._next_poll = 0.0 if world.now == begun else world.now + 1e6
+        world.cycle(1)
+        fired = world.events()[read:]
+        read += len(fired)
+        for data in fired:
+            if takes in data["technologies"] and data["jid"] not in world.cache.sent:
+                world.salt_runs(data)
+            for minion in data["minions"]:
+                first.setdefault(minion, world.now - begun)
+    return first
+
+
+def test_what_nobody_takes_leaves_room_for_what_a_remedy_takes(scene: Scene) -> None:
+    """
+    It counts while a reactor may take it, and afterwards it has a half of the places; each calls a person in the end.
+    """
+    world = untaken(scene, count=30, limit=10)
+    runs(world, 5)
+    scene.tenant.open_problem(scene.apaches["web01"], start=time.time() - 30)
+    assert runs(world, 40)["web01"] <= 33
+    scene.tenant.open_problem(scene.apaches["web02"], start=time.time() - 30)
+    assert runs(world, 40)["web02"] <= 2
+    runs(world, 900)
+    reasons = [data["reason"] for data in world.events("escalated")]
+    assert reasons == ["no remedy took the event"] * 30
+
+
+def test_what_is_taken_after_all_gets_all_places_again(scene: Scene) -> None:
+    """
+    The reactor was stalled, or its file was mended.
+    """
+    world = untaken(scene, count=20, limit=4)
+    runs(world, 60)
+    assert len(world.engine.verdicts.capacity().busy) == 2
+    first = runs(world, 60, takes="NGINX")
+    assert len(first) == 20
+    assert not world.engine.verdicts.uptake
+
+
+def test_an_order_for_more_minions_than_the_half_is_given_again(scene: Scene) -> None:
+    """
+    It cannot be given in parts, since it has one job id.
+    """
+    names = ["web01", "web02", "web03"]
+    for name in names:
+        scene.host(name)
+    world = scene.world(policy={"max_minions": 3})
+    scene.tenant.open_problem([scene.apaches[name] for name in names], root_cause=None)
+    runs(world, 50, takes="nothing")
+    first, again = [data for data in world.events() if data["minions"]]
+    assert first["minions"] == again["minions"] == names
+    assert first["jid"] == again["jid"]
+
+
+def test_with_one_place_what_nobody_takes_does_not_keep_it(scene: Scene) -> None:
+    """
+    The order of the storm still counts: the problem with the most severe failure is first.
+    """
+    world = untaken(scene, count=3, limit=1)
+    runs(world, 5)
+    scene.tenant.open_problem(scene.apaches["web01"], start=time.time() - 30)
+    assert "web01" in runs(world, 600)
+    assert len(world.events("escalated")) >= 1
