@@ -125,7 +125,7 @@ class Comment:
 @dataclass(frozen=True)
 class Place:
     """
-    The place of an open episode in the order of decisions.
+    The place of an open episode in the order of decisions: by its rank, and when its problem began.
 
     ``only_capacity``: it is announced and waits for capacity alone; ``due``: its time has come, or else it is looked at
     for the capacity.
@@ -135,3 +135,5 @@ class Place:
     episode: int
     only_capacity: bool
     due: bool
+    rank: int
+    began: float

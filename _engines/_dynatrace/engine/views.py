@@ -48,7 +48,7 @@ class Views:
             "dry_run": self.policy.dry_run,
             "last_poll": iso(status.last_poll),
             "api": status.api_error or "ok",
-            "open_problems": len(self.ledger.episodes.summaries()),
+            "open_problems": self.ledger.episodes.shown_count(),
             "healing": sorted(self.ledger.attempts.busy_minions())[:_LISTED],
             "queue": self.ledger.queue_length(),
             **self.troubles(),

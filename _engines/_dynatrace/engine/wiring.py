@@ -35,6 +35,7 @@ from ..remediation.job_tracker import JobTracker
 from ..remediation.outcomes import Outcomes
 from ..remediation.problem_reader import ProblemReader
 from ..remediation.readings import Readings
+from ..remediation.recovery import Recovery
 from ..remediation.reports import Reports
 from ..remediation.scheduler import Scheduler
 from ..remediation.verdicts import Verdicts
@@ -216,7 +217,8 @@ class Engine:
 
     @cached_property
     def scheduler(self) -> Scheduler:
-        parts = self.verdicts, self.episodes, self.announcements, self.jobs
+        recovery = Recovery(self.instance, self.ledger, self.minions, self.jobs)
+        parts = self.verdicts, self.episodes, self.announcements, recovery, self.steady
         return Scheduler(self.instance, self.ledger, self.policy, *parts)
 
     @cached_property

@@ -12,7 +12,6 @@ import json
 import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from ..core.policy import Verdict
@@ -96,8 +95,8 @@ def event_data(
         "start": iso(problem.start / 1000 if problem.start else None),
         "end": iso(problem.end / 1000 if problem.end else None),
         "url": problem.url,
-        "root_cause": asdict(problem.root_cause) if problem.root_cause else None,
-        "affected": [asdict(item) for item in problem.affected],
+        "root_cause": dict(vars(problem.root_cause)) if problem.root_cause else None,
+        "affected": [dict(vars(item)) for item in problem.affected],
         "event_types": problem.event_types,
         "tags": problem.tags,
         "management_zones": problem.management_zones,

@@ -7,8 +7,8 @@ again under the same ids.
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..core.errors import ApiError, JobCacheError
@@ -28,6 +28,8 @@ from .verdicts import Verdicts
 TAKE_S = 30.0
 #: After the validity has passed, a reactor that checked in time may still be publishing the job.
 TAKE_MARGIN_S = 3.0
+#: So often it is looked whether an order that nobody took may be given again.
+AGAIN_S = 5.0
 #: An order surely became no job: given twice at most within it, fired late each time, and expired.
 UNTAKEN_S = 2 * (TAKE_S + TAKE_MARGIN_S) + FRESH_S
 
@@ -46,6 +48,9 @@ class Dispatch:
     episodes: Episodes
     outcomes: Outcomes
     attempt_records: AttemptRecords | None = None
+    #: When it was last looked whether an order may be given again.
+    _looked: dict[str, float] = field(default_factory=dict)
+    _was_paused: bool = False
 
     def forbids(self, attempt_id: str) -> bool:
         """
@@ -72,29 +77,38 @@ class Dispatch:
         ``unread``: what the job cache would tell of them is not known.
         """
         summary: list[str] = []
-        for attempt in self.ledger.attempts.open():
+        timeout, fresh = self.policy.outcome_timeout, now - FRESH_S
+        valid = now - TAKE_S - TAKE_MARGIN_S
+        overdue = self.ledger.attempts.overdue(now - timeout, valid, fresh)
+        self._forget(overdue)
+        for attempt in overdue:
             if attempt.attempt_id in unread:
                 continue
             if attempt.state == AttemptState.RUNNING:
-                if now > (attempt.started or now) + self.policy.outcome_timeout:
-                    summary += self._end_unreturned(attempt, now)
-            elif bus_works:
+                summary += self._end_unreturned(attempt, now)
+            elif bus_works and not 0 <= now - self._looked[attempt.attempt_id] < AGAIN_S:
                 summary += self._expire_order(attempt, now)
         return summary
 
+    def _forget(self, overdue: Iterable[Attempt]) -> None:
+        """
+        Forget when was looked at what is over, and, when a pause begins or ends, at all.
+        """
+        paused = self.verdicts.paused()
+        known = self._looked if paused == self._was_paused else {}
+        self._was_paused = paused
+        self._looked = {one.attempt_id: known.get(one.attempt_id, 0.0) for one in overdue}
+
     def _expire_order(self, attempt: Attempt, now: float) -> list[str]:
         if attempt.state == AttemptState.FIRED:
-            if now <= (attempt.fired or now) + TAKE_S + TAKE_MARGIN_S:
-                return []
             # Given again at once, so that nobody else takes its place among those being healed.
             self.ledger.attempts.move(attempt.attempt_id, AttemptState.EXPIRED)
             attempt = replace(attempt, state=AttemptState.EXPIRED)
             if ordered := self.ledger.outbox.event_of(attempt.attempt_id):
                 kind = kind_of(ordered["severity"], ordered["technologies"])
                 self.verdicts.uptake.expired(kind)
-        if attempt.state == AttemptState.EXPIRED or now > attempt.created + FRESH_S:
-            return self._again(attempt, now)
-        return []
+        self._looked[attempt.attempt_id] = now
+        return self._again(attempt, now)
 
     def _end_unreturned(self, attempt: Attempt, now: float) -> list[str]:
         actions = self.ledger.attempts.actions(attempt.attempt_id)

@@ -94,6 +94,8 @@ def contradicted(
     wait = max(policy.attempt_window, CLOSES_S)
     why: Escalation | None = None
     for target, verdict in decision.held:
+        if verdict.reason not in (Reason.HEALED, Reason.HEALTHY):
+            continue
         since = serves_for(attempts, episode, target, now)
         if verdict.reason is Reason.HEALED and since > wait:
             why = why or Escalation.STILL_OPEN

@@ -1,30 +1,28 @@
 """
 Decides the open episodes, and orders attempts for those that the policy lets through.
 
-An attempt is recorded together with the event that orders it, in one transaction; the outbox relay fires it. What
-becomes of an order is followed by ``remediation.dispatch``, and how it ends by ``remediation.outcomes``.
+An attempt is recorded together with the event that orders it, in one transaction; the outbox relay fires it. What has to
+be read for a group of episodes is read before, so that no transaction waits for a call. What becomes of an order is followed by ``remediation.dispatch``, and how it ends by ``remediation.outcomes``.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 from ..core.errors import ApiError, JobCacheError, LedgerError
-from ..core.evidence import last_failure
-from ..core.policy import Policy, Verdict
-from ..core.reasons import AWAY, SPENT, Reason
-from ..core.records import Attempt, Episode, Place
-from ..core.resolution import Target
-from ..core.states import AttemptState, Waiting
-from ..master.event import attempt_id, job_id
-from ..master.job_cache import Jobs
+from ..core.policy import Policy
+from ..core.reasons import AWAY, SPENT
+from ..core.records import Episode, Place
+from ..core.states import Waiting
 from ..store.ledger import Ledger
 from .announcements import Announcements, why_nobody
-from .decision import Capacity, Decision, Held
+from .decision import Capacity, Decision
 from .episodes import FRESH_S, Episodes
 from .recheck import RECHECK_S, may_have_changed, until_next
+from .recovery import Recovery, all_unknown, next_attempt, record
 from .recurrence import contradicted, may_call
 from .verdicts import Verdicts
 
@@ -32,8 +30,42 @@ log = logging.getLogger(__name__)
 
 #: Who waits for capacity is looked at again now and then, also when nothing seems to have become free.
 CAPACITY_S = 60.0
-#: What cannot be read now is tried again after this time.
-UNREADABLE_S = 15.0
+#: So long decisions are made before the engine looks at anything else, and so many in one commit.
+GROUP_S = 0.5
+GROUP = 100
+#: Of the episodes that are due so many are listed.
+PLACES = 500
+
+
+@dataclass
+class Group:
+    """
+    Decisions that are recorded by one commit, and what they are made by: the capacity that is left, the minions on which
+    nothing was ever tried, and those that an order of this group is for.
+    """
+
+    now: float
+    capacity: Capacity
+    untried: set[str]
+    ordered: set[str] = field(default_factory=set)
+    ready: list[Decision] = field(default_factory=list)
+    #: A few words for what happened.
+    said: list[str] = field(default_factory=list)
+
+    def takes(self, decision: Decision, verdicts: Verdicts) -> bool:
+        """
+        Take in a decision and the capacity that it needs; False when an order of this group on the same minion must be
+        recorded first.
+        """
+        minions = {target.minion for target in decision.acting}
+        if minions & self.ordered:
+            return False
+        if minions:
+            self.ordered |= minions
+            doubtful = verdicts.doubts(decision.episode, decision.acting[0])
+            self.capacity.take(minions, doubtful)
+        self.ready.append(decision)
+        return True
 
 
 @dataclass
@@ -48,7 +80,9 @@ class Scheduler:
     verdicts: Verdicts
     episodes: Episodes
     announcements: Announcements
-    jobs: Jobs
+    recovery: Recovery
+    #: A clock that nobody sets.
+    steady: Callable[[], float]
     #: What was in progress when the last decisions were made; None: nothing is known yet.
     _in_progress: frozenset[tuple[str, str, str, bool]] | None = None
     _capacity_checked: float = 0.0
@@ -57,23 +91,76 @@ class Scheduler:
 
     def decide(self, now: float) -> list[str]:
         """
-        Decide every episode that is due; return a few words for each attempt and escalation.
+        Decide episodes that are due, the most severe first, for about GROUP_S; what is left stays due.
 
-        Raises nothing of the API: an episode that cannot be read again waits.
+        Returns a few words for each attempt and escalation. Raises nothing of the API: an episode that cannot be read
+        again waits.
         """
         summary: list[str] = []
+        until = self.steady() + GROUP_S
         self._wake(now)
         capacity = self.verdicts.capacity()
         before = self.ledger.attempts.waiting_actions()
-        for place in self.ledger.episodes.places(now, waiting=self._may_have_capacity(before, now)):
-            if not place.only_capacity or capacity.left > 0:
-                summary += self._try(place, capacity, now)
-            elif place.due:
-                # Its turn comes when something ends; a thousand of them need no look until then.
-                self.ledger.episodes.wake(place.problem_key, place.episode, None)
+        looked = self._may_have_capacity(before, now) and capacity.left > 0
+        places = self._places(now, looked)
+        while places:
+            group, places = places[:GROUP], places[GROUP:]
+            left, said = self._decide_group(group, capacity, now, until)
+            places = left + places
+            summary += said
+            if self.steady() >= until:
+                break
         # What ended while decisions were made is missed next time, and looked at then.
         self._in_progress = before | self.ledger.attempts.waiting_actions()
+        if looked and capacity.left > 0 and any(not one.due for one in places):
+            self._in_progress = (
+                None  # Who waits for capacity, and was not reached, is looked at again.
+            )
         return summary
+
+    def _places(self, now: float, for_capacity: bool) -> list[Place]:
+        """
+        Return what is to be decided, the most severe first; ``for_capacity``: with those that wait for capacity.
+
+        Each of the two is listed for itself: many that wait must not hide what is due.
+        """
+        listed = self.ledger.episodes.places(now, waiting=False, limit=PLACES)
+        if for_capacity:
+            known = {one.problem_key for one in listed}
+            waiting = self.ledger.episodes.places(-math.inf, waiting=True, limit=PLACES)
+            listed += [one for one in waiting if one.problem_key not in known]
+        return sorted(listed, key=lambda one: (one.rank, one.began, one.problem_key))
+
+    def _decide_group(
+        self, places: Sequence[Place], capacity: Capacity, now: float, until: float
+    ) -> tuple[list[Place], list[str]]:
+        """
+        Decide some episodes, and record all of it in one commit, which spans no call.
+
+        Returns those that are left, since time is over or another one orders something for the same minion, and a few
+        words for what happened.
+        """
+        episodes = self.ledger.episodes.open(place.problem_key for place in places)
+        group = Group(now, capacity, self.verdicts.untried(episodes.values()))
+        idle: list[Place] = []
+        left: list[Place] = []
+        for place in places:
+            if self.steady() >= until and (group.ready or idle):
+                left.append(place)
+            elif place.only_capacity and capacity.left <= 0:
+                idle.append(place)
+            elif (episode := episodes.get(place.problem_key)) is not None:
+                decision = self._prepared(episode, group)
+                if decision is not None and not group.takes(decision, self.verdicts):
+                    left.append(place)
+        with self.ledger.transaction():
+            for one in idle:
+                if one.due:
+                    # Its turn comes when something ends; a thousand of them need no look until then.
+                    self.ledger.episodes.wake(one.problem_key, one.episode, None)
+            for decision in group.ready:
+                self._record_one(decision, group)
+        return left, group.said
 
     def _wake(self, now: float) -> None:
         if self.verdicts.minion_answered():
@@ -92,93 +179,73 @@ class Scheduler:
             return True
         return False
 
-    def _try(self, place: Place, capacity: Capacity, now: float) -> list[str]:
-        episode = self.ledger.episodes.get(place.problem_key, place.episode)
+    def _prepared(self, episode: Episode, group: Group) -> Decision | None:
+        """
+        Return the decision about an episode, after all calls that it needs; None where there is nothing to record.
+        """
         try:
-            return self._decide(episode, capacity, now) if episode else []
+            return self._prepare(episode, group)
         except LedgerError:
             raise
         except Exception as err:  # noqa: BLE001 - One problem must not keep the others from being healed.
-            level = logging.DEBUG if isinstance(err, ApiError) else logging.ERROR
-            log.log(level, "%s: %s waits: %r", self.instance, place.problem_key, err)
-            self.ledger.episodes.wake(place.problem_key, place.episode, now + RECHECK_S / 4)
-            return []
+            self._postpone(episode, err, group.now)
+            return None
 
-    def _decide(self, episode: Episode, capacity: Capacity, now: float) -> list[str]:
+    def _prepare(self, episode: Episode, group: Group) -> Decision | None:
+        now = group.now
         if episode.announced and self.policy.awaits(episode.resolution):
             episode = self.episodes.rematch(episode, now)
-        decision = self.verdicts.of(episode, capacity, now)
+        decision = self._verdicts(episode, group)
         if decision.acting or may_have_changed(decision):
             fresh = self.episodes.fresh(episode, now)
             if fresh is None:
-                return []
+                return None
             if fresh is not episode:
-                decision = self.verdicts.of(fresh, capacity, now)
-        decision, summary = self._recover(decision, capacity, now)
-        with self.ledger.transaction():
-            decision = self._carry_out(decision, capacity, now, summary)
-            decision = self._escalate(decision, now, summary)
-            decided = until_next(self.ledger.attempts, self.policy, decision, now)
-            self._any_paused |= decided.waiting is Waiting.PAUSED
-            if decided != self.ledger.episodes.get(episode.problem_key, episode.episode):
-                self.ledger.episodes.save(decided)
+                decision = self._verdicts(fresh, group)
+        try:
+            while taken := self.recovery.take_over(decision, now):
+                episode, said = taken
+                group.said.append(said)
+                group.untried.clear()
+                decision = self._verdicts(episode, group)
+        except JobCacheError:
+            decision = all_unknown(decision, now)
+        return decision
+
+    def _verdicts(self, episode: Episode, group: Group) -> Decision:
+        return self.verdicts.of(episode, group.capacity, group.now, group.untried)
+
+    def _postpone(self, episode: Episode, err: Exception, now: float) -> None:
+        level = logging.DEBUG if isinstance(err, ApiError) else logging.ERROR
+        log.log(level, "%s: %s waits: %r", self.instance, episode.problem_key, err)
+        self.ledger.episodes.wake(episode.problem_key, episode.episode, now + RECHECK_S / 4)
+
+    def _record_one(self, decision: Decision, group: Group) -> None:
+        try:
+            with self.ledger.database.savepoint():
+                group.said += self._record_decision(decision, group.now)
+        except LedgerError:
+            raise
+        except Exception as err:  # noqa: BLE001 - As above.
+            self._postpone(decision.episode, err, group.now)
+
+    def _record_decision(self, decision: Decision, now: float) -> list[str]:
+        if decision.acting and self.verdicts.paused():
+            return []  # A pause came meanwhile: it stays due, and is decided under the pause.
+        summary: list[str] = []
+        before = decision.episode
+        decision = self._carry_out(decision, now, summary)
+        decision = self._escalate(decision, now, summary)
+        decided = until_next(self.ledger.attempts, self.policy, decision, now)
+        self._any_paused |= decided.waiting is Waiting.PAUSED
+        if decided != before:
+            self.ledger.episodes.decided(decided)
         return summary
 
-    def _recover(
-        self, decision: Decision, capacity: Capacity, now: float
-    ) -> tuple[Decision, list[str]]:
-        summary: list[str] = []
-        try:
-            while decision.acting and (sent_to := self._sent_to(decision, now)) is not None:
-                episode = self._take_over(decision, sent_to, now)
-                name = episode.name
-                summary.append(f"attempt {episode.attempts} for {name} is in the job cache already")
-                decision = self.verdicts.of(episode, capacity, now)
-            if any(one.reason is Reason.NOT_CONNECTED for _, one in decision.held):
-                self._sent_to(decision, now)  # Perhaps the answers only cannot be read.
-        except JobCacheError:
-            decision = _all_unknown(decision, now)
-        return decision, summary
-
-    def _sent_to(self, decision: Decision, now: float) -> list[str] | None:
-        # To whom the job of the next attempt was sent already; None: there is no such job.
-        return self.jobs.minions(_next(decision.episode, now).jid) if self.jobs.cached else None
-
-    def _take_over(self, decision: Decision, sent_to: list[str], now: float) -> Episode:
-        # An attempt is recorded before its job can exist: so the ledger was lost, or is an old one. To order it again would
-        # heal nothing, since no minion runs an attempt twice, and the old outcome would pass for the new one.
-        attempt = _next(decision.episode, now)
-        # An orchestration is filed under the master's own id, and concerns all.
-        all_of_them = not any(name in self.verdicts.minions for name in sent_to)
-        theirs = [one for one in decision.acting if all_of_them or one.minion in sent_to]
-        state = AttemptState.RUNNING if theirs else AttemptState.NOT_EXECUTED
-        with self.ledger.transaction():
-            self._record(replace(attempt, state=state, started=now), theirs, decision.episode)
-            episode = replace(decision.episode, attempts=attempt.number)
-            self.ledger.episodes.save(episode)
-        log.warning(
-            "%s: job %s of attempt %s for %s is in the job cache, but not in the ledger, which was lost or is old; "
-            "its outcome is taken over and nothing is ordered under its id",
-            self.instance,
-            attempt.jid,
-            attempt.number,
-            episode.name,
-        )
-        return episode
-
-    def _record(self, attempt: Attempt, targets: Sequence[Target], episode: Episode) -> None:
-        # Each process with the failure that the attempt is made for.
-        seen = {target.entity: last_failure(episode.problem, target.entity) for target in targets}
-        self.ledger.attempts.add(attempt, [(one.minion, one.entity) for one in targets], seen)
-
-    def _carry_out(
-        self, decision: Decision, capacity: Capacity, now: float, summary: list[str]
-    ) -> Decision:
+    def _carry_out(self, decision: Decision, now: float, summary: list[str]) -> Decision:
         episode, held = decision.episode, decision.held
         if decision.acting:
             summary.append(self._order(decision, now))
-            doubtful = self.verdicts.doubts(episode, decision.acting[0])
-            capacity.take((target.minion for target in decision.acting), doubtful)
             episode = replace(episode, attempts=episode.attempts + 1)
         elif not episode.announced:
             self.announcements.announce(episode, "open", now, held=held)
@@ -189,8 +256,8 @@ class Scheduler:
     def _order(self, decision: Decision, now: float) -> str:
         # The attempt is recorded together with the event that orders it.
         episode = decision.episode
-        attempt = _next(episode, now)
-        self._record(attempt, decision.acting, episode)
+        attempt = next_attempt(episode, now)
+        record(self.ledger, attempt, decision.acting, episode)
         what = "retry" if episode.announced else "open"
         self.announcements.announce(
             episode,
@@ -215,20 +282,3 @@ class Scheduler:
         summary.append(f"escalated {episode.name}: {why}")
         escalated = self.announcements.escalate(episode, why, now, decision.held)
         return replace(decision, episode=escalated)
-
-
-def _next(episode: Episode, now: float) -> Attempt:
-    key, number = episode.problem_key, episode.attempts + 1
-    own_id = attempt_id(key, episode.episode, number)
-    jid = job_id(own_id, episode.problem.start)
-    return Attempt(own_id, key, episode.episode, number, jid, AttemptState.PLANNED, now)
-
-
-def _all_unknown(decision: Decision, now: float) -> Decision:
-    # Nobody is ordered anything, and nobody is reported as away.
-    unknown = Verdict(Reason.JOB_CACHE, now + UNREADABLE_S)
-    held: list[Held] = [
-        (target, unknown if verdict.reason is Reason.NOT_CONNECTED else verdict)
-        for target, verdict in decision.held
-    ]
-    return replace(decision, acting=[], held=held + [(one, unknown) for one in decision.acting])

@@ -4,7 +4,7 @@ Asks the policy about each target of an episode, with all that it must know of l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -66,12 +66,33 @@ class Verdicts:
     def minion_answered(self) -> bool:
         return self.ping is not None and self.ping.has_news()
 
-    def of(self, episode: Episode, capacity: Capacity, now: float) -> Decision:
+    def untried(self, episodes: Iterable[Episode]) -> set[str]:
+        """
+        Return the minions of some episodes on which nothing was ever tried.
+        """
+        minions = {one.minion for episode in episodes for one in episode.resolution.targets}
+        return minions - self.ledger.attempts.tried(minions)
+
+    def of(
+        self,
+        episode: Episode,
+        capacity: Capacity,
+        now: float,
+        untried: Container[str] = (),
+    ) -> Decision:
+        """
+        Return what may be done about an episode now; of minions that are ``untried`` the ledger is not asked.
+        """
+        paused = bool(episode.resolution.targets) and self.paused()
         acting: list[Target] = []
         held: list[Held] = []
         taken = capacity.copy()
         for target in episode.resolution.targets:
-            verdict = self._verdict(episode, target, taken, now)
+            situation = self._situation(episode, target, taken, now, paused)
+            if target.minion in untried:
+                verdict = decide(target, (), situation, self.policy)
+            else:
+                verdict = self._tried(episode, target, situation)
             if verdict.reason is None:
                 acting.append(target)
                 taken.take([target.minion], self.doubts(episode, target))
@@ -80,9 +101,11 @@ class Verdicts:
         chosen, later = of_one_order(acting, held, now)
         return Decision(episode, chosen, held + later)
 
-    def _verdict(self, episode: Episode, target: Target, capacity: Capacity, now: float) -> Verdict:
+    def _tried(self, episode: Episode, target: Target, situation: Situation) -> Verdict:
+        now = situation.now
         past = self._past(episode, target, now)
-        situation = self._situation(episode, target, capacity, now)
+        known = serves(self.ledger.attempts, episode, target)
+        situation = replace(situation, serves=known)
         verdict = decide(target, past, situation, self.policy)
         was_tried = any(attempt.started >= episode.opened for attempt in past)
         if person_called(episode) and was_tried and verdict.reason not in SPENT:
@@ -101,15 +124,14 @@ class Verdicts:
         ]
 
     def _situation(
-        self, episode: Episode, target: Target, capacity: Capacity, now: float
+        self, episode: Episode, target: Target, capacity: Capacity, now: float, paused: bool
     ) -> Situation:
         orders = tag("open", episode.problem), tag("retry", episode.problem)
         return Situation(
             now=now,
-            paused=self.paused(),
+            paused=paused,
             accepted=target.minion in self.minions,
             maintenance=episode.problem.under_maintenance,
-            serves=serves(self.ledger.attempts, episode, target),
             busy=target.minion in capacity.busy,
             capacity=capacity.left_for(self.doubts(episode, target)),
             since=episode.opened,

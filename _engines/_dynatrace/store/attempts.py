@@ -4,6 +4,7 @@ The ledger's attempts, and what each does to which process on which minion.
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterable, Mapping
 
@@ -118,6 +119,20 @@ class Attempts(Records):
             *(minion, process),
         )
 
+    def overdue(self, started: float, fired: float, created: float) -> list[Attempt]:
+        """
+        Return the open attempts that something is to be done about: jobs that run since before a time, orders that were
+        fired before another or wait since a third, and those that no job took.
+        """
+        return self._db.all(
+            Attempt,
+            f"SELECT * FROM attempts WHERE {_OPEN} AND (state = '{AttemptState.EXPIRED}'"
+            f" OR (state = '{AttemptState.RUNNING}' AND started < ?)"
+            f" OR (state = '{AttemptState.FIRED}' AND fired < ?)"
+            f" OR (state = '{AttemptState.PLANNED}' AND created < ?)) ORDER BY created",
+            *(started, fired, created),
+        )
+
     def history(self, limit: int) -> list[tuple[Attempt, str, list[str]]]:
         """
         Return the latest attempts, newest first, each with the problem's display id and its minions.
@@ -186,6 +201,16 @@ class Attempts(Records):
                     *(int(memory.taken * 1000), attempt_id, minion, after_ms),
                 )
             return not known
+
+    def tried(self, minions: Iterable[str]) -> set[str]:
+        """
+        Return those of the minions on which anything was ever ordered that the ledger knows.
+        """
+        rows = self._db.rows(
+            "SELECT value FROM json_each(?) WHERE EXISTS (SELECT 1 FROM actions WHERE minion = value)",
+            json.dumps(list(minions)),
+        )
+        return {row["value"] for row in rows}
 
     def past(self, minion: str, process: str, since: float) -> list[Past]:
         """

@@ -4,6 +4,9 @@ The ledger's episodes: each span in which a problem is open, and when it is to b
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
+
 from ..core.records import Episode, Place
 from ..core.states import SHOWN, EpisodeState, Waiting, sql
 from .database import Records
@@ -29,6 +32,17 @@ class Episodes(Records):
         query = "SELECT * FROM episodes WHERE problem_key = ? AND episode = ?"
         return self._db.first(Episode, query, problem_key, number)
 
+    def open(self, problem_keys: Iterable[str]) -> dict[str, Episode]:
+        """
+        Return those of the problems' episodes that are open, by problem key.
+        """
+        found = self._db.all(
+            Episode,
+            f"SELECT * FROM episodes WHERE {_OPEN} AND problem_key IN (SELECT value FROM json_each(?))",
+            json.dumps(list(problem_keys)),
+        )
+        return {one.problem_key: one for one in found}
+
     def find(self, display_id: str) -> Episode | None:
         query = "SELECT * FROM episodes WHERE display_id = ? ORDER BY opened DESC LIMIT 1"
         return self._db.first(Episode, query, display_id)
@@ -36,6 +50,12 @@ class Episodes(Records):
     def summaries(self) -> dict[str, str]:
         rows = self._db.rows(f"SELECT problem_key, summary FROM episodes WHERE {_SHOWN}")
         return {row["problem_key"]: row["summary"] for row in rows}
+
+    def shown_count(self) -> int:
+        """
+        Return how many problems the tenant shows as open.
+        """
+        return int(self._db.value(f"SELECT count(*) FROM episodes WHERE {_SHOWN}"))
 
     def shown(self, limit: int) -> list[Episode]:
         query = f"SELECT * FROM episodes WHERE {_SHOWN} ORDER BY rank, opened LIMIT ?"
@@ -49,7 +69,7 @@ class Episodes(Records):
         """
         return self._db.all(
             Place,
-            "SELECT problem_key, episode, due IS NOT NULL AS due,"
+            "SELECT problem_key, episode, rank, began, due IS NOT NULL AS due,"
             f" announced AND waiting IS '{Waiting.CAPACITY}' AS only_capacity"
             # The state in both parts: each is found by an index of its own.
             f" FROM episodes WHERE ({_OPEN} AND due <= ?) OR ({_OPEN} AND {_FOR_CAPACITY} AND ?)"
@@ -71,6 +91,17 @@ class Episodes(Records):
             episode,
             display_id=problem.display_id,
             began=min(began, episode.opened),
+        )
+
+    def decided(self, episode: Episode) -> None:
+        """
+        Record what a decision changes of an episode; its problem is as it was read.
+        """
+        self._db.write(
+            "UPDATE episodes SET due = ?, waiting = ?, attempts = ?, announced = ?, escalated = ?"
+            " WHERE problem_key = ? AND episode = ?",
+            *(episode.due, episode.waiting, episode.attempts, episode.announced, episode.escalated),
+            *(episode.problem_key, episode.episode),
         )
 
     def wake_waiting(self, now: float, waiting: Waiting) -> None:

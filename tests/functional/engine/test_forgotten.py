@@ -215,7 +215,7 @@ def test_a_problem_is_new_though_another_one_could_never_be_read(scene: Scene) -
     assert "ignored P-" in world.sentences[-1]
 
 
-@pytest.mark.parametrize("step", ["_take_in", "_decide"])
+@pytest.mark.parametrize("step", ["_take_in", "_prepare", "_record_decision"])
 def test_one_problem_that_breaks_the_engine_keeps_no_other_from_being_healed(
     scene: Scene, step: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -229,7 +229,8 @@ def test_one_problem_that_breaks_the_engine_keeps_no_other_from_being_healed(
     right = getattr(part, step)
 
     def breaks(one: Any, *args: Any) -> Any:
-        problem = one if step == "_take_in" else one.problem
+        episode = one.episode if step == "_record_decision" else one
+        problem = one if step == "_take_in" else episode.problem
         if problem.problem_id == broken.problem_id:
             raise ValueError("a fault of the engine")
         return right(one, *args)
