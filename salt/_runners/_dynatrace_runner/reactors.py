@@ -16,7 +16,7 @@ from . import environments
 from .report import RESTART
 
 TAGS = {what: f"dynatrace/problem/{what}/availability/P-1" for what in ("open", "retry")}
-WHATS = ("open", "retry", "changed", "healed", "failed", "escalated", "resolved")
+WHATS = ("open", "retry", "changed", "healed", "healthy", "failed", "escalated", "resolved")
 KINDS = ("problem", "notification", "engine", "command", "answer")
 DASH = "begin each tag with a dash, as master.d/reactor.conf does, " + RESTART
 _COMMENT = re.compile(r"\{#.*?#\}", re.DOTALL)

@@ -108,6 +108,7 @@ def test_what_salt_passes_over_without_a_word_is_said(
         "dynatrace/*",
         "dynatrace/problem/*",
         "dynatrace/problem/healed/*/P-2407114",
+        "dynatrace/problem/healthy/*",
         "dynatrace/problem/open/custom_alert/*",
         "dynatrace/notification/test",
         "dynatrace/*/escalated/*",
