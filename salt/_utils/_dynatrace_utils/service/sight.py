@@ -35,10 +35,10 @@ def of_files(place):
     """
     Return what a service is, by its pid file and executable.
     """
-    where = _where(place)
-    main = processes.main_process(**where) if where["executable"] else None
-    members = processes.led_by(main, where["executable"]) if main else []
-    orphans = [] if main else processes.leftovers(**where)
+    files = where(place)
+    main = processes.main_process(**files) if files["executable"] else None
+    members = processes.led_by(main, files["executable"]) if main else []
+    orphans = [] if main else processes.leftovers(**files)
     return {
         **NOTHING,
         "main": main,
@@ -77,7 +77,7 @@ def orphans(place, found, members):
     """
     at_rest = found["ActiveState"] in unit.AT_REST or found["SubState"] == "auto-restart"
     left = _left_in(place, found, members) if at_rest else {}
-    for process in processes.leftovers(**_where(place)):
+    for process in processes.leftovers(**where(place)):
         if process.pid in members or _owner(process.pid, place) is None:
             left[process.pid] = process
     return list(left.values())
@@ -105,7 +105,7 @@ def _main(place, found, members):
     if main:
         # It may have ended since systemd was asked.
         return (main if processes.lives(main) else None), False, None
-    other = processes.main_process(**_where(place)) if place.get("executable") else None
+    other = processes.main_process(**where(place)) if place.get("executable") else None
     if other is None or other in members:
         return other, False, None
     owner = _owner(other, place)
@@ -134,5 +134,8 @@ def _real(place):
     return os.path.realpath(place["executable"])
 
 
-def _where(place):
+def where(place):
+    """
+    Return by what the processes of a place are found without systemd.
+    """
     return {key: place.get(key) for key in ("executable", "pid_file", "ports")}

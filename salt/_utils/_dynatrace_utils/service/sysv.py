@@ -13,7 +13,7 @@ import tempfile
 import time
 
 from .. import bounded
-from . import processes, unit, words
+from . import processes, sight, unit, words
 
 SCRIPTS = "/etc/init.d"
 # Of Salt's modules for services, those that run such a script.
@@ -46,7 +46,7 @@ class _Course:
 
     def __init__(self, place, until, manage):
         self._place, self._until, self._manage = place, until, manage
-        self._where = {key: place.get(key) for key in ("executable", "pid_file", "ports")}
+        self._where = sight.where(place)
         self._marks = words.marks(place.get("logs"))
         self._said = ""
         self._tried = None
