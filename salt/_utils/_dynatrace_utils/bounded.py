@@ -102,11 +102,9 @@ def _end(look, spared):
     for process in found:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
-    until = time.monotonic() + GRACE_S
     # Not psutil's wait, which would take a child's end from the call that waits for it.
-    while (alive := [one for one in found if _lives(one)]) and time.monotonic() < until:
-        time.sleep(POLL_S)
-    if alive:
+    wait(lambda: not any(map(_lives, found)), GRACE_S)
+    if alive := [one for one in found if _lives(one)]:
         return f"even KILL did not end {_named(alive)}"
     return f"it was ended: {named}" if found else "no process of it is left"
 

@@ -12,10 +12,10 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import time
 
 from salt.exceptions import CommandExecutionError
 
+from .. import bounded
 from . import cgroups, sockets
 
 try:
@@ -29,7 +29,6 @@ ERRORS = (psutil.Error, OSError, CommandExecutionError) if psutil else ()
 # Orphaned workers of an event MPM ignore TERM for good; those of a prefork one leave at once.
 TERM_GRACE_S = 0.3
 KILL_GRACE_S = 5
-POLL_S = 0.02
 
 
 def family(executable):
@@ -140,7 +139,7 @@ def holders(ports, own=()):
 
 def thaw(processes):
     """
-    Let stopped processes (SIGSTOP) run again, so that they can take their leave; return their pids.
+    Let stopped processes (SIGSTOP) run again, so that they can end by themselves; return their pids.
     """
     thawed = []
     for process in processes:
@@ -159,12 +158,7 @@ def end(processes):
         for process in processes:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.send_signal(number)
-        until = time.monotonic() + grace
-        while any(lives(process.pid) for process in processes):
-            if time.monotonic() > until:
-                break
-            time.sleep(POLL_S)
-        else:
+        if bounded.wait(lambda: not any(lives(process.pid) for process in processes), grace):
             # With its last process a listening socket is closed: the port is free.
             return sorted(process.pid for process in processes)
     survivors = ", ".join(str(process.pid) for process in processes if lives(process.pid))

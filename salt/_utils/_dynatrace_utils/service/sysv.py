@@ -153,9 +153,5 @@ class _Course:
 
     def _appears(self):
         # An init script may call a failed start a good one.
-        until = min(self._until, time.monotonic() + self._place["starts_within"])
-        while self.main() is None:
-            if time.monotonic() > until:
-                return False
-            time.sleep(PAUSE_S)
-        return True
+        left = min(self._until - time.monotonic(), self._place["starts_within"])
+        return bounded.wait(lambda: self.main() is not None, left, PAUSE_S)
