@@ -183,7 +183,7 @@ def _kill(service):
     """
     Do what ``kill -9`` does to all of its processes; a pid file stays behind.
     """
-    main = control.look(_place(service))["main"]
+    main = control.look(control.place(service))["main"]
     if main is None:
         raise CommandExecutionError(f"{service['service']} has no main process that can be killed")
     process = psutil.Process(main)
@@ -193,13 +193,9 @@ def _kill(service):
             os.kill(one.pid, signal.SIGKILL)
 
 
-def _place(service):
-    return control.place(service, __salt__["service.start"])
-
-
 def _question(service):
     # Looked up here: the thread that asks has no dunders.
-    place = _place(service)
+    place = control.place(service)
 
     def serves():
         seen = control.look(place)

@@ -50,11 +50,7 @@ def _looking(service):
     """
     Return what looks at the service; it is called where this state's dunders are out of reach.
     """
-    return partial(control.look, _place(service))
-
-
-def _place(service):
-    return control.place(service, __salt__["service.start"])
+    return partial(control.look, control.place(service))
 
 
 def _compare(story, named, service, seen):
@@ -125,7 +121,7 @@ def _plan(service, way):
 
 
 def _bring_back(story, service, order, how):
-    unit, place, story.touched = service["service"], _place(service), True
+    unit, place, story.touched = service["service"], control.place(service), True
     left = order["until"] - time.time() if order else float("inf")
     until = time.monotonic() + min(service["service_timeout"], left)
     manage = {verb: __salt__[f"service.{verb}"] for verb in ("start", "restart")}
@@ -153,7 +149,7 @@ def _prove(story, service, order, began):
         _compare_ports(story, order, end["seen"])
         outcome = "healed" if story.changes else "healthy"
         raise End(outcome, end["said"])
-    words = control.words(_place(service), began)
+    words = control.words(control.place(service), began)
     held = processes.holders(service["ports"])
     lives = end["seen"]["main"]
     raise End(

@@ -10,6 +10,7 @@ executable are. What is expected of a host in trouble is told and not raised.
 import contextlib
 import os
 
+from ..dunders import __salt__
 from . import processes, sight, systemd, sysv, unit
 from . import words as said
 
@@ -25,12 +26,12 @@ def lacking():
     return None if os.path.isdir("/proc/self/ns") else "the /proc of Linux"
 
 
-def place(settings, start):
+def place(settings):
     """
-    Return the place of a service by the settings of its remedy; ``start`` is Salt's ``service.start``.
+    Return the place of a service by the settings of its remedy.
     """
     # To ask for a function that only Salt's module for systemd has would load all the others.
-    systemd_has_it = start.__module__.endswith("systemd_service")
+    systemd_has_it = __salt__["service.start"].__module__.endswith("systemd_service")
     return {**{key: settings[key] for key in PLACE}, "systemd": systemd_has_it}
 
 
