@@ -58,14 +58,12 @@ def absent(name, test):
     Take back what ``present`` has made or changed under this label.
     """
     done = tenant_objects.take_back({"kind": KIND, "label": name}, ALERTING, test=test)
-    return tenant_objects.taken_back(f"availability alerting {name}", done, None, test)
+    return tenant_objects.taken_back(f"availability alerting {name}", done, test)
 
 
 def without_groups():
     """
-    Return what of ``dynatrace:tenant:process_alerting`` matches no process group yet, by label.
-
-    It is ``{"apache": <selector>}``, empty when each entry matches one.
+    Return which entries match no process group yet: see ``dynatrace_tenant.without_groups``.
     """
     asked = tenant_options.asked(KIND)
     if asked["problem"]:

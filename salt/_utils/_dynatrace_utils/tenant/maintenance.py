@@ -12,6 +12,7 @@ next one.
 """
 
 import datetime
+import functools
 import logging
 
 from salt.exceptions import CommandExecutionError
@@ -49,9 +50,8 @@ def absent(name, test):
     Take back what ``present`` has made or changed under this name.
     """
     done = tenant_objects.take_back({"kind": KIND, "label": name}, WINDOW, test=test)
-    untouched = not (done["changes"] or done["notes"])
-    left = tenant_objects.find(WINDOW, NAME, name) if untouched else None
-    return tenant_objects.taken_back(f"maintenance window {name}", done, left, test)
+    look = functools.partial(tenant_objects.find, WINDOW, NAME, name)
+    return tenant_objects.taken_back(f"maintenance window {name}", done, test, look)
 
 
 def announced(name, test, given):

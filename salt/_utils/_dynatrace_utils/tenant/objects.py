@@ -125,15 +125,15 @@ def take_back(about, schema, keep=(), test=False):
     return done
 
 
-def taken_back(called, done, left, test):
+def taken_back(called, done, test, look=None):
     """
-    Return what a state says after ``take_back``; ``left`` is an object of the name that stays.
+    Return what a state says after ``take_back``; ``look`` finds an object of the name that stays.
     """
     changes, notes = done["changes"], done["notes"]
     first = f"Nothing of the {called} is to be taken back."
     if changes:
         first = f"The {called} {'would be' if test else 'is'} taken back."
-    if left:
+    if look and not changes and not notes and look():
         last = "that these states have not made, or of which nothing is remembered: it stays"
         notes = [*notes, f"There is a {called} {last}."]
     return told(None if test and changes else True, " ".join([first, *notes]), changes)

@@ -5,6 +5,8 @@ Brings the webhook of the tenant to what is wanted: an alerting profile and a no
 tenant validates what is about to be written before anything is; with ``test`` that is all that is sent.
 """
 
+import functools
+
 from salt.exceptions import CommandExecutionError
 
 from ..dunders import __salt__
@@ -71,9 +73,8 @@ def absent(name, test):
         "changes": {**done["changes"], **also["changes"]},
         "notes": [*done["notes"], *also["notes"]],
     }
-    untouched = not (both["changes"] or both["notes"])
-    left = tenant_objects.find(NOTIFICATION, "displayName", name) if untouched else None
-    return tenant_objects.taken_back(f"webhook {name}", both, left, test)
+    look = functools.partial(tenant_objects.find, NOTIFICATION, "displayName", name)
+    return tenant_objects.taken_back(f"webhook {name}", both, test, look)
 
 
 def _webhook_token():
