@@ -13,13 +13,13 @@ from tests.unit.minion.loading import load
 
 SEEN = {"main": 4711, "executable": "/usr/sbin/apache2", "listens": [["0.0.0.0", 80]]}
 URL = "http://127.0.0.1/health"
-ANSWERED = {"verdict": "answered", "status": 503, "said": "http://127.0.0.1:80 answered 503"}
-SILENT = {"verdict": "silent", "status": None, "said": "silent"}
-OTHER = {"verdict": "other", "status": None, "said": "other"}
+ANSWERED = {"verdict": "answered", "said": "http://127.0.0.1:80 answered 503"}
+SILENT = {"verdict": "silent", "said": "silent"}
+OTHER = {"verdict": "other", "said": "other"}
 
 
 def proof(answer: Any, url: str = URL, **settings: Any) -> Any:
-    service = {"url": url, "statuses": [], "timeout": 10, "host": None, "beyond_loopback": False}
+    service = {"url": url, "statuses": [], "timeout": 10, "host": None}
     asked: list[Any] = []
 
     def ask(*question: Any) -> Any:
@@ -29,7 +29,7 @@ def proof(answer: Any, url: str = URL, **settings: Any) -> Any:
     module: Any = load("_utils/_dynatrace_utils/remedy/probe.py")
     module.site = SimpleNamespace(ask=ask, port=module.site.port)
     found = module.proof({**service, **settings}, SEEN)
-    assert asked == [(url, 10, None, False)]
+    assert asked == [(url, 10, None)]
     return found
 
 

@@ -44,8 +44,7 @@ def proof(service, seen):
     url, statuses = service["url"], service["statuses"]
     if url is None:
         return judged(ask(seen["listens"], service["timeout"]))
-    given = (service["timeout"], service["host"], service["beyond_loopback"])
-    answer = site.ask(url, *given)
+    answer = site.ask(url, service["timeout"], service["host"])
     if answer["problem"]:
         return {"verdict": "fails", "said": answer["problem"]}
     status, said = answer["status"], f"{url} answered {answer['status']}"
@@ -62,7 +61,7 @@ def ask(listens, timeout):
     Return what came of asking each of the addresses, over http and https at once.
 
     ``listens`` is a list of address and port. It ends with the first answer, else ``timeout`` seconds after the
-    connections. Each finding has ``verdict`` (``answered``, ``silent``, ``other``), ``status`` and ``said``.
+    connections. Each finding has ``verdict`` (``answered``, ``silent``, ``other``) and ``said``.
     """
     places = [(LOOPBACK.get(address, address), port) for address, port in listens]
     asked = [(scheme, *place) for scheme in ("http", "https") for place in places[:MOST]]
@@ -103,7 +102,7 @@ def judged(findings):
 
 
 def _other(said):
-    return {"verdict": "other", "status": None, "said": said}
+    return {"verdict": "other", "said": said}
 
 
 class _Question(threading.Thread):
@@ -121,9 +120,8 @@ class _Question(threading.Thread):
         if scheme == "https" and self._answered.wait(HEAD_START_S):
             return
         where = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
-        verdict, status, told = _spoken(scheme, address, port, self._timeout)
-        said = f"{scheme}://{where} {told}"
-        self._came.put({"verdict": verdict, "status": status, "said": said})
+        verdict, told = _spoken(scheme, address, port, self._timeout)
+        self._came.put({"verdict": verdict, "said": f"{scheme}://{where} {told}"})
 
 
 def _spoken(scheme, address, port, timeout):
@@ -132,8 +130,8 @@ def _spoken(scheme, address, port, timeout):
         plain = socket.create_connection((address, port), timeout=timeout)
     except OSError as err:
         if isinstance(err, TimeoutError) and sockets.is_full(port):
-            return "silent", None, f"takes no connection for {timeout:g} s, and others wait already"
-        return "other", None, f"cannot be reached ({_reason(err)})"
+            return "silent", f"takes no connection for {timeout:g} s, and others wait already"
+        return "other", f"cannot be reached ({_reason(err)})"
     try:
         with plain, _in_tls(plain) if scheme == "https" else plain as stream:
             stream.sendall(REQUEST)
@@ -141,10 +139,10 @@ def _spoken(scheme, address, port, timeout):
                 line += piece
     except TimeoutError:
         if line:
-            return "other", None, f"began to answer and took longer than {timeout:g} s"
-        return "silent", None, f"took the connection and sent nothing for {timeout:g} s"
+            return "other", f"began to answer and took longer than {timeout:g} s"
+        return "silent", f"took the connection and sent nothing for {timeout:g} s"
     except OSError as err:
-        return "other", None, f"does not answer ({_reason(err)})"
+        return "other", f"does not answer ({_reason(err)})"
     return _read(line)
 
 
@@ -169,10 +167,10 @@ def _pieces(stream, until):
 def _read(line):
     status = STATUS_LINE.match(line)
     if status:
-        return "answered", int(status[1]), f"answered {int(status[1])}"
+        return "answered", f"answered {int(status[1])}"
     if line:
-        return "other", None, "answers, and not in HTTP"
-    return "other", None, "closed the connection without an answer"
+        return "other", "answers, and not in HTTP"
+    return "other", "closed the connection without an answer"
 
 
 def _reason(err):

@@ -11,7 +11,7 @@ import urllib.parse
 from .. import deadline
 
 
-def ask(url, timeout=2, host=None, beyond_loopback=False):
+def ask(url, timeout, host=None):
     """
     Return ``{"status": 200, "problem": None}``, or status None and what went wrong.
 
@@ -20,8 +20,6 @@ def ask(url, timeout=2, host=None, beyond_loopback=False):
     of the answer must be there ``timeout`` seconds after the connection.
     """
     parts = urllib.parse.urlsplit(url)
-    if not beyond_loopback and not is_loopback(parts.hostname):
-        return _answer(problem=f"{url} is not an address of this machine's loopback")
     # Without a port http.client reads the end of an IPv6 address as one.
     connection = _connection(parts, port(url), timeout)
     path = urllib.parse.urlunsplit(("", "", parts.path or "/", parts.query, ""))
