@@ -1,6 +1,8 @@
 """
-Reads what a state was given, from the names in its function.
+Reads what a state was given, from the names in its function, and tells what is unknown among it.
 """
+
+import difflib
 
 # What Salt hands to a state that takes any argument.
 SALTS_OWN = ("test", "saltenv")
@@ -21,3 +23,14 @@ def given(names):
         and key not in ("name", "unknown", *SALTS_OWN)
         and not key.startswith("__")
     }
+
+
+def unknown(given, known):
+    """
+    Yield what is wrong with each key that is not known, with the one that was probably meant.
+    """
+    for key in given:
+        if key not in known:
+            near = difflib.get_close_matches(str(key), known, 1)
+            those = f", `{near[0]}` is" if near else f"; these are: {', '.join(known)}"
+            yield f"`{key}` is no key of it{those}"

@@ -5,13 +5,13 @@ The rules for names, tags and properties are those that Dynatrace documents for 
 that a bad value is told before anything is installed.
 """
 
-import difflib
 import os
 import re
 
 import salt.utils.platform
 from salt.exceptions import CommandExecutionError
 
+from .. import arguments
 from ..dunders import __opts__, __salt__
 
 LONGEST_ENTRY = 256
@@ -52,16 +52,16 @@ def place():
     return {"install_path": __salt__["config.get"]("dynatrace:oneagent:install_path", None)}
 
 
-def wanted(arguments=None):
+def wanted(own=None):
     """
     Return what a state's arguments want, or else pillar or configuration; raises with all that is wrong.
     """
     given = __salt__["config.get"]("dynatrace:oneagent", None) or {}
     if not isinstance(given, dict):
         raise CommandExecutionError("dynatrace:oneagent is no mapping")
-    given = {**given, **(arguments or {})}
+    given = {**given, **(own or {})}
     options = {**DEFAULTS, **{k: v for k, v in given.items() if v is not None}}
-    problems = [*_unknown(given), *_wrong_plain(options), *_wrong_names(options)]
+    problems = [*arguments.unknown(given, DEFAULTS), *_wrong_plain(options), *_wrong_names(options)]
     lists = {}
     for kind in LISTS:
         lists[kind], wrong = _entries(kind, options[kind])
@@ -71,13 +71,6 @@ def wanted(arguments=None):
     if problems:
         raise CommandExecutionError("dynatrace:oneagent is not valid: " + "; ".join(problems))
     return {**options, **lists, "properties": [identity, *lists["properties"]]}
-
-
-def _unknown(given):
-    for key in given:
-        if key not in DEFAULTS:
-            near = difflib.get_close_matches(str(key), DEFAULTS, 1)
-            yield f"`{key}` is no key of it" + (f", `{near[0]}` is" if near else "")
 
 
 def _wrong_plain(options):

@@ -70,11 +70,7 @@ def finish(attempt_id, outcome="healed"):
 
 def attempt(attempt_id):
     """
-    Return what this minion remembers of an attempt, or None if it never took it.
-
-    The mapping has ``id``, ``taken`` and ``finished``, which is None until the good end; and
-    ``outcome`` once it has ended. With them goes ``now``, this minion's time, for a reader whose clock
-    differs.
+    Return what this minion remembers of an attempt, or None: see ``dynatrace.attempt``.
     """
     record = _recorded(attempt_id)
     return {**record, "now": _now()} if record and record.get("taken") else record

@@ -5,11 +5,11 @@ The limits are those that Dynatrace documents for the schemas of Settings 2.0, s
 is told before anything is asked or changed. ``pillar.example`` explains every key.
 """
 
-import difflib
 import re
 
 from salt.exceptions import CommandExecutionError
 
+from .. import arguments
 from ..dunders import __salt__
 from . import window as tenant_window
 
@@ -83,11 +83,9 @@ DEFAULTS = {
 
 def asked(kind):
     """
-    Return what pillar or configuration ask for of a kind: ``{"problem": None, "entries": […]}``.
+    Return what pillar or configuration ask for of a kind: see ``dynatrace_tenant.asked``.
 
-    An entry is the options of one webhook, process_alerting or maintenance window, as they are
-    given, with its ``name``. A problem is a text, and there are no entries then. It never raises,
-    so that an SLS can make a failed state of it.
+    It never raises, so that an SLS can make a failed state of a problem.
     """
     # Without the grains: a host with a OneAgent has one of this name, the environment's id.
     given = __salt__["config.get"]("dynatrace:tenant", None, omit_grains=True)
@@ -117,7 +115,7 @@ def checked(kind, name, given):
     """
     defaults, given = DEFAULTS[kind], {**given, "name": name}
     options = {**defaults, **{k: v for k, v in given.items() if v is not None and k in defaults}}
-    problems = [*_unknown(given, defaults)]
+    problems = [*arguments.unknown(given, defaults)]
     if not _is_text(options["name"], LONGEST_NAME):
         problems.append(f"`name` is a text of at most {LONGEST_NAME} characters")
     problems += _CHECKS[kind](options)
@@ -133,7 +131,7 @@ def _wrong_tenant(given):
         return None
     if not isinstance(given, dict):
         return "dynatrace:tenant is no mapping"
-    problems = list(_unknown(given, KINDS))
+    problems = list(arguments.unknown(given, KINDS))
     problems += [
         f"`{kind}` is no mapping" for kind in KINDS if not isinstance(given.get(kind) or {}, dict)
     ]
@@ -141,15 +139,6 @@ def _wrong_tenant(given):
     if any(ord(letter) > 0xFFFF for letter in repr(given)):
         problems.append("a text holds a character beyond U+FFFF, such as an emoji")
     return f"dynatrace:tenant is not valid: {'; '.join(problems)}" if problems else None
-
-
-def _unknown(given, known):
-    for key in given:
-        if key not in known:
-            near = difflib.get_close_matches(str(key), known, 1)
-            yield f"`{key}` is no key of it" + (
-                f", `{near[0]}` is" if near else f"; these are: {', '.join(known)}"
-            )
 
 
 def _is_text(value, longest):

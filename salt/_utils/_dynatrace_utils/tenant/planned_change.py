@@ -6,6 +6,7 @@ import datetime
 import re
 import secrets
 
+from .. import arguments
 from ..dunders import __salt__
 from .options import HOST
 
@@ -21,8 +22,7 @@ KEYS = ("targets", "minutes", "sls", "via", "name", "suppression")
 
 def plan(given):
     """
-    Return ``{"problem": None, "name": …, "targets": […], "hosts": […], "minutes": …, …}``, or a
-    problem and nothing else: it never raises, so that the SLS can make a failed state of it.
+    Return the plan, or a problem, and never raise: see ``dynatrace_tenant.planned_change``.
     """
     problems = list(_wrong(given))
     if problems:
@@ -49,9 +49,7 @@ def _wrong(given):
     if not isinstance(given, dict):
         yield "it is no mapping"
         return
-    for key in given:
-        if key not in KEYS:
-            yield f"`{key}` is no key of it; these are: {', '.join(KEYS)}"
+    yield from arguments.unknown(given, KEYS)
     targets, sls, via = given.get("targets"), given.get("sls") or [], given.get("via")
     if not (isinstance(targets, list) and targets and all(map(_is_minion, targets))):
         yield "`targets` is a list of minion ids, not patterns"

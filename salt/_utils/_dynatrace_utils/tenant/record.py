@@ -58,10 +58,7 @@ def forget(object_id):
 
 def to_take_back(kind):
     """
-    Return what an SLS has to take back: ``{"problem": None, "entries": [{"name": …}, …]}``.
-
-    It is what pillar names, and what this minion has changed although pillar names it no more;
-    ``kind`` is webhook, process_alerting or maintenance_windows. It never raises.
+    Return what an SLS has to take back, and never raise: see ``dynatrace_tenant.to_take_back``.
     """
     asked = tenant_options.asked(kind)
     if asked["problem"]:
