@@ -36,7 +36,7 @@ def ask_all(configs, engine):
 
 def _begin(function, *arguments):
     """
-    Return a future of what ``function`` returns; its thread ends with the process, whoever still lets it wait.
+    Return a future of what ``function`` returns; its thread ends with the process, even while it waits.
     """
     future = concurrent.futures.Future()
 

@@ -52,7 +52,7 @@ def check(found, opts, engine, configs, applied, until):
 
 def _known(found, accepted, read, until):
     """
-    Return the grains of those minions that the master's cache tells; tell of whom it does not, and why.
+    Return the grains that the master's cache has, by minion; report the minions without, and why.
     """
     known, failing, without = {}, {}, []
     for count, one in enumerate(accepted):

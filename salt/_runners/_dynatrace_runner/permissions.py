@@ -18,7 +18,7 @@ def check(found, opts, files):
     """
     Tell which files of the configuration, of its secrets, and of the engine's own directory are closed to this user.
 
-    ``files`` are those of the configuration. Salt leaves out what it cannot read, mostly without a word.
+    ``files`` are those of the configuration. Salt leaves out what it cannot read, and mostly does not log it.
     """
     user = salt.utils.user.get_user()
     closed = [path for path in [*files, *_secrets(opts)] if not _readable(path)]

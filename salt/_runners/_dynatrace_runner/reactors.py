@@ -91,7 +91,7 @@ def _mapped(entries):
 
 def _passed_over(entries):
     """
-    Yield the tags of each entry that Salt passes over without a word.
+    Yield the tags of each entry that Salt ignores without logging it.
     """
     for entry in entries if isinstance(entries, list) else ():
         if not isinstance(entry, dict):

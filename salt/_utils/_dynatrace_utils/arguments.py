@@ -12,8 +12,8 @@ def given(names):
     """
     Return the arguments that were given, by ``locals()`` of a state with ``name`` and ``**unknown``.
 
-    What is unknown is among them, so that who checks them refuses it: Salt only warns of a word that is
-    spelled wrong, and then does without it.
+    What is unknown is among them, so that the check refuses it: Salt only warns of a misspelled
+    argument, and then ignores it.
     """
     every = {**names, **names["unknown"]}
     return {

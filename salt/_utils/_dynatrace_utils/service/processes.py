@@ -1,10 +1,9 @@
 """
 The processes of a service, by what the kernel says of them; and how they are ended.
 
-Whom it takes for the service's own is decided narrowly, because the answer decides who gets
-signals: a process that runs the service's executable, in this minion's pid namespace and root
-directory, so never a container's. The mount namespace is no criterion: systemd's ``PrivateTmp``
-gives every apache one of its own.
+Only few processes count as the service's own, because these get signals: those that run the
+service's executable, in this minion's pid namespace and root directory, so never a container's. The
+mount namespace is no criterion: systemd's ``PrivateTmp`` gives every apache one of its own.
 """
 
 from __future__ import annotations
