@@ -67,7 +67,9 @@ import logging
 import os
 import re
 import signal
+import stat
 import sys
+import threading
 from pathlib import Path
 
 import salt.cache
@@ -77,6 +79,7 @@ import salt.key
 import salt.loader
 import salt.minion
 import salt.utils.event
+import salt.utils.verify
 
 if __name__.startswith("salt.loaded."):
     # Salt starts an engine that ended again in a fork of the master, which may hold the package of before an update.
@@ -162,10 +165,12 @@ def _master():
         connect_to_fire=_connect_to_fire,
         connect_to_listen=_connect_to_listen,
         accepted=_accepted,
+        is_accepted=_is_accepted(),
         grains=_grains(),
         why_untaken=Reactors(lambda: __opts__.get("reactor"), _served()).why_untaken,
         publish=_publish,
         jobs=_jobs(),
+        stamp=grains_.stamps(salt.cache.factory(__opts__)),
     )
 
 
@@ -193,13 +198,51 @@ def _accepted():
     return [minion for minion in found if isinstance(minion, str)]
 
 
+def _is_accepted():
+    """
+    Return the function that tells whether a minion's key is accepted, by a look at that key alone.
+    """
+    keys = _for_each_thread(lambda: salt.key.get_key(__opts__))
+    cluster = __opts__.get("cluster_pki_dir") if __opts__.get("cluster_id") else None
+    directory = Path(cluster or __opts__["pki_dir"], "minions")
+
+    def look(minion):
+        if not salt.utils.verify.valid_id(__opts__, minion):
+            return False
+        cache = getattr(keys(), "cache", None)
+        if cache is not None:  # Since Salt 3008 the state stands in the entry.
+            return (cache.fetch("keys", minion) or {}).get("state") == "accepted"
+        try:
+            return stat.S_ISREG((directory / minion).lstat().st_mode)
+        except FileNotFoundError:
+            return False
+
+    return look
+
+
 def _grains():
     """
     Return the function that reads a minion's grains from the master's cache.
 
     Salt's own ``get_minion_data`` makes a cache object at each call, which takes longer than the reading.
     """
-    return grains_.reader(salt.cache.factory(__opts__), __opts__.get("minion_data_cache", True))
+    enabled = __opts__.get("minion_data_cache", True)
+    read = _for_each_thread(lambda: grains_.reader(salt.cache.factory(__opts__), enabled))
+    return lambda minion: read()(minion)
+
+
+def _for_each_thread(make):
+    """
+    Return the function that returns what ``make`` made for the thread that asks: not all drivers may be shared.
+    """
+    own = threading.local()
+
+    def get():
+        if not hasattr(own, "made"):
+            own.made = make()
+        return own.made
+
+    return get
 
 
 def _served():

@@ -37,6 +37,12 @@ ALLOWED = {
     ),
     ("_engines/_dynatrace/api/rate_limiter.py", "", "with _lock"): _MEMORY,
     ("_engines/_dynatrace/master/delivery.py", "", "with _lock"): _MEMORY,
+    ("_engines/_dynatrace/master/host_matching.py", "", "with _lock"): _MEMORY,
+    (
+        "_engines/_dynatrace/master/minion_index.py",
+        "MinionIndex.run",
+        "sleep",
+    ): "the pause of that thread",
     ("_engines/_dynatrace/webhook/salt_api_hook.py", "", "with _changed"): _MEMORY,
     (
         "_engines/_dynatrace/webhook/salt_api_hook.py",

@@ -69,12 +69,14 @@ class ActionState(State):
 
 class Waiting(State):
     """
-    What an episode waits for that no time tells: fewer minions in progress, the end of the pause, a minion's return.
+    What an episode waits for that no time tells: fewer minions in progress, the end of the pause, a minion's return,
+    another minion in the index.
     """
 
     CAPACITY = "capacity"
     PAUSED = "paused"
     MINION = "minion"
+    MATCH = "match"
 
 
 S = TypeVar("S", bound=State)

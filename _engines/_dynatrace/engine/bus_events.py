@@ -30,16 +30,19 @@ class BusEvents:
         if self.job_tracker.receive(jid, what, minion, data):
             self.look_now()
 
-    def on_minion(self, minion: str | None) -> None:
+    def on_minion(self, minion: str) -> None:
         """
-        Note that a minion may have changed; None: that keys were accepted or removed.
+        Note that a minion may have started, or that its grains may have changed.
         """
-        if minion is not None and self.ping is not None:
+        if self.ping is not None:
             self.ping.started(minion)
-        if minion is None or minion not in self.minions:
-            self.minions.touch_keys()
-        else:
-            self.minions.touch(minion)
+        self.minions.touch(minion)
+
+    def on_key(self, minion: str) -> None:
+        """
+        Note that a minion's key may have been accepted or removed: any minion can fire the event, so the key is looked at.
+        """
+        self.minions.touch_key(minion)
 
     def on_command(self, data: Mapping[str, Any]) -> None:
         if self.commands.receive(data):
@@ -50,4 +53,5 @@ class BusEvents:
         Have looked up what passed on the bus while the bus was not read.
         """
         self.job_tracker.reconcile()
+        self.minions.touch_keys()
         self.look_now()

@@ -69,7 +69,7 @@ def client_for(config: Config) -> Client | None:
     )
 
 
-def announce(instance: str, config: Config, ledger: Ledger, minions: int) -> None:
+def announce(instance: str, config: Config, ledger: Ledger) -> None:
     """
     Announce the start on the bus and in the log, without any secret.
     """
@@ -84,12 +84,11 @@ def announce(instance: str, config: Config, ledger: Ledger, minions: int) -> Non
             f"{config.get('webhook.path')}"
         )
     log.info(
-        "%s: version %s started%s: %s; %s minions",
+        "%s: version %s started%s: %s",
         instance,
         VERSION,
         " in dry run" if config.get("policy.dry_run") else "",
         " and ".join(ways),
-        minions,
     )
     data = {"what": "started", "instance": instance, "version": VERSION}
     try:

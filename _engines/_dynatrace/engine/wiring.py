@@ -89,8 +89,9 @@ class Engine:
         """
         # All parts are made before a thread runs: two threads that ask for one at first would make it twice.
         loops = self.loops
-        self.minions.refresh()
-        announce(self.instance, self.config, self.ledger, len(self.minions))
+        announce(self.instance, self.config, self.ledger)
+        self.threads.start({"minions": self.minions})
+        self.minions.complete.wait(0.5)  # By then it is, unless there are thousands.
         self.threads.start(loops)
 
     @cached_property
@@ -120,7 +121,9 @@ class Engine:
 
     @cached_property
     def minions(self) -> MinionIndex:
-        return MinionIndex(self.master.accepted, self.master.grains, self.steady, self.instance)
+        master, look_now = self.master, self.look_now
+        parts = master.accepted, master.is_accepted, master.grains, self.steady
+        return MinionIndex(*parts, self.instance, master.stamp, look_now)
 
     @cached_property
     def jobs(self) -> Jobs:
@@ -168,6 +171,7 @@ class Engine:
             is_watched=self.job_tracker.is_watched,
             on_job=events.on_job,
             on_minion=events.on_minion,
+            on_key=events.on_key,
             on_command=events.on_command,
             on_open=events.on_open,
             hook_tag=self.config.get("hook_tag"),

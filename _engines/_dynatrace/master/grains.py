@@ -49,6 +49,33 @@ def reader(cache: Cache, enabled: bool) -> Callable[[str], Mapping[str, Any]]:
     return read
 
 
+def stamps(cache: Cache) -> Callable[[str], tuple[object, ...] | None]:
+    """
+    Return the function that tells by what the files of a minion's grains are known to be the same; it returns None with a
+    driver that keeps no files, and where they cannot be looked at.
+    """
+    if cache.driver != "localfs":
+        return lambda _: None
+
+    def stamp(minion: str) -> tuple[object, ...] | None:
+        places = (("grains", minion), (f"minions/{minion}", "data"))
+        try:
+            return tuple(_file(_place(cache, bank, key)) for bank, key in places)
+        except OSError:
+            return None
+
+    return stamp
+
+
+def _file(place: str) -> tuple[int, ...]:
+    # Salt's own `updated` tells whole seconds, in which an entry may be written twice.
+    try:
+        found = os.stat(place)
+    except (FileNotFoundError, NotADirectoryError):
+        return ()
+    return found.st_mtime_ns, found.st_ino, found.st_size
+
+
 def _fetch(cache: Cache, bank: str, key: str) -> Mapping[str, Any]:
     place = _place(cache, bank, key)
     if f"{cache.driver}.fetch" not in cache.modules:

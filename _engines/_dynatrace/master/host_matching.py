@@ -7,6 +7,7 @@ addresses. The first step that gives exactly one accepted minion wins; two candi
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -29,29 +30,40 @@ def named(minions: Collection[str]) -> str:
 @dataclass
 class Candidates:
     """
-    What is known of each minion, and who has what.
+    What is known of each minion, and who has what. Any thread may use it; each call sees a minion wholly or not at all.
     """
 
     known: dict[str, Keys] = field(default_factory=dict)
     host_ids: dict[str, set[str]] = field(default_factory=dict)
     names: dict[str, set[str]] = field(default_factory=dict)
     addresses: dict[str, set[str]] = field(default_factory=dict)
+    _lock: threading.RLock = field(default_factory=threading.RLock, init=False, repr=False)
 
-    def put(self, minion: str, found: Keys) -> None:
+    def put(self, minion: str, found: Keys, again: bool = False) -> bool:
         """
-        Note all that a minion has, and nothing that it had.
+        Note all that a minion has, and nothing that it had; tell whether that is new. ``again``: only if it is known.
         """
-        self.drop(minion)
-        self.known[minion] = found
-        for places, key in self._places(found):
-            places.setdefault(key, set()).add(minion)
+        with self._lock:
+            before = self.known.get(minion)
+            if before == found or (again and before is None):
+                return False
+            self.drop(minion)
+            self.known[minion] = found
+            for places, key in self._places(found):
+                places.setdefault(key, set()).add(minion)
+            return True
 
-    def drop(self, minion: str) -> None:
+    def drop(self, minion: str) -> bool:
         """
-        Forget a minion, if it is known.
+        Forget a minion; tell whether it was known.
         """
-        for places, key in self._places(self.known.pop(minion, Keys())):
-            places[key].discard(minion)
+        with self._lock:
+            found = self.known.pop(minion, None)
+            for places, key in self._places(found or Keys()):
+                places[key].discard(minion)
+                if not places[key]:
+                    del places[key]
+            return found is not None
 
     def _places(self, found: Keys) -> Iterator[tuple[dict[str, set[str]], str]]:
         if found.host_id:
@@ -63,12 +75,34 @@ class Candidates:
         """
         Return the minion that is the host ``host_id``; ``detail`` reads the HOST entity and is only asked when needed.
         """
-        candidates = self.host_ids.get(host_id, set())
-        if candidates:
-            return _one(candidates, "host_id")
-        host = detail()
-        if host is None:
-            return Match(None, reason=NO_HOST)
+        found = self._by_id(host_id)
+        if found is None:
+            host = detail()  # Not under the lock: it may be a call to the tenant.
+            if host is None:
+                return Match(None, reason=NO_HOST)
+            with self._lock:
+                found = self._by_id(host_id) or self._without_id(host_id, host)
+        return found
+
+    def agreed(self, host_id: str, host: EntityDetail) -> Match | None:
+        """
+        Return the only minion that is known to have the host's id, if it is also called as the host is: then it need not
+        be known who else has the id.
+        """
+        with self._lock:
+            match = self._by_id(host_id)
+            if match is None or match.minion is None:
+                return None
+            found = self.known[match.minion]
+            named_alike = found.names & host_names(host) and not against(host, found, "name")
+            return match if named_alike else None
+
+    def _by_id(self, host_id: str) -> Match | None:
+        with self._lock:
+            candidates = self.host_ids.get(host_id)
+            return _one(candidates, "host_id") if candidates else None
+
+    def _without_id(self, host_id: str, host: EntityDetail) -> Match:
         proved = {minion for minion in host.salt_minions if minion in self.known}
         called = host_names(host)
         steps: tuple[tuple[str, set[str], set[str]], ...] = (

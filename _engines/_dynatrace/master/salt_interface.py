@@ -4,7 +4,7 @@ What the engine takes from Salt; ``dynatrace.py`` hands it in, and tests hand in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -30,6 +30,9 @@ class Master:
     """
     The master that the engine runs in. ``directory`` is the engine's own.
 
+    ``is_accepted`` looks at one minion's key alone. ``stamp`` returns what changes whenever the cached grains of a minion
+    do, or None where the cache does not tell.
+
     ``why_untaken`` returns why no reactor takes an order under any of some tags for a process of some technologies.
     ``publish`` gives minions a function and its arguments, without waiting for a return, and returns the job's id.
     """
@@ -38,7 +41,9 @@ class Master:
     connect_to_fire: Callable[[], EventBus]
     connect_to_listen: Callable[[], EventBus]
     accepted: Callable[[], Iterable[str]]
+    is_accepted: Callable[[str], bool]
     grains: Callable[[str], Grains | None]
     why_untaken: Callable[[Iterable[str], Sequence[str]], str | None]
     publish: Callable[..., str]
     jobs: Jobs
+    stamp: Callable[[str], Hashable | None] = lambda _: None

@@ -42,7 +42,8 @@ class Subscriber:
     delivery: DeliveryConfirmation
     is_watched: Callable[[str], bool]
     on_job: Callable[[str, str, str | None, Mapping[str, Any]], None]
-    on_minion: Callable[[str | None], None]
+    on_minion: Callable[[str], None]
+    on_key: Callable[[str], None]
     on_command: Callable[[Mapping[str, Any]], None]
     on_open: Callable[[], None]
     hook_tag: str | None = None
@@ -62,7 +63,6 @@ class Subscriber:
         bus = self.connect()
         try:
             self.delivery.opened()
-            self.on_minion(None)
             self.on_open()
             while not self.delivery.renewal:
                 self.heartbeat.beat()
@@ -97,9 +97,7 @@ class Subscriber:
             self.on_command(data)
         elif self.on_hook is not None and tag == self.hook_tag:
             self.on_hook(data)
-        elif tag == "salt/key":
-            self.on_minion(None)
-        elif tag == "salt/auth" and data.get("act") == "accept":
-            self.on_minion(str(data.get("id", "")))
+        elif tag == "salt/key" or (tag == "salt/auth" and data.get("act") == "accept"):
+            self.on_key(str(data.get("id", "")))
         elif start := _START.fullmatch(tag):
             self.on_minion(start.group(1))

@@ -44,6 +44,7 @@ def until_next(attempts: Attempts, policy: Policy, decision: Decision, now: floa
         times += _times(attempts, episode, target, verdict, now)
     if policy.awaits(episode.resolution):
         times.append(_rarer(episode, REMATCH_FIRST_S, now))
+        waiting = waiting or Waiting.MATCH
     return replace(episode, due=min(times, default=None), waiting=waiting)
 
 

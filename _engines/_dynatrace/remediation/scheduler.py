@@ -165,6 +165,8 @@ class Scheduler:
     def _wake(self, now: float) -> None:
         if self.verdicts.minion_answered():
             self.ledger.episodes.wake_waiting(now, Waiting.MINION)
+        if self.verdicts.minions.has_news():
+            self.ledger.episodes.wake_waiting(now, Waiting.MATCH)
         if self._any_paused and not self.verdicts.paused():
             self._any_paused = False
             self.ledger.episodes.wake_waiting(now, Waiting.PAUSED)

@@ -147,6 +147,7 @@ class MortalEngine(Engine):
             connect_to_fire=lambda: FileBus(self.home),
             connect_to_listen=lambda: FileBus(self.home),
             accepted=lambda: list(minions),
+            is_accepted=minions.__contains__,
             grains=minions.get,
             why_untaken=lambda *_: None,
             publish=lambda *_: "",

@@ -118,6 +118,23 @@ def test_a_minion_whose_grain_appears_is_acted_on(scene: Scene) -> None:
     assert [data["minions"] for data in world.events("retry")] == [["web01"]]
 
 
+def test_a_minion_that_becomes_known_is_acted_on_at_once(scene: Scene) -> None:
+    """
+    Whoever waits for a minion is looked at again as soon as the index has news, and not when its time is up.
+    """
+    apache = scene.host("web01")
+    world = scene.world()
+    grains = world.minions.pop("web01")
+    world.index.touch_key("web01")
+    scene.tenant.open_problem(apache)
+    world.poll(10)
+    assert [data["minions"] for data in world.events("open")] == [[]]
+    world.minions["web01"] = grains
+    world.index.touch_key("web01")
+    world.cycle(6)
+    assert [data["minions"] for data in world.events("retry")] == [["web01"]]
+
+
 @pytest.mark.parametrize("what", ["policy", "grain"])
 def test_an_order_of_before_is_not_fired_for_what_is_only_hearsay_now(
     scene: Scene, what: str

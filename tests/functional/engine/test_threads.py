@@ -100,6 +100,7 @@ class Engined:
             connect_to_fire=self.bus.listen,
             connect_to_listen=self.bus.listen,
             accepted=lambda: list(grains),
+            is_accepted=grains.__contains__,
             grains=grains.get,
             why_untaken=lambda *_: None,
             publish=self._publish,

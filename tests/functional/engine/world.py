@@ -226,6 +226,7 @@ class World:
             connect_to_fire=lambda: self.bus,
             connect_to_listen=lambda: self.bus,
             accepted=lambda: list(self.minions),
+            is_accepted=lambda minion: minion in self.minions,
             grains=self.minions.get,
             why_untaken=self._untaken,
             publish=self._publish,
@@ -291,6 +292,7 @@ class World:
         Let `after` seconds pass, run one cycle, and fire what it recorded.
         """
         self.now += after
+        self.index.refresh()
         sentence, _ = self.reconciler.cycle(self.now)
         if self.queries is not None:
             self.queries.step()

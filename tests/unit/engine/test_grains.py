@@ -80,6 +80,66 @@ def test_both_layouts_are_read(opts: dict[str, Any]) -> None:
     assert [read("web03"), read("web04")] == [{}, {}]
 
 
+def test_a_grain_that_was_written_anew_has_another_stamp(opts: dict[str, Any]) -> None:
+    """
+    Also within one second and with the same length, in either layout; nobody's is one too.
+    """
+    cache = salt.cache.factory(opts)
+    stamp = engine._master().stamp
+    seen = [stamp("web01"), stamp("web04")]
+    for bank, key, grains in (("grains", "web01", GRAINS), ("minions/web04", "data", {})):
+        cache.store(bank, key, grains)
+        seen.append(stamp("web01" if bank == "grains" else "web04"))
+    assert None not in seen
+    assert len(set(seen)) == 4
+    assert [stamp("web01"), stamp("web04")] == seen[2:]
+
+
+def test_a_cache_that_keeps_no_files_has_no_stamps(opts: dict[str, Any]) -> None:
+    """
+    Then all are read.
+    """
+    engine.__opts__["cache"] = "redis"  # type: ignore[attr-defined]
+    assert engine._master().stamp("web01") is None
+
+
+@pytest.mark.parametrize("state", ["minions", "minions_pre", "minions_rejected", None])
+def test_one_key_is_looked_at(opts: dict[str, Any], state: str | None) -> None:
+    """
+    Only that of an accepted minion counts, and what is no name of a minion has none.
+    """
+    if state:
+        place = Path(opts["pki_dir"]) / state / "web01"
+        place.parent.mkdir(parents=True)
+        place.write_text("a key")
+    is_accepted = engine._is_accepted()
+    assert is_accepted("web01") == (state == "minions")
+    strange = ["", ".", "..", "../minions/web01", "a/b", "web\0"]
+    assert [name for name in strange if is_accepted(name)] == []
+
+
+@pytest.mark.parametrize("entry_of", [True, False], ids=["since 3008", "before"])
+def test_a_key_that_the_masters_user_may_not_look_at_is_not_gone(
+    opts: dict[str, Any], monkeypatch: pytest.MonkeyPatch, entry_of: bool
+) -> None:
+    """
+    Nothing is known then.
+    """
+    if not entry_of:
+        monkeypatch.setattr(engine.salt.key, "get_key", lambda _: None)
+    keys = Path(opts["pki_dir"]) / "minions"
+    keys.mkdir(parents=True)
+    (keys / "web01").write_text("a key")
+    is_accepted = engine._is_accepted()
+    assert is_accepted("web01")
+    keys.parent.chmod(0)
+    try:
+        with as_nobody(), pytest.raises(Exception, match="ermission denied"):
+            is_accepted("web01")
+    finally:
+        keys.parent.chmod(0o700)
+
+
 def test_the_option_that_keeps_no_grains_is_named(opts: dict[str, Any]) -> None:
     """
     Nothing else would tell why nobody is found.

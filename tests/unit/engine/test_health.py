@@ -21,7 +21,7 @@ class Keys:
     def __init__(self) -> None:
         self.now = 0.0
         self.is_away = False
-        self.index = MinionIndex(self._list, lambda _: None, lambda: self.now)
+        self.index = MinionIndex(self._list, lambda _: True, lambda _: None, lambda: self.now)
 
     def _list(self) -> Iterable[str]:
         if self.is_away:

@@ -4,12 +4,22 @@ Finding the minion that is a host: the order of the steps, ambiguity, and an ind
 
 from __future__ import annotations
 
+import threading
+import time
 from typing import Any
 
 import pytest
 from _dynatrace.core.identity import Match
 from _dynatrace.core.problem import EntityDetail
-from _dynatrace.master.minion_index import REREADS, RESCAN_S, MinionIndex
+from _dynatrace.master.minion_index import (
+    NEWS_S,
+    PERIOD_S,
+    RELIST_S,
+    REREADS,
+    RESCAN_S,
+    TOUCHED,
+    MinionIndex,
+)
 
 from tests.unit.engine.bodies import HOST, OTHER_HOST
 
@@ -24,6 +34,8 @@ class Master:
         self.now = 1000.0
         self.listed = 0
         self.read: list[str] = []
+        self.looked_at: list[str] = []
+        self.told = 0
 
     def accepted(self) -> list[str]:
         """
@@ -32,6 +44,25 @@ class Master:
         self.listed += 1
         return list(self.grains)
 
+    def is_accepted(self, minion: str) -> bool:
+        """
+        Look at one key.
+        """
+        self.looked_at.append(minion)
+        return minion in self.grains
+
+    def stamp(self, minion: str) -> str:
+        """
+        Return what is written of one, as a file's time stands for it.
+        """
+        return repr(self.grains[minion])
+
+    def tell(self) -> None:
+        """
+        Note that the index has news.
+        """
+        self.told += 1
+
     def grains_of(self, minion: str) -> dict[str, Any] | None:
         """
         Return the cached grains of one.
@@ -39,11 +70,20 @@ class Master:
         self.read.append(minion)
         return self.grains[minion]
 
+    def unbuilt(self) -> MinionIndex:
+        """
+        Return an index that has read nothing yet.
+        """
+        asks = self.accepted, self.is_accepted, self.grains_of, lambda: self.now
+        return MinionIndex(*asks, stamp=self.stamp, on_news=self.tell)
+
     def minions(self) -> MinionIndex:
         """
         Return the index under test.
         """
-        return MinionIndex(self.accepted, self.grains_of, lambda: self.now)
+        index = self.unbuilt()
+        index.refresh()
+        return index
 
 
 def found(
@@ -280,29 +320,43 @@ def test_a_changed_grain_is_seen_after_a_touch() -> None:
     master.grains["web01"] = OWN
     assert minions.find(HOST, detail).minion is None
     minions.touch("web01")
+    minions.refresh()
     assert minions.find(HOST, detail) == Match("web01", "host_id")
     minions.touch("nobody")
+    minions.refresh()
     assert minions.find(HOST, detail) == Match("web01", "host_id")
 
 
 def test_events_of_starts_that_never_end_hold_up_no_search() -> None:
     """
-    Any minion can fire them, in any name: a search reads so many grains again and goes on.
+    Any minion can fire them, in any name: a turn reads so many grains again and ends, and a search waits for none.
     """
-    master = Master({"web01": OWN, **{f"m{number}": {} for number in range(20)}})
+    master = Master({"web01": OWN, **{f"m{number}": {} for number in range(10 * REREADS)}})
     minions = master.minions()
-    minions.refresh()
-    real = master.grains_of
-
-    def touching(minion: str) -> dict[str, Any] | None:
-        assert len(master.read) < 10 * REREADS
-        for number in range(20):
+    master.read.clear()
+    for _ in range(3):
+        for number in range(10 * REREADS):
             minions.touch(f"m{number}")
-        return real(minion)
-
-    minions.grains = touching
-    minions.touch("m1")
     assert minions.find(HOST, detail) == Match("web01", "host_id")
+    assert master.read == ["web01"]
+    minions.refresh()
+    assert len(master.read) == 1 + REREADS
+    for _ in range(20):
+        minions.refresh()
+    assert len(master.read) == 1 + 10 * REREADS
+
+
+def test_a_flood_of_invented_names_fills_no_memory() -> None:
+    """
+    Of too many it is only noted that something happened.
+    """
+    minions = Master({"web01": OWN}).minions()
+    for number in range(2 * TOUCHED):
+        minions.touch_key(f"invented{number}")
+    assert len(minions._touched) == len(minions._touched_keys) == TOUCHED
+    minions = Master({"web01": OWN}).minions()
+    minions.touch_key("x" * 256)
+    assert not minions._touched | minions._touched_keys
 
 
 def test_the_one_that_is_acted_on_is_read_again() -> None:
@@ -330,58 +384,205 @@ def test_a_name_or_address_that_became_anothers_too_decides_nothing(grain: dict[
     assert minions.find(HOST, lambda: host).minion == old
     master.grains[new] = grain
     master.now += RESCAN_S
+    minions.refresh()
     match = minions.find(HOST, lambda: host)
     assert match.minion == (new if grain is OWN else None)
 
 
 def test_keys_come_and_go() -> None:
     """
-    A deleted key is no candidate any more, a new one is.
+    A deleted key is no candidate any more, a new one is; each event has the one key looked at that it names.
+    """
+    master = Master({"web01": OWN, "web03": {}})
+    minions = master.minions()
+    assert minions.find(HOST, detail) == Match("web01", "host_id")
+    del master.grains["web01"]
+    master.grains["web02"] = OWN
+    master.read.clear()
+    for minion in ("web01", "web02"):
+        minions.touch_key(minion)
+    minions.refresh()
+    assert minions.find(HOST, detail) == Match("web02", "host_id")
+    assert ("web01" in minions, "web02" in minions, len(minions)) == (False, True, 2)
+    assert (master.listed, sorted(master.looked_at)) == (1, ["web01", "web02"])
+    assert set(master.read) == {"web02"}
+
+
+def test_an_event_of_a_key_is_not_believed() -> None:
+    """
+    Any minion can fire it: a key that is accepted stays, one that is not is not added.
     """
     master = Master({"web01": OWN})
     minions = master.minions()
+    minions.touch_key("web01")
+    minions.touch_key("web02")
+    minions.touch("web03")
+    minions.refresh()
     assert minions.find(HOST, detail) == Match("web01", "host_id")
-    assert "web01" in minions
-    del master.grains["web01"]
-    master.grains["web02"] = OWN
+    assert ("web02" in minions, "web03" in minions) == (False, False)
+
+
+def test_after_the_bus_was_away_the_keys_are_listed() -> None:
+    """
+    What passed meanwhile was missed.
+    """
+    master = Master({"web01": OWN})
+    minions = master.minions()
+    master.grains = {"web02": OWN}
     minions.touch_keys()
+    master.now += RELIST_S
+    minions.refresh()
     assert minions.find(HOST, detail) == Match("web02", "host_id")
-    assert "web01" not in minions
     assert len(minions) == 1
 
 
-def test_ten_thousand_minions_are_not_scanned_for_each_miss() -> None:
+def test_a_search_among_ten_thousand_reads_nobody_else() -> None:
     """
-    One scan at the start, one a while later for the misses, however many they are.
+    Who is found is read once more, for a miss nobody is, and a lookup takes less than a millisecond.
     """
     master = Master(
         {f"web{n}": {"dynatrace": {"host_id": f"HOST-{n:016X}"}} for n in range(10_000)}
     )
     minions = master.minions()
-    minions.refresh()
     assert (master.listed, len(master.read), len(minions)) == (1, 10_000, 10_000)
+    began = time.thread_time()
     for n in range(0, 10_000, 100):
         assert minions.find(f"HOST-{n:016X}", detail) == Match(f"web{n}", "host_id")
-    assert len(master.read) == 10_100  # Each that was found is read once more.
-    for n in range(100):
         assert minions.find(f"HOST-{20_000 + n:016X}", detail).minion is None
-    assert master.listed == 1
-    master.now += RESCAN_S
-    for n in range(100):
-        assert minions.find(f"HOST-{20_000 + n:016X}", detail).minion is None
-    assert master.listed == 2
+    assert (time.thread_time() - began) / 200 < 0.001
+    master.now += 10 * PERIOD_S
+    assert minions.find(f"HOST-{20_000:016X}", detail).minion is None
+    assert (master.listed, len(master.read)) == (1, 10_100)
+
+
+def test_misses_cause_fewer_and_fewer_scans() -> None:
+    """
+    The first one soon, since a minion may have come unheard of; what is missed for ever costs no more than the period.
+    """
+    master = Master({"web01": OWN})
+    minions = master.minions()
+    times = []
+    began = master.now
+    while master.now < began + 3 * PERIOD_S:
+        listed = master.listed
+        minions.find(OTHER_HOST, detail)
+        master.now += 5
+        minions.refresh()
+        if master.listed > listed:
+            times.append(master.now - began)
+    assert times[:3] == [RESCAN_S, 3 * RESCAN_S, 7 * RESCAN_S]
+    assert times[3:] == [15 * RESCAN_S, 15 * RESCAN_S + PERIOD_S]
+
+
+def test_a_scan_reads_only_those_that_changed() -> None:
+    """
+    Where the cache tells when each was written.
+    """
+    master = Master({"web01": OWN, **{f"m{number}": {} for number in range(100)}})
+    minions = master.minions()
+    master.read.clear()
+    master.grains["m7"] = {"dynatrace": {"host_id": OTHER_HOST}}
+    master.now += PERIOD_S
+    minions.refresh()
+    assert master.read == ["m7"]
+    assert minions.find(OTHER_HOST, detail) == Match("m7", "host_id")
 
 
 def test_a_new_minion_is_found_by_the_scan_of_a_miss() -> None:
     """
-    Even when the bus said nothing of it.
+    Even when the bus said nothing of it; that there are news is told, once.
     """
     master = Master({})
     minions = master.minions()
+    assert minions.has_news() and master.told == 1
     assert minions.find(HOST, detail).minion is None
+    minions.refresh()
+    assert not minions.has_news()
     master.grains["web01"] = OWN
     master.now += RESCAN_S
+    minions.refresh()
+    assert (minions.has_news(), minions.has_news(), master.told) == (True, False, 2)
     assert minions.find(HOST, detail) == Match("web01", "host_id")
+
+
+def test_what_did_not_change_is_no_news() -> None:
+    """
+    A thousand minions that start have nobody matched again.
+    """
+    master = Master({"web01": OWN})
+    minions = master.minions()
+    minions.has_news()
+    master.now += NEWS_S
+    minions.touch("web01")
+    minions.refresh()
+    assert (minions.has_news(), master.told) == (False, 1)
+
+
+CALLED = {**OWN, "nodename": "web01"}
+
+
+def test_while_the_index_is_built_a_miss_is_not_final() -> None:
+    """
+    The reason says so, and when the index is complete that is told.
+    """
+    master = Master({"web01": OWN})
+    minions = master.unbuilt()
+    match = minions.find(HOST, detail)
+    assert (match.minion, "the index of the accepted minions is being built" in match.reason) == (
+        None,
+        True,
+    )
+    assert ("web01" in minions, "web02" in minions) == (True, False)
+    minions.refresh()
+    assert minions.has_news() and master.told == 1
+    assert minions.find(HOST, detail) == Match("web01", "host_id")
+
+
+@pytest.mark.parametrize("name", ["web01", "other"])
+def test_while_the_index_is_built_only_who_has_the_hosts_name_too_is_found(name: str) -> None:
+    """
+    Somebody who was not read yet may be a clone with the same id. Who is called as the host is read first.
+    """
+    master = Master({"clone": {}, "web01": CALLED})
+    minions = master.unbuilt()
+    seen: list[Match] = []
+    real = master.grains_of
+
+    def searching(minion: str) -> dict[str, Any] | None:
+        if minion == "clone":
+            minions.grains = minions._known.grains = real
+            seen.append(minions.find(HOST, lambda: detail(detected_name=name)))
+        return real(minion)
+
+    minions.grains = minions._known.grains = searching
+    minions.refresh()
+    assert [match.minion for match in seen] == ["web01" if name == "web01" else None]
+
+
+def test_a_search_never_sees_a_minion_by_halves() -> None:
+    """
+    Of two with one id none is chosen, however often one of them is read again in another thread meanwhile.
+    """
+    master = Master({"a": OWN, "b": OWN})
+    minions = master.minions()
+    ends = threading.Event()
+
+    def rewrite() -> None:
+        number = 0
+        while not ends.is_set():
+            number += 1
+            master.grains["b"] = {**OWN, "nodename": f"b{number}"}
+            minions.touch("b")
+            minions.refresh()
+
+    thread = threading.Thread(target=rewrite)
+    thread.start()
+    try:
+        found = {minions.find(HOST, detail).minion for _ in range(2000)}
+    finally:
+        ends.set()
+        thread.join()
+    assert found == {None}
 
 
 def test_a_minion_that_knows_itself_to_be_another_host_is_not_matched_by_name() -> None:

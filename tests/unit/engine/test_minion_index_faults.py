@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from _dynatrace.core.identity import Match
-from _dynatrace.master.minion_index import NO_GRAINS, PATIENCE_S, RELIST_S, RESCAN_S
+from _dynatrace.master.known_minions import NO_GRAINS
+from _dynatrace.master.minion_index import PATIENCE_S, RELIST_S, RESCAN_S
 
 from tests.unit.engine.bodies import HOST, OTHER_HOST
 from tests.unit.engine.test_minion_index import Master, detail
@@ -75,13 +76,13 @@ def test_a_cache_that_is_away_for_a_moment_leaves_what_was_known(how: str) -> No
     """
     master = Faulty({"web01": OWN, "web02": OTHER})
     minions = master.minions()
-    minions.refresh()
     master.broken = {"web01", "web02"}
     if how == "rescan":
-        master.now += RESCAN_S
-        minions.find("HOST-00000000000000FF", detail)
+        minions._known._stamps.clear()
+        minions.scan()
     elif how == "touch":
         minions.touch("web01")
+        minions.refresh()
     assert minions.find(HOST, detail) == Match("web01", "host_id")
     assert minions.find(OTHER_HOST, detail) == Match("web02", "host_id")
 
@@ -95,10 +96,11 @@ def test_grains_that_were_cleared_are_known_no_more() -> None:
     minions.refresh()
     master.grains["web01"] = {}
     minions.touch("web01")
+    minions.refresh()
     assert NO_GRAINS in minions.find(HOST, detail).reason
 
 
-def test_what_cannot_be_read_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_what_cannot_be_read_is_logged_when_it_begins(caplog: pytest.LogCaptureFixture) -> None:
     """
     In one line, however many there are and however often they are read; again only after it worked.
     """
@@ -107,8 +109,9 @@ def test_what_cannot_be_read_is_said_once(caplog: pytest.LogCaptureFixture) -> N
     with caplog.at_level(logging.WARNING):
         for broken in (set(master.grains), set(master.grains), set(), {"web3"}):
             master.broken = broken
+            minions._known._stamps.clear()
             minions.scan()
-    said = [record.getMessage() for record in caplog.records]
+    said = [one.getMessage() for one in caplog.records if one.levelno == logging.WARNING]
     assert len(said) == 2
     assert "of 9 of 9 minions (web0, web1, web2, web3, web4, …)" in said[0]
     assert "of 1 of 9 minions (web3)" in said[1]
@@ -116,7 +119,7 @@ def test_what_cannot_be_read_is_said_once(caplog: pytest.LogCaptureFixture) -> N
 
 def test_a_listing_that_fails_empties_nothing(caplog: pytest.LogCaptureFixture) -> None:
     """
-    Neither when keys were touched nor when a miss has all looked at; it is said once, and tried again.
+    Neither when keys were touched nor when a miss has all looked at; it is logged once, and tried again.
     """
     master = Faulty({"web01": OWN})
     minions = master.minions()
@@ -127,12 +130,14 @@ def test_a_listing_that_fails_empties_nothing(caplog: pytest.LogCaptureFixture) 
             minions.touch_keys()
             master.now += RESCAN_S
             minions.find(OTHER_HOST, detail)
+            minions.refresh()
     assert minions.find(HOST, detail) == Match("web01", "host_id")
-    (record,) = caplog.records
+    (record,) = [one for one in caplog.records if one.levelno == logging.ERROR]
     assert "RuntimeError: the key store is away" in record.getMessage()
     master.unlisted = False
     master.grains["web02"] = OTHER
     master.now += RELIST_S
+    minions.refresh()
     assert minions.find(OTHER_HOST, detail) == Match("web02", "host_id")
 
 
@@ -150,6 +155,7 @@ def test_an_engine_that_starts_while_the_keys_cannot_be_listed_finds_them_later(
     )
     master.unlisted = False
     master.now += RELIST_S
+    minions.refresh()
     assert minions.find(HOST, detail) == Match("web01", "host_id")
 
 
@@ -162,6 +168,7 @@ def test_a_cache_that_hangs_is_not_asked_for_each_of_ten_thousand() -> None:
     minions.refresh()
     master.broken, master.slow_s = set(master.grains), 5.0
     began = master.now
+    minions._known._stamps.clear()
     minions.scan()
     assert master.now - began <= PATIENCE_S + 2 * master.slow_s
     assert len(minions) == 10_000
@@ -182,3 +189,40 @@ def test_a_minion_without_grains_is_found_by_the_hosts_property() -> None:
     """
     match = Faulty({"web01": None}).minions().find(HOST, lambda: detail(salt_minions=("web01",)))
     assert match == Match("web01", "property")
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_key_that_cannot_be_looked_at_is_as_it_was(known: bool) -> None:
+    """
+    Neither is a minion forgotten, nor is one taken in of which nothing is known.
+    """
+    master = Faulty({"web01": OWN} if known else {})
+    minions = master.minions()
+
+    def away(_: str) -> bool:
+        raise RuntimeError("the key store is away")
+
+    minions.is_accepted = away
+    minions.touch_key("web01")
+    minions.refresh()
+    assert ("web01" in minions) is known
+
+
+def test_a_minion_whose_key_went_is_not_brought_back_by_a_search() -> None:
+    """
+    Its key is removed while a search reads it again.
+    """
+    master = Faulty({"web01": OWN})
+    minions = master.minions()
+    real = master.grains_of
+
+    def removing(minion: str) -> Any:
+        found = real(minion)
+        del master.grains["web01"]
+        minions.touch_key("web01")
+        minions.refresh()
+        return found
+
+    minions._known.grains = removing
+    assert minions.find(HOST, detail).minion is None
+    assert (len(minions), "web01" in minions) == (0, False)

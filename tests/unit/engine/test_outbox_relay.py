@@ -634,6 +634,7 @@ def test_the_ear_opens_anew_when_it_is_asked_to() -> None:
         is_watched=lambda _: False,
         on_job=lambda *_: None,
         on_minion=lambda _: None,
+        on_key=lambda _: None,
         on_command=lambda _: None,
         on_open=lambda: opened.append("open"),
     )

@@ -30,6 +30,7 @@ def engine(directory: Path, **config: Any) -> Engine:
         connect_to_fire=no_bus,
         connect_to_listen=no_bus,
         accepted=lambda: [],
+        is_accepted=lambda _: False,
         grains=lambda _: None,
         why_untaken=lambda *_: None,
         publish=lambda *_: "",
@@ -56,5 +57,5 @@ def test_all_parts_are_made_before_a_thread_runs(
     one.start()
     one.ledger.close()
     parts = {name for name, part in vars(Engine).items() if isinstance(part, cached_property)}
-    assert len(made) == 8
+    assert len(made) == 9
     assert [parts - already for already in made] == [set()] * len(made)
