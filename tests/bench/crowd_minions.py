@@ -15,7 +15,7 @@ import salt.loader
 import salt.payload
 import salt.version
 
-from tests.tenant.crowd import host_id
+from tests.tenant.crowd import address, host_id
 
 #: Since Salt 3008 grains lie by themselves; before that with the pillar.
 GRAINS_ALONE = salt.version.__saltstack_version__.major >= 3008
@@ -37,7 +37,7 @@ def accept(opts: Mapping[str, Any], count: int) -> None:
 
 
 def _differing(number: int, name: str) -> dict[str, Any]:
-    address = f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
+    own = address(number)
     full = f"{name}.example.com"
     return {
         "id": name,
@@ -45,12 +45,12 @@ def _differing(number: int, name: str) -> dict[str, Any]:
         "nodename": name,
         "localhost": name,
         "fqdn": full,
-        "ipv4": ["127.0.0.1", address],
+        "ipv4": ["127.0.0.1", own],
         "ipv6": ["::1"],
-        "fqdn_ip4": [address],
+        "fqdn_ip4": [own],
         "fqdn_ip6": [],
-        "ip_interfaces": {"lo": ["127.0.0.1"], "eth0": [address]},
-        "ip4_interfaces": {"lo": ["127.0.0.1"], "eth0": [address]},
+        "ip_interfaces": {"lo": ["127.0.0.1"], "eth0": [own]},
+        "ip4_interfaces": {"lo": ["127.0.0.1"], "eth0": [own]},
         "ip6_interfaces": {"lo": ["::1"]},
         "dynatrace": {"host_id": host_id(number)},
     }

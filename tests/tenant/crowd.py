@@ -33,13 +33,21 @@ def host_id(number: int) -> str:
     return f"HOST-{number:016X}"
 
 
+def address(number: int) -> str:
+    """
+    Give the address of a machine, which its minion has as well.
+    """
+    return f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
+
+
 def add_machines(tenant: Tenant, count: int, first: int = 0) -> list[str]:
     """
     Add hosts web00000.example.com and so on, an apache2 on each; give the ids of the processes.
     """
     found = []
     for number in range(first, first + count):
-        host = tenant.add_host(f"web{number:05}.example.com", host_id=host_id(number))
+        name = f"web{number:05}.example.com"
+        host = tenant.add_host(name, ip=[address(number)], host_id=host_id(number))
         process = f"PROCESS_GROUP_INSTANCE-{number:016X}"
         found.append(tenant.add_process(host, process_id=process))
     return found

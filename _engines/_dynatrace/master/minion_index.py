@@ -35,6 +35,8 @@ SHARES = {"period": 500, "missed": 100, "keys": 10}
 REREADS = 100
 STEP_S = 0.1
 WAIT_S = 10.0
+#: A scan works for so long, and rests as long.
+WORK_S = 0.01
 #: Of so many minions it is noted that they changed; of more all are looked at.
 TOUCHED = 20_000
 #: No id that Salt keeps a key of is longer, since it is the name of a file.
@@ -79,7 +81,7 @@ class MinionIndex:
         self._listing = LogOnce(log, self.instance, meanwhile, again, clock=self.now)
         self._missed = self._keys_touched = self._news = False
         self._scanned = self._told = float("-inf")
-        self._pause, self._cost = RESCAN_S, 0.0
+        self._pause, self._cost, self._worked = RESCAN_S, 0.0, 0.0
         self._touched: set[str] = set()
         self._touched_keys: set[str] = set()
         self._wake = threading.Event()
@@ -155,8 +157,11 @@ class MinionIndex:
         host = detail()
         if host is None:
             return Match(None, reason=NO_HOST)
-        for minion in self._unread & {*host.salt_minions, *host_names(host)}:
-            self._known.read(minion)
+        called = host_names(host)
+        short = {name.partition(".")[0] for name in called}
+        for minion in {*host.salt_minions, *called, *short}:
+            if minion not in self._known and minion in self:
+                self._known.read(minion)
         return self._known.candidates.agreed(host_id, host) or Match(None, reason=NO_MINION)
 
     def run(self) -> None:
@@ -219,7 +224,7 @@ class MinionIndex:
             log.info("%s: %d accepted minions are known, %.1f s", self.instance, len(self), took)
 
     def _read_all(self, accepted: Iterable[str]) -> None:
-        failed_s, why = 0.0, ""
+        failed_s, why, self._worked = 0.0, "", time.thread_time()
         for minion in accepted:
             self.heartbeat.beat()
             begun = self.now()
@@ -229,6 +234,14 @@ class MinionIndex:
             else:
                 self._known.keep(minion, why)
             self._unread.discard(minion)
+            self._give_way()
+
+    def _give_way(self) -> None:
+        # As long as was worked: the other threads heal meanwhile.
+        worked = time.thread_time() - self._worked
+        if worked >= WORK_S:
+            time.sleep(worked)
+            self._worked = time.thread_time()
 
     def _look_at(self, minion: str) -> None:
         """

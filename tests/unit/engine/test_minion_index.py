@@ -593,3 +593,16 @@ def test_a_minion_that_knows_itself_to_be_another_host_is_not_matched_by_name() 
 
     assert match.minion is None
     assert OTHER_HOST in match.reason
+
+
+@pytest.mark.parametrize("name", ["web01", "web01.example.com"])
+def test_who_is_called_as_the_host_is_found_before_the_keys_are_listed(name: str) -> None:
+    """
+    By the whole name or the first part of it, as minions are called.
+    """
+    master = Master({"web01": {**CALLED, "fqdn": "web01.example.com"}, "web02": {}})
+    minions = master.unbuilt()
+    host = detail(detected_name=name)
+    assert minions.find(HOST, lambda: host) == Match("web01", "host_id")
+    assert not minions.complete.is_set()
+    assert minions.find(HOST, lambda: detail(detected_name="web02")).minion is None
