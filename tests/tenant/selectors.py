@@ -157,12 +157,14 @@ def _narrowed(
     name, values = criterion.name, criterion.values
     side, _, relationship = name.partition(".")
     if side in ("fromRelationships", "toRelationships") and criterion.nested:
-        others = {one.entity_id for one in _chosen(criterion.nested, topology, path)}
-        return [
-            one
-            for one in found
-            if not others.isdisjoint(_links(one, side, topology).get(relationship, ()))
-        ]
+        # From the few that are named to those that are wanted, not the other way round.
+        back = "toRelationships" if side == "fromRelationships" else "fromRelationships"
+        ends = {
+            end
+            for one in _chosen(criterion.nested, topology, path)
+            for end in _links(one, back, topology).get(relationship, ())
+        }
+        return [one for one in found if one.entity_id in ends]
     if not values or criterion.bare or criterion.nested:
         raise violated(path, f"Invalid arguments of '{name}'")
     if name == "type":

@@ -64,6 +64,9 @@ ALLOWED = {
         "sleep",
     ): "the pause of a thread that hears for ever",
     ("_engines/_dynatrace/remediation/entities.py", "", "with _lock"): _MEMORY,
+    ("_engines/_dynatrace/remediation/entities.py", "Entities.prefetch", "result"): (
+        "of a few requests, each with its deadline, in a thread that reads"
+    ),
     ("_engines/_dynatrace/remediation/readings.py", "Readings._result", "result"): (
         "only of a reading that is done"
     ),

@@ -158,15 +158,27 @@ class Client(Transport):
         """
         found: dict[str, EntityDetail] = {}
         for part in _parts([one for one in ids if is_entity_id(one)]):
-            query = {
-                "entitySelector": "entityId({})".format(",".join(f'"{one}"' for one in part)),
-                "fields": ENTITY_FIELDS,
-                "from": ENTITY_WINDOW,
-                "pageSize": str(PAGE_SIZE),
-            }
-            for item in self._items("/entities", Kind.READING, query, "entities"):
-                detail = parse_entity(item)
-                found[detail.id] = detail
+            found.update(self._entities(_entity_ids(part)))
+        return found
+
+    def _entities(self, selector: str) -> dict[str, EntityDetail]:
+        query = {
+            "entitySelector": selector,
+            "fields": ENTITY_FIELDS,
+            "from": ENTITY_WINDOW,
+            "pageSize": str(PAGE_SIZE),
+        }
+        items = self._items("/entities", Kind.READING, query, "entities")
+        return {detail.id: detail for detail in map(parse_entity, items)}
+
+    def hosts_of(self, processes: Iterable[str]) -> dict[str, EntityDetail]:
+        """
+        Return the hosts that processes run on, by id, without knowing which: their ids come with the processes.
+        """
+        found: dict[str, EntityDetail] = {}
+        for part in _parts([one for one in processes if is_entity_id(one)]):
+            nested = f'type("PROCESS_GROUP_INSTANCE"),{_entity_ids(part)}'
+            found.update(self._entities(f'type("HOST"),toRelationships.isProcessOf({nested})'))
         return found
 
     def comments(self, problem_id: str) -> Iterator[str]:
@@ -243,9 +255,13 @@ def _parsed(body: Any) -> Problem:
     return parse_problem(body, now_ms=time.time() * 1000)
 
 
+def _entity_ids(ids: Iterable[str]) -> str:
+    return "entityId({})".format(",".join(f'"{one}"' for one in ids))
+
+
 def _parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    # As many as a selector may name.
-    step = max((SELECTOR_CHARS - len("entityId()")) // (max(map(len, ids), default=0) + 3), 1)
+    # As many as a selector may name, beside what else it says.
+    step = max((SELECTOR_CHARS - 100) // (max(map(len, ids), default=0) + 3), 1)
     for at in range(0, len(ids), step):
         yield ids[at : at + step]
 

@@ -5,11 +5,13 @@ The entities of the tenant by id: read many at once beside the loop, and remembe
 from __future__ import annotations
 
 import itertools
+import math
 import threading
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from ..api.client import Client
-from ..core.errors import ApiError, NotFound, UnexpectedResponse
+from ..core.errors import ApiError, BadRequest, NotFound, UnexpectedResponse
 from ..core.evidence import PROCESS, concerned, others, wide
 from ..core.problem import EntityDetail, Problem, entity_type
 from ..core.unhealable import is_os_service
@@ -21,6 +23,8 @@ ABSENT_S = 20.0
 #: What could not be read is not asked for again by the next problem of the same group.
 FAILED_S = 5.0
 REMEMBERED = 40_000
+#: As many as there are readings side by side.
+HOST_READERS = 8
 _HOSTS = ("from.isProcessOf", "from.runsOnHost", "from.runsOn")
 
 
@@ -33,6 +37,9 @@ class Entities:
         self._client = client
         self._now = now
         self._lock = threading.Lock()
+        #: Whether the tenant takes no selector by relationships.
+        self._refused = False
+        self._pool = ThreadPoolExecutor(HOST_READERS, thread_name_prefix="hosts")
         #: By id: until when it counts, and the entity, None for an unknown one, or why it could not be read.
         self._known: dict[str, tuple[float, EntityDetail | ApiError | None]] = {}
 
@@ -55,17 +62,30 @@ class Entities:
         Read the processes that problems name, and then the hosts that these run on; errors are raised when asked for.
         """
         named = {one for problem in problems if problem.is_open for one in _named(problem)}
+        processes = [one for one in self._unknown(named) if entity_type(one) == PROCESS]
+        hosts = self._pool.submit(self._read_hosts_of, processes)
         self._read_unknown(named)
+        hosts.result()
         details = [found[1] for one in named if (found := self._known.get(one))]
         self._read_unknown({host for one in details for host in _hosts(one)})
 
     def _read_unknown(self, wanted: Collection[str]) -> None:
-        if self._client is None:
-            return
-        now = self._now()
-        unknown = sorted(one for one in wanted if self._known.get(one, (0.0, None))[0] <= now)
-        for _, same in itertools.groupby(unknown, entity_type):
+        for _, same in itertools.groupby(self._unknown(wanted), entity_type):
             self._read(list(same))
+
+    def _unknown(self, wanted: Iterable[str]) -> list[str]:
+        now = self._now() if self._client is not None else -math.inf
+        return sorted(one for one in wanted if self._known.get(one, (0.0, None))[0] <= now)
+
+    def _read_hosts_of(self, processes: Sequence[str]) -> None:
+        # Beside the reading of the processes; what it does not bring is read by the ids that come with these.
+        if self._client is None or not processes or self._refused:
+            return
+        try:
+            found = self._client.hosts_of(processes)
+            self._remember(found, found)
+        except ApiError as err:
+            self._refused = isinstance(err, BadRequest)
 
     def _read(self, ids: Sequence[str]) -> None:
         # Entities of one type.
@@ -81,6 +101,11 @@ class Entities:
             found = {ids[0]: err}
         except ApiError as err:
             found = dict.fromkeys(ids, err)
+        self._remember(ids, found)
+
+    def _remember(
+        self, ids: Iterable[str], found: Mapping[str, EntityDetail | ApiError | None]
+    ) -> None:
         now = self._now()
         with self._lock:
             for one in ids:

@@ -13,7 +13,14 @@ from dataclasses import replace
 import pytest
 from _dynatrace.api.client import Client, Listing
 from _dynatrace.api.rate_limiter import Kind, RateLimiter
-from _dynatrace.core.errors import AuthError, NotFound, RateLimited, Unavailable, UnexpectedResponse
+from _dynatrace.core.errors import (
+    AuthError,
+    BadRequest,
+    NotFound,
+    RateLimited,
+    Unavailable,
+    UnexpectedResponse,
+)
 from _dynatrace.core.notification import Notification
 from _dynatrace.core.problem import Problem as Known
 from _dynatrace.core.problem import summary
@@ -432,12 +439,52 @@ def test_the_entities_of_many_problems_are_few_requests(tenant: Tenant, client: 
     before = len(tenant.requests)
     entities.prefetch(problems)
     made = [call.query.get("entitySelector", call.path) for call in tenant.requests[before:]]
-    assert len(made) <= 6, made
+    # Three of processes, three of their hosts beside them, and one of their groups.
+    assert len(made) <= 7, made
     for one in problems:
         process = entities(one.affected[0].id)
         assert process is not None
         assert entities(process.relations["from.isProcessOf"][0]) is not None
     assert len(tenant.requests) - before == len(made)
+
+
+def test_the_host_of_a_process_is_read_beside_it(tenant: Tenant, client: Client) -> None:
+    """
+    Both are one wait, since a selector names the host by its process.
+    """
+    process = tenant.add_process(tenant.add_host())
+    one = client.problem(tenant.open_problem(process).problem_id)
+    tenant.fault("slow", times=None, path="/entities", delay=0.5)
+    began = time.monotonic()
+    Entities(client, lambda: NOW).prefetch([one])
+    assert time.monotonic() - began < 1.0
+    asked = [call.query.get("entitySelector", "") for call in tenant.requests]
+    assert sum("toRelationships.isProcessOf" in selector for selector in asked) == 1
+
+
+def test_a_tenant_that_refuses_such_a_selector_is_asked_by_id(
+    tenant: Tenant, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    From then on: the host comes with the process.
+    """
+    refused: list[object] = []
+
+    def refuse(processes: object) -> None:
+        refused.append(processes)
+        raise BadRequest("the selector")
+
+    monkeypatch.setattr(client, "hosts_of", refuse)
+    entities = Entities(client, lambda: NOW)
+    for _ in range(2):
+        host = tenant.add_host()
+        process = tenant.add_process(host)
+        entities.prefetch([client.problem(tenant.open_problem(process).problem_id)])
+        before = len(tenant.requests)
+        assert entities(process) is not None
+        assert entities(host) is not None
+        assert len(tenant.requests) == before
+    assert len(refused) == 1
 
 
 def test_one_entity_that_breaks_the_list_costs_no_other(tenant: Tenant, client: Client) -> None:
