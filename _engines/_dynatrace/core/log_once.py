@@ -1,5 +1,5 @@
 """
-Says once that something fails, and once that it works again, however often it is tried in between.
+Logs that something fails when it begins to, and when it works again, however often it is tried in between.
 """
 
 from __future__ import annotations
@@ -42,7 +42,12 @@ class LogOnce:
         unforeseen = isinstance(why, Exception) and not isinstance(why, DynatraceError)
         said = f"{type(why).__name__}: {why}" if unforeseen else why
         self.log.log(
-            level, "%s: %s, said once: %s", self.name, self.meanwhile, said, exc_info=unforeseen
+            level,
+            "%s: %s; repeats are not logged: %s",
+            self.name,
+            self.meanwhile,
+            said,
+            exc_info=unforeseen,
         )
 
     def works(self) -> None:

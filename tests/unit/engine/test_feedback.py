@@ -228,7 +228,7 @@ def test_a_ledger_that_fails_is_said_once_by_the_thread_that_sends(
     with caplog.at_level(logging.INFO), pytest.raises(KeyboardInterrupt):
         feedback.run()
     assert [one.getMessage() for one in caplog.records] == [
-        "dynatrace: comments wait, said once: cannot write the ledger: database or disk is full",
+        "dynatrace: comments wait; repeats are not logged: cannot write the ledger: database or disk is full",
         "dynatrace: the ledger works again: comments are sent",
     ]
 
@@ -251,7 +251,7 @@ def test_the_thread_that_sends_outlives_what_it_did_not_expect(
         feedback.run()
     (said,) = caplog.records
     assert said.getMessage() == (
-        "dynatrace: comments wait, said once: ValueError: a fault of the engine"
+        "dynatrace: comments wait; repeats are not logged: ValueError: a fault of the engine"
     )
     assert said.exc_info
 

@@ -27,7 +27,7 @@ class Scene:
         return [(one.levelname, one.getMessage()) for one in self._caplog.records]
 
 
-FAILS = ("ERROR", "test: events wait, said once: the disk is full")
+FAILS = ("ERROR", "test: events wait; repeats are not logged: the disk is full")
 WORKS = ("INFO", "test: events go on")
 
 

@@ -318,7 +318,7 @@ def test_a_ledger_that_fails_is_said_once_by_the_thread_that_fires(
         scene.relay.wake()
         scene.relay.run()
     assert [one.getMessage() for one in caplog.records] == [
-        "test: events wait, said once: cannot write the ledger: database or disk is full",
+        "test: events wait; repeats are not logged: cannot write the ledger: database or disk is full",
         "test: the ledger works again: events are fired",
     ]
 
