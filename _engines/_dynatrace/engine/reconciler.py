@@ -41,6 +41,8 @@ AUTH_WAIT_S = 60.0
 LEDGER_WAIT_S = 5.0
 IDLE_S = 10.0
 PROOF_STEP_S = 0.05
+#: Of a crowded cycle's line in the log.
+TOLD = 20
 EXPIRE_S = 60.0
 EXPIRE_AGAIN_S = 1.0
 
@@ -130,13 +132,15 @@ class Reconciler:
         self.relay.watch()
         unread = self.job_tracker.unread
         said += self.dispatch.expire(now, bus_works=not self.relay.broken, unread=unread)
-        said += self.scheduler.decide(now)
+        # By then the cycle's time may be old: an order is fresh from when it is made.
+        said += self.scheduler.decide(self.clock(), seen.named)
         self._hand_over(now)
         if now >= self._next_expiry:
             more = self.ledger.expire(now)
             self._next_expiry = now + (EXPIRE_AGAIN_S if more else EXPIRE_S)
         if said:
-            return "; ".join(said), True
+            others = [f"and {len(said) - TOLD} more"] if len(said) > TOLD else []
+            return "; ".join(said[:TOLD] + others), True
         count = self.status.open_problems
         return f"nothing to do, {count if count is not None else 'no'} open problems known", False
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ..core.errors import LedgerError
 from ..core.evidence import last_failure
@@ -40,6 +40,7 @@ class Episodes:
     read: Callable[[str], Problem]
     is_held: Callable[[str, float], bool]
     lookback: float
+    _looked: bool = field(default=False, init=False)
 
     def observe_all(
         self, problems: Sequence[Problem], now: float
@@ -152,7 +153,9 @@ class Episodes:
         return f"ignored {name}"
 
     def _is_too_old(self, problem: Problem, now: float) -> bool:
-        if self.ledger.settings.get("first_poll") is not None or problem.start is None:
+        # Once known it stays so; a crowd would ask for it twice a problem.
+        self._looked = self._looked or self.ledger.settings.get("first_poll") is not None
+        if self._looked or problem.start is None:
             return False
         looked = float(self.ledger.settings.get("first_listed") or now)
         return problem.start / 1000 < min(looked, now) - self.lookback

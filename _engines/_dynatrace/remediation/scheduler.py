@@ -2,14 +2,15 @@
 Decides the open episodes, and orders attempts for those that the policy lets through.
 
 An attempt is recorded together with the event that orders it, in one transaction; the outbox relay fires it. What has to
-be read for a group of episodes is read before, so that no transaction waits for a call. What becomes of an order is followed by ``remediation.dispatch``, and how it ends by ``remediation.outcomes``.
+be read for a group of episodes is read before, so that no transaction waits for a call. What becomes of an order is followed by
+``remediation.dispatch``, and how it ends by ``remediation.outcomes``.
 """
 
 from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..core.errors import ApiError, JobCacheError, LedgerError
@@ -86,14 +87,16 @@ class Scheduler:
     #: What was in progress when the last decisions were made; None: nothing is known yet.
     _in_progress: frozenset[tuple[str, str, str, bool]] | None = None
     _capacity_checked: float = 0.0
+    #: By problem key, how often in a row it could not be decided.
+    _failed: dict[str, int] = field(default_factory=dict)
     #: Whether episodes may wait for the end of a pause, which a person gives at any moment.
     _any_paused: bool = True
 
-    def decide(self, now: float) -> list[str]:
+    def decide(self, now: float, notified: Collection[str] = ()) -> list[str]:
         """
         Decide episodes that are due, the most severe first, for about GROUP_S; what is left stays due.
 
-        Returns a few words for each attempt and escalation. Raises nothing of the API: an episode that cannot be read
+        ``notified`` are keys of problems that were notified just now: they come before others that are as severe. Returns a few words for each attempt and escalation. Raises nothing of the API: an episode that cannot be read
         again waits.
         """
         summary: list[str] = []
@@ -102,7 +105,7 @@ class Scheduler:
         capacity = self.verdicts.capacity()
         before = self.ledger.attempts.waiting_actions()
         looked = self._may_have_capacity(before, now) and capacity.left > 0
-        places = self._places(now, looked)
+        places = self._places(now, looked, notified)
         while places:
             group, places = places[:GROUP], places[GROUP:]
             left, said = self._decide_group(group, capacity, now, until)
@@ -118,7 +121,7 @@ class Scheduler:
             )
         return summary
 
-    def _places(self, now: float, for_capacity: bool) -> list[Place]:
+    def _places(self, now: float, for_capacity: bool, notified: Collection[str]) -> list[Place]:
         """
         Return what is to be decided, the most severe first; ``for_capacity``: with those that wait for capacity.
 
@@ -129,7 +132,11 @@ class Scheduler:
             known = {one.problem_key for one in listed}
             waiting = self.ledger.episodes.places(-math.inf, waiting=True, limit=PLACES)
             listed += [one for one in waiting if one.problem_key not in known]
-        return sorted(listed, key=lambda one: (one.rank, one.began, one.problem_key))
+        new = set(notified)
+        if late := new.difference(one.problem_key for one in listed):
+            listed += self.ledger.episodes.due_places(late, now)
+        order = lambda one: (one.rank, one.problem_key not in new, one.began, one.problem_key)  # noqa: E731
+        return sorted(listed, key=order)
 
     def _decide_group(
         self, places: Sequence[Place], capacity: Capacity, now: float, until: float
@@ -186,7 +193,9 @@ class Scheduler:
         Return the decision about an episode, after all calls that it needs; None where there is nothing to record.
         """
         try:
-            return self._prepare(episode, group)
+            decision = self._prepare(episode, group)
+            self._failed.pop(episode.problem_key, None)
+            return decision
         except LedgerError:
             raise
         except Exception as err:  # noqa: BLE001 - One problem must not keep the others from being healed.
@@ -220,7 +229,10 @@ class Scheduler:
     def _postpone(self, episode: Episode, err: Exception, now: float) -> None:
         level = logging.DEBUG if isinstance(err, ApiError) else logging.ERROR
         log.log(level, "%s: %s waits: %r", self.instance, episode.problem_key, err)
-        self.ledger.episodes.wake(episode.problem_key, episode.episode, now + RECHECK_S / 4)
+        # What fails again and again is tried less and less often.
+        tries = self._failed[episode.problem_key] = self._failed.get(episode.problem_key, 0) + 1
+        wait_s = min(RECHECK_S / 8 * 2**tries, RECHECK_S)
+        self.ledger.episodes.wake(episode.problem_key, episode.episode, now + wait_s)
 
     def _record_one(self, decision: Decision, group: Group) -> None:
         try:

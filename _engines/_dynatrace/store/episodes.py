@@ -77,6 +77,17 @@ class Episodes(Records):
             *(now, waiting, limit),
         )
 
+    def due_places(self, problem_keys: Iterable[str], now: float) -> list[Place]:
+        """
+        Return the places of those of the problems' episodes that are due.
+        """
+        return self._db.all(
+            Place,
+            "SELECT problem_key, episode, rank, began, 1 AS due, 0 AS only_capacity FROM episodes"
+            f" WHERE {_OPEN} AND due <= ? AND problem_key IN (SELECT value FROM json_each(?))",
+            *(now, json.dumps(list(problem_keys))),
+        )
+
     def next_due(self) -> float | None:
         query = f"SELECT min(due) FROM episodes WHERE {_OPEN} AND due IS NOT NULL"
         due: float | None = self._db.value(query)

@@ -240,6 +240,6 @@ def test_a_start_that_cannot_be_announced_is_one_all_the_same(scene: Scene) -> N
     world = scene.world()
     fill(world, True)
     world.ledger.database.connection.execute("PRAGMA query_only = 1")
-    startup.announce("test", load(world.given), world.ledger, 1)
+    startup.announce("test", load(world.given), world.ledger)
     world.ledger.database.connection.execute("PRAGMA query_only = 0")
     fill(world, False)

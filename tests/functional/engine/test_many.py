@@ -4,6 +4,7 @@ Many decisions at once: in groups of one commit each, for a short time, and each
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -26,7 +27,7 @@ def crowd(scene: Scene, count: int, **config: Any) -> World:
         scene.tenant.open_problem(apache, severity=severity)
     world = scene.world(**config)
     decide = world.scheduler.decide
-    world.scheduler.decide = lambda _: []  # type: ignore[method-assign]
+    world.scheduler.decide = lambda *_: []  # type: ignore[method-assign]
     world.poll()
     world.scheduler.decide = decide  # type: ignore[method-assign]
     return world
@@ -46,14 +47,14 @@ def statements(world: World) -> Iterator[list[str]]:
 
 def test_decisions_of_a_group_are_one_commit_and_few_statements(scene: Scene) -> None:
     """
-    What is only announced asks the ledger for nothing of its own but whether all is paused. The other commit wakes what
-    a pause held before the start.
+    What is only announced asks the ledger for nothing of its own but whether all is paused. The other commits wake what
+    waited for the end of a pause, or for the index of minions, before the start.
     """
     world = crowd(scene, 60, policy={"dry_run": True})
     with statements(world) as asked:
         world.scheduler.decide(world.now)
     assert world.ledger.queue_length() == 60
-    assert asked.count("COMMIT") <= 2
+    assert asked.count("COMMIT") <= 3
     assert len(asked) <= 60 * 6 + 20
 
 
@@ -218,3 +219,22 @@ def test_only_what_a_decision_changes_is_written(scene: Scene) -> None:
     assert kept is not None
     assert kept.announced
     assert (kept.counted_from, kept.summary) != (5.0, "other")
+
+
+def test_what_is_notified_is_decided_before_a_crowd(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Before others that are as severe, and not before what is more so.
+    """
+    scene.host("late")
+    world = crowd(scene, 30, policy={"max_minions": 100})
+    monkeypatch.setattr(scheduler, "GROUP", 2)
+    monkeypatch.setattr(scheduler, "PLACES", 5)
+    now = iter(range(10**6))
+    monkeypatch.setattr(world.scheduler, "steady", lambda: next(now) * 0.1)
+    problem = scene.tenant.open_problem(scene.apaches["late"])
+    world.notify(json.dumps({"PID": problem.problem_id, "State": "OPEN"}).encode())
+    world.cycle()
+    assert world.events("open")[0]["problem_id"] == problem.problem_id
+    assert len(world.events("open")) < 30

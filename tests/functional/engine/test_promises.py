@@ -295,7 +295,7 @@ def test_what_cannot_be_read_is_asked_for_less_and_less_often(scene: Scene) -> N
     before = len(scene.tenant.requests)
     while world.now < until:
         world.cycle(max(world.reconciler._wait(world.now), 0.25))
-    assert len(scene.tenant.requests) - before < 150
+    assert len(scene.tenant.requests) - before < 200
     assert (world.events(), world.status.api_error) == ([], "Unavailable")
     assert world.ledger.queue_length() == 0
     scene.tenant.clear_faults()

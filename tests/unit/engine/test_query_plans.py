@@ -107,6 +107,7 @@ def calls(ledger: Ledger) -> dict[str, Callable[[], Any]]:
         "Episodes.shown_count": episodes.shown_count,
         "Episodes.shown": lambda: episodes.shown(10),
         "Episodes.places": lambda: (episodes.places(NOW, True), episodes.places(NOW, False)),
+        "Episodes.due_places": lambda: episodes.due_places([PID], NOW),
         "Episodes.next_due": episodes.next_due,
         "Episodes.save": lambda: episodes.save(known),
         "Episodes.wake_waiting": lambda: episodes.wake_waiting(NOW, Waiting.PAUSED),
