@@ -211,7 +211,7 @@ class Reconciler:
         # What could not be read at the first look may be old all the same; what begins later is not.
         if seen.listed and settings.get("first_listed") is None:
             settings.put("first_listed", str(now))
-        said, broken = self.episodes.observe_all(seen.problems, now)
+        said, broken = self.episodes.observe_all(seen.problems, now, seen.read_at)
         failed: dict[str, ApiError] = {}
         for key, err in broken.items():
             # Its entities could not be read: nothing is concluded. What is no error of the API is a fault of the engine.

@@ -190,7 +190,7 @@ class Engine:
     def readings(self) -> Readings | None:
         if self.client is None:
             return None
-        return Readings(self.instance, self.client, self.entities, self.look_now)
+        return Readings(self.instance, self.client, self.entities, self.look_now, self.clock)
 
     @cached_property
     def problem_reader(self) -> ProblemReader:

@@ -80,12 +80,16 @@ class Backlog:
         failed = next((one for one in found if one.tries), None)
         return [failed] if failed is not None else found
 
-    def read(self, key: str) -> None:
+    def read(self, key: str, problem: Problem, began: float) -> float:
         """
-        Note that a problem was read, and is to be recorded.
+        Note that a problem was read, and is to be recorded; return when it was read.
         """
-        if key in self._waiting:
-            self._read[key] = self._waiting.pop(key)
+        one = self._waiting.pop(key, None) or Unread(key)
+        self._read[key] = one
+        # It was kept from an earlier reading, or else it is what would be kept.
+        if problem is not one.problem:
+            one.problem, one.kept = problem, began
+        return one.kept
 
     def unread(self) -> None:
         """
@@ -98,15 +102,13 @@ class Backlog:
         self._waiting.pop(key, None)
         self._read.pop(key, None)
 
-    def fails(self, key: str, error: ApiError, now: float, problem: Problem | None = None) -> None:
+    def fails(self, key: str, error: ApiError, now: float) -> None:
         """
-        Have a problem read again later; where it was read itself, ``problem`` is kept.
+        Have a problem read again later; one that was read itself is kept for a while.
         """
         one = self._read.pop(key, None) or self._waiting.get(key) or Unread(key)
         self._waiting[key] = one
         one.error = error
-        if problem is not None and one.kept_problem(now) is None:
-            one.problem, one.kept = problem, now
         if isinstance(error, RateLimited):
             # Whoever is next would hear the same, and none of them is to blame.
             for other in self._waiting.values():

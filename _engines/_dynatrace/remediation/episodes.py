@@ -5,7 +5,7 @@ Keeps the episodes: a problem opens, changes while it is open, closes, and may o
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..core.errors import LedgerError
@@ -20,6 +20,8 @@ from .outcomes import not_executed
 
 log = logging.getLogger(__name__)
 
+#: A problem, whom it concerns if that is known, and when it was read.
+Matched = tuple[Problem, "Resolution | None", float]
 #: A problem read longer ago is read again before anything is done about it.
 FRESH_S = 20.0
 
@@ -43,19 +45,20 @@ class Episodes:
     _looked: bool = field(default=False, init=False)
 
     def observe_all(
-        self, problems: Sequence[Problem], now: float
+        self, problems: Sequence[Problem], now: float, read_at: Mapping[str, float]
     ) -> tuple[list[str], dict[str, Exception]]:
         """
         Take in problems that were just read, in one commit; return a few words for each to which something happened, and by
-        problem key why others are left as they were.
+        problem key why others are left as they were. ``read_at`` tells by key when a problem was read, if not just now.
         """
         failed: dict[str, Exception] = {}
-        matched: list[tuple[Problem, Resolution | None]] = []
+        matched: list[Matched] = []
         for problem in problems:
             try:
                 # The tenant may be asked, which no transaction may wait for.
                 wanted = problem.is_open and not self._is_too_old(problem, now)
-                matched.append((problem, self.match(problem) if wanted else None))
+                resolution = self.match(problem) if wanted else None
+                matched.append((problem, resolution, read_at.get(problem.key, now)))
             except LedgerError:
                 raise
             except Exception as err:  # noqa: BLE001 - One problem must not keep the others from being seen.
@@ -65,7 +68,7 @@ class Episodes:
 
     def _take_in_all(
         self,
-        matched: Sequence[tuple[Problem, Resolution | None]],
+        matched: Sequence[Matched],
         failed: dict[str, Exception],
         now: float,
     ) -> list[str | None]:
@@ -78,33 +81,38 @@ class Episodes:
             except Exception as err:  # noqa: BLE001 - Which of them it is shows below.
                 log.debug("%s: one of %d problems: %r", self.instance, len(matched), err)
         said: list[str | None] = []
-        for problem, resolution in matched:
+        for one in matched:
             try:
-                said.append(self._take_in(problem, resolution, now))
+                said.append(self._take_in(*one, now))
             except LedgerError:
                 raise
             except Exception as err:  # noqa: BLE001 - It is told by the caller.
-                failed[problem.key] = err
+                failed[one[0].key] = err
         return said
 
     def observe(self, problem: Problem, now: float) -> str | None:
         """
         Take in one problem as it was just read; return a few words where something happened. Raises ApiError.
         """
-        return self._take_in(problem, None, now)
+        return self._take_in(problem, None, now, now)
 
-    def _take_in(self, problem: Problem, resolution: Resolution | None, now: float) -> str | None:
+    def _take_in(
+        self, problem: Problem, resolution: Resolution | None, read: float, now: float
+    ) -> str | None:
         known = self.ledger.episodes.latest(problem.key)
         if problem.source != "api" and known is not None and known.problem.merged:
             return None  # It lives on in another problem, whatever is still notified of it.
         if known is None or known.state == EpisodeState.CLOSED:
-            return self._open(problem, resolution, known, now) if problem.is_open else None
+            if not problem.is_open:
+                return None
+            return self._open(problem, resolution, known, now, read)
+        updated = _updated(known, problem, read)
         if not problem.is_open:
             return self._close(problem, known, now)
         if known.state == EpisodeState.IGNORED:
-            self.ledger.episodes.save(_updated(known, problem, now))
+            self.ledger.episodes.save(updated)
             return None
-        return self._refresh(problem, resolution, known, now)
+        return self._refresh(updated, resolution, known, now)
 
     def fresh(self, episode: Episode, now: float) -> Episode | None:
         """
@@ -128,7 +136,12 @@ class Episodes:
         return latest if still else None
 
     def _open(
-        self, problem: Problem, resolution: Resolution | None, known: Episode | None, now: float
+        self,
+        problem: Problem,
+        resolution: Resolution | None,
+        known: Episode | None,
+        now: float,
+        read: float,
     ) -> str | None:
         old = self._is_too_old(problem, now)
         episode = Episode(
@@ -139,7 +152,7 @@ class Episodes:
             summary=summary(problem),
             rank=problem.rank,
             opened=now,
-            read=now,
+            read=read,
             state=EpisodeState.IGNORED if old else EpisodeState.OPEN,
             due=None if old else now,
         )
@@ -161,13 +174,14 @@ class Episodes:
         return problem.start / 1000 < min(looked, now) - self.lookback
 
     def _refresh(
-        self, problem: Problem, resolution: Resolution | None, known: Episode, now: float
+        self, updated: Episode, resolution: Resolution | None, known: Episode, now: float
     ) -> str | None:
+        problem = updated.problem
         resolution = (resolution or self.match(problem)).keeping(known.resolution)
         changes = _changes(known, problem, resolution)
         # Decisions read the new state; an episode that waits for nothing is woken only by a change.
         due = now if changes or _failures(problem) - _failures(known.problem) else known.due
-        episode = replace(_updated(known, problem, now), resolution=resolution, due=due)
+        episode = replace(updated, resolution=resolution, due=due)
         self._save_changed(episode, changes, now)
         return f"{episode.name} changed ({', '.join(changes)})" if changes else None
 
@@ -211,8 +225,8 @@ class Episodes:
         return f"{episode.name} resolved" if was_open else None
 
 
-def _updated(known: Episode, problem: Problem, now: float) -> Episode:
-    return replace(known, problem=problem, summary=summary(problem), rank=problem.rank, read=now)
+def _updated(known: Episode, problem: Problem, read: float) -> Episode:
+    return replace(known, problem=problem, summary=summary(problem), rank=problem.rank, read=read)
 
 
 def _ended(problem: Problem, known: Problem) -> Problem:

@@ -34,11 +34,13 @@ class Seen:
     """
     What one look brought: problems with their evidence, and the first error that kept some from being read.
 
-    ``poll_error`` is that of the list. ``named`` are by problem id the notifications that are settled as soon as the
+    ``read_at`` tells by problem key since when what is told of a problem holds. ``poll_error`` is that of the list.
+    ``named`` are by problem id the notifications that are settled as soon as the
     problem is recorded, ``answered`` those that are settled whatever becomes of it.
     """
 
     problems: list[Problem] = field(default_factory=list)
+    read_at: dict[str, float] = field(default_factory=dict)
     error: ApiError | None = None
     poll_error: ApiError | None = None
     listed: bool = False
@@ -68,6 +70,8 @@ class ProblemReader:
         #: What the last listing showed, and when; None before the first.
         self._listed: Mapping[str, Problem] | None = None
         self._listed_at = 0.0
+        #: Of the present look.
+        self._now = 0.0
         self._unreadable = False
         self._in_maintenance: frozenset[str] | None = None
         self._some_held = False
@@ -104,7 +108,7 @@ class ProblemReader:
         """
         Take what was read, and have more read; never raises ApiError, returns it.
         """
-        seen = Seen()
+        seen, self._now = Seen(), now
         if self._readings is None:
             self._believe(now, seen)
             return seen
@@ -113,8 +117,8 @@ class ProblemReader:
         self._taken.clear()
         self._start(self._readings, now, poll)
         while done := self._readings.done():
-            for take, result in done:
-                take(result, now, seen)
+            for take, result, began in done:
+                take(result, began, seen)
             self._start(self._readings, now)
             if len(seen.problems) >= MOST and not self._readings.wait_s:
                 break
@@ -150,7 +154,7 @@ class ProblemReader:
             elif named is not None:
                 self._notified.fails(named, error, now)
             else:
-                self._backlog.fails(key, error, now, problem)
+                self._backlog.fails(key, error, now)
         if settled:
             self._ledger.notifications.settle(settled, now)
 
@@ -204,7 +208,7 @@ class ProblemReader:
         kept = {one.key: problem for one in unread if (problem := one.kept_problem(now))}
         readings.problems([one.key for one in unread], kept, self._take_problems)
 
-    def _take_list(self, listing: Listing | ApiError, now: float, seen: Seen) -> None:
+    def _take_list(self, listing: Listing | ApiError, _: float, seen: Seen) -> None:
         failed_before, self._list_error = self._list_error is not None, None
         if isinstance(listing, ApiError):
             self._list_error = seen.poll_error = listing
@@ -213,7 +217,7 @@ class ProblemReader:
             log.warning("%s: an open problem could not be read: %s", self._prefix, why)
         seen.listed, seen.open_count = True, len(listing.problems)
         self._listed = {problem.key: problem for problem in listing.problems}
-        self._listed_at, self._unreadable = now, bool(listing.unreadable)
+        self._listed_at, self._unreadable = self._now, bool(listing.unreadable)
         self._in_maintenance = listing.in_maintenance
         self._backlog.replace(self._wanted(self._listed), afresh=failed_before)
 
@@ -235,15 +239,15 @@ class ProblemReader:
             return summary(problem, before.endswith(HELD))
         return summary(problem, problem.key in self._in_maintenance)
 
-    def _take_problems(self, found: Found, now: float, seen: Seen) -> None:
+    def _take_problems(self, found: Found, began: float, seen: Seen) -> None:
         for key, one in found.items():
             if isinstance(one, Problem):
                 self._missed.discard(key)
-                self._backlog.read(key)
+                seen.read_at[key] = self._backlog.read(key, one, began)
                 seen.problems.append(one)
             elif not isinstance(one, NotFound):
                 seen.error = seen.error or one
-                self._backlog.fails(key, one, now)
+                self._backlog.fails(key, one, self._now)
             else:
                 self._take_unknown(key, seen)
 
@@ -259,13 +263,14 @@ class ProblemReader:
             log.warning("%s: the tenant no longer knows the problem %s", self._prefix, key)
             seen.problems.append(Problem(key, None, status="CLOSED"))
 
-    def _take_named(self, found: Found, now: float, seen: Seen) -> None:
+    def _take_named(self, found: Found, began: float, seen: Seen) -> None:
         for error in found.values():
             if isinstance(error, ApiError) and not isinstance(error, NotFound):
                 seen.error = seen.error or error
         waiting = {name: self._being_read.pop(name) for name in found}
         self._taken.update(waiting)
-        for key, (problem, named) in self._notified.take(waiting, found, now).items():
+        for key, (problem, named) in self._notified.take(waiting, found, self._now).items():
             seen.problems.append(problem)
+            seen.read_at[key] = began
             seen.named[key] = named
             self._backlog.drop(key)

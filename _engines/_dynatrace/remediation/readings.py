@@ -8,6 +8,7 @@ values and errors; what they mean is up to ``remediation.problem_reader``.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
@@ -29,17 +30,18 @@ PARALLEL = 4
 
 #: By problem id or name: the problem, or why it could not be read.
 Found = Mapping[str, "Problem | ApiError"]
-#: Takes what a reading brought, the time, and what the present look has seen so far.
+#: Takes what a reading brought, when it began, and what the present look has seen so far.
 Take = Callable[[Any, float, Any], None]
 
 
 @dataclass(eq=False)
 class Reading:
     """
-    One reading that is under way, and the names that it is about.
+    One reading that is under way, since ``began``, and the names that it is about.
     """
 
     names: frozenset[str]
+    began: float
     take: Take
     future: Future[Any]
 
@@ -58,12 +60,14 @@ class Readings:
         client: Client,
         entities: Entities,
         on_end: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.time,
         wait_s: float = 0.0,
     ) -> None:
         self.wait_s = wait_s
         self._client = client
         self._entities = entities
         self._on_end = on_end
+        self._clock = clock
         self._details = DETAILS
         self._under_way: list[Reading] = []
         # The list has a thread that nothing else can keep.
@@ -125,19 +129,20 @@ class Readings:
 
         self._begin(names, take, read)
 
-    def done(self) -> list[tuple[Take, Any]]:
+    def done(self) -> list[tuple[Take, Any, float]]:
         """
-        Return what was read since this was asked last.
+        Return what was read since this was asked last, with who takes it and when its reading began.
         """
         if self.wait_s and self._under_way:
             wait([one.future for one in self._under_way], self.wait_s)
         done = [one for one in self._under_way if one.future.done()]
         self._under_way = [one for one in self._under_way if one not in done]
-        return [(one.take, self._result(one)) for one in done]
+        return [(one.take, self._result(one), one.began) for one in done]
 
     def _begin(self, names: Iterable[str], take: Take, read: Callable[[], Any]) -> None:
+        began = self._clock()
         future = self._pool.submit(read)
-        self._under_way.append(Reading(frozenset(names), take, future))
+        self._under_way.append(Reading(frozenset(names), began, take, future))
         future.add_done_callback(lambda _: self._on_end())
 
     def _result(self, reading: Reading) -> Any:

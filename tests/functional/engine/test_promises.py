@@ -306,6 +306,23 @@ def test_what_cannot_be_read_is_asked_for_less_and_less_often(scene: Scene) -> N
     assert world.status.api_error is None
 
 
+def test_what_was_kept_while_entities_failed_is_read_again_before_an_order(scene: Scene) -> None:
+    """
+    It is as old as it is: the problem closed meanwhile, and nothing is ordered.
+    """
+    apache = scene.host("web01")
+    world = scene.world(poll_interval=300)
+    problem = scene.tenant.open_problem(apache)
+    scene.tenant.fault("server_error", times=None, path="/entities")
+    world.poll()
+    for wait in (5, 10):
+        world.cycle(wait)
+    scene.tenant.close_problem(problem)
+    scene.tenant.clear_faults()
+    world.cycle(20)
+    assert not any(data["minions"] for data in world.events())
+
+
 def test_a_notified_problem_whose_entities_cannot_be_read_waits_for_them(scene: Scene) -> None:
     """
     Also where nothing but the notification tells of it.

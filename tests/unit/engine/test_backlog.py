@@ -38,7 +38,7 @@ def test_it_keeps_the_order_of_the_listing_and_leaves_out_what_is_being_read() -
     backlog = filled("c", "a", "b")
     assert keys(backlog, count=2) == ["c", "a"]
     assert keys(backlog, busy=frozenset("c")) == ["a", "b"]
-    backlog.read("c")
+    backlog.read("c", problem(), NOW)
     backlog.drop("a")
     assert (keys(backlog), len(backlog)) == (["b"], 1)
 
@@ -58,7 +58,7 @@ def test_what_fails_is_tried_later_and_later_and_alone() -> None:
         waits.append(due - now)
         now = due
         assert keys(backlog, now) == ["a"]
-        backlog.read("a")
+        backlog.read("a", problem(), now)
     assert waits == [min(FIRST_S * 2**tries, CAP_S) for tries in range(8)]
     assert backlog.error is None
     backlog.fails("a", ERROR, now)
@@ -94,12 +94,15 @@ def test_what_was_read_is_kept_while_its_entities_fail() -> None:
     """
     backlog = filled("a")
     one, again = problem(title="one"), problem(title="again")
-    backlog.read("a")
-    backlog.fails("a", ERROR, NOW, one)
-    backlog.fails("a", ERROR, NOW + KEPT_S / 2, again)
+    assert backlog.read("a", one, NOW) == NOW
+    backlog.fails("a", ERROR, NOW + 1)
     (unread,) = backlog.next(10, NOW + KEPT_S - 1, ())
     assert unread.kept_problem(NOW + KEPT_S - 1) is one
+    # It is as old as it is, however often it is taken.
+    assert backlog.read("a", one, NOW + 30) == NOW
+    backlog.fails("a", ERROR, NOW + 30)
     assert unread.kept_problem(NOW + KEPT_S) is None
+    assert backlog.read("a", again, NOW + KEPT_S) == NOW + KEPT_S
 
 
 def test_a_clock_that_is_set_moves_its_times() -> None:

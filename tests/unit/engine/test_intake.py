@@ -44,7 +44,7 @@ def reader(ledger: Ledger, client: Client, wait_s: float = 60.0) -> ProblemReade
     Return a reader whose look waits for what it has read.
     """
     entities = Entities(client, lambda: NOW)
-    readings = Readings("dynatrace", client, entities, wait_s=wait_s)
+    readings = Readings("dynatrace", client, entities, clock=lambda: NOW, wait_s=wait_s)
     return ProblemReader("dynatrace", ledger, client, readings)
 
 
