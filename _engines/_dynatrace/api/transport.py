@@ -72,9 +72,17 @@ class Transport:
         self._proxies = {"http": proxy, "https": proxy} if proxy else {}
         self._rate_limiter = rate_limiter or RateLimiter()
         self._local = threading.local()
+        self._sessions: list[requests.Session] = []
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.base})"
+
+    def close(self) -> None:
+        """
+        Close all connections; only tests need it.
+        """
+        for session in self._sessions:
+            session.close()
 
     def _items(self, path: str, kind: Kind, query: Mapping[str, str], name: str) -> Iterator[Any]:
         # All items of the list `name`, page after page.
@@ -189,6 +197,7 @@ class Transport:
             session.headers["Accept-Encoding"] = "gzip"
             session.headers["User-Agent"] = "salt-dynatrace"
             kept = self._local.kept = session, adapter
+            self._sessions.append(session)
         return kept
 
 

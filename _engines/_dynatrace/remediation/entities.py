@@ -69,6 +69,12 @@ class Entities:
         details = [found[1] for one in named if (found := self._known.get(one))]
         self._read_unknown({host for one in details for host in _hosts(one)})
 
+    def close(self) -> None:
+        """
+        End its threads; only tests need it.
+        """
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
     def _read_unknown(self, wanted: Collection[str]) -> None:
         for _, same in itertools.groupby(self._unknown(wanted), entity_type):
             self._read(list(same))

@@ -139,6 +139,14 @@ class Readings:
         self._under_way = [one for one in self._under_way if one not in done]
         return [(one.take, self._result(one), one.began) for one in done]
 
+    def close(self) -> None:
+        """
+        End its threads, and with them their connections; only tests need it, the engine is ended without a shutdown step.
+        """
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._entities.close()
+        self._client.close()
+
     def _begin(self, names: Iterable[str], take: Take, read: Callable[[], Any]) -> None:
         began = self._clock()
         future = self._pool.submit(read)

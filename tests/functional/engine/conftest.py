@@ -60,4 +60,4 @@ def scene(tenant: Tenant, tmp_path: Path) -> Iterator[Scene]:
     made = Scene(tenant, tmp_path)
     yield made
     for world in made.worlds:
-        world.ledger.close()
+        world.close()

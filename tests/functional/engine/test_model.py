@@ -611,7 +611,7 @@ class Model(RuleBasedStateMachine):
         try:
             self._in_the_end()
         finally:
-            self.world.ledger.close()
+            self.world.close()
             self.tenant.stop()
             self.home.cleanup()
 

@@ -347,7 +347,7 @@ class IdentityModel(RuleBasedStateMachine):
         if not hasattr(self, "world"):
             return
         _TOTAL.update(self.outcomes)
-        self.world.ledger.close()
+        self.world.close()
         self.tenant.stop()
         self.home.cleanup()
 

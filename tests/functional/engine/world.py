@@ -280,11 +280,19 @@ class World:
         decision = self.engine.verdicts.of(episode, Capacity(limit, set()), self.now)
         return decision.acting, decision.held
 
+    def close(self) -> None:
+        """
+        Let go of the ledger, and of the threads that read and their connections.
+        """
+        self.ledger.close()
+        if self.engine.readings is not None:
+            self.engine.readings.close()
+
     def restart(self) -> None:
         """
         End the engine without any shutdown step and start another on what it left.
         """
-        self.ledger.close()
+        self.close()
         self.build()
 
     def cycle(self, after: float = 0.0, fire: bool = True) -> str:

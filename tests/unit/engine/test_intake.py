@@ -8,6 +8,7 @@ import logging
 import re
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -39,12 +40,23 @@ from tests.unit.engine.bodies import PID, PROCESS, evidence, problem
 NOW = 1721545260.0
 
 
+_MADE: list[Readings] = []
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    yield
+    while _MADE:
+        _MADE.pop().close()
+
+
 def reader(ledger: Ledger, client: Client, wait_s: float = 60.0) -> ProblemReader:
     """
     Return a reader whose look waits for what it has read.
     """
     entities = Entities(client, lambda: NOW)
     readings = Readings("dynatrace", client, entities, clock=lambda: NOW, wait_s=wait_s)
+    _MADE.append(readings)
     return ProblemReader("dynatrace", ledger, client, readings)
 
 
@@ -526,6 +538,8 @@ class Crowded:
 
     def entity(self, entity_id: str) -> Known:
         raise NotFound(entity_id)
+
+    def close(self) -> None: ...
 
 
 def test_details_are_read_several_at_once_and_never_more(ledger: Ledger) -> None:
