@@ -58,7 +58,8 @@ class Episodes:
                 # The tenant may be asked, which no transaction may wait for.
                 wanted = problem.is_open and not self._is_too_old(problem, now)
                 resolution = self.match(problem) if wanted else None
-                matched.append((problem, resolution, read_at.get(problem.key, now)))
+                # A clock that was set back meanwhile must not make it fresh for long.
+                matched.append((problem, resolution, min(read_at.get(problem.key, now), now)))
             except LedgerError:
                 raise
             except Exception as err:  # noqa: BLE001 - One problem must not keep the others from being seen.
@@ -102,6 +103,8 @@ class Episodes:
         known = self.ledger.episodes.latest(problem.key)
         if problem.source != "api" and known is not None and known.problem.merged:
             return None  # It lives on in another problem, whatever is still notified of it.
+        if known is not None and read < known.read:
+            return None  # What was read since then is recorded; readings that overlap may end in any order.
         if known is None or known.state == EpisodeState.CLOSED:
             if not problem.is_open:
                 return None

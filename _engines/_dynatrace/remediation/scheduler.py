@@ -231,7 +231,7 @@ class Scheduler:
         log.log(level, "%s: %s waits: %r", self.instance, episode.problem_key, err)
         # What fails again and again is tried less and less often.
         tries = self._failed[episode.problem_key] = self._failed.get(episode.problem_key, 0) + 1
-        wait_s = min(RECHECK_S / 8 * 2**tries, RECHECK_S)
+        wait_s = min(RECHECK_S / 8 * 2 ** min(tries, 10), RECHECK_S)
         self.ledger.episodes.wake(episode.problem_key, episode.episode, now + wait_s)
 
     def _record_one(self, decision: Decision, group: Group) -> None:

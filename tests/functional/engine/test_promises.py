@@ -323,6 +323,42 @@ def test_what_was_kept_while_entities_failed_is_read_again_before_an_order(scene
     assert not any(data["minions"] for data in world.events())
 
 
+def test_a_reading_that_began_before_another_undoes_nothing(scene: Scene) -> None:
+    """
+    Two readings of one problem overlap, and the older one, which saw it open, comes last: it opens nothing anew.
+    """
+    apache = scene.host("web01")
+    world = scene.world()
+    problem = scene.tenant.open_problem(apache)
+    world.poll()
+    client = world.engine.client
+    assert client is not None
+    older = client.problem(problem.problem_id)
+    scene.tenant.close_problem(problem)
+    world.poll(30)
+    before = world.whats()
+    assert before[-1] == "resolved"
+    world.engine.episodes.observe_all([older], world.now, {problem.problem_id: world.now - 1})
+    world.cycle(1)
+    assert world.whats() == before
+
+
+@pytest.mark.parametrize("times", [1, 1100])
+def test_what_cannot_be_decided_for_days_is_tried_once_a_minute(scene: Scene, times: int) -> None:
+    """
+    However often it failed before.
+    """
+    scene.tenant.open_problem(scene.host("web01"))
+    world = scene.world()
+    world.poll()
+    (episode,) = world.ledger.episodes.shown(1)
+    world.scheduler._failed[episode.problem_key] = times
+    world.scheduler._postpone(episode, ValueError("a fault"), world.now)
+    due = world.ledger.episodes.next_due()
+    assert due is not None
+    assert 15 <= due - world.now <= 60
+
+
 def test_a_notified_problem_whose_entities_cannot_be_read_waits_for_them(scene: Scene) -> None:
     """
     Also where nothing but the notification tells of it.
