@@ -73,13 +73,7 @@ class Client(Transport):
         """
         problems: dict[str | None, Problem] = {}
         unreadable: list[str] = []
-        # Without `fields`: some deployments allow only 10 problems a page with them.
-        query = {
-            "problemSelector": self._selector,
-            "from": PROBLEM_WINDOW,
-            "pageSize": str(PAGE_SIZE),
-        }
-        for item in self._items("/problems", kind, query, "problems"):
+        for item in self._listed(self._selector, kind):
             try:
                 problem = _parsed(item)
             except UnexpectedResponse as err:
@@ -93,9 +87,13 @@ class Client(Transport):
         Return the ids of all open problems that the tenant says are under maintenance.
         """
         selector = f"{self._selector},underMaintenance(true)"
-        query = {"problemSelector": selector, "from": PROBLEM_WINDOW, "pageSize": str(PAGE_SIZE)}
-        items = self._items("/problems", kind, query, "problems")
+        items = self._listed(selector, kind)
         return frozenset(str(typed(item, dict).get("problemId")) for item in items)
+
+    def _listed(self, selector: str, kind: Kind) -> Iterator[Any]:
+        # Without `fields`: some deployments allow only 10 problems a page with them.
+        query = {"problemSelector": selector, "from": PROBLEM_WINDOW, "pageSize": str(PAGE_SIZE)}
+        return self._items("/problems", kind, query, "problems")
 
     def problems(self, ids: Iterable[str], kind: Kind = Kind.READING) -> dict[str, Problem]:
         """

@@ -12,6 +12,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from .backoff import backoff
 from .reasons import Reason
 from .resolution import Resolution, Target
 from .states import FAILED, ActionState
@@ -197,7 +198,7 @@ def _cooldown_until(past: Sequence[Past], policy: Policy) -> float:
     if not past:
         return 0.0
     last = past[-1]
-    wait = min(policy.cooldown * 2.0 ** min(_failures(past), 30), BACKOFF_CAP_S)
+    wait = backoff(policy.cooldown, _failures(past), BACKOFF_CAP_S)
     return (last.ended or last.started) + wait
 
 

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from itertools import islice
 
+from ..core.backoff import backoff
 from ..core.errors import ApiError, RateLimited
 from ..core.problem import Problem
 
@@ -114,7 +115,7 @@ class Backlog:
             for other in self._waiting.values():
                 other.due = max(other.due, now + error.retry_after)
             return
-        one.due = now + min(FIRST_S * 2 ** min(one.tries, 10), CAP_S)
+        one.due = now + backoff(FIRST_S, one.tries, CAP_S)
         one.tries += 1
 
     def shift(self, by: float) -> None:

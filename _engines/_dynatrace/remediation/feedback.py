@@ -16,6 +16,7 @@ from collections.abc import Callable
 
 from ..api.client import Client
 from ..api.transport import NotSent
+from ..core.backoff import backoff
 from ..core.errors import (
     ApiError,
     AuthError,
@@ -141,7 +142,7 @@ class Feedback:
         if hopeless or (what == "event" and not surely_not):
             self._give_up(record, what, error)
             return
-        wait = min(2.0 ** min(record.tries, 20), RETRY_CAP_S)
+        wait = backoff(1.0, record.tries, RETRY_CAP_S)
         if isinstance(error, RateLimited):
             wait = max(wait, error.retry_after)
         if not surely_not:

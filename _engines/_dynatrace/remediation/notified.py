@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from ..core.backoff import backoff
 from ..core.errors import ApiError, NotFound, RateLimited
 from ..core.log_once import LogOnce, Seldom
 from ..core.problem import Problem
@@ -135,7 +136,9 @@ class Notified:
         Have notifications wait whose problem was read and cannot be followed, since its entities cannot be read.
         """
         if named.ids:
-            self._notifications.postpone(named.ids, now + _backoff(named))
+            self._notifications.postpone(
+                named.ids, now + backoff(1.0, named.tries, NOTICE_WAIT_CAP_S)
+            )
             self._outage.fails(error)
 
     def _wait(self, name: str, named: Named, error: ApiError) -> float | None:
@@ -145,7 +148,7 @@ class Notified:
             self._unknown.say("the notified problem %.60s is given up: %s", name, error)
             self._notifications.settle(named.ids, self._now)
             return None
-        return _backoff(named)
+        return backoff(1.0, named.tries, NOTICE_WAIT_CAP_S)
 
     def _postpone(
         self,
@@ -177,10 +180,6 @@ def _ending_wait(problem: Problem, named: Named) -> float | None:
     if problem.is_open and named.states & ENDS and named.tries + 1 < ENDING_TRIES:
         return 2.0**named.tries
     return None
-
-
-def _backoff(named: Named) -> float:
-    return min(2.0 ** min(named.tries, 10), NOTICE_WAIT_CAP_S)
 
 
 def is_old_pid(name: str) -> bool:

@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 
+from ..core.backoff import backoff
 from ..core.errors import ApiError, JobCacheError, LedgerError
 from ..core.policy import Policy
 from ..core.reasons import AWAY, SPENT
@@ -230,8 +231,9 @@ class Scheduler:
         level = logging.DEBUG if isinstance(err, ApiError) else logging.ERROR
         log.log(level, "%s: %s waits: %r", self.instance, episode.problem_key, err)
         # What fails again and again is tried less and less often.
-        tries = self._failed[episode.problem_key] = self._failed.get(episode.problem_key, 0) + 1
-        wait_s = min(RECHECK_S / 8 * 2 ** min(tries, 10), RECHECK_S)
+        tries = self._failed.get(episode.problem_key, 0)
+        self._failed[episode.problem_key] = tries + 1
+        wait_s = backoff(RECHECK_S / 4, tries, RECHECK_S)
         self.ledger.episodes.wake(episode.problem_key, episode.episode, now + wait_s)
 
     def _record_one(self, decision: Decision, group: Group) -> None:
