@@ -175,7 +175,8 @@ def test_entities_that_cannot_be_read_delay_the_decision(scene: Scene) -> None:
     apache = scene.host("web01")
     world = scene.world()
     scene.tenant.open_problem(apache)
-    scene.tenant.fault("server_error", times=1, path="/entities")
+    # The process and, beside it, its host.
+    scene.tenant.fault("server_error", times=2, path="/entities")
     world.poll()
     assert world.whats() == []
     world.cycle(6)
