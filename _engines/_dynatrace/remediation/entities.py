@@ -5,7 +5,6 @@ The entities of the tenant by id: read many at once beside the loop, and remembe
 from __future__ import annotations
 
 import itertools
-import math
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -60,6 +59,8 @@ class Entities:
     def prefetch(self, problems: Iterable[Problem]) -> None:
         """
         Read the processes that problems name, and then the hosts that these run on; errors are raised when asked for.
+
+        Needs a client.
         """
         named = {one for problem in problems if problem.is_open for one in _named(problem)}
         processes = [one for one in self._unknown(named) if entity_type(one) == PROCESS]
@@ -80,13 +81,14 @@ class Entities:
             self._read(list(same))
 
     def _unknown(self, wanted: Iterable[str]) -> list[str]:
-        now = self._now() if self._client is not None else -math.inf
+        now = self._now()
         return sorted(one for one in wanted if self._known.get(one, (0.0, None))[0] <= now)
 
     def _read_hosts_of(self, processes: Sequence[str]) -> None:
         # Beside the reading of the processes; what it does not bring is read by the ids that come with these.
-        if self._client is None or not processes or self._refused:
+        if not processes or self._refused:
             return
+        assert self._client is not None
         try:
             found = self._client.hosts_of(processes)
             self._remember(found, found)
