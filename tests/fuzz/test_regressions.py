@@ -20,7 +20,7 @@ from _dynatrace.webhook.payload import decompressed, parse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.fuzz.bodies import MIB, SLOW_S, large, seconds, seeds
+from tests.fuzz.bodies import MIB, SLOW, cost, large, seeds
 from tests.fuzz.targets import TARGETS, TIMED
 from tests.unit.engine.bodies import event_v2, problem_v1, problem_v2, recommended, stub
 
@@ -148,18 +148,20 @@ def test_a_mebibyte_that_unpacks_to_nothing_or_to_very_much_is_refused_at_once(n
             with pytest.raises(NotificationError):
                 decompressed(data, name, MIB)
 
-        assert seconds(call, body) < SLOW_S
+        assert cost(call, body) < SLOW
 
 
 @pytest.mark.parametrize("shape", LARGE)
 @pytest.mark.parametrize("name", TIMED)
-def test_a_mebibyte_of_anything_takes_less_than_a_tenth_of_a_second(name: str, shape: str) -> None:
+def test_a_mebibyte_of_anything_is_parsed_in_few_times_what_decoding_takes(
+    name: str, shape: str
+) -> None:
     """
-    Found slow were: lists of nothing (300 ms), nests (750 ms), tags without text (950 ms), evidence (190 ms), keys (290 ms).
+    Found slow were: lists of nothing (35 times), nests (85), tags without text (110), evidence (22), keys (33).
     """
     assert len(LARGE[shape]) <= MIB
     for call in TIMED[name]:
-        assert seconds(call, LARGE[shape]) < SLOW_S
+        assert cost(call, LARGE[shape]) < SLOW
 
 
 def test_a_body_denser_than_any_real_one_is_refused_before_it_is_decoded() -> None:
