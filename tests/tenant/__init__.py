@@ -13,9 +13,12 @@ Where its behaviour comes from:
 - Entities API v2: Dynatrace documentation, the HOST from captured answers; processes, process
   groups and services are synthetic, put together from the documented property lists.
 - What tells processes apart: the keys of the metadata are documented, their values constructed after
-  Debian's apache2; a process in a pod and its relation to a container follow captures; OS services of
-  a host follow a capture, and that the process is left out of one that is down is an assumption.
-- Events of process availability rules and OS services are constructed; tests bring them as evidence.
+  Debian's apache2; a process in a pod and its relation to a container follow captures, one in a Docker
+  container and custom properties of a process are constructed.
+- OS services: the records of a host follow a capture; policies (schema, operators, placeholders)
+  Dynatrace documentation. Constructed: the whole problem, the entity with its id and its relation to
+  the host, and which of several policies decides; `os_services` says what is assumed.
+- The problem of a process availability rule is constructed.
 - Tokens and rate limits: Dynatrace documentation; the text about a missing scope is captured.
 - Settings 2.0 (calls, schemas with their limits, secrets, update tokens, one object per scope), and
   what alerting profiles, maintenance windows and process availability do: Dynatrace documentation
@@ -36,10 +39,13 @@ Times are UTC milliseconds, except in the journal, the calls and the deliveries:
 It does not model:
 
 - metrics ingest, other v1 APIs, Grail, workflows, OAuth clients;
-- of Settings 2.0: schemas but the four, reading schemas and effective values, permissions, owners,
-  order, notifications other than webhooks, OAuth, management zones as references, filters of
+- of Settings 2.0: schemas but the five, reading schemas and effective values, permissions, owners,
+  `insertBefore`, notifications other than webhooks, OAuth, management zones as references, filters of
   profiles by event properties, availability by a number of instances; a notification tells nothing
   of problems that were open before it;
+- of OS services: a real problem about one (what is raised is constructed), services of Windows, those
+  that are not installed, `$match` in conditions (it fits nothing), the metric that `monitoring` costs;
+  the policies that an environment comes with are there only after `default_os_policies`;
 - OneAgents but the stub: installers for other systems, images, connectivity; a removed tag or
   property is gone at once, and processes are found only as, and when, `discover` was told;
 - the end of a maintenance window while a problem is open: its flags are those of its beginning;
@@ -70,6 +76,7 @@ from tests.tenant.problems import Comment, Problem
 from tests.tenant.settings import SettingsObject
 from tests.tenant.templates import DEFAULT_TEMPLATE, RECOMMENDED_TEMPLATE
 from tests.tenant.tenant import Tenant
+from tests.tenant.unit_monitor import UnitMonitor
 from tests.tenant.webhook import Delivery, Webhook
 
 __all__ = [
@@ -88,5 +95,6 @@ __all__ = [
     "SettingsObject",
     "Switches",
     "Tenant",
+    "UnitMonitor",
     "Webhook",
 ]

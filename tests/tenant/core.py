@@ -32,6 +32,8 @@ class Switches:
     alerting_by_default: bool = (
         True  # False, as documented: no process alerts until a setting says so
     )
+    os_service_cycle: float = 0.0  # seconds of a cycle of an OS-service policy; 10 as documented
+    os_service_events_on: str = "service"  # or "host": which of both is not documented
     site_local_urls: bool = False  # whether webhooks may lead to loopback and private addresses
     minute: float = 60.0  # seconds of a minute of an alerting profile's delay
     webhook_ca: str | None = None  # what is trusted besides the system by webhooks made of settings

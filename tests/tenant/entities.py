@@ -2,13 +2,15 @@
 Hosts, process group instances, process groups and services, and how they hang together.
 
 Shapes and relationships are those of Dynatrace documentation and of captured HOST answers; the
-bodies of processes and process groups are synthetic, put together from the documented lists.
+bodies of processes and process groups are synthetic, put together from the documented lists. The
+values of a process in a Docker container, and the shape of custom properties of a process, which is
+that of a host's, are constructed.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,6 +43,7 @@ PROPERTIES: dict[str, frozenset[str]] = {
         "conditionalName customPgMetadata customizedName detectedName listenPorts metadata"
         " oneAgentCustomHostName processType softwareTechnologies"
     ),
+    "OS:SERVICE": _words("alerting display_name manufacturer name path startup_type status"),
     "SERVICE": _words(
         "agentTechnologyType className contextRoot customizedName detectedName internalName"
         " ipAddress mainServiceSoftwareTech port publicDomainName serviceTechnologyTypes"
@@ -82,7 +85,7 @@ class Topology(Settings):
     def __init__(self, switches: Switches) -> None:
         super().__init__(switches)
         self.entities: dict[str, Entity] = {}
-        self._groups: dict[tuple[str, str], str] = {}
+        self._groups: dict[tuple[str, str, str], str] = {}
         self._incoming: dict[str, dict[str, list[str]]] = {}
         self._linked: dict[str, set[tuple[str, str]]] = {}
 
@@ -95,31 +98,38 @@ class Topology(Settings):
         properties: Mapping[str, Any] | None = None,
         tags: Iterable[str] = (),
         host_id: str | None = None,
+        *,
+        group: str | None = None,
     ) -> str:
         """
         Add a HOST and give its id.
 
         `properties` that Dynatrace knows of a host replace the entity's; all others become
-        customHostMetadata, as `oneagentctl --set-host-property` makes them.
+        customHostMetadata, as `oneagentctl --set-host-property` makes them. `group` is the name of
+        its HOST_GROUP.
         """
         given = dict(properties or {})
         known = {key: given.pop(key) for key in list(given) if key in PROPERTIES["HOST"]}
-        metadata = [{"key": key, "value": value} for key, value in given.items()]
+        metadata = _pairs(given)
         body = {
             **_HOST,
             "detectedName": name if detected_name is None else detected_name,
             "ipAddress": list(ip),
             **({"dnsNames": list(dns_names)} if dns_names else {}),
             **({"customHostMetadata": metadata} if metadata else {}),
+            **({"hostGroupName": group} if group else {}),
             **known,
         }
-        return self._add("HOST", name, body, tags=tags, entity_id=host_id, icon="linux")
+        links = {"isInstanceOf": [self._group(group, "", "HOST_GROUP")]} if group else {}
+        return self._add(
+            "HOST", name, body, tags=tags, links=links, entity_id=host_id, icon="linux"
+        )
 
     def add_process(
         self,
         host: str,
         name: str = "Apache Web Server apache2",
-        technology: str | None = "APACHE_HTTPD",
+        technology: str | Sequence[str] | None = "APACHE_HTTPD",
         group: str | None = None,
         tags: Iterable[str] = (),
         properties: Mapping[str, Any] | None = None,
@@ -127,30 +137,40 @@ class Topology(Settings):
         *,
         build: Mapping[str, str] | None = None,
         pod: str | None = None,
+        container: str | None = None,
+        custom: Mapping[str, str] | None = None,
     ) -> str:
         """
         Add a PROCESS_GROUP_INSTANCE on a host and give its id.
 
-        `group` is the id or the name of its process group; without it, processes of one name and
-        technology share one, as Dynatrace groups them across hosts. The metadata is that of
-        Debian's apache2; `build` replaces what another one has otherwise (EXE_PATH and so on). With
-        `pod` it runs in one, under containerd.
+        `technology` is one, several, or none. `group` is the id or the name of its process group;
+        without it, processes of one name and technology share one, as Dynatrace groups them across
+        hosts. The metadata is that of Debian's apache2; `build` replaces what another one has
+        otherwise (EXE_PATH and so on). With `pod` it runs in one, under containerd; with `container`
+        in one of this name, under Docker. `custom` are the custom properties of the process.
         """
-        technologies = [{"type": technology}] if technology else []
-        known = {**(_DEBIAN if technology == "APACHE_HTTPD" else {}), **(build or {})}
+        named = [technology] if isinstance(technology, str) else list(technology or ())
+        apache = "APACHE_HTTPD" in named
+        known = {**(_DEBIAN if apache else {}), **(build or {})}
         with self.lock:
-            group_id = self._group(group or name, technology or "")
+            group_id = self._group(group or name, named[0] if named else "")
             self._link(group_id, "runsOn", host)
         links = {"isProcessOf": [host], "isInstanceOf": [group_id]}
         if pod:
-            technologies.insert(0, {"type": "CONTAINERD"})
+            named.insert(0, "CONTAINERD")
             known |= {"KUBERNETES_FULL_POD_NAME": pod, "CONTAINER_NAME": "web"}
             links["isPgiOfCgi"] = [self._add("CONTAINER_GROUP_INSTANCE", pod, {})]
+        if container:
+            named.insert(0, "DOCKER")
+            known |= {"CONTAINER_NAME": container, "CONTAINER_IMAGE_NAME": f"{container}:latest"}
+            links["isPgiOfCgi"] = [self._add("CONTAINER_GROUP_INSTANCE", container, {})]
         body = {
             "bitness": "64",
-            "listenPorts": [80] if technology == "APACHE_HTTPD" else [],
-            "metadata": [{"key": key, "value": value} for key, value in known.items()],
-            "softwareTechnologies": technologies,
+            "listenPorts": [80] if apache else [],
+            "metadata": _pairs(known),
+            "softwareTechnologies": [{"type": one} for one in named],
+            **({"customPgMetadata": _pairs(custom)} if custom else {}),
+            **({"isDockerized": True} if container else {}),
             **(properties or {}),
         }
         kind = "PROCESS_GROUP_INSTANCE"
@@ -175,24 +195,6 @@ class Topology(Settings):
         }
         body = {"serviceType": "WEB_REQUEST_SERVICE", "internalName": name, **(properties or {})}
         return self._add("SERVICE", name, body, tags=tags, links=links, entity_id=service_id)
-
-    def add_os_service(self, host: str, name: str, process: str | None = None) -> None:
-        """
-        Let a host tell of an OS service, and of the process that belongs to it while it runs.
-        """
-        record = {
-            "dt.osservice.name": name,
-            "dt.osservice.display_name": name,
-            "dt.osservice.startup_type": "enabled",
-            "dt.osservice.status": "active" if process else "failed",
-            "dt.osservice.alerting": "true",
-        }
-        if process:
-            record["dt.entity.process_group_instance"] = process
-        with self.lock:
-            known = self.entities[host].properties.get("osServices", [])
-            others = [one for one in known if one["dt.osservice.name"] != name]
-            self.entities[host].properties["osServices"] = [*others, record]
 
     def relate(self, entity: str, relationship: str, end: str) -> None:
         """
@@ -244,16 +246,16 @@ class Topology(Settings):
             ends.append(end)
             self._incoming.setdefault(end, {}).setdefault(relationship, []).append(entity)
 
-    def _group(self, group: str, technology: str) -> str:
+    def _group(self, group: str, technology: str, kind: str = "PROCESS_GROUP") -> str:
         if group in self.entities:
             return group
-        known = self._groups.get((group, technology))
+        known = self._groups.get((kind, group, technology))
         if known in self.entities:
             return known
-        chosen = group if type_of(group) == "PROCESS_GROUP" else None
-        body = {"softwareTechnologies": [{"type": technology}] if technology else []}
-        group_id = self._add("PROCESS_GROUP", group, body, entity_id=chosen)
-        self._groups[group, technology] = group_id
+        chosen = group if type_of(group) == kind else None
+        body = {"softwareTechnologies": [{"type": technology}]} if technology else {}
+        group_id = self._add(kind, group, body, entity_id=chosen)
+        self._groups[kind, group, technology] = group_id
         return group_id
 
     def _add(
@@ -287,6 +289,10 @@ class Topology(Settings):
                     self._link(chosen, relationship, end)
         self.log.add("entity added", entity=chosen, name=name)
         return chosen
+
+
+def _pairs(values: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [{"key": key, "value": value} for key, value in values.items()]
 
 
 def _once(ids: Iterable[str]) -> list[str]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _EVENT_OF = {
     "HOST": ("OSI_UNEXPECTEDLY_UNAVAILABLE", "Host or monitoring unavailable"),
+    "OS:SERVICE": ("AVAILABILITY_EVENT", "OS service unavailable"),
     "PROCESS_GROUP": ("PG_LOW_INSTANCE_COUNT", "Process group low instance count"),
     "PROCESS_GROUP_INSTANCE": ("PGI_UNAVAILABLE", "Process unavailable"),
     "SERVICE": ("SERVICE_ERROR_RATE_INCREASED", "Failure rate increase"),
@@ -112,6 +113,7 @@ def _event(problem: Problem, one: Evidence, event_id: str, topology: Topology) -
         "dt.event.impact_level": problem.impact.capitalize(),
         "dt.event.is_rootcause_relevant": str(one.relevant).lower(),
         "dt.event.timeout": "0",
+        **problem.properties,
     }
     return {
         "eventId": event_id,

@@ -4,7 +4,7 @@ Maintenance windows: when they are active, and what they cover.
 Schedules, filters (each for itself, all conditions within one) and the last day of a short month
 are Dynatrace documentation's. Documentation says that a parent's immediate children and a group's
 members are under maintenance too; that the host is the parent of its processes, and the process
-group their group, is assumed. Assumed as well: a time of day that ends before it begins ends on
+group their group, is assumed, and that the host is the parent of its OS services, too. Assumed as well: a time of day that ends before it begins ends on
 the next day, a problem is under maintenance when all its affected entities are, and of several
 windows the one that suppresses most counts.
 """
@@ -64,7 +64,8 @@ def covers(window: Mapping[str, Any], entity_id: str, topology: Topology) -> boo
         return True
     known = topology.entities.get(entity_id)
     links = known.links if known else {}
-    ids = [entity_id, *(end for name in _PARENTS for end in links.get(name, ()))]
+    parents = (*_PARENTS, "runsOn") if known and known.type == "OS:SERVICE" else _PARENTS
+    ids = [entity_id, *(end for name in parents for end in links.get(name, ()))]
     family = [topology.entities[one] for one in ids if one in topology.entities]
     return any(_matches(one, entity) for one in filters for entity in family)
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, ClassVar
@@ -50,7 +50,8 @@ class Problem:
     """
     A problem. All times are UTC milliseconds; `end` is -1 while it is open.
 
-    `extra` is laid over its body: keys of clusters, fields that nobody knows yet, wrong values.
+    `properties` are those of its events beside the usual ones: what a rule or policy adds. `extra` is
+    laid over its body: keys of clusters, fields that nobody knows yet, wrong values.
     """
 
     number: int
@@ -76,6 +77,7 @@ class Problem:
     merged_into: Problem | None = None
     hidden_for: int = 0
     detail_hidden: bool = False
+    properties: dict[str, str] = field(default_factory=dict)
     extra: dict[str, Any] = field(default_factory=dict)
 
     #: Grows with each change of any problem's attributes; `changed` is what it was after this one's latest.
@@ -130,6 +132,7 @@ class Problems(Alerting):
         frequent: bool = False,
         management_zones: Iterable[str] = (),
         display_id: str | None = None,
+        properties: Mapping[str, str] | None = None,
     ) -> Problem:
         """
         Raise a problem about one entity or several.
@@ -139,7 +142,7 @@ class Problems(Alerting):
         itself, nothing for a service). `evidence` None is what Dynatrace would show; else it is
         exactly this, an entity id standing for a root-cause-relevant event about it. Whether it
         is under maintenance, and silent, say the windows, unless it is given here. It is raised
-        whatever settings say; `raise_problem` asks them.
+        whatever settings say; `raise_problem` asks them. `properties` are further ones of its events.
         """
         affected = [entity] if isinstance(entity, str) else list(entity)
         event, usual_title = usual_event(affected[0])
@@ -171,6 +174,7 @@ class Problems(Alerting):
                 suppress_alert=silent if suppress_alert is None else suppress_alert,
                 window=window.short_id if window else None,
                 frequent=frequent,
+                properties=dict(properties or {}),
             )
             if evidence is not None:
                 problem.evidence = [self._evidence(one) for one in evidence]

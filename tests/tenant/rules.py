@@ -11,9 +11,13 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from tests.tenant.conditions import ConditionError, parse_condition
 from tests.tenant.schema import Report
 from tests.tenant.sites import site_local, well_formed
 from tests.tenant.templates import check_template, escaping
+
+#: What systemd says of a unit, as policies of OS services know it.
+STATUSES = ("reloading", "activating", "deactivating", "failed", "inactive", "active")
 
 
 def webhook_leads_out(value: Mapping[str, Any], path: str, report: Report) -> None:
@@ -75,3 +79,35 @@ def regular(value: Mapping[str, Any], path: str, report: Report) -> None:
             re.compile(value["value"])
         except re.error as err:
             report.breaks(f"{path}/value", value["value"], f"must be a regular expression: {err}")
+
+
+def condition(name: str) -> Callable[[Mapping[str, Any], str, Report], None]:
+    """
+    Make the rule that a property is a condition on an OS service.
+    """
+
+    def check(value: Mapping[str, Any], path: str, report: Report) -> None:
+        try:
+            parse_condition(value[name])
+        except ConditionError as err:
+            report.breaks(f"{path}/{name}", value[name], f"must be a condition: {err}")
+
+    return check
+
+
+def statuses(value: Mapping[str, Any], path: str, report: Report) -> None:
+    """
+    Refuse alerting on Linux without a condition on the status, or with one about no status.
+    """
+    name = "statusConditionLinux"
+    text = value.get(name)
+    if text is None:
+        if value["alerting"] and value["system"] == "LINUX":
+            report.breaks(f"{path}/{name}", text, "must be given where alerting is on")
+        return
+    condition(name)(value, path, report)
+    if report.violations:
+        return
+    for word in parse_condition(text).texts():
+        if word not in STATUSES:
+            report.breaks(f"{path}/{name}", text, f"{word} is none of {', '.join(STATUSES)}")

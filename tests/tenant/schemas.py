@@ -1,11 +1,13 @@
 """
-The four schemas that the tenant knows, with their limits.
+The five schemas that the tenant knows, with their limits.
 
 Properties, limits, enums and preconditions are those of the published schemas
 `builtin:alerting.profile` 8.6, `builtin:problem.notifications` 1.7,
 `builtin:alerting.maintenance-window` 2.15 and `builtin:availability.process-group-alerting` 1.
 That site-local URLs are refused, and the text, is known from an integration that met it.
 Notifications other than webhooks are taken as they are; management zones and OAuth cannot be set.
+Of `builtin:os-services-monitoring` the properties, scopes and operators are documented; its version,
+limits, which of its properties may be left out, and its wordings are constructed.
 """
 
 from __future__ import annotations
@@ -23,13 +25,22 @@ from tests.tenant.kinds import (
     Whole,
     Zone,
 )
-from tests.tenant.rules import mode_is_given, ordered, regular, some_filter, webhook_leads_out
+from tests.tenant.rules import (
+    condition,
+    mode_is_given,
+    ordered,
+    regular,
+    some_filter,
+    statuses,
+    webhook_leads_out,
+)
 from tests.tenant.schema import Kind, Part, Several
 
 PROFILE = "builtin:alerting.profile"
 NOTIFICATION = "builtin:problem.notifications"
 WINDOW = "builtin:alerting.maintenance-window"
 AVAILABILITY = "builtin:availability.process-group-alerting"
+OS_SERVICES = "builtin:os-services-monitoring"
 
 SEVERITIES = (
     "AVAILABILITY", "CUSTOM_ALERT", "ERRORS", "MONITORING_UNAVAILABLE", "PERFORMANCE",
@@ -56,14 +67,17 @@ _URL = r"https?://[^\s/?#]+[^\s]*"
 @dataclass(frozen=True)
 class Schema:
     """
-    A schema; `scope` is `environment` or an entity type, `several` that a scope has many objects.
+    A schema; a scope is `environment` or an entity type, `several` that a scope has many objects.
+
+    `ordered` says that their order counts, and that a call may say where an object goes.
     """
 
     schema_id: str
     version: str
     root: Part
-    scope: str = "environment"
+    scopes: tuple[str, ...] = ("environment",)
     several: bool = True
+    ordered: bool = False
     most: int = 1000
 
 
@@ -183,6 +197,33 @@ _FILTER = Part(
         "managementZones": Several(of=Text(), high=1000),
     }
 )
+_LINUX, _WINDOWS = ("system", ("LINUX",)), ("system", ("WINDOWS",))
+_DETECTION = Part(
+    fields={
+        "property": Choice(of=("ServiceName", "StartupType")),
+        "condition": Text(high=1000),
+    },
+    rule=condition("condition"),
+)
+_OS_POLICY = Part(
+    fields={
+        "enabled": Flag(),
+        "system": Choice(of=("LINUX", "WINDOWS")),
+        "name": Text(high=100),
+        "alerting": Flag(),
+        "monitoring": Flag(),
+        "notInstalledAlerting": Flag(nullable=True),
+        "alertActivationDuration": Whole(low=1, high=1000, nullable=True),
+        "statusConditionLinux": Text(high=1000, when=_LINUX, nullable=True),
+        "statusConditionWindows": Opaque(when=_WINDOWS, nullable=True),
+        "detectionConditionsLinux": Several(of=_DETECTION, when=_LINUX, nullable=True),
+        "detectionConditionsWindows": Opaque(when=_WINDOWS, nullable=True),
+        "metadata": Several(
+            of=Part(fields={"metadataKey": Text(), "metadataValue": Text()}), nullable=True
+        ),
+    },
+    rule=statuses,
+)
 
 SCHEMAS = {
     schema.schema_id: schema
@@ -249,8 +290,15 @@ SCHEMAS = {
                 },
                 rule=mode_is_given,
             ),
-            scope="PROCESS_GROUP",
+            scopes=("PROCESS_GROUP",),
             several=False,
+        ),
+        Schema(
+            OS_SERVICES,
+            "1",
+            _OS_POLICY,
+            scopes=("environment", "HOST_GROUP", "HOST"),
+            ordered=True,
         ),
     )
 }

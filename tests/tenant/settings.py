@@ -3,8 +3,10 @@ The settings objects of the tenant: kept, checked, replaced, with their ids and 
 
 How ids look, what a single-object schema, an external id and an update token do, and that
 "Default" is an alerting profile that cannot be deleted, is Dynatrace documentation's and that of its examples.
+So is that an object of an ordered schema goes behind the one that `insertAfter` names, and last without it.
 Assumed: a second object for the same scope of a single-object schema replaces the first; a profile
-that a notification names may be deleted, and the notification then tells nothing.
+that a notification names may be deleted, and the notification then tells nothing; an empty `insertAfter`
+makes an object the first of its schema and scope.
 """
 
 from __future__ import annotations
@@ -119,10 +121,12 @@ class Settings(Core):
         *,
         only_check: bool = False,
         place: int = 0,
+        after: str | None = None,
     ) -> str:
         """
         Create an object, or replace the one that the scope or the external id already has.
 
+        `after` is the object behind which one of an ordered schema goes, "" makes it the first.
         Gives the id; raises `ApiError` with the violations, their paths under `place`.
         """
         with self.lock:
@@ -131,14 +135,17 @@ class Settings(Core):
             checked = self.checked(known, value, before, place)
             if before is None and len(self.settings_objects(schema)) >= known.most:
                 raise ApiError(400, f"There are {known.most} objects of {schema} already.")
+            self.check_place(known, scope, after)
             if only_check:
                 return before.object_id if before else ""
             if before:
                 self.replace(before, checked)
+                self.move(before, after)
                 return before.object_id
             short = str(uuid.uuid4())
             made = object_id(schema, scope, short)
             self._keep(made, schema, scope, checked, external_id)
+            self.move(self.settings[made], after)
         self.changed("settings created", schema, scope, made)
         return made
 
@@ -150,6 +157,32 @@ class Settings(Core):
             known.value, known.modified = value, now_ms()
             known.edition += 1
         self.changed("settings changed", known.schema_id, known.scope, known.object_id)
+
+    def check_place(self, schema: Schema, scope: str, after: str | None) -> None:
+        """
+        Raise `ApiError` unless an object of this schema and scope may go behind that one.
+        """
+        if after is None:
+            return
+        other = self.settings.get(after)
+        if not schema.ordered:
+            raise ApiError(400, f"The schema '{schema.schema_id}' is not ordered.")
+        if after and (other is None or (other.schema_id, other.scope) != (schema.schema_id, scope)):
+            raise ApiError(400, f"There is no object {after} of this schema and scope.")
+
+    def move(self, known: SettingsObject, after: str | None) -> None:
+        """
+        Put an object behind another one of its schema and scope, or first for ""; None leaves it.
+        """
+        if after is None or after == known.object_id:
+            return
+        with self.lock:
+            others = [one for one in self.settings.values() if one is not known]
+            kind = (known.schema_id, known.scope)
+            same = [n for n, one in enumerate(others) if (one.schema_id, one.scope) == kind]
+            named = [n + 1 for n in same if others[n].object_id == after]
+            others.insert([*named, *same, len(others)][0], known)
+            self.settings = {one.object_id: one for one in others}
 
     def delete_settings(self, object_id: str) -> None:
         """
@@ -201,7 +234,7 @@ class Settings(Core):
         if known is None:
             raise ApiError(404, f"The schema '{schema_id}' does not exist.")
         kind = scope.rpartition("-")[0] or scope
-        if kind != known.scope:
+        if kind not in known.scopes:
             raise ApiError(400, f"The scope '{scope}' is not allowed for '{schema_id}'.")
         if not self.knows_scope(scope):
             raise ApiError(404, f"The scope '{scope}' does not exist.")

@@ -4,7 +4,7 @@ The endpoints of Settings 2.0 objects: list, show, create, update, delete.
 Calls, parameters, codes, bodies, paging, the default page of 100, what a list returns without
 `fields`, and that an update needs both scopes, is Dynatrace documentation's and that of its
 examples. The envelope of one refused object follows a captured answer. Synthetic: `summary`, the
-users, and the texts of 404 and 409. Not modelled: permissions, owners, `adminAccess`, order.
+users, and the texts of 404 and 409. Not modelled: permissions, owners, `adminAccess`, `insertBefore`.
 """
 
 from __future__ import annotations
@@ -154,8 +154,11 @@ def update_object(tenant: Tenant, request: Request) -> Answer:
         known = _known(tenant, request)
         _check_token(known, body.get("updateToken"))
         checked = tenant.checked(known.schema, value, known)
+        after = _place(body)
+        tenant.check_place(known.schema, known.scope, after)
         if not _flag(request, "validateOnly"):
             tenant.replace(known, checked)
+            tenant.move(known, after)
     except ApiError as err:
         return Answer(err.code, _refused(tenant, err, value))
     return Answer(200, {"code": 200, "objectId": known.object_id})
@@ -234,8 +237,9 @@ def _create(
     try:
         texts = [request.text(item, name) for name in ("schemaId", "scope")]
         external = request.text(item, "externalId", required=False) or None
+        after = _place(item)
         made = tenant.put_settings(
-            texts[0], value, texts[1], external, only_check=dry, place=number
+            texts[0], value, texts[1], external, only_check=dry, place=number, after=after
         )
     except ApiError as err:
         return _refused(tenant, err, value)
@@ -270,6 +274,13 @@ def _known(tenant: Tenant, request: Request) -> SettingsObject:
 def _check_token(known: SettingsObject, token: Any) -> None:
     if token is not None and token != known.update_token:
         raise ApiError(409, "The settings object was changed since it was retrieved.")
+
+
+def _place(body: dict[str, Any]) -> str | None:
+    after = body.get("insertAfter")
+    if after is not None and not isinstance(after, str):
+        raise ApiError(400, "insertAfter must be a text.")
+    return after
 
 
 def _words(request: Request, name: str) -> list[str]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import ssl
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any
 
@@ -19,6 +19,7 @@ from tests.tenant.paging import Cursors
 from tests.tenant.problems_api import Walked
 from tests.tenant.server import Listener
 from tests.tenant.tokens import TokenBook
+from tests.tenant.unit_monitor import UnitMonitor
 from tests.tenant.wire import Request
 
 DEFAULT_SCOPES = ("problems.read", "problems.write", "entities.read")
@@ -58,7 +59,7 @@ class Tenant(Deployment):
         self.running = False
         self._calls: list[Call] = []
         self._rules_broken: list[str] = []
-        self._monitors: list[Monitor] = []
+        self._monitors: list[Monitor | UnitMonitor] = []
         self._address, self._port = address, port
         self._tls: ssl.SSLContext | None = None
         if cert:
@@ -150,6 +151,16 @@ class Tenant(Deployment):
         An answer with a status above `worst_status` counts as none.
         """
         monitor = Monitor(self, process, url, **delays)
+        self._monitors.append(monitor)
+        return monitor
+
+    def watch_os_service(
+        self, host: str, name: str, look: Callable[[], str], interval: float = 0.2
+    ) -> UnitMonitor:
+        """
+        Watch an OS service of a host by asking `look` for its status every `interval` seconds.
+        """
+        monitor = UnitMonitor(self, host, name, look, interval)
         self._monitors.append(monitor)
         return monitor
 

@@ -14,8 +14,9 @@ from typing import Any
 
 from tests.tenant.bodies import problem_tags
 from tests.tenant.core import Switches
+from tests.tenant.os_services import OsServices
 from tests.tenant.placeholders import problem_values
-from tests.tenant.problems import Problem, Problems
+from tests.tenant.problems import Problem
 from tests.tenant.profiles import delay_in_minutes
 from tests.tenant.schemas import NOTIFICATION
 from tests.tenant.sender import Outbox
@@ -29,7 +30,7 @@ from tests.tenant.templates import (
 from tests.tenant.webhook import Delivery, Webhook, webhook_of
 
 
-class Notifications(Problems):
+class Notifications(OsServices):
     """
     The layer that tells others about problems.
     """

@@ -67,7 +67,7 @@ def test_the_unit_of_a_process_is_remembered_while_it_is_down(scene: Scene) -> N
     world = scene.world()
     scene.tenant.open_problem(apache)
     world.poll()
-    scene.tenant.add_os_service(scene.hosts["web01"], "apache2")
+    scene.tenant.set_os_service_status(scene.hosts["web01"], "apache2", "inactive")
     world.salt_runs(world.events("open")[0], BAD)
     world.cycle(1)
     world.poll(
