@@ -121,7 +121,7 @@ class Probe:
             "open_problems": status.open_problems,
             "last_poll_timestamp_seconds": status.last_poll,
             "queue_length": self.ledger.queue_length(),
-            "minions_healing": len(self.ledger.attempts.busy_minions()),
+            "minions_healing": len(self.ledger.attempts.in_progress.busy_minions()),
             "minions_known": self.minions(),
             "api_up": 0 if status.api_error else 1,
             "bus_up": int(self.bus_healthy()),

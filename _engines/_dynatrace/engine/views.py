@@ -49,7 +49,7 @@ class Views:
             "last_poll": iso(status.last_poll),
             "api": status.api_error or "ok",
             "open_problems": self.ledger.episodes.shown_count(),
-            "healing": sorted(self.ledger.attempts.busy_minions())[:_LISTED],
+            "healing": sorted(self.ledger.attempts.in_progress.busy_minions())[:_LISTED],
             "queue": self.ledger.queue_length(),
             **self.troubles(),
             "counters": self.ledger.settings.counters(),

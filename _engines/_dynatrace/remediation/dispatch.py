@@ -79,7 +79,7 @@ class Dispatch:
         summary: list[str] = []
         timeout, fresh = self.policy.outcome_timeout, now - FRESH_S
         valid = now - TAKE_S - TAKE_MARGIN_S
-        overdue = self.ledger.attempts.overdue(now - timeout, valid, fresh)
+        overdue = self.ledger.attempts.in_progress.overdue(now - timeout, valid, fresh)
         self._forget(overdue)
         for attempt in overdue:
             if attempt.attempt_id in unread:

@@ -18,6 +18,7 @@ from ..master.job_cache import Jobs
 from ..master.job_results import judge, judge_orchestration
 from ..master.minion_index import MinionIndex
 from ..store.attempts import Attempts
+from ..store.in_progress import LATE_S
 from .outcomes import Outcomes
 
 log = logging.getLogger(__name__)
@@ -31,8 +32,6 @@ FORGED_LOG_S = 60.0
 RECONCILE_S = 15.0
 #: How long after a good end another return is listened for that tells otherwise.
 DOUBT_S = 300.0
-#: How long after an attempt was given up a return of it still counts: Salt keeps jobs for a day.
-LATE_S = 86400.0
 #: In the place of a minion's name, which has no space: what returned is the master's own runner.
 RUNNER = "the runner"
 
@@ -98,7 +97,7 @@ class JobTracker:
     def watch(self, now: float) -> None:
         # Of the ended ones a second return would still be of interest.
         good = {jid for jid, _ in self._good}
-        self._watched = frozenset(self.attempts.watched(now - LATE_S) | good)
+        self._watched = frozenset(self.attempts.in_progress.watched(now - LATE_S) | good)
 
     def reconcile(self) -> None:
         """

@@ -85,8 +85,8 @@ class Scheduler:
     recovery: Recovery
     #: A clock that nobody sets.
     steady: Callable[[], float]
-    #: What was in progress when the last decisions were made; None: nothing is known yet.
-    _in_progress: frozenset[tuple[str, str, str, bool]] | None = None
+    #: How much had ended when the last decisions were made; None: who waits for capacity is to be looked at.
+    _freed: int | None = None
     _capacity_checked: float = 0.0
     #: By problem key, how often in a row it could not be decided.
     _failed: dict[str, int] = field(default_factory=dict)
@@ -103,9 +103,10 @@ class Scheduler:
         summary: list[str] = []
         until = self.steady() + GROUP_S
         self._wake(now)
+        # What ends while decisions are made is missed this time, and looked at next time.
+        freed = self.ledger.attempts.in_progress.freed()
         capacity = self.verdicts.capacity()
-        before = self.ledger.attempts.waiting_actions()
-        looked = self._may_have_capacity(before, now) and capacity.left > 0
+        looked = self._may_have_capacity(freed, now) and capacity.left > 0
         places = self._places(now, looked, notified)
         while places:
             group, places = places[:GROUP], places[GROUP:]
@@ -114,12 +115,9 @@ class Scheduler:
             summary += said
             if self.steady() >= until:
                 break
-        # What ended while decisions were made is missed next time, and looked at then.
-        self._in_progress = before | self.ledger.attempts.waiting_actions()
+        self._freed = freed
         if looked and capacity.left > 0 and any(not one.due for one in places):
-            self._in_progress = (
-                None  # Who waits for capacity, and was not reached, is looked at again.
-            )
+            self._freed = None  # Who waits for capacity, and was not reached, is looked at again.
         return summary
 
     def _places(self, now: float, for_capacity: bool, notified: Collection[str]) -> list[Place]:
@@ -179,12 +177,9 @@ class Scheduler:
             self._any_paused = False
             self.ledger.episodes.wake_waiting(now, Waiting.PAUSED)
 
-    def _may_have_capacity(
-        self, current: frozenset[tuple[str, str, str, bool]], now: float
-    ) -> bool:
+    def _may_have_capacity(self, freed: int, now: float) -> bool:
         # Those who wait for capacity are looked at when something ended since the last time.
-        ended = self._in_progress is None or not self._in_progress <= current
-        if ended or now - self._capacity_checked >= CAPACITY_S:
+        if self._freed != freed or now - self._capacity_checked >= CAPACITY_S:
             self._capacity_checked = now
             return True
         return False

@@ -19,7 +19,7 @@ from ..master.ping import Ping
 from ..store.ledger import Ledger
 from .decision import Capacity, Decision, Held
 from .recurrence import person_called, serves
-from .uptake import Uptake, kind_of
+from .uptake import Kind, Uptake, kind_of
 
 #: Attempts are counted over a week at most, the largest window that the configuration allows.
 PAST_S = 7 * 86400.0
@@ -40,16 +40,31 @@ class Verdicts:
     why_untaken: Callable[[Iterable[str], Sequence[str]], str | None]
     ping: Ping | None = None
     uptake: Uptake = field(default_factory=Uptake)
+    #: By attempt id, of the orders that no job took yet.
+    _kinds_out: dict[str, Kind] = field(default_factory=dict)
 
     def capacity(self) -> Capacity:
         limit = self.policy.limit(len(self.minions))
-        return Capacity(limit, self.ledger.attempts.busy_minions(), self._doubtful_minions())
+        return Capacity(
+            limit, self.ledger.attempts.in_progress.busy_minions(), self._doubtful_minions()
+        )
 
     def _doubtful_minions(self) -> set[str]:
         if not self.uptake:
             return set()
-        orders = self.ledger.outbox.orders_out()
-        return {minion for data in orders if self.doubts_order(data) for minion in data["minions"]}
+        out = self.ledger.attempts.in_progress.without_job()
+        known = self._kinds_out
+        self._kinds_out = {one: known.get(one) or self._kind_of(one) for one in out}
+        return {
+            minion
+            for attempt_id, minions in out.items()
+            if self.uptake.doubts(self._kinds_out[attempt_id])
+            for minion in minions
+        }
+
+    def _kind_of(self, attempt_id: str) -> Kind:
+        data = self.ledger.outbox.event_of(attempt_id) or {}
+        return kind_of(data.get("severity", ""), data.get("technologies", ()))
 
     def doubts(self, episode: Episode, target: Target) -> bool:
         """

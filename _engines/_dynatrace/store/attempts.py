@@ -13,7 +13,6 @@ from ..core.plain import restored
 from ..core.policy import Past
 from ..core.records import Action, Attempt, Episode, Memory
 from ..core.states import (
-    BUSY_ATTEMPTS,
     OPEN_ATTEMPTS,
     SERVING,
     ActionState,
@@ -22,14 +21,14 @@ from ..core.states import (
     sources,
     sql,
 )
-from .database import Records
+from .database import Database, Records
+from .in_progress import InProgress
 
 log = logging.getLogger(__name__)
 
 #: How far the clocks of tenant and master are thought to differ at most.
 CLOCKS_S = 60.0
 _OPEN = f"state IN {sql(*OPEN_ATTEMPTS)}"
-_BUSY = f"attempts.state IN {sql(*BUSY_ATTEMPTS)}"
 _WAITING = f"actions.state = '{ActionState.WAITING}'"
 _LOST = f"actions.state = '{ActionState.LOST}'"
 _UNTAKEN = f"attempts.state IN {sql(AttemptState.PLANNED, AttemptState.EXPIRED)}"
@@ -39,6 +38,10 @@ class Attempts(Records):
     """
     Attempts by their ids, and their actions by minion and process.
     """
+
+    def __init__(self, db: Database) -> None:
+        super().__init__(db)
+        self.in_progress = InProgress(db)
 
     def add(
         self,
@@ -97,17 +100,6 @@ class Attempts(Records):
             since,
         )
 
-    def watched(self, since: float) -> set[str]:
-        """
-        Return the job ids of which a return counts: of open attempts, and of those that were given up since a time.
-        """
-        rows = self._db.rows(
-            f"SELECT jid FROM attempts WHERE {_OPEN} UNION SELECT jid FROM attempts WHERE attempt_id IN"
-            f" (SELECT attempt_id FROM actions WHERE {_LOST} AND ended >= ?)",
-            since,
-        )
-        return {row["jid"] for row in rows}
-
     def untaken_on(self, minion: str, process: str) -> list[Attempt]:
         """
         Return the attempts on a process of a minion whose order is not on the bus, or too old there to be taken.
@@ -117,20 +109,6 @@ class Attempts(Records):
             "SELECT attempts.* FROM actions JOIN attempts USING (attempt_id)"
             f" WHERE minion = ? AND process = ? AND {_WAITING} AND {_UNTAKEN}",
             *(minion, process),
-        )
-
-    def overdue(self, started: float, fired: float, created: float) -> list[Attempt]:
-        """
-        Return the open attempts that something is to be done about: jobs that run since before a time, orders that were
-        fired before another or wait since a third, and those that no job took.
-        """
-        return self._db.all(
-            Attempt,
-            f"SELECT * FROM attempts WHERE {_OPEN} AND (state = '{AttemptState.EXPIRED}'"
-            f" OR (state = '{AttemptState.RUNNING}' AND started < ?)"
-            f" OR (state = '{AttemptState.FIRED}' AND fired < ?)"
-            f" OR (state = '{AttemptState.PLANNED}' AND created < ?)) ORDER BY created",
-            *(started, fired, created),
         )
 
     def history(self, limit: int) -> list[tuple[Attempt, str, list[str]]]:
@@ -249,23 +227,4 @@ class Attempts(Records):
             f" AND minion = ?3 AND process = ?4 AND actions.state IN {sql(*SERVING)}"
             " AND actions.started >= ?5 ORDER BY actions.started DESC LIMIT 1",
             *(episode.problem_key, episode.episode, minion, process, episode.counted_from),
-        )
-
-    def busy_minions(self) -> set[str]:
-        rows = self._db.rows(
-            "SELECT DISTINCT minion FROM actions JOIN attempts USING (attempt_id)"
-            f" WHERE {_WAITING} AND {_BUSY}"
-        )
-        return {row["minion"] for row in rows}
-
-    def waiting_actions(self) -> frozenset[tuple[str, str, str, bool]]:
-        """
-        Return (attempt id, minion, process, busy) of all that is in progress: when one is gone there may be capacity.
-        """
-        rows = self._db.rows(
-            f"SELECT attempt_id, minion, process, {_BUSY} AS busy"
-            f" FROM actions JOIN attempts USING (attempt_id) WHERE {_WAITING}"
-        )
-        return frozenset(
-            (row["attempt_id"], row["minion"], row["process"], bool(row["busy"])) for row in rows
         )

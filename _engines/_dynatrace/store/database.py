@@ -10,7 +10,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -112,6 +112,7 @@ class Database:
             db.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
             # FULL: a commit is on disk before 202 is answered or an event is fired.
             db.execute("PRAGMA synchronous = FULL")
+            db.execute("PRAGMA temp_store = MEMORY")
             prepare(db, self.path)
             self._check(db)
         except BaseException:
@@ -187,6 +188,27 @@ class Database:
                     self.connection.execute("RELEASE part")
                 raise
             self.connection.execute("RELEASE part")
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[bool]:
+        """
+        Let nobody else write inside; tell whether all that is written is committed, so that nothing of it is taken back.
+        """
+        with self._lock:
+            yield not self._depth
+
+    def note_writes(self, table: str, column: str, note: Callable[[str], None]) -> None:
+        """
+        Have a column of each row noted that any statement writes from now on, also of those that are taken back later.
+        """
+        name = f"note_{table}"
+        self.connection.create_function(name, 1, note)
+        for change, row in (("INSERT", "NEW"), ("UPDATE", "NEW"), ("DELETE", "OLD")):
+            # A temporary one is this connection's alone, and changes nothing in the file.
+            self.rows(
+                f"CREATE TEMP TRIGGER {name}_{change.lower()} AFTER {change} ON main.{table}"
+                f" BEGIN SELECT {name}({row}.{column}); END"
+            )
 
     def write(self, statement: str, *values: Any) -> sqlite3.Cursor:
         with self.transaction():

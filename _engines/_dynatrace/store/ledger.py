@@ -47,9 +47,13 @@ class Ledger:
         self.settings = Settings(self.database)
         self.notifications = Notifications(self.database)
         self.episodes = Episodes(self.database)
-        self.attempts = Attempts(self.database)
         self.outbox = Outbox(self.database)
         self.comments = Comments(self.database)
+        try:
+            self.attempts = Attempts(self.database)
+        except BaseException:
+            self.close()  # Or this process could not try again.
+            raise
 
     def queue_length(self) -> int:
         return int(

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..core.records import Outgoing
-from ..core.states import OPEN_ATTEMPTS, ActionState, AttemptState, sources, sql
+from ..core.states import ActionState, AttemptState, sources, sql
 from .database import Records
 
 #: So many events are read, fired and recorded together: a commit costs as much as firing ten, an order waits for no more
@@ -19,8 +19,6 @@ BATCH = 64
 #: Of an attempt whose event is on the bus now, and of one that no job took yet.
 _UNFIRED = sql(*sources(AttemptState.FIRED))
 _UNTAKEN = sql(*sources(AttemptState.RUNNING))
-_OPEN = f"state IN {sql(*OPEN_ATTEMPTS)}"
-_OUT = f"{_OPEN} AND state IN {sql(AttemptState.PLANNED, AttemptState.FIRED)}"
 
 
 class Outbox(Records):
@@ -167,16 +165,6 @@ class Outbox(Records):
             " WHERE attempt_id = ? AND fired IS NULL",
             *(json.dumps(data), attempt_id),
         )
-
-    def orders_out(self) -> list[dict[str, Any]]:
-        """
-        Return the data of the orders that no job took yet and a reactor may take.
-        """
-        rows = self._db.rows(
-            "SELECT data FROM outbox WHERE attempt_id IN"
-            f" (SELECT attempt_id FROM attempts WHERE {_OUT})"
-        )
-        return [json.loads(row["data"]) for row in rows]
 
     def event_of(self, attempt_id: str) -> dict[str, Any] | None:
         data = self._db.value(

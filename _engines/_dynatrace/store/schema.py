@@ -81,7 +81,6 @@ CREATE TABLE actions (
 ) WITHOUT ROWID;
 CREATE INDEX actions_by_minion ON actions (minion, started);
 CREATE INDEX actions_by_process ON actions (minion, process, started);
-CREATE INDEX actions_waiting ON actions (minion) WHERE state = '{ActionState.WAITING}';
 CREATE INDEX actions_lost ON actions (ended) WHERE state = '{ActionState.LOST}';
 CREATE TABLE outbox (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,

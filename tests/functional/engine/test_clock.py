@@ -126,7 +126,7 @@ def test_an_order_that_waits_for_the_bus_is_decided_anew(
     world.ledger.notifications.add([(world.now, Notification(problem.problem_id))])
     world.bus.refuse = True
     world.cycle()
-    assert world.ledger.attempts.busy_minions() == {"web01"}
+    assert world.ledger.attempts.in_progress.busy_minions() == {"web01"}
     scene.tenant.close_problem(problem)
     world.set_clock(by)
     world.cycle(1)

@@ -48,7 +48,7 @@ def test_a_minion_that_is_matched_by_name_is_not_acted_on(scene: Scene) -> None:
     for _ in range(100):
         world.poll(120)
     assert world.whats() == ["open"]
-    assert world.ledger.attempts.busy_minions() == set()
+    assert world.ledger.attempts.in_progress.busy_minions() == set()
 
 
 def test_what_is_matched_by_name_takes_no_capacity(scene: Scene) -> None:

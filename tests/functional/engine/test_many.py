@@ -205,6 +205,47 @@ def test_what_waits_costs_no_query_of_its_own_in_each_cycle(scene: Scene) -> Non
     assert counts[0] == counts[1]
 
 
+def work(world: World) -> int:
+    """
+    Return how many instructions of sqlite's machine a cycle takes, in hundreds.
+    """
+    count = 0
+
+    def step() -> int:
+        nonlocal count
+        count += 1
+        return 0
+
+    world.ledger.database.connection.set_progress_handler(step, 100)
+    world.cycle(1)
+    world.ledger.database.connection.set_progress_handler(None, 0)
+    return count
+
+
+def test_orders_that_are_out_cost_a_cycle_no_reading(scene: Scene) -> None:
+    """
+    Beside a problem that is new, and its order: whether nobody took the others or jobs run, 20 cost what 220 do.
+    """
+    scene.host("late")
+    counts = []
+    for number in range(2):
+        world = crowd(scene, 20 + 200 * number, policy={"max_minions": 1000})
+        world.cycle()
+        assert len(world.ledger.attempts.in_progress.busy_minions()) == 20 + 200 * number
+        for data in world.events()[::2]:
+            world.take(data)
+        world.cycle(1)
+        problem = scene.tenant.open_problem(scene.apaches["late"])
+        world.notify(json.dumps({"PID": problem.problem_id, "State": "OPEN"}).encode())
+        counts.append(work(world))
+        assert "late" in world.ledger.attempts.in_progress.busy_minions()
+        scene.tenant.close_problem(problem)
+        world.ledger.close()
+        scene.worlds.remove(world)
+        (scene.directory / "ledger.db").unlink()
+    assert counts[1] < counts[0] + 10
+
+
 def test_only_what_a_decision_changes_is_written(scene: Scene) -> None:
     """
     A person's retry that came meanwhile is not undone.

@@ -361,7 +361,7 @@ def test_a_run_in_salts_queue_is_not_called_healed(outage: Outage) -> None:
     for _ in range(3):
         outage.world.poll(10)
     assert outage.world.whats() == ["open"]
-    assert outage.world.ledger.attempts.busy_minions() == {"web01"}
+    assert outage.world.ledger.attempts.in_progress.busy_minions() == {"web01"}
     outage.world.give(order["jid"], "web01", BAD)
     outage.world.cycle(1)
     assert outage.world.whats()[:2] == ["open", "failed"]

@@ -52,7 +52,7 @@ def test_a_minion_that_did_not_return_is_asked_before_it_gets_another_order(scen
         world.poll(31)
     assert world.events("retry") == []
     assert held(world) == {"not connected"}
-    assert world.ledger.attempts.busy_minions() == set()
+    assert world.ledger.attempts.in_progress.busy_minions() == set()
     assert 20 <= len(world.pings) <= 40
 
 

@@ -482,7 +482,7 @@ def test_an_order_that_is_held_before_it_is_fired_blocks_nobody(scene: Scene, ho
     world.bus.refuse = False
     for _ in range(5):
         world.poll(31)
-    assert world.ledger.attempts.busy_minions() == set()
+    assert world.ledger.attempts.in_progress.busy_minions() == set()
     assert [data["minions"] for data in world.events("open")] == [[]]
     if hold == "pause":
         world.commands._resume({}, world.now)

@@ -65,7 +65,7 @@ def test_what_another_master_healed_is_healed_here_too(scene: Scene) -> None:
     assert world.whats() == ["open", "healed"]
     assert world.recalls == [(own, ["web01"])]
     assert world.events("healed")[0]["outcome"][0]["ok"] is True
-    assert world.ledger.attempts.busy_minions() == set()
+    assert world.ledger.attempts.in_progress.busy_minions() == set()
 
 
 def test_what_another_engine_told_the_tenant_is_not_told_again(scene: Scene) -> None:

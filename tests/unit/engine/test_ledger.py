@@ -550,7 +550,7 @@ def test_an_attempt_is_counted_from_the_moment_it_is_recorded(ledger: Ledger) ->
     assert ledger.attempts.past("web01", PROCESS, NOW) == [Past("waiting", NOW)]
     assert ledger.attempts.past("web01", PROCESS, NOW + 1) == []
     assert ledger.attempts.past("web01", "another", 0) == []
-    assert ledger.attempts.busy_minions() == {"web01", "web02"}
+    assert ledger.attempts.in_progress.busy_minions() == {"web01", "web02"}
     ledger.attempts.add(attempt(state="bad"), [("web03", PROCESS)])
     assert ledger.attempts.get("a1") == attempt()
 
@@ -566,7 +566,7 @@ def test_the_first_answer_counts(ledger: Ledger) -> None:
     (action,) = ledger.attempts.actions("a1")
     assert (action.state, action.comment, action.ended) == ("bad", "first", NOW + 5)
     assert ledger.attempts.past("web01", PROCESS, 0) == [Past("bad", NOW, NOW + 5)]
-    assert ledger.attempts.busy_minions() == set()
+    assert ledger.attempts.in_progress.busy_minions() == set()
 
 
 def test_an_attempt_that_was_not_executed_never_happened(ledger: Ledger) -> None:
@@ -587,7 +587,7 @@ def test_an_expired_attempt_keeps_nobody_busy(ledger: Ledger) -> None:
     (event,) = waiting(ledger)
     ledger.outbox.fired([event], NOW)
     ledger.attempts.move("a1", AttemptState.EXPIRED)
-    assert ledger.attempts.busy_minions() == set()
+    assert ledger.attempts.in_progress.busy_minions() == set()
     moved = ledger.attempts.get("a1")
     assert moved is not None
     assert (moved.state, moved.fired, moved.ended) == ("expired", NOW, None)
@@ -719,7 +719,7 @@ def test_what_is_settled_is_forgotten_after_a_month(ledger: Ledger) -> None:
         assert len(ledger.notifications.waiting(1e12)) == 1
         assert [item.tag for item in waiting(ledger)] == ["waiting"]
         assert ledger.episodes.latest("open") is not None
-        assert ledger.attempts.busy_minions() == {"web02"}
+        assert ledger.attempts.in_progress.busy_minions() == {"web02"}
 
 
 def syncs(ledger: Ledger, write: Callable[[], Any]) -> list[int]:

@@ -14,6 +14,7 @@ from _dynatrace.core.notification import Notification
 from _dynatrace.core.records import Memory
 from _dynatrace.core.states import ActionState, AttemptState, Waiting
 from _dynatrace.store.database import Records
+from _dynatrace.store.in_progress import AT_FIRST
 from _dynatrace.store.ledger import Ledger
 
 from tests.unit.engine.bodies import PID, PROCESS
@@ -27,7 +28,6 @@ UNFINISHED = {
     "episodes_waiting",
     "episodes_shown",
     "attempts_open",
-    "actions_waiting",
     "outbox_waiting",
     "outbox_problem",
     "outbox_orders",
@@ -43,7 +43,7 @@ COUNTED = {
     "episodes_closed",
 }
 #: Of these only one end is read, by min() or max().
-ENDS = {"attempts_created", "episodes_closed"}
+ENDS = {"attempts_created", "episodes_closed", "actions_lost"}
 #: Calls that read all that there is, and why they may.
 WHOLE = {"Ledger.shift": "the clock was set: all times change"}
 #: Older versions of sqlite say TABLE and AS.
@@ -118,9 +118,7 @@ def calls(ledger: Ledger) -> dict[str, Callable[[], Any]]:
         "Attempts.of": lambda: attempts.of(known),
         "Attempts.open": attempts.open,
         "Attempts.lost": lambda: attempts.lost(NOW),
-        "Attempts.watched": lambda: attempts.watched(NOW),
         "Attempts.untaken_on": lambda: attempts.untaken_on("web01", PROCESS),
-        "Attempts.overdue": lambda: attempts.overdue(NOW, NOW, NOW),
         "Attempts.tried": lambda: attempts.tried(["web01", "web02"]),
         "Attempts.history": lambda: attempts.history(10),
         "Attempts.move": lambda: attempts.move("a1", AttemptState.FIRED),
@@ -135,8 +133,7 @@ def calls(ledger: Ledger) -> dict[str, Callable[[], Any]]:
             attempts.last_heal(known, "web01", PROCESS),
             attempts.last_heal(known, "web01", PROCESS, by_others=True),
         ),
-        "Attempts.busy_minions": attempts.busy_minions,
-        "Attempts.waiting_actions": attempts.waiting_actions,
+        "InProgress": lambda: (ledger.database.rows(AT_FIRST), attempts.in_progress.freed()),
         "Outbox.add": lambda: outbox.add(PID, "tag", {}, NOW),
         "Outbox.orders": lambda: outbox.orders(NOW),
         "Outbox.before": lambda: outbox.before(order),
@@ -147,7 +144,6 @@ def calls(ledger: Ledger) -> dict[str, Callable[[], Any]]:
         "Outbox.order_taken": lambda: outbox.order_taken("a1", NOW),
         "Outbox.refire": lambda: outbox.refire("a1", NOW),
         "Outbox.disarm": lambda: outbox.disarm("a1", {}),
-        "Outbox.orders_out": outbox.orders_out,
         "Outbox.event_of": lambda: outbox.event_of("a1"),
         "Comments.add": lambda: comments.add("m", PID, "text", NOW),
         "Comments.waiting": lambda: comments.waiting(NOW),
