@@ -18,8 +18,9 @@ def asked(kind):
     """
     Return what pillar or configuration ask for of a kind: ``{"problem": None, "entries": […]}``.
 
-    ``kind`` is webhook, process_alerting or maintenance_windows; an entry is the options of one of
-    them, with its ``name``. A problem is a text, and there are no entries then. It never raises.
+    ``kind`` is webhook, process_alerting, os_services or maintenance_windows; an entry is the options
+    of one of them, with its ``name``. A problem is a text, and there are no entries then. It never
+    raises. Where nothing is said of os_services, they are those of the catalogue ``dynatrace_remedies``.
 
     CLI Example:
 

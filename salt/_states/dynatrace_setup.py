@@ -64,7 +64,7 @@ def synced(name, minions, via=None):
 
 
 @steps.step
-def applied(name, minions, sls):
+def applied(name, minions, sls, pillar=None):
     """
     Apply states of this project to the minions, and tell in short what they said.
 
@@ -73,6 +73,8 @@ def applied(name, minions, sls):
 
     sls
         What to apply: ``dynatrace.oneagent``.
+    pillar
+        What goes along as inline pillar, and no secret: Salt keeps it in the job cache.
     """
     names = steps.accepted(__opts__, minions)
     module = "_".join(sls.split(".")[:2])
@@ -81,7 +83,7 @@ def applied(name, minions, sls):
         (None, f"what {sls} would change is told once its modules are synced.", {}),
     )
     able = [one for one in names if one not in told]
-    told.update(steps.apply(__salt__, able, sls, bool(__opts__["test"])))
+    told.update(steps.apply(__salt__, able, sls, bool(__opts__["test"]), pillar))
     comment = "\n".join(f"{minion}: {said}" for minion, (_, said, _) in told.items())
     changes = {minion: changed for minion, (_, _, changed) in told.items() if changed}
     return steps.worst(result for result, _, _ in told.values()), comment, changes

@@ -15,7 +15,7 @@ from salt.exceptions import CommandExecutionError
 
 try:
     from _dynatrace_utils import arguments
-    from _dynatrace_utils.tenant import alerting, maintenance, webhook
+    from _dynatrace_utils.tenant import alerting, maintenance, os_services, webhook
 
     LACKING = None
 except ImportError as err:
@@ -107,6 +107,49 @@ def process_alerting_absent(name):
         The label.
     """
     return _told(name, lambda test: alerting.absent(name, test))
+
+
+def os_services_present(
+    name,
+    units=None,
+    remedy=None,
+    scope=None,
+    cycles=None,
+    enabled=None,
+    **unknown,
+):
+    """
+    Make sure that an OS service of a remedy that is inactive or failed is a problem to Dynatrace.
+
+    A policy ``Salt: <name>`` is set. Its events carry the name of the remedy as ``salt_remedy``, and
+    that of the unit as ``dt.osservice.name``. A new policy goes before those of the site and behind
+    those of these states; one that is there keeps its place.
+
+    name
+        The name of the remedy in the master's catalogue.
+    units
+        List of names and globs of systemd units; a policy can say ``x*``, ``*x``, ``*x*`` and ``x*y``.
+    remedy
+        What ``salt_remedy`` says; default: as ``name``.
+    scope
+        environment (default), or the id of a host group or host.
+    cycles
+        For how many cycles of 10 seconds a unit is down before it is a problem; default: 1.
+    enabled
+        Whether the policy is on; default: yes.
+    """
+    names = locals()
+    return _told(name, lambda test: os_services.present(name, test, arguments.given(names)))
+
+
+def os_services_absent(name):
+    """
+    Make sure that nothing is left of what ``os_services_present`` has made or changed.
+
+    name
+        The name of the remedy.
+    """
+    return _told(name, lambda test: os_services.absent(name, test))
 
 
 def maintenance_window_present(

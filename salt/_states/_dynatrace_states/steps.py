@@ -91,11 +91,12 @@ def run(functions, minions, function, args=(), kwargs=None):
     return {name: answer.get("ret") for name, answer in answers.items()}
 
 
-def apply(functions, minions, sls, test=False):
+def apply(functions, minions, sls, test=False, pillar=None):
     """
     Apply states on these minions; return result, comments and changes of each, what did not run as a failure.
     """
-    answers = run(functions, minions, "state.apply", [sls], {"queue": QUEUE, "test": test})
+    given = {"queue": QUEUE, "test": test, **({"pillar": pillar} if pillar else {})}
+    answers = run(functions, minions, "state.apply", [sls], given)
     return {name: _summary(answers.get(name)) for name in minions}
 
 

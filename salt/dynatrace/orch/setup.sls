@@ -26,6 +26,10 @@
 {%- if via is none %}
 include:
   - dynatrace.tenant
+{%- else %}
+{#- The catalogue of remedies is the master's; the minion needs its units. -#}
+{%- set units = salt['dynatrace_tenant.asked']('os_services') %}
+{%- set handed_on = {'dynatrace_os_services': units['entries']} %}
 {%- endif %}
 
 dynatrace-orch-setup-dynatrace-setup-targets-known:
@@ -60,6 +64,7 @@ dynatrace-orch-setup-dynatrace-setup-hosts-known:
     - require_in:
         - sls: dynatrace.tenant.webhook
         - sls: dynatrace.tenant.process_alerting
+        - sls: dynatrace.tenant.os_services
         - sls: dynatrace.tenant.maintenance_windows
 {%- endif %}
 
@@ -79,6 +84,7 @@ dynatrace-orch-setup-dynatrace-setup-applied-tenant:
   dynatrace_setup.applied:
     - minions: {{ [via] | tojson }}
     - sls: dynatrace.tenant
+    - pillar: {{ handed_on | tojson }}
     - require:
         - dynatrace_setup: dynatrace-orch-setup-dynatrace-setup-groups-awaited
 {%- endif %}

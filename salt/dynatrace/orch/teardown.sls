@@ -15,6 +15,9 @@
 {%- if via is none %}
 include:
   - dynatrace.tenant.absent
+{%- else %}
+{%- set units = salt['dynatrace_tenant.asked']('os_services') %}
+{%- set handed_on = {'dynatrace_os_services': units['entries']} %}
 {%- endif %}
 
 dynatrace-orch-teardown-dynatrace-setup-targets-known:
@@ -24,6 +27,7 @@ dynatrace-orch-teardown-dynatrace-setup-targets-known:
 {%- if via is none %}
     - require_in:
         - sls: dynatrace.tenant.maintenance_windows_absent
+        - sls: dynatrace.tenant.os_services_absent
         - sls: dynatrace.tenant.process_alerting_absent
         - sls: dynatrace.tenant.webhook_absent
 {%- else %}
@@ -32,6 +36,7 @@ dynatrace-orch-teardown-dynatrace-setup-applied-tenant:
   dynatrace_setup.applied:
     - minions: {{ [via] | tojson }}
     - sls: dynatrace.tenant.absent
+    - pillar: {{ handed_on | tojson }}
     - require:
         - dynatrace_setup: dynatrace-orch-teardown-dynatrace-setup-targets-known
 {%- endif %}
@@ -44,6 +49,7 @@ dynatrace-orch-teardown-dynatrace-setup-applied-oneagent:
         - dynatrace_setup: dynatrace-orch-teardown-dynatrace-setup-targets-known
 {%- if via is none %}
         - sls: dynatrace.tenant.maintenance_windows_absent
+        - sls: dynatrace.tenant.os_services_absent
         - sls: dynatrace.tenant.process_alerting_absent
         - sls: dynatrace.tenant.webhook_absent
 {%- else %}

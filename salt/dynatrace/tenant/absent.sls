@@ -8,5 +8,6 @@
 
 include:
   - .maintenance_windows_absent
+  - .os_services_absent
   - .process_alerting_absent
   - .webhook_absent

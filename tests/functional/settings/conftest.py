@@ -26,6 +26,7 @@ NOTIFICATION = "builtin:problem.notifications"
 PROFILE = "builtin:alerting.profile"
 ALERTING = "builtin:availability.process-group-alerting"
 WINDOW = "builtin:alerting.maintenance-window"
+POLICY = "builtin:os-services-monitoring"
 
 
 class Site:
@@ -105,15 +106,18 @@ class Site:
         asked = self._load()[0][reader](kind)
         assert asked["problem"] is None
         [options] = asked["entries"]
-        return self.run(f"{kind.removesuffix('s')}_{end}", test=test, **options)
+        state = kind if kind == "os_services" else kind.removesuffix("s")
+        return self.run(f"{state}_{end}", test=test, **options)
 
-    def compiled(self, sls: str = "dynatrace.tenant", test: bool = False) -> list[dict[str, Any]]:
+    def compiled(
+        self, sls: str = "dynatrace.tenant", test: bool = False, **more: Any
+    ) -> list[dict[str, Any]]:
         """
-        Let Salt apply an SLS, and return its states in their order.
+        Let Salt apply an SLS, and return its states in their order; `pillar` is inline.
         """
         # In one process Salt keeps what pillar held before beside what it holds now.
         caller = salt.client.Caller(mopts=copy.deepcopy(self.options))
-        returned = caller.cmd("state.apply", sls, test=test)
+        returned = caller.cmd("state.apply", sls, test=test, **more)
         assert isinstance(returned, dict), returned
         return sorted(returned.values(), key=lambda state: state["__run_num__"])
 

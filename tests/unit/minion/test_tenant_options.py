@@ -4,12 +4,15 @@ What may stand under ``dynatrace:tenant``, and what is said about what may not.
 
 from __future__ import annotations
 
+import itertools
+from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
 import yaml
 from salt.exceptions import CommandExecutionError
 
+from tests.tenant.conditions import parse_condition
 from tests.unit.minion.loading import REPO
 from tests.unit.minion.tenant import checked, modules
 
@@ -101,6 +104,143 @@ def test_wrong_process_groups_say_what_is_allowed(given: dict[str, Any], message
     with pytest.raises(CommandExecutionError) as raised:
         checked("process_alerting", name="x", **given)
     assert message in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({}, "`units` is a list of 1 to 50 names or globs"),
+        ({"units": "nginx"}, "`units` is a list"),
+        ({"units": []}, "`units` is a list"),
+        ({"units": ["x"] * 51}, "`units` is a list"),
+        ({"units": ["nginx"], "scope": "PROCESS_GROUP-5FD609AD6757BE7D"}, "`scope` is environment"),
+        ({"units": ["nginx"], "scope": ["environment"]}, "`scope` is environment"),
+        ({"units": ["nginx"], "cycles": 0}, "`cycles` is a whole number"),
+        ({"units": ["nginx"], "cycles": 361}, "`cycles` is a whole number"),
+        ({"units": ["nginx"], "enabled": "yes"}, "`enabled` is true or false"),
+        ({"units": ["nginx"], "remedy": "a b"}, "`remedy` is the name of a remedy"),
+        ({"units": ["nginx"], "name": "a/b"}, "`name` is the name of a remedy"),
+        ({"units": ["nginx"], "unit": "nginx"}, "`unit` is no key of it, `units` is"),
+    ],
+)
+def test_wrong_os_services_say_what_is_allowed(given: dict[str, Any], message: str) -> None:
+    """No policy is made of a value that has not been checked."""
+    with pytest.raises(CommandExecutionError) as raised:
+        checked("os_services", **{"name": "nginx", **given})
+    assert message in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("unit", "reason"),
+    [
+        ("nginx.timer", "is no service"),
+        ("multi-user.target", "is no service"),
+        ("srv-*.mount", "is no service"),
+        ("*", "would take every unit"),
+        ("**", "would take every unit"),
+        ("*.service", "would take every unit"),
+        ("app-?", "of wildcards only * can be said"),
+        ("app-[12]", "of wildcards only * can be said"),
+        ("app $eq(x)", "is no name or glob of a unit"),
+        ("../x", "is no name or glob of a unit"),
+        ("a~b", "is no name or glob of a unit"),
+        ("", "is no name or glob of a unit"),
+        (7, "is no name or glob of a unit"),
+        ("a*b*c", "write x*, *x, *x* or x*y"),
+        ("a*b*", "write x*, *x, *x* or x*y"),
+        ("app-*-x", "it would take app-x, too"),
+        ("aba*aba", "it would take aba, too"),
+    ],
+)
+def test_a_unit_that_no_policy_can_say_exactly_is_refused(unit: Any, reason: str) -> None:
+    """One unit too many is a service that nobody asked to be healed."""
+    with pytest.raises(CommandExecutionError, match="`units`: ") as raised:
+        checked("os_services", name="x", units=["nginx", unit])
+    assert reason in str(raised.value)
+
+
+def words(letters: str, longest: int) -> list[str]:
+    sizes = range(1, longest + 1)
+    return ["".join(one) for size in sizes for one in itertools.product(letters, repeat=size)]
+
+
+def test_a_condition_takes_what_its_glob_takes_and_nothing_else() -> None:
+    """The simulated tenant reads it as Dynatrace documents its operators."""
+    units = modules({}).tenant.units
+    globs = [one for one in words("ab*", 4) if not units.problems([one])]
+    assert {"a", "a*", "*a", "*a*", "a*b", "ab*b"} - set(globs) == {"ab*b"}
+    for glob in globs:
+        condition = parse_condition(units.condition([glob]))
+        for name in words("ab", 5):
+            assert condition.fits(name) == fnmatchcase(name, glob), (glob, name)
+    assert units.condition(["b*", "a.service", "a"]) == "$or($prefix(b),$eq(a))"
+
+
+CATALOGUE: dict[str, Any] = {
+    "nginx": {"on": {"technology": "NGINX"}, "service": "nginx", "proof": "http://127.0.0.1/"},
+    "apache2": {
+        "on": {"technology": "APACHE_HTTPD"},
+        "os_family": {"Debian": {"service": "apache2"}, "RedHat": {"service": "httpd"}, "Suse": 7},
+    },
+    "unit": {"on": {"unit": ["app-*", "worker@*"], "remedy": ["ours", "unit"]}},
+    "one": {"on": {"unit": "one"}, "service": "one"},
+    "var": {"on": {"event": "LOW_DISK_SPACE"}, "service": "vacuum"},
+    "slow": {"on": {"severity": ["PERFORMANCE"]}, "service": "slow"},
+    "both": {
+        "on": {"event": ["X", "AVAILABILITY_EVENT"], "severity": "AVAILABILITY"},
+        "service": "b",
+    },
+    "cart": {"on": {"technology": "NGINX"}, "container": "cart*"},
+    "free": {"on": {"tag": "x"}, "sls": "site.free"},
+    "a b": {"service": "x"},
+    "odd": ["x"],
+    "empty": {"on": None, "service": ["", None]},
+    7: {"service": "x"},
+}
+
+
+def test_the_catalogue_names_the_units_that_policies_may_take() -> None:
+    """Services of every family and globs of units; not containers, nor what takes other events."""
+    units = modules({}).tenant.units.of_catalogue
+    assert units(CATALOGUE) == {
+        "nginx": {"units": ["nginx"], "remedy": "nginx"},
+        "apache2": {"units": ["apache2", "httpd"], "remedy": "apache2"},
+        "unit": {"units": ["app-*", "worker@*"], "remedy": "ours"},
+        "one": {"units": ["one"], "remedy": "one"},
+        "both": {"units": ["b"], "remedy": "both"},
+    }
+    for nothing in (None, [], "nginx", {}):
+        assert units(nothing) == {}
+
+
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        ({"dynatrace_remedies": CATALOGUE}, ["nginx", "apache2", "unit", "one", "both"]),
+        ({"dynatrace_os_services": [{"units": ["h"], "name": "handed"}]}, ["handed"]),
+        ({"dynatrace_remedies": CATALOGUE, "dynatrace:tenant": {"os_services": {}}}, []),
+        (
+            {"dynatrace_remedies": CATALOGUE, "dynatrace:tenant": {"webhook": {"url": URL}}},
+            ["nginx"],
+        ),
+        ({"dynatrace_os_services": 7, "dynatrace:tenant": {"os_services": {"x": ["y"]}}}, ["x"]),
+        ({}, []),
+    ],
+)
+def test_the_catalogue_fills_in_only_where_nothing_is_said(given: Any, names: list[str]) -> None:
+    """An empty mapping says that there are to be none; what the orchestration hands on goes first."""
+    asked = modules(given).tenant.options.asked("os_services")
+    assert asked["problem"] is None
+    assert [one["name"] for one in asked["entries"]][: len(names) or 9] == names
+
+
+def test_a_list_of_units_is_short_for_a_mapping() -> None:
+    """Both ways say the same."""
+    given = {"os_services": {"nginx": ["nginx"], "unit": {"units": ["app-*"], "cycles": 3}}}
+    assert asked(given, "os_services")["entries"] == [
+        {"units": ["nginx"], "name": "nginx"},
+        {"units": ["app-*"], "cycles": 3, "name": "unit"},
+    ]
 
 
 @pytest.mark.parametrize("start", ["2026-11-25T22:00", "2026-11-25 22:00", "2026-11-25T22:00:00"])
@@ -215,6 +355,7 @@ def example() -> Any:
     [
         ("webhook", "webhook"),
         ("process_alerting", "process_alerting"),
+        ("os_services", "os_services"),
         ("maintenance_windows", "maintenance_window"),
     ],
 )
@@ -234,4 +375,8 @@ def test_the_example_shows_the_defaults() -> None:
     groups = example()["process_alerting"]["apache"]
     assert checked("process_alerting", name="apache", **groups) == checked(
         "process_alerting", name="apache", technology="APACHE_HTTPD"
+    )
+    units = example()["os_services"]["nginx"]
+    assert checked("os_services", name="nginx", **units) == checked(
+        "os_services", name="nginx", units=["nginx"]
     )

@@ -32,6 +32,7 @@ class Master:
         self.asked: list[list[str]] = []
         self.groups: Any = {}
         self.looks: list[float] = []
+        self.pillar: Any = None
         self.states: ModuleType = load(
             "_states/dynatrace_setup.py",
             opts={"test": False},
@@ -69,6 +70,7 @@ class Master:
         assert tgt_type == "list"
         self.ran.append((tgt, fun))
         if fun == "state.apply":
+            assert kwarg.pop("pillar", None) == self.pillar
             assert kwarg == {"queue": 100, "test": self.states.__opts__["test"]}
             return {name: {"ret": self.returns[name]} for name in tgt if name in self.returns}
         if fun == "saltutil.list_extmods":
@@ -155,6 +157,16 @@ def test_what_is_applied_is_told_in_short(master: Master) -> None:
     assert told == (True, "web01: step 1. step 2.\nweb02: step 0.", {"web01": {"x": 1}})
     master.returns["web02"] = {"a": ran(False)}
     assert master.step("applied", minions=["web01", "web02"], sls="dynatrace.oneagent")[0] is False
+
+
+def test_what_is_applied_gets_the_pillar_that_goes_along(master: Master) -> None:
+    """As inline pillar; without one none is given."""
+    master.returns = {"web01": {"a": ran(True)}}
+    master.pillar = {"dynatrace_os_services": {}}
+    told = master.step("applied", minions=["web01"], sls="dynatrace.tenant", pillar=master.pillar)
+    assert told[0] is True
+    master.pillar = None
+    assert master.step("applied", minions=["web01"], sls="dynatrace.tenant")[0] is True
 
 
 @pytest.mark.parametrize("answer", [None, {}, "no such state", ["Rendering failed"]])

@@ -17,6 +17,7 @@ REMEDIED = "dynatrace-orch-heal-dynatrace-orch-remedied"
 PROBLEM = "dynatrace-orch-heal-dynatrace-orch-problem-healed"
 ASKED = "dynatrace-orch-chaos-dynatrace-orch-may-be-broken"
 BROKEN = "dynatrace-orch-chaos-dynatrace-orch-outage-healed"
+UNITS = [{"units": ["nginx"], "remedy": "nginx", "name": "nginx"}]
 #: Also what no text is: JSON on the command line may hold anything.
 VALUES = [*HOSTILE, ["web01", "web02"], {"a": ["b"]}, 7, True, 1.5]
 
@@ -26,9 +27,9 @@ def orchestration(tmp_path: Path, name: str, pillar: dict[str, Any]) -> Any:
         return salt.utils.data.traverse_dict_and_list(pillar, key, default)
 
     path = f"salt/dynatrace/orch/{name}.sls"
-    high = render(
-        path, tmp_path, {"pillar.get": pillar_get}, sls=f"dynatrace.orch.{name}", tmplpath=path
-    )
+    asked = {"os_services": {"problem": None, "entries": UNITS}}
+    functions = {"pillar.get": pillar_get, "dynatrace_tenant.asked": asked.__getitem__}
+    high = render(path, tmp_path, functions, sls=f"dynatrace.orch.{name}", tmplpath=path)
     return {
         state: {function: merged(arguments) for function, arguments in body.items()}
         for state, body in high.items()
@@ -114,6 +115,23 @@ def test_a_hostile_list_is_checked_before_any_minion_is_asked(
 
 
 @pytest.mark.parametrize("name", ["setup", "teardown"])
+def test_the_minion_that_asks_the_tenant_gets_the_units_of_the_catalogue(
+    tmp_path: Path, name: str
+) -> None:
+    """The catalogue is the master's; the OneAgents' minions get nothing of it."""
+    high = orchestration(tmp_path, name, {"minions": ["web01"], "via": "salt01"})
+    given = {
+        step["sls"]: step.get("pillar")
+        for body in high.values()
+        for function, step in body.items()
+        if function == "dynatrace_setup.applied"
+    }
+    whole = "dynatrace.tenant" if name == "setup" else "dynatrace.tenant.absent"
+    assert given.pop(whole) == {"dynatrace_os_services": UNITS}
+    assert set(given.values()) == {None}
+
+
+@pytest.mark.parametrize("name", ["setup", "teardown"])
 def test_without_a_minion_for_it_the_master_asks_the_tenant(tmp_path: Path, name: str) -> None:
     """The states of the tenant are included, and wait for the check; alerting for the groups, too."""
     high = orchestration(tmp_path, name, {"minions": ["web01"]})
@@ -123,7 +141,7 @@ def test_without_a_minion_for_it_the_master_asks_the_tenant(tmp_path: Path, name
         for given in body.values()
         for one in given.get("require_in", [])
     ]
-    assert len(set(waiting)) == 3
+    assert len(set(waiting)) == 4
     twice = [sls for sls in set(waiting) if waiting.count(sls) > 1]
     assert twice == (["dynatrace.tenant.process_alerting"] if name == "setup" else [])
     for sls in waiting:

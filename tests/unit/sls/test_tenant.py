@@ -19,9 +19,11 @@ from tests.unit.sls.test_reactor import HOSTILE
 SLS = {
     "webhook": ("webhook", "webhook_present"),
     "process_alerting": ("process_alerting", "process_alerting_present"),
+    "os_services": ("os_services", "os_services_present"),
     "maintenance_windows": ("maintenance_windows", "maintenance_window_present"),
     "webhook_absent": ("webhook", "webhook_absent"),
     "process_alerting_absent": ("process_alerting", "process_alerting_absent"),
+    "os_services_absent": ("os_services", "os_services_absent"),
     "maintenance_windows_absent": ("maintenance_windows", "maintenance_window_absent"),
 }
 
@@ -30,7 +32,8 @@ def rendered(tmp_path: Path, sls: str, tenant: Any = None, remembered: Any = ())
     given = {"dynatrace:tenant": tenant, "dynatrace:settings_token": "t0p-s3cret"}
     record = modules(given, tmp_path).tenant.record
     for number, label in enumerate(remembered):
-        kind = SLS[sls][0].rstrip("s")
+        kind = SLS[sls][0]
+        kind = kind if kind == "os_services" else kind.removesuffix("s")
         record.remember(str(number), {"kind": kind, "label": label})
     public = load("_modules/dynatrace_tenant.py")
     names = ("asked", "to_take_back")
@@ -90,21 +93,23 @@ def test_a_hostile_pillar_changes_nothing_but_that_text(
     assert set(arguments) <= {*entry, "name"}
 
 
-def test_what_pillar_names_no_more_is_taken_back_too(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["process_alerting", "os_services"])
+def test_what_pillar_names_no_more_is_taken_back_too(tmp_path: Path, kind: str) -> None:
     """Whoever removes an entry and applies the absent one gets rid of what it did."""
-    given = {"process_alerting": {"apache": {"technology": "APACHE_HTTPD"}}}
-    high = rendered(tmp_path, "process_alerting_absent", given, ["apache", "nginx"])
+    given = {kind: {"apache": {"technology": "APACHE_HTTPD"}}}
+    high = rendered(tmp_path, f"{kind}_absent", given, ["apache", "nginx"])
     assert [arguments["name"] for _, arguments in states(high)] == ["apache", "nginx"]
 
 
 @pytest.mark.parametrize("sls", ["init", "absent"])
 def test_the_whole_only_includes(tmp_path: Path, sls: str) -> None:
-    """Each of the three can be applied alone, and each has its twin."""
+    """Each of the four can be applied alone, and each has its twin."""
     high = render(f"salt/dynatrace/tenant/{sls}.sls", tmp_path, {})
     assert list(high) == ["include"]
     suffix = "_absent" if sls == "absent" else ""
     assert {one.lstrip(".") for one in high["include"]} == {
-        f"{kind}{suffix}" for kind in ("webhook", "process_alerting", "maintenance_windows")
+        f"{kind}{suffix}"
+        for kind in ("webhook", "process_alerting", "os_services", "maintenance_windows")
     }
 
 

@@ -48,13 +48,16 @@ def objects(schema, scopes=None):
     return found
 
 
-def create(schema, scope, value, external_id=None, validate_only=False):
+def create(schema, scope, value, external_id=None, validate_only=False, after=None):
     """
     Create one settings object and return its id; with ``validate_only`` only let it be checked.
 
-    An external id makes a repeated call replace the object, not add a second one.
+    An external id makes a repeated call replace the object, not add a second one. ``after`` is the id
+    of the object behind which it goes where the order counts, "" makes it the first, None the last.
     """
     one = {"schemaId": schema, "scope": scope, "value": value}
+    if after is not None:
+        one["insertAfter"] = after
     body = [{**one, "externalId": external_id} if external_id else one]
     answer = tenant_http.call("POST", OBJECTS, "settings.write", _validation(validate_only), body)
     [one] = answer if isinstance(answer, list) and len(answer) == 1 else [None]

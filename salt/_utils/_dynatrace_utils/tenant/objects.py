@@ -58,15 +58,17 @@ def validate(schema, scope, found, value):
         tenant_api.update(found["objectId"], value, found.get("updateToken"), validate_only=True)
 
 
-def write(about, schema, scope, found, value, secret=None):
+def write(about, schema, scope, found, value, secret=None, after=None):
     """
     Create or change an object, prove that it is as wanted, and return its id.
 
-    ``about`` is ``{"kind": …, "label": …}`` of what it is for, ``secret`` what its value holds.
+    ``about`` is ``{"kind": …, "label": …}`` of what it is for, ``secret`` what its value holds,
+    ``after`` where a new one goes: see ``api.create``.
     """
     entry = {**about, "schema": schema, "before": None, "set": tenant_values.shown(value)}
     if found is None:
-        object_id = tenant_api.create(schema, scope, value, _mark(about, schema, scope))
+        mark = _mark(about, schema, scope)
+        object_id = tenant_api.create(schema, scope, value, mark, after=after)
     else:
         object_id = found["objectId"]
         known = tenant_record.recall().get(object_id)
@@ -156,6 +158,8 @@ def title(value, scope=None):
         return f"notification {value['displayName']}"
     if "generalProperties" in value:
         return f"maintenance window {_at(value, 'generalProperties.name')}"
+    if "statusConditionLinux" in value:
+        return f"OS-service policy {value.get('name')}"
     return str(scope)
 
 

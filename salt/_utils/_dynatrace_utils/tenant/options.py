@@ -11,9 +11,10 @@ from salt.exceptions import CommandExecutionError
 
 from .. import arguments
 from ..dunders import __salt__
+from . import units as tenant_units
 from . import window as tenant_window
 
-KINDS = ("webhook", "process_alerting", "maintenance_windows")
+KINDS = ("webhook", "process_alerting", "os_services", "maintenance_windows")
 SEVERITIES = {
     "AVAILABILITY": 0,
     "ERRORS": 0,
@@ -26,6 +27,7 @@ SUPPRESSIONS = ("DETECT_PROBLEMS_AND_ALERT", "DETECT_PROBLEMS_DONT_ALERT", "DONT
 HOST = re.compile(r"HOST-[0-9A-F]{16}")
 ENTITY = re.compile(r"[A-Z][A-Z0-9_]*-[0-9A-F]{16}")
 TYPE = re.compile(r"[A-Z][A-Z0-9_]{0,99}")
+SCOPE = re.compile(r"environment|HOST(?:_GROUP)?-[0-9A-F]{16}")
 # In the clear only to this machine, since the token goes along.
 URL = re.compile(
     r"(?:https://[^\s/?#@]+|http://(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?)(?:[/?#]\S*)?"
@@ -34,6 +36,7 @@ LONGEST_NAME = 100
 LONGEST_URL = 1000
 # More is no slip any more.
 MOST_MINUTES = 24 * 60
+MOST_CYCLES = 360
 
 DEFAULTS = {
     "webhook": {
@@ -54,6 +57,14 @@ DEFAULTS = {
         "management_zone": None,
         "minimum": None,
         "max_groups": 20,
+    },
+    "os_services": {
+        "name": None,
+        "units": None,
+        "remedy": None,
+        "scope": "environment",
+        "cycles": 1,
+        "enabled": True,
     },
     "maintenance_window": {
         "name": None,
@@ -93,6 +104,8 @@ def asked(kind):
     if problem:
         return {"problem": problem, "entries": []}
     found = (given or {}).get(kind) or {}
+    if kind == "os_services":
+        found = tenant_units.asked(found if kind in (given or {}) else None)
     if kind == "webhook":
         found = {str(found.get("name") or DEFAULTS["webhook"]["name"]): found} if found else {}
     wrong = [str(name) for name, one in found.items() if not isinstance(one, dict)]
@@ -111,7 +124,7 @@ def checked(kind, name, given):
     """
     Return the options of one state, complete with defaults; raises with all that is wrong.
 
-    ``kind`` is webhook, process_alerting, maintenance_window or planned_change.
+    ``kind`` is webhook, process_alerting, os_services, maintenance_window or planned_change.
     """
     defaults, given = DEFAULTS[kind], {**given, "name": name}
     options = {**defaults, **{k: v for k, v in given.items() if v is not None and k in defaults}}
@@ -211,6 +224,25 @@ def _process_alerting(options):
     return problems
 
 
+def _os_services(options):
+    problems = [*tenant_units.problems(options["units"]), *_booleans(options, "enabled")]
+    options["remedy"] = options["remedy"] or options["name"]
+    for key in ("name", "remedy"):
+        if not (isinstance(options[key], str) and tenant_units.NAME.fullmatch(options[key])):
+            problems.append(
+                f"`{key}` is the name of a remedy: at most 64 of A-Z a-z 0-9 _ . - and first a letter "
+                "or digit"
+            )
+    if not (isinstance(options["scope"], str) and SCOPE.fullmatch(options["scope"])):
+        problems.append(
+            "`scope` is environment, or the id of a host group or host, such as "
+            "HOST_GROUP-5FD609AD6757BE7D"
+        )
+    if not _is_number(options["cycles"], 1, MOST_CYCLES):
+        problems.append(f"`cycles` is a whole number of 10 seconds each, from 1 to {MOST_CYCLES}")
+    return problems
+
+
 def _maintenance_window(options):
     problems = _booleans(options, "enabled", "whole_environment")
     problems += _texts(options, "entities", ENTITY, "entity ids, such as HOST-5FD609AD6757BE7D")
@@ -250,6 +282,7 @@ def _suppression(options):
 _CHECKS = {
     "webhook": _webhook,
     "process_alerting": _process_alerting,
+    "os_services": _os_services,
     "maintenance_window": _maintenance_window,
     "planned_change": _planned_change,
 }

@@ -68,7 +68,8 @@ def to_take_back(kind):
         entries = recall().values()
     except CommandExecutionError as err:
         return {"problem": str(err), "entries": []}
-    labels = {str(one.get("label")) for one in entries if one.get("kind") == kind.rstrip("s")}
+    kinds = (kind, kind.removesuffix("s"))
+    labels = {str(one.get("label")) for one in entries if one.get("kind") in kinds}
     names += sorted(labels - set(names))
     return {"problem": None, "entries": [{"name": one} for one in names]}
 

@@ -2,13 +2,15 @@
 Says what is to be set in the tenant, and how it differs from what is: without asking anybody.
 
 Values are those of Settings 2.0: ``builtin:alerting.profile``, ``builtin:problem.notifications``,
-``builtin:availability.process-group-alerting`` and ``builtin:alerting.maintenance-window``, as
-Dynatrace documents their schemas. A value here holds only what these states decide; everything else
+``builtin:availability.process-group-alerting``, ``builtin:os-services-monitoring`` and
+``builtin:alerting.maintenance-window``, as Dynatrace documents their schemas. A value here holds only what these states decide; everything else
 in an object, such as an event filter that a person has added to a profile, is left as it is. A key
 with None is to be missing.
 """
 
 import json
+
+from . import units
 
 TEMPLATE = """{
 "State":"{State}",
@@ -34,6 +36,7 @@ SETS = (
     "tagFilter",
     "entityTags",
     "managementZones",
+    "metadata",
 )
 # Each has a meaning only with another property, which is compared. They are not sent without it,
 # and a tenant that shows them all the same differs in nothing.
@@ -104,6 +107,30 @@ def alerting(options):
     else:
         mode, threshold = "ON_INSTANCE_COUNT_VIOLATION", options["minimum"]
     return {"enabled": True, "alertingMode": mode, "minimumInstanceThreshold": threshold}
+
+
+def os_policy(options, called, found=None):
+    """
+    Return the policy of the OS services of one remedy; ``found`` is the object that there is now.
+
+    Of the metadata two keys are ours, and a person's other ones stay, as does whether a metric is kept.
+    """
+    ours = {"salt_remedy": options["remedy"], "dt.osservice.name": "{dt.osservice.name}"}
+    now = (found["value"].get("metadata") or []) if found else []
+    others = [one for one in now if isinstance(one, dict) and one.get("metadataKey") not in ours]
+    mine = [{"metadataKey": key, "metadataValue": value} for key, value in ours.items()]
+    rule = {"property": "ServiceName", "condition": units.condition(options["units"])}
+    return {
+        **({} if found else {"monitoring": False, "notInstalledAlerting": False}),
+        "enabled": options["enabled"],
+        "system": "LINUX",
+        "name": called,
+        "alerting": True,
+        "alertActivationDuration": options["cycles"],
+        "statusConditionLinux": units.DOWN,
+        "detectionConditionsLinux": [rule],
+        "metadata": [*others, *mine],
+    }
 
 
 def selector(options):
