@@ -8,8 +8,9 @@ without an id raises. A path or a unit is never cut: a part of it would be compa
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import islice
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import chain, islice
 from typing import Any
 
 from ..core.errors import UnexpectedResponse
@@ -22,6 +23,12 @@ MAX_PORTS = 64
 MAX_METADATA = 500
 MAX_SERVICES = 5000
 MAX_MARK_CHARS = 200
+MAX_NAME_CHARS = 500
+MAX_TAGS = 200
+MAX_TAG_CHARS = 300
+#: Longer than the name of any remedy: a value that is cut to it equals none.
+MAX_REMEDY_CHARS = 100
+MAX_REMEDIES = 5
 _EXECUTABLE = ("EXE_PATH", "EXECUTABLE_PATH", "EXECUTABLE_PATHS")
 _COMMAND = ("COMMAND_LINE_ARGS", "COMMAND_LINE", "COMMAND_LINE_ARG")
 _CONFIG = re.compile(r"([A-Z0-9_]+)_CONFIG_PATHS?")
@@ -33,6 +40,9 @@ _RUNTIMES = frozenset(
 )
 #: As systemd names units, with or without the suffix.
 _UNIT = re.compile(r"[A-Za-z0-9:_.\\@-]{1,255}")
+_UNIT_KEYS = ("dt.osservice.name", "os_service.name")
+#: By this property or tag the tenant names an entry of the catalogue of remedies.
+_REMEDY = "salt_remedy"
 
 Metadata = Mapping[str, Sequence[str]]
 
@@ -47,8 +57,10 @@ def parse_entity(body: Any) -> EntityDetail:
     if not isinstance(entity_id, str) or not is_entity_id(entity_id):
         raise UnexpectedResponse("an entity has no usable `entityId`")
     properties = typed(body.get("properties"), dict)
-    custom = [*pairs(properties.get("customHostMetadata")), *pairs(objects_of(body.get("tags")))]
+    tags = objects_of(body.get("tags"))
+    custom = [*pairs(properties.get("customHostMetadata")), *pairs(tags)]
     minions = (typed(value, str) for key, value in custom if key == "salt_minion")
+    own = [pairs(properties.get(name)) for name in ("customPgMetadata", "metadata")]
     technologies = _technologies(properties)
     relations = _relations(body)
     # The real key is `ipAddress`; one example of the documentation spells it `ipAddresses`.
@@ -62,7 +74,13 @@ def parse_entity(body: Any) -> EntityDetail:
         dns_names=_texts(properties.get("dnsNames")),
         addresses=_texts(addresses),
         salt_minions=tuple(dict.fromkeys(filter(None, minions))),
-        process=_process(properties, technologies, relations),
+        process=replace(
+            _process(properties, technologies, relations),
+            unit=_own_unit(properties),
+            names=_names(body.get("displayName"), properties.get("detectedName")),
+            tags=tuple(one for one in parse_tags(tags) if len(one) <= MAX_TAG_CHARS)[:MAX_TAGS],
+            remedies=parse_remedies(chain(custom, *own)),
+        ),
         units=parse_units(properties.get("osServices")),
     )
 
@@ -76,7 +94,7 @@ def parse_units(value: Any) -> dict[str, str]:
     found: dict[str, set[str]] = {}
     for record in objects_of(typed(value, list)[:MAX_SERVICES]):
         process = record.get("dt.entity.process_group_instance")
-        unit = parse_unit(record.get("dt.osservice.name", record.get("os_service.name")))
+        unit = _own_unit(record)
         if isinstance(process, str) and is_entity_id(process) and unit:
             found.setdefault(process, set()).add(unit)
     return {process: next(iter(units)) for process, units in found.items() if len(units) == 1}
@@ -87,6 +105,38 @@ def parse_unit(value: Any) -> str | None:
     Return the name of an OS service, if it can be one.
     """
     return value if isinstance(value, str) and _UNIT.fullmatch(value) else None
+
+
+def parse_tags(tags: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """
+    Yield tags as Dynatrace shows them: ``[AWS]owner:web``.
+    """
+    for tag in tags:
+        text, key = tag.get("stringRepresentation"), tag.get("key")
+        if isinstance(text, str):
+            yield text
+        elif isinstance(key, str):
+            context, own = typed(tag.get("context"), str), typed(tag.get("value"), str)
+            prefix = f"[{context}]" if context not in ("", "CONTEXTLESS") else ""
+            yield prefix + key + (f":{own}" if own else "")
+
+
+def parse_remedies(properties: Iterable[tuple[str, Any]]) -> tuple[str, ...]:
+    """
+    Return the values of ``salt_remedy`` among properties, each once.
+    """
+    values = (typed(value, str).strip() for key, value in properties if key.lower() == _REMEDY)
+    named = dict.fromkeys(value[:MAX_REMEDY_CHARS] for value in values if value)
+    return tuple(named)[:MAX_REMEDIES]
+
+
+def _own_unit(properties: Mapping[str, Any]) -> str | None:
+    return parse_unit(next((properties[key] for key in _UNIT_KEYS if key in properties), None))
+
+
+def _names(*names: Any) -> tuple[str, ...]:
+    known = (typed(name, str) for name in names)
+    return tuple(dict.fromkeys(name for name in known if 0 < len(name) <= MAX_NAME_CHARS))
 
 
 def _texts(value: Any) -> tuple[str, ...]:
@@ -125,6 +175,7 @@ def _process(
         command_line=command[:MAX_COMMAND_CHARS] if command else None,
         config=_path(_config(metadata, technologies)),
         ports=_ports(properties.get("listenPorts")),
+        technologies=tuple(technologies),
         container=_container(properties, metadata, technologies, relations),
     )
 

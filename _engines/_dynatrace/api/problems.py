@@ -13,7 +13,7 @@ from typing import Any
 
 from ..core.errors import UnexpectedResponse
 from ..core.problem import DISPLAY_ID, ENTITY_ID, PROBLEM_ID, Entity, Evidence, Problem, entity_type
-from .entities import parse_unit
+from .entities import parse_remedies, parse_tags, parse_unit
 from .json_values import objects_of, pairs, typed
 
 #: Of one problem. Entities beyond it are left out. More evidence is refused: what is left out may be a maintenance window.
@@ -45,7 +45,7 @@ def parse_problem(body: Any, source: str = "api", now_ms: float = 0.0) -> Proble
         root_cause=_stub(problem.get("rootCauseEntity")),
         affected=_once(_stub(item) for item in affected),
         evidence=tuple(_evidence(evidence)),
-        tags=tuple(_tags(problem.get("entityTags"))),
+        tags=tuple(parse_tags(objects_of(problem.get("entityTags")))),
         management_zones=tuple(
             typed(zone.get("name"), str) for zone in objects_of(problem.get("managementZones"))
         ),
@@ -72,7 +72,7 @@ def parse_problem_v1(body: Any) -> Problem:
         display_id=_match(DISPLAY_ID, display_id),
         affected=_once(item.entity for item in evidence),
         evidence=evidence,
-        tags=tuple(_tags(problem.get("tagsOfAffectedEntities"))),
+        tags=tuple(parse_tags(objects_of(problem.get("tagsOfAffectedEntities")))),
         source="notification",
         **_state(problem),
     )
@@ -141,7 +141,8 @@ def _evidence(details: list[dict[str, Any]]) -> Iterator[Evidence]:
         if entity is None:
             continue
         data = typed(item.get("data"), dict)
-        properties = dict(pairs(data.get("properties")))
+        listed = list(pairs(data.get("properties")))
+        properties = dict(listed)
         yield Evidence(
             entity=entity,
             kind=typed(item.get("evidenceType"), str),
@@ -152,6 +153,7 @@ def _evidence(details: list[dict[str, Any]]) -> Iterator[Evidence]:
             start=_time(item.get("startTime")),
             source=typed(properties.get("Event source"), str)[:100],
             unit=parse_unit(properties.get("dt.osservice.name")),
+            remedies=parse_remedies(listed),
         )
 
 
@@ -185,14 +187,3 @@ def _in_maintenance(item: Mapping[str, Any], now_ms: float) -> bool:
     end = _time(item.get("endTime"))
     ended = end is not None and end <= now_ms
     return item.get("evidenceType") == "MAINTENANCE_WINDOW" and not ended
-
-
-def _tags(value: Any) -> Iterator[str]:
-    for tag in objects_of(value):
-        text, key = tag.get("stringRepresentation"), tag.get("key")
-        if isinstance(text, str):
-            yield text
-        elif isinstance(key, str):
-            context, own = typed(tag.get("context"), str), typed(tag.get("value"), str)
-            prefix = f"[{context}]" if context not in ("", "CONTEXTLESS") else ""
-            yield prefix + key + (f":{own}" if own else "")

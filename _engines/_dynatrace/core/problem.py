@@ -60,8 +60,8 @@ class Evidence:
     """
     One piece of evidence: ``is_open`` is None where the API does not say (2021 captures have no event data).
 
-    ``start`` is in UTC milliseconds, None where it is not told. ``source`` is what raised the event, and ``unit`` the OS
-    service that it is about, where its properties tell.
+    ``start`` is in UTC milliseconds, None where it is not told. ``source`` is what raised the event, ``unit`` the OS
+    service that it is about, and ``remedies`` are the values of ``salt_remedy``, where its properties tell.
     """
 
     entity: Entity
@@ -73,6 +73,7 @@ class Evidence:
     start: int | None = None
     source: str = ""
     unit: str | None = None
+    remedies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,8 @@ class Process:
     What Dynatrace tells of a process, by which it is known again; what it does not tell is None or empty.
 
     ``unit`` is the OS service that it belongs to, as its host tells. ``container`` names the mark by which it runs in one.
+    ``names`` are those that it is shown and detected by. ``technologies`` are known whether or not it is down. ``tags`` and
+    ``remedies``, the values of ``salt_remedy``, are its own and its host's.
     """
 
     executable: str | None = None
@@ -137,6 +140,10 @@ class Process:
     ports: tuple[int, ...] = ()
     unit: str | None = None
     container: str | None = None
+    names: tuple[str, ...] = ()
+    technologies: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    remedies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -144,7 +151,8 @@ class EntityDetail:
     """
     What is needed of an entity; ``relations`` maps a relationship to entity ids (from and to, one name each).
 
-    ``process`` describes a process, and ``units`` tells for a host which OS service each of its processes belongs to.
+    ``process`` describes a process, of a host only its tags and remedies, of an OS service its unit too. ``units`` tells for
+    a host which OS service each of its processes belongs to.
     """
 
     id: str

@@ -9,7 +9,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from _dynatrace.api.entities import MAX_PATH_CHARS, parse_entity, parse_units
+from _dynatrace.api.entities import (
+    MAX_NAME_CHARS,
+    MAX_PATH_CHARS,
+    MAX_REMEDIES,
+    MAX_REMEDY_CHARS,
+    MAX_TAG_CHARS,
+    MAX_TAGS,
+    parse_entity,
+    parse_units,
+)
 from _dynatrace.api.problems import parse_problem
 from _dynatrace.core.problem import Process
 from hypothesis import given
@@ -55,6 +64,7 @@ def test_a_process_is_described_by_what_tells_it_from_another() -> None:
         command_line="/usr/sbin/apache2 -k start",
         config="/etc/apache2/apache2.conf",
         ports=(80, 443),
+        technologies=("APACHE_HTTPD",),
     )
 
 
@@ -231,3 +241,61 @@ def test_evidence_tells_what_raised_its_event_and_the_os_service() -> None:
         event = event_v2(data={"status": "OPEN", "properties": properties})
         [item] = parse_problem(problem_v2(evidenceDetails={"details": [event]})).evidence
         assert (item.source, item.unit, item.is_open) == (source, unit, True)
+
+
+REMEDIES: list[tuple[dict[str, Any], tuple[str, ...]]] = [
+    ({"tags": [{"context": "CONTEXTLESS", "key": "salt_remedy", "value": "orders"}]}, ("orders",)),
+    ({"properties": {"customHostMetadata": pairs({"salt_remedy": " orders "})}}, ("orders",)),
+    ({"properties": {"customHostMetadata": {"salt_remedy": "orders"}}}, ("orders",)),
+    ({"properties": {"customPgMetadata": pairs({"SALT_REMEDY": "orders"})}}, ("orders",)),
+    ({"properties": {"metadata": pairs({"salt_remedy": "a"} | METADATA)}}, ("a",)),
+    (
+        {
+            "tags": [{"key": "salt_remedy", "value": "a"}, {"key": "salt_remedy", "value": "b"}],
+            "properties": {"metadata": pairs({"salt_remedy": "a"})},
+        },
+        ("a", "b"),
+    ),
+    ({"tags": [{"key": "salt_remedy"}, {"key": "salt_remedy", "value": "  "}]}, ()),
+    ({"tags": [{"key": "salt_remedy", "value": ["a"]}, 7, None]}, ()),
+    ({"properties": {"metadata": 7, "customPgMetadata": "salt_remedy"}}, ()),
+    ({"tags": [{"key": "salt_remedy", "value": "x" * 5000}]}, ("x" * MAX_REMEDY_CHARS,)),
+]
+
+
+@pytest.mark.parametrize(("changes", "expected"), REMEDIES)
+def test_a_remedy_is_named_by_tag_or_custom_property(
+    changes: dict[str, Any], expected: tuple[str, ...]
+) -> None:
+    """Of process and host, in all shapes that are known; a long one is cut, and equals no name then."""
+    assert parse_entity({"entityId": HOST, **changes}).process.remedies == expected
+
+
+def test_what_an_entity_is_called_and_tagged_is_bounded() -> None:
+    """The display name comes first; a name is never cut, since a part of it may fit a glob that it does not."""
+    tags = [{"key": f"t{number}", "value": "v"} for number in range(MAX_TAGS + 9)]
+    remedies = [{"key": "salt_remedy", "value": f"r{number}"} for number in range(99)]
+    body = {
+        "entityId": PROCESS,
+        "displayName": "orders-1",
+        "tags": [{"key": "x" * (MAX_TAG_CHARS + 1)}, *tags, *remedies],
+        "properties": {"detectedName": "orders.jar", "dt.osservice.name": "orders"},
+    }
+    found = parse_entity(body).process
+    assert (found.names, found.unit) == (("orders-1", "orders.jar"), "orders")
+    assert (found.tags[0], len(found.tags)) == ("t0:v", MAX_TAGS)
+    assert len(found.remedies) == MAX_REMEDIES
+    assert parse_entity({**body, "displayName": "x" * (MAX_NAME_CHARS + 1)}).process.names == (
+        "orders.jar",
+    )
+
+
+def test_an_event_may_name_its_remedy() -> None:
+    """By a property of the policy or rule that raised it."""
+    told = event_v2(data={"status": "OPEN", "properties": pairs({"salt_remedy": "orders"})})
+    twice = event_v2(
+        data={"properties": [{"key": "salt_remedy", "value": value} for value in ("a", "b", "a")]}
+    )
+    body = problem_v2(evidenceDetails={"details": [told, twice, event_v2(data={"properties": 7})]})
+    found = [one.remedies for one in parse_problem(body).evidence]
+    assert found == [("orders",), ("a", "b"), ()]
