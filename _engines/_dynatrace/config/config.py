@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import difflib
 import math
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -14,13 +13,11 @@ from typing import Any
 from ..core.errors import ConfigError
 from ..core.policy import Policy
 from .options import OPTIONS
-from .validator import FILE, closed_to, is_loopback
+from .validator import FILE, closed_to, is_loopback, short
 
 _BY_NAME = {option.name: option for option in OPTIONS}
 _SECTIONS = ("webhook", "feedback", "policy")
 _SHORT_FORMS = {"feedback": "true, false or "}
-#: Tokens, and in URLs the user, password and query.
-_SECRETS = re.compile(r"dt0[a-z]\d{2}\.[^\s'\"]*|(?<=//)[^/@\s]*@|\?[^\s'\"]*")
 
 
 @dataclass(frozen=True)
@@ -40,7 +37,8 @@ class Config:
 
     @property
     def policy(self) -> Policy:
-        values = {field.name: self.get(f"policy.{field.name}") for field in fields(Policy)}
+        names = [field.name for field in fields(Policy) if f"policy.{field.name}" in self.values]
+        values = {name: self.get(f"policy.{name}") for name in names}
         lists = {name: tuple(values[name]) for name in ("act_on", "allow", "deny")}
         return Policy(**{**values, **lists})
 
@@ -99,7 +97,7 @@ def _check_one(name: str, value: Any) -> Iterator[str]:
         return
     allowed = option.check(value)
     if allowed is not None:
-        got = "" if option.secret else f", not {_short(value)}"
+        got = "" if option.secret else f", not {short(value)}"
         if option.rule is FILE and (user := closed_to(value)):
             got += f", which {user} may not read"
         yield f"`{shown}` must be {allowed}{got}"
@@ -118,15 +116,6 @@ def _nearest(name: str) -> str:
     return f"; did you mean `{close[0].replace('.', ':')}`?"
 
 
-def _short(value: Any) -> str:
-    try:
-        text = repr(value)
-    except (ValueError, RecursionError):  # Python prints no integer of thousands of digits.
-        return "a value that cannot be shown"
-    text = _SECRETS.sub("…", text)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
 def _check_together(given: Mapping[str, Any], values: Mapping[str, Any]) -> Iterator[str]:
     webhook = given.get("webhook") is not None
     if values.get("api_token") and not values.get("environment_url"):
@@ -136,7 +125,7 @@ def _check_together(given: Mapping[str, Any], values: Mapping[str, Any]) -> Iter
     calls, interval = values.get("calls_per_minute"), values.get("poll_interval", 30)
     if calls and interval and 60 / interval > calls / 2:
         yield (
-            f"`poll_interval` {_short(interval)} takes {60 / interval:.0f} calls a minute, and the poll has half of "
+            f"`poll_interval` {short(interval)} takes {60 / interval:.0f} calls a minute, and the poll has half of "
             f"`calls_per_minute`: set that to {math.ceil(120 / interval)} or more, or poll less often"
         )
     if webhook:
@@ -157,6 +146,6 @@ def _check_webhook(values: Mapping[str, Any]) -> Iterator[str]:
         values.get("webhook.ssl_crt") or values.get("webhook.insecure") or is_loopback(address)
     ):
         yield (
-            f"`webhook:address` {_short(address)} is not a loopback address: "
+            f"`webhook:address` {short(address)} is not a loopback address: "
             "set `ssl_crt` and `ssl_key`, or say `insecure: true`"
         )

@@ -91,4 +91,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("policy.outcome_timeout", 120, rules.seconds(1, 3600), "Seconds until a job is lost."),
     Option("policy.max_minions", 10, rules.SHARE, "Minions being healed at once, or their share."),
     Option("policy.hold_in_maintenance", True, rules.FLAG, "Hold problems under maintenance."),
+    Option(
+        "policy.escalate_without_remedy", False, rules.FLAG, "Call a person to what none takes."
+    ),
 )

@@ -18,6 +18,8 @@ NOTIFICATION_FIELDS = ("pid", "problem_id", "state", "title", "details")
 #: The steps by which a host's minion is found, in the order of trust; the first two prove that it is the host.
 STEPS = ("host_id", "property", "name", "address")
 LOOPBACK_NAMES = ("localhost", "localhost.localdomain")
+#: Tokens, and in URLs the user, password and query.
+_SECRETS = re.compile(r"dt0[a-z]\d{2}\.[^\s'\"]*|(?<=//)[^/@\s]*@|\?[^\s'\"]*")
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,18 @@ class Rule:
 
     allowed: str
     accepts: Callable[[Any], bool]
+
+
+def short(value: Any, most: int = 60) -> str:
+    """
+    Return a value as a message shows it: without secrets, in so many characters at most.
+    """
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # Python prints no integer of thousands of digits.
+        return "a value that cannot be shown"
+    text = _SECRETS.sub("…", text)
+    return text if len(text) <= most else text[: most - 3] + "..."
 
 
 def seconds(low: float, high: float, zero: str | None = None) -> Rule:

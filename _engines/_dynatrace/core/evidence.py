@@ -4,11 +4,13 @@ Reads from a problem and its evidence which entities are named, whether a proces
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
-from .problem import DOWN_EVENTS, Entity, Problem
+from .problem import DOWN_EVENTS, Entity, Evidence, Problem
 
 PROCESS = "PROCESS_GROUP_INSTANCE"
+#: By what an OS service policy or a process availability rule raises.
+AVAILABILITY_EVENT = "AVAILABILITY_EVENT"
 WIDE = ("SERVICE", "PROCESS_GROUP")
 
 
@@ -68,17 +70,36 @@ def is_down(problem: Problem, entity_id: str) -> bool:
     return problem.severity == "AVAILABILITY" and (bool(own) or not problem.evidence)
 
 
-def last_failure(problem: Problem, entity_id: str, still_open: bool = False) -> int | None:
+def open_events(problem: Problem, entity_id: str) -> list[Evidence]:
     """
-    Return when the latest event by which this process is down began, in UTC milliseconds; None: no event tells.
+    Return the events of an entity that the evidence does not call closed.
+    """
+    return [
+        item
+        for item in problem.evidence
+        if item.entity.id == entity_id and item.event_type and item.is_open is not False
+    ]
 
+
+def last_failure(
+    problem: Problem,
+    entity_id: str,
+    still_open: bool = False,
+    kinds: Container[str] = DOWN_EVENTS,
+    about: str = "",
+) -> int | None:
+    """
+    Return when the latest event by which this entity fails began, in UTC milliseconds; None: no event tells.
+
+    ``kinds`` are the types of events that mean it; ``about``: of those only that are about this unit, or of this type.
     ``still_open``: of those only that the evidence expressly calls open.
     """
     starts = [
         item.start
         for item in problem.evidence
         if item.entity.id == entity_id
-        and item.event_type in DOWN_EVENTS
+        and item.event_type in kinds
+        and about in ("", item.unit, item.event_type)
         and item.start is not None
         and (item.is_open is True or not still_open)
     ]

@@ -9,13 +9,15 @@ from __future__ import annotations
 import fnmatch
 import itertools
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from .backoff import backoff
 from .reasons import Reason
 from .resolution import Resolution, Target
 from .states import FAILED, ActionState
+from .unhealable import in_container
 
 #: No backoff grows beyond a day.
 BACKOFF_CAP_S = 86400.0
@@ -62,7 +64,8 @@ class Situation:
 @dataclass(frozen=True)
 class Policy:
     """
-    The rules, as the admin configured them; times in seconds.
+    The rules, as the admin configured them; times in seconds. ``only`` are the globs of a remedy beside ``allow``: a minion
+    must fit both.
     """
 
     dry_run: bool = False
@@ -75,6 +78,24 @@ class Policy:
     outcome_timeout: float = 120
     max_minions: int | str = 10
     hold_in_maintenance: bool = True
+    escalate_without_remedy: bool = False
+    only: tuple[str, ...] = ("*",)
+
+    def of_remedy(self, own: Mapping[str, Any]) -> Policy:
+        """
+        Return the policy for a remedy that has ``own`` rules. They win, but never let through what the engine's forbid: no
+        minion, and nothing in a dry run.
+        """
+        if not own:
+            return self
+        numbers = ("cooldown", "max_attempts", "max_minions")
+        return replace(
+            self,
+            dry_run=self.dry_run or own.get("dry_run", False),
+            only=tuple(own.get("allow", self.only)),
+            deny=(*self.deny, *own.get("deny", ())),
+            **{name: own[name] for name in numbers if name in own},
+        )
 
     def limit(self, accepted: int) -> int:
         """
@@ -150,14 +171,18 @@ def unfit(target: Target) -> Verdict | None:
     """
     Return why nothing on the host is to be brought back for a target, whoever might take it; None: something may be.
     """
+    choice = target.choice
+    if choice.remedy is not None:
+        return None
+    if choice.reason is not None:
+        return Verdict(choice.reason, detail=choice.detail)
     if target.advice is not None:
         return Verdict(Reason.NO_REMEDY, detail=target.advice)
     if not target.down:
         process = not target.entity.startswith("HOST-")
         return Verdict(Reason.NOT_DOWN, detail=_BACK_OR_SLOW if process else _ONLY_THE_HOST)
     if target.process.container is not None:
-        detail = f"it runs in a container ({target.process.container}), not on the host itself"
-        return Verdict(Reason.ANOTHER_PROCESS, detail=detail)
+        return Verdict(Reason.ANOTHER_PROCESS, detail=in_container(target.process.container))
     return None
 
 
@@ -188,7 +213,8 @@ def _by_time(past: Sequence[Past], situation: Situation, policy: Policy) -> Verd
 def _allowed(minion: str, policy: Policy) -> bool:
     if any(fnmatch.fnmatchcase(minion, glob) for glob in policy.deny):
         return False
-    return any(fnmatch.fnmatchcase(minion, glob) for glob in policy.allow)
+    lets_in = (policy.allow, policy.only)
+    return all(any(fnmatch.fnmatchcase(minion, glob) for glob in globs) for globs in lets_in)
 
 
 def _cooldown_until(past: Sequence[Past], policy: Policy) -> float:

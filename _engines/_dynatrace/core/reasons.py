@@ -32,6 +32,7 @@ class Reason(enum.Enum):
     MATCHED_BY_NAME = "matched by name only"
     ANOTHER_PROCESS = "another process"
     NO_REMEDY = "no remedy"
+    TWO_REMEDIES = "two remedies"
     NOT_DOWN = "not down"
 
 
@@ -49,6 +50,7 @@ class Escalation(str, enum.Enum):
     CONTRADICTORY = "contradictory returns"
     STILL_OPEN = "still open"
     DISAGREE = "the two disagree"
+    NO_REMEDY = "no remedy"
 
     def __str__(self) -> str:
         return str(self.value)
@@ -65,11 +67,21 @@ AWAY: Mapping[Reason, Escalation] = {
     Reason.NOT_CONNECTED: Escalation.NOT_CONNECTED,
     Reason.JOB_CACHE: Escalation.JOB_CACHE,
 }
+#: Held since nobody can tell what would heal it: a person is called only if the policy says so.
+UNHEALABLE: Mapping[Reason, Escalation] = {
+    Reason.NO_REMEDY: Escalation.NO_REMEDY,
+    Reason.TWO_REMEDIES: Escalation.NO_REMEDY,
+}
 #: The engine goes on beside the person.
-BESIDE = (Escalation.STILL_OPEN, Escalation.DISAGREE, Escalation.JOB_CACHE)
+BESIDE = (
+    Escalation.STILL_OPEN,
+    Escalation.DISAGREE,
+    Escalation.JOB_CACHE,
+    Escalation.NO_REMEDY,
+)
 #: Told by a comment of its own, also where nothing was tried, or only where something was; the comment on the attempt
 #: says the others.
-ALWAYS_COMMENTED = (Escalation.DISAGREE, Escalation.JOB_CACHE)
+ALWAYS_COMMENTED = (Escalation.DISAGREE, Escalation.JOB_CACHE, Escalation.NO_REMEDY)
 COMMENTED = (
     *ALWAYS_COMMENTED,
     Escalation.ATTEMPTS_SPENT,

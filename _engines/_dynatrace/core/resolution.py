@@ -14,12 +14,26 @@ from typing import Any
 from .errors import UnexpectedResponse
 from .evidence import PROCESS, concerned, is_down, last_failure, others, wide
 from .identity import Match
-from .problem import Entity, EntityDetail, Problem, Process
+from .problem import DOWN_EVENTS, Entity, EntityDetail, Problem, Process
+from .reasons import Reason
 from .unhealable import advice, is_os_service, why_nothing
 
 #: Returns the entity, or None when the tenant does not know it.
 ReadEntity = Callable[[str], "EntityDetail | None"]
 FindMinion = Callable[[str, Callable[[], "EntityDetail | None"]], Match]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """
+    The remedy of the catalogue that takes a target, and the kind ``by`` which it fits; or the reason why none may, with a
+    detail. Neither: no entry of the catalogue fits.
+    """
+
+    remedy: str | None = None
+    by: str | None = None
+    reason: Reason | None = None
+    detail: str | None = None
 
 
 @dataclass(frozen=True)
@@ -31,6 +45,9 @@ class Target:
     when it last did, in UTC milliseconds, if the evidence tells.
     ``actionable`` is false for a host that is only one of many on which a service runs. ``down`` is false for what is
     slow, busy, or back already. ``advice`` says what would make healable what names no process.
+
+    The catalogue of remedies adds ``choice``; ``events``, the types of events that mean this failure (empty: those that
+    mean a process is down); and ``about``, on a host the unit or the type of event that is meant.
     """
 
     minion: str
@@ -44,6 +61,27 @@ class Target:
     failed: int | None = None
     down: bool = True
     advice: str | None = None
+    choice: Choice = Choice()
+    events: tuple[str, ...] = ()
+    about: str = ""
+
+    @property
+    def remedy(self) -> str | None:
+        return self.choice.remedy
+
+    @property
+    def key(self) -> str:
+        """
+        What failed, as the ledger names it: the entity, and on a host what of it.
+        """
+        return f"{self.entity} {self.about}" if self.about else self.entity
+
+    def last_failure(self, problem: Problem, still_open: bool = False) -> int | None:
+        """
+        Return when it last failed, as ``evidence.last_failure`` does.
+        """
+        kinds = self.events or DOWN_EVENTS
+        return last_failure(problem, self.entity, still_open, kinds, self.about)
 
 
 @dataclass(frozen=True)
@@ -82,11 +120,15 @@ class Resolution:
         )
 
 
-def resolve(problem: Problem, entity: ReadEntity, find: FindMinion) -> Resolution:
+def resolve(
+    problem: Problem, entity: ReadEntity, find: FindMinion, with_hosts: bool = False
+) -> Resolution:
     """
     Return whom a problem concerns. ``entity`` may raise ApiError, which passes through: then nothing is decided.
+
+    ``with_hosts``: the hosts are read too, since a catalogue of remedies may choose by what they tell.
     """
-    found = _Found(problem, entity, find)
+    found = _Found(problem, entity, find, with_hosts)
     named = list(concerned(problem))
     for subject, root_cause in named:
         found.place(subject, root_cause)
@@ -108,6 +150,7 @@ class _Found:
     problem: Problem
     entity: ReadEntity
     find: FindMinion
+    with_hosts: bool
     targets: dict[tuple[str, str], Target] = field(default_factory=dict)
     unmatched: dict[str, Unmatched] = field(default_factory=dict)
 
@@ -153,11 +196,14 @@ class _Found:
 
     def place_other(self, subject: Entity) -> None:
         """
-        Say why an entity leads to nobody; an OS service leads to the one host that it is related to, if there is one.
+        Say why an entity leads to nobody; an OS service or a disk leads to the one host that it is related to, if there is one.
         """
-        hosts = self._related_hosts(subject) if is_os_service(subject) else set()
-        if len(hosts) == 1:
-            self._add(subject, *hosts, down=False)
+        leads = is_os_service(subject) or (self.with_hosts and subject.type == "DISK")
+        detail = self._read_other(subject) if leads else None
+        related = detail.relations.values() if detail else ()
+        hosts = {one for ids in related for one in ids if one.startswith("HOST-")}
+        if detail and len(hosts) == 1:
+            self._add(subject, *hosts, process=detail.process, down=False)
         else:
             self._nobody(subject.id, why_nothing(subject), final=True)
 
@@ -170,7 +216,7 @@ class _Found:
         if target.actionable:
             target = replace(
                 target,
-                process=replace(target.process, unit=self._unit(target)),
+                process=self._with_host(target),
                 failed=last_failure(self.problem, subject.id),
                 advice=advice(self.problem, subject),
             )
@@ -179,15 +225,25 @@ class _Found:
     def _nobody(self, entity: str, reason: str, final: bool = False) -> None:
         self.unmatched[entity] = Unmatched(entity, reason, final)
 
-    def _unit(self, target: Target) -> str | None:
-        host = self.entity(target.host) if target.down else None
-        return host.units.get(target.entity) if host else None
+    def _with_host(self, target: Target) -> Process:
+        """
+        Return what is known of a process, with what its host tells of it.
+        """
+        known = target.process
+        host = self.entity(target.host) if target.down or self.with_hosts else None
+        if host is None:
+            return known
+        own = host.process
+        return replace(
+            known,
+            unit=host.units.get(target.entity, known.unit),
+            tags=tuple(dict.fromkeys((*known.tags, *own.tags))),
+            remedies=tuple(dict.fromkeys((*known.remedies, *own.remedies))),
+        )
 
-    def _related_hosts(self, subject: Entity) -> set[str]:
+    def _read_other(self, subject: Entity) -> EntityDetail | None:
         try:
-            detail = self.entity(subject.id)
+            return self.entity(subject.id)
         except UnexpectedResponse:
             # How such ids are asked for is not documented, and its problem must not wait for it.
-            return set()
-        related = detail.relations.values() if detail else ()
-        return {one for ids in related for one in ids if one.startswith("HOST-")}
+            return None

@@ -2,15 +2,18 @@
 Says in plain words why what a problem is about cannot be healed, and what would make it so.
 
 Dynatrace tells of much that is no process: a rule that counts the processes of a host, an OS service, a synthetic test.
-Nothing takes these yet; who reads the event, or the comment on the problem, learns what to change.
+Where no remedy takes it, who reads the event, or the comment on the problem, learns what to change.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 
-from .problem import Entity, Evidence, Problem
+from .problem import Entity, Evidence, Problem, Process
+
+CATALOGUE = "dynatrace_remedies in the master's configuration"
 
 _OS_SERVICE = re.compile(r"OS[_:]SERVICE")
 _HOST_DOWN = frozenset(
@@ -42,6 +45,38 @@ _KINDS = (
     ("CUSTOM_APPLICATION", f"an application as its users see it: {_NO_MINION}"),
     ("DEVICE_APPLICATION", f"an application as its users see it: {_NO_MINION}"),
 )
+
+
+def in_container(mark: str) -> str:
+    """
+    Return why the host's own service is not the process that is meant.
+    """
+    return f"it runs in a container ({mark}), not on the host itself"
+
+
+def of_unit(*units: str) -> str:
+    """
+    Return what would make OS services healable; each name has the form of a unit.
+    """
+    listed = ", ".join(f"'{unit}'" for unit in units[:5])
+    line = f"unit: {{on: {{unit: [{listed}]}}}}"
+    which = f"the OS service {', '.join(units[:5])}"
+    return f"{which} is reported, and no remedy takes it; add to {CATALOGUE}: {line}"
+
+
+def line_for(process: Process) -> str:
+    """
+    Return the line of the catalogue that would take a process, by the most specific that is known of it; empty: nothing is.
+    """
+    if process.unit:
+        return f"unit: {{on: {{unit: ['{process.unit}']}}}}"
+    if process.technologies:
+        technology = process.technologies[0]
+        name = technology.lower()
+        return f"{name}: {{on: {{technology: {technology}}}, service: <its unit>}}"
+    if process.names:
+        return f"<name>: {{on: {{process: {json.dumps(process.names[0][:100])}}}, service: <its unit>}}"
+    return ""
 
 
 def is_os_service(entity: Entity) -> bool:
@@ -96,9 +131,9 @@ def _units(events: Iterable[Evidence]) -> list[str]:
 
 
 def _of_service(events: list[Evidence]) -> str:
-    units = ", ".join(_units(events)[:5])
-    which = f"the OS service {units}" if units else "an OS service"
-    return f"{which} is reported, and no remedy takes an OS service yet; {_INSTEAD}"
+    if units := _units(events):
+        return of_unit(*units)
+    return f"an OS service is reported, whose name no event tells; {_INSTEAD}"
 
 
 def _of_rule(events: list[Evidence]) -> str:
@@ -106,4 +141,4 @@ def _of_rule(events: list[Evidence]) -> str:
         what = "a process availability rule counts processes and names none"
     else:
         what = "an availability event on the host names no process"
-    return f"{what}, so no remedy takes it yet; {_INSTEAD}"
+    return f"{what}, so no remedy takes it; {_INSTEAD}"

@@ -374,6 +374,7 @@ def test_the_defaults_are_the_documented_ones() -> None:
     } == DEFAULTS
     added = {option.name for option in OPTIONS} - set(DEFAULTS)
     assert added == {
+        "policy.escalate_without_remedy",
         "webhook.insecure",
         "webhook.keys",
         "calls_per_minute",

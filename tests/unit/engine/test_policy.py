@@ -330,7 +330,7 @@ def test_the_reasons_are_the_documented_phrases() -> None:
     documented |= {"not allowed", "not accepted", "not connected"}
     documented |= {"healed", "one of many hosts", "matched by name only"}
     documented |= {"already healthy", "refused", "not proved", "job cache unreadable"}
-    documented |= {"another process", "no remedy", "not down"}
+    documented |= {"another process", "no remedy", "two remedies", "not down"}
     assert documented == {reason.value for reason in Reason}
 
 
