@@ -171,6 +171,7 @@ def _master():
         publish=_publish,
         jobs=_jobs(),
         stamp=grains_.stamps(salt.cache.factory(__opts__)),
+        remedies=__opts__.get("dynatrace_remedies"),
     )
 
 

@@ -14,7 +14,8 @@ from itertools import chain, islice
 from typing import Any
 
 from ..core.errors import UnexpectedResponse
-from ..core.problem import ENTITY_ID, EntityDetail, Process, is_entity_id
+from ..core.problem import ENTITY_ID, Entity, EntityDetail, Process, entity_type, is_entity_id
+from ..core.unhealable import is_os_service
 from .json_values import objects_of, pairs, typed
 
 MAX_PATH_CHARS = 500
@@ -76,7 +77,7 @@ def parse_entity(body: Any) -> EntityDetail:
         salt_minions=tuple(dict.fromkeys(filter(None, minions))),
         process=replace(
             _process(properties, technologies, relations),
-            unit=_own_unit(properties),
+            unit=_own_unit(properties) or _service_name(entity_id, properties),
             names=_names(body.get("displayName"), properties.get("detectedName")),
             tags=tuple(one for one in parse_tags(tags) if len(one) <= MAX_TAG_CHARS)[:MAX_TAGS],
             remedies=parse_remedies(chain(custom, *own)),
@@ -132,6 +133,11 @@ def parse_remedies(properties: Iterable[tuple[str, Any]]) -> tuple[str, ...]:
 
 def _own_unit(properties: Mapping[str, Any]) -> str | None:
     return parse_unit(next((properties[key] for key in _UNIT_KEYS if key in properties), None))
+
+
+def _service_name(entity_id: str, properties: Mapping[str, Any]) -> str | None:
+    is_service = is_os_service(Entity(entity_id, entity_type(entity_id)))
+    return parse_unit(properties.get("name")) if is_service else None
 
 
 def _names(*names: Any) -> tuple[str, ...]:

@@ -32,9 +32,10 @@ def validate(given: Any) -> tuple[Catalogue, list[str]]:
         return Catalogue(), []
     if not isinstance(given, Mapping):
         form = "such as `nginx: {on: {technology: NGINX}, service: nginx}`"
-        return Catalogue(), [f"`{KEY}` must be a mapping of names to entries, {form}{_got(given)}"]
+        faults = [f"`{KEY}` must be a mapping of names to entries, {form}{_got(given)}"]
+        return Catalogue((), faults), faults
     remedies: list[Remedy] = []
-    faults: list[str] = []
+    faults = []
     for name, entry in given.items():
         if not rules.NAME.accepts(name):
             faults.append(f"`{KEY}`: the name of an entry must be {rules.NAME.allowed}{_got(name)}")
@@ -42,7 +43,7 @@ def validate(given: Any) -> tuple[Catalogue, list[str]]:
         remedy, wrong = _remedy(name, entry)
         remedies.append(remedy)
         faults += wrong
-    return Catalogue(remedies), faults
+    return Catalogue(remedies, faults), faults
 
 
 def _remedy(name: str, entry: Any) -> tuple[Remedy, list[str]]:

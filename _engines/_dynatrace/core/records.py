@@ -49,7 +49,7 @@ class Episode:
 @dataclass(frozen=True)
 class Attempt:
     """
-    One order to heal, to one or several minions, with one job id.
+    One order to heal, to one or several minions, with one job id; ``remedy`` names that of the catalogue, if it is of one.
     """
 
     attempt_id: str
@@ -63,12 +63,13 @@ class Attempt:
     first_fired: float | None = None
     started: float | None = None
     ended: float | None = None
+    remedy: str | None = None
 
 
 @dataclass(frozen=True)
 class Action:
     """
-    What an attempt does to one process on one minion.
+    What an attempt does to one process, or one part of a host, on one minion: ``process`` is the key of its target.
 
     ``started`` is when it was ordered last. ``seen`` is when the failure that it was ordered for began, in UTC
     milliseconds, if the evidence told.
@@ -82,6 +83,13 @@ class Action:
     started: float
     ended: float | None
     seen: int | None = None
+
+    @property
+    def entity(self) -> str:
+        """
+        The entity of its target.
+        """
+        return self.process.partition(" ")[0]
 
 
 @dataclass(frozen=True)

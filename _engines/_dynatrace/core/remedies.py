@@ -6,6 +6,8 @@ What Dynatrace tells is compared with what the admin wrote, and never used for a
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -61,16 +63,29 @@ class Remedy:
 
 class Catalogue:
     """
-    The remedies of a master by their names; empty: it has none, and reactors alone say what is taken.
+    The remedies of a master by their names; empty: it has none, and reactors alone say what is taken. ``faults`` are the
+    sentences on what is wrong with what was written.
     """
 
-    def __init__(self, remedies: Iterable[Remedy] = ()) -> None:
+    def __init__(self, remedies: Iterable[Remedy] = (), faults: Sequence[str] = ()) -> None:
         self.remedies = {one.name: one for one in remedies}
+        self.faults = list(faults)
         #: The types of events that an entry names, beside those that mean down.
         self._events = {kind for one in self.remedies.values() for kind in one.on.get("event", ())}
+        #: The names of those that have a limit of minions of their own.
+        self.limited = [one.name for one in self.remedies.values() if "max_minions" in one.policy]
 
     def __bool__(self) -> bool:
         return bool(self.remedies)
+
+    @cached_property
+    def digest(self) -> str:
+        """
+        A short text that changes with the catalogue; empty without one.
+        """
+        known = [(one.name, one.on, one.policy, one.settings) for one in self.remedies.values()]
+        text = json.dumps(known, default=str)
+        return hashlib.blake2b(text.encode(), digest_size=8).hexdigest() if known else ""
 
     def policy(self, remedy: str | None) -> Mapping[str, Any]:
         """
@@ -149,13 +164,13 @@ class Catalogue:
         failure = failure_of(problem, target, own)
         choice = self.choose(failure)
         if choice.remedy is None:
-            return replace(target, choice=choice)
+            return replace(target, choice=choice, advice=None if choice.reason else target.advice)
         wanted = self.remedies[choice.remedy].on.get("event")
         if wanted is not None:
             events = tuple(one for one in failure.events if one in wanted)
         else:
             events = () if failure.down else (AVAILABILITY_EVENT,)
-        taken = replace(target, choice=choice, events=events)
+        taken = replace(target, choice=choice, events=events, advice=None)
         return replace(taken, failed=taken.last_failure(problem))
 
 

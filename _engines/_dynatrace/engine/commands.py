@@ -125,6 +125,10 @@ class Commands:
             "problems": lambda _, now: {"rows": self.views.problems(now)},
             "show": self._show,
             "history": lambda *_: {"rows": self.views.history()},
+            "remedies": lambda *_: {
+                "facts": {"faults": self.views.catalogue.faults},
+                "rows": self.views.remedies(),
+            },
             "held": lambda data, now: {"facts": self.views.held(str(data.get("minion")), now)},
             "pause": self._pause,
             "resume": self._resume,

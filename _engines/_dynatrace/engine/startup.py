@@ -14,6 +14,7 @@ from ..api.rate_limiter import RateLimiter
 from ..config.config import Config
 from ..core import errors
 from ..core.notification import Notification
+from ..core.remedies import Catalogue
 from ..master.event import TEST_TAG
 from ..store.ledger import Ledger
 from .health import VERSION
@@ -95,6 +96,26 @@ def announce(instance: str, config: Config, ledger: Ledger) -> None:
         ledger.outbox.add("engine", "dynatrace/engine/started", data, time.time())
     except errors.LedgerError as err:  # The reconciler waits until it works; nobody waits for this.
         log.warning("%s: its start is not announced: %s", instance, err)
+
+
+def note_catalogue(instance: str, ledger: Ledger, catalogue: Catalogue, now: float) -> None:
+    """
+    Log the faults of the catalogue of remedies, once, and have open problems decided again where it is another than before.
+    """
+    if catalogue.faults:
+        log.error(
+            "%s: entries of the catalogue of remedies have faults and heal nothing, all others work:\n%s\n"
+            "Correct them and restart the salt-master.",
+            instance,
+            "\n".join(f"  - {fault}" for fault in catalogue.faults),
+        )
+    try:
+        if (ledger.settings.get("catalogue") or "") != catalogue.digest:
+            with ledger.transaction():
+                ledger.settings.put("catalogue", catalogue.digest)
+                ledger.episodes.read_again(now)
+    except errors.LedgerError as err:  # The reconciler waits until it works.
+        log.warning("%s: open problems are not decided again: %s", instance, err)
 
 
 def announce_test(

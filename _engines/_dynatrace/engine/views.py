@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..core.policy import Past, Policy, Situation, decide
 from ..core.records import Attempt, Episode
+from ..core.remedies import Catalogue
 from ..core.resolution import Target
 from ..core.states import FAILED, OPEN_ATTEMPTS, ActionState, AttemptState, EpisodeState
 from ..master.envelope import iso
@@ -37,6 +38,7 @@ class Views:
     policy: Policy
     state: Status
     troubles: Callable[[], Mapping[str, Any]]
+    catalogue: Catalogue = field(default_factory=Catalogue)
 
     def status(self, now: float) -> dict[str, Any]:
         status = self.state
@@ -65,14 +67,29 @@ class Views:
             "title": episode.problem.title,
             "episode": episode.episode,
             "url": episode.problem.url,
-            "targets": [
-                {"minion": target.minion, "entity": target.entity, "matched_by": target.matched_by}
-                for target in found.targets[:_LISTED]
-            ],
+            "targets": [_target(one) for one in self._targets(episode)[:_LISTED]],
             "unmatched": [
                 {"entity": item.entity, "reason": item.reason} for item in found.unmatched[:_LISTED]
             ],
         }
+
+    def _targets(self, episode: Episode) -> list[Target]:
+        return self.catalogue.assign(episode.problem, episode.resolution.targets)
+
+    def remedies(self) -> list[dict[str, Any]]:
+        """
+        Return a row for each remedy of the catalogue, as the engine reads it.
+        """
+        return [
+            {
+                "remedy": one.name,
+                "on": {kind: list(values) for kind, values in one.on.items()},
+                "policy": dict(one.policy),
+                "settings": dict(one.settings),
+                "fault": one.fault or None,
+            }
+            for one in self.catalogue.remedies.values()
+        ]
 
     def attempts(self, episode: Episode) -> list[dict[str, Any]]:
         """
@@ -84,6 +101,7 @@ class Views:
         actions = self.ledger.attempts.actions(attempt.attempt_id)
         return {
             "attempt": attempt.number,
+            "remedy": attempt.remedy,
             "state": attempt.state,
             "jid": attempt.jid,
             "created": iso(attempt.created),
@@ -163,6 +181,16 @@ class Views:
         if states.intersection(map(AttemptState, FAILED)):
             return "failed, waits"
         return "held" if minions_of(episode) else "unmatched"
+
+
+def _target(target: Target) -> dict[str, Any]:
+    return {
+        "minion": target.minion,
+        "entity": target.entity,
+        "matched_by": target.matched_by,
+        "remedy": target.remedy,
+        "by": target.choice.by,
+    }
 
 
 def minions_of(episode: Episode) -> list[str]:

@@ -70,6 +70,7 @@ def event_data(
     *,
     instance: str,
     dry_run: bool,
+    targets: Iterable[Target] | None = None,
     attempt: Attempt | None = None,
     reason: str | None = None,
     outcome: Iterable[Mapping[str, Any]] = (),
@@ -78,7 +79,7 @@ def event_data(
     """
     Return the whole data of an event, without times and signature, which belong to the moment of firing.
 
-    ``act`` says that a reactor may act on it; events that only report keep the ids but carry no minions to act on.
+    ``targets`` are all that the problem concerns, those of its resolution unless they are given. ``act`` says that a reactor may act on it; events that only report keep the ids but carry no minions to act on.
     """
     problem, resolution = episode.problem, episode.resolution
     ordered = acting if act else ()
@@ -105,7 +106,8 @@ def event_data(
         "minions": list(dict.fromkeys(target.minion for target in ordered)),
         "technologies": _technologies(ordered),
         "processes": _processes(ordered),
-        "targets": [_target(item) for item in resolution.targets],
+        "remedy": attempt.remedy if attempt else None,
+        "targets": [_target(item) for item in (resolution.targets if targets is None else targets)],
         "held": [_held(target, verdict) for target, verdict in held],
         "unmatched": [
             {"entity": item.entity, "reason": item.reason} for item in resolution.unmatched
@@ -167,6 +169,9 @@ def _process(target: Target) -> dict[str, Any]:
         "config": known.config,
         "ports": list(known.ports),
         "unit": known.unit,
+        "name": next(iter(known.names), None),
+        "container": known.container,
+        "by": target.choice.by,
     }
 
 
@@ -178,6 +183,8 @@ def _target(target: Target) -> dict[str, Any]:
         "technologies": list(target.technologies),
         "root_cause": target.root_cause,
         "matched_by": target.matched_by,
+        "remedy": target.remedy,
+        "by": target.choice.by,
     }
 
 

@@ -2,8 +2,9 @@
 Tells whether a reactor may take an order, by the reactors that the master is configured with.
 
 Salt drops an event that no reactor is mapped to, and one whose reactors make nothing of it, without a word. A file takes
-the technologies that it asks ``dynatrace.order`` for, if it uses nothing else of the event to act by. What cannot be
-read, or does otherwise, may take anything: an order too many calls a person, one too few heals nobody.
+the technologies that it asks ``dynatrace.order`` for, and all that has a remedy of the catalogue where it asks for none,
+if it uses nothing else of the event to act by. What cannot be read, or does otherwise, may take anything: an order too
+many calls a person, one too few heals nobody.
 """
 
 from __future__ import annotations
@@ -42,7 +43,10 @@ _TOLD = frozenset(
     ]
 )
 _COMMENT = re.compile(r"\{#.*?#\}|^\s*#(?!!)[^\n]*", re.DOTALL | re.MULTILINE)
-_ORDER = re.compile(r"dynatrace\.order['\"]\]\(\s*data\s*,\s*['\"]([A-Z0-9_]{1,64})['\"]\s*\)")
+#: Without a technology it asks for whatever has a remedy.
+_ORDER = re.compile(r"dynatrace\.order['\"]\]\(\s*data\s*(?:,\s*['\"]([A-Z0-9_]{1,64})['\"]\s*)?\)")
+#: Among the technologies that are asked for: it takes what has a remedy.
+REMEDIES = ""
 _GENUINE = re.compile(r"dynatrace\.genuine['\"]\]\(\s*data\s*\)")
 _DATA = re.compile(r"\bdata\b(?:\[['\"](\w+)['\"]\]|\.(\w+))?")
 _ELSEWHERE = re.compile(r"\b(import|include|extends|macro)\b|^#!(?!\s*jinja\s*\|\s*yaml\s*$)", re.M)
@@ -59,21 +63,26 @@ class Reactors:
     now: Callable[[], float] = time.monotonic
     _known: dict[str, tuple[float, frozenset[str] | None]] = field(default_factory=dict)
 
-    def why_untaken(self, tags: Iterable[str], technologies: Sequence[str]) -> str | None:
+    def why_untaken(
+        self, tags: Iterable[str], technologies: Sequence[str], remedy: str | None = None
+    ) -> str | None:
         """
-        Return why no reactor takes an order with one of these tags for such a process; None: one may.
+        Return why no reactor takes an order with one of these tags, for such a process and with this remedy or none; None:
+        one may.
         """
         paths = self._mapped(tags)
         if paths is None:
             return None
         if not paths:
             return "no reactor is mapped to its events"
+        wanted = {*technologies, *([REMEDIES] if remedy is not None else [])}
+        found: set[str] = set()
         for path in paths:
             asked = self._asked_for(path)
-            if asked is None or asked & set(technologies):
+            if asked is None or asked & wanted:
                 return None
-        named = ", ".join(technologies[:5])
-        return f"no reactor takes {named}" if named else "Dynatrace names no technology of it"
+            found |= asked
+        return _why(technologies, remedy, by_catalogue=REMEDIES in found)
 
     def _mapped(self, tags: Iterable[str]) -> list[str] | None:
         """
@@ -127,9 +136,19 @@ class Reactors:
         return frozenset(found)
 
 
+def _why(technologies: Sequence[str], remedy: str | None, by_catalogue: bool) -> str:
+    named = ", ".join(technologies[:5])
+    if remedy is not None:
+        return f"no reactor takes the remedy {remedy}: map reactor/remedy.sls"
+    if by_catalogue:
+        return f"no remedy of the catalogue takes it ({named or 'Dynatrace names no technology'})"
+    return f"no reactor takes {named}" if named else "Dynatrace names no technology of it"
+
+
 def asked_for(text: str) -> frozenset[str] | None:
     """
-    Return which technologies the text of a reactor asks ``dynatrace.order`` for; None: it may act by something else.
+    Return which technologies the text of a reactor asks ``dynatrace.order`` for, with ``REMEDIES`` where it asks for none;
+    None: it may act by something else.
     """
     text = _COMMENT.sub("", text)
     asked = frozenset(_ORDER.findall(text))

@@ -33,7 +33,8 @@ class Master:
     ``is_accepted`` looks at one minion's key alone. ``stamp`` returns what changes whenever the cached grains of a minion
     do, or None where the cache does not tell.
 
-    ``why_untaken`` returns why no reactor takes an order under any of some tags for a process of some technologies.
+    ``why_untaken`` returns why no reactor takes an order under any of some tags, for a process of some technologies, with
+    a remedy or none. ``remedies`` is the catalogue as the admin wrote it.
     ``publish`` gives minions a function and its arguments, without waiting for a return, and returns the job's id.
     """
 
@@ -43,7 +44,8 @@ class Master:
     accepted: Callable[[], Iterable[str]]
     is_accepted: Callable[[str], bool]
     grains: Callable[[str], Grains | None]
-    why_untaken: Callable[[Iterable[str], Sequence[str]], str | None]
+    why_untaken: Callable[[Iterable[str], Sequence[str], str | None], str | None]
     publish: Callable[..., str]
     jobs: Jobs
     stamp: Callable[[str], Hashable | None] = lambda _: None
+    remedies: Any = None

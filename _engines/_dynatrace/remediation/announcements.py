@@ -7,12 +7,13 @@ All of it is written within the caller's transaction, and sent by the outbox rel
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..core.policy import Policy
 from ..core.reasons import ALWAYS_COMMENTED, COMMENTED, Escalation, Reason
 from ..core.records import Action, Attempt, Episode
+from ..core.remedies import Catalogue
 from ..core.resolution import Target
 from ..core.states import ActionState
 from ..core.unhealable import comment as advice_comment
@@ -42,6 +43,7 @@ class Announcements:
     policy: Policy
     comments: bool = False
     reports: Reports | None = None
+    catalogue: Catalogue = field(default_factory=Catalogue)
 
     def announce(
         self,
@@ -64,6 +66,7 @@ class Announcements:
             episode,
             list(acting),
             held,
+            targets=self.catalogue.assign(episode.problem, episode.resolution.targets),
             instance=self.instance,
             dry_run=self.policy.dry_run,
             attempt=attempt,
@@ -79,7 +82,8 @@ class Announcements:
     ) -> Episode:
         self.announce(episode, "escalated", now, held=held, reason=str(reason))
         if reason in (COMMENTED if episode.attempts else ALWAYS_COMMENTED):
-            text = escalation_comment(reason, episode, self.policy, self._disputed(episode, held))
+            policy = self._policy(next((one.remedy for one, _ in held if one.remedy), None))
+            text = escalation_comment(reason, episode, policy, self._disputed(episode, held))
             # It may stand there since before the ledger was lost.
             self._comment(episode, escalation_marker(episode, reason), text, now, doubtful=True)
         return replace(episode, escalated=reason)
@@ -118,7 +122,8 @@ class Announcements:
         ]
         actions = self.ledger.attempts.actions(attempt.attempt_id)
         numbers = self._numbers(episode, attempt, actions)
-        text = attempt_comment(attempt, actions, numbers, self.policy, held, late)
+        policy = self._policy(attempt.remedy)
+        text = attempt_comment(attempt, actions, numbers, policy, held, late)
         # One that this ledger never fired was recovered from the job cache, and one that did not return may have returned
         # to another master, whose engine tells of it under the same marker: the comment may stand there already.
         doubtful = attempt.fired is None or not returned
@@ -126,6 +131,9 @@ class Announcements:
         self._comment(episode, own, text, now, doubtful)
         if self.reports is not None and attempt.fired is not None:
             self.reports.outcome(episode, attempt, now)
+
+    def _policy(self, remedy: str | None) -> Policy:
+        return self.policy.of_remedy(self.catalogue.policy(remedy))
 
     def _numbers(self, episode: Episode, attempt: Attempt, actions: Iterable[Action]) -> list[int]:
         """

@@ -83,7 +83,7 @@ def attempt_comment(
     mixed = state in FAILED and len(ends) > 1
     lines = [
         "Salt could not heal all of this." if mixed else _FIRST_LINE[state],
-        f"Attempt {_number(numbers, policy.max_attempts)}, job {attempt.jid}{_took(attempt)}.",
+        f"Attempt {_number(numbers, policy.max_attempts)}{_by(attempt)}, job {attempt.jid}{_took(attempt)}.",
     ]
     if late:
         lines.append("The return came late: this attempt was called lost before.")
@@ -112,6 +112,7 @@ def escalation_comment(
         Escalation.NOT_CONNECTED: f"a minion does not answer, for more than {policy.attempt_window:g} s",
         Escalation.JOB_CACHE: "nothing is ordered until the master's job cache can be read, see salt-run dynatrace.check",
         Escalation.CONTRADICTORY: "one said that the service was healed, another in the same minion's name that it was not",
+        Escalation.NO_REMEDY: "no remedy takes what Dynatrace tells of, see salt-run dynatrace.show",
         Escalation.STILL_OPEN: "the service was proved to serve, and Dynatrace does not close the problem: it may mean another one",
     }.get(reason, f"{policy.max_attempts} in {policy.attempt_window:g} s")
     begun = "Salt healed this" if reason is Escalation.STILL_OPEN else "Salt stops here"
@@ -153,6 +154,10 @@ def _number(numbers: Sequence[int], most: int) -> str:
     own = str(latest) if least == latest else f"{least} to {latest}"
     # The policy may have allowed more when it was ordered.
     return f"{own} of {most}" if latest <= most else own
+
+
+def _by(attempt: Attempt) -> str:
+    return f" by the remedy {attempt.remedy}" if attempt.remedy else ""
 
 
 def _took(attempt: Attempt) -> str:

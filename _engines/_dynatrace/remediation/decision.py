@@ -19,34 +19,47 @@ Held = tuple[Target, Verdict]
 class Capacity:
     """
     The minions that are being healed, and how many may be at once; ``doubtful`` are those whose orders perhaps nobody
-    takes, which have a half of the places.
+    takes, which have a half of the places. ``shares`` are the capacities of the remedies that have a limit of their own.
     """
 
     limit: int
     busy: set[str]
     doubtful: set[str] = field(default_factory=set)
+    shares: Mapping[str, Capacity] = field(default_factory=dict)
 
     @property
     def left(self) -> int:
         return self.limit - len(self.busy)
 
-    def left_for(self, doubtful: bool) -> int:
+    def left_for(self, doubtful: bool, remedy: str | None = None) -> int:
         """
         Return how many more minions an order may be given to. One doubtful order is always let through: it may be about
         more minions than the share, and cannot be given in parts.
         """
+        share = self.shares.get(remedy) if remedy is not None else None
+        left = self.left if share is None else min(self.left, share.left)
         if not doubtful or not self.doubtful:
-            return self.left
-        return min(self.left, self.limit // 2 - len(self.doubtful))
+            return left
+        return min(left, self.limit // 2 - len(self.doubtful))
 
-    def take(self, minions: Iterable[str], doubtful: bool) -> None:
+    def has(self, minion: str, remedy: str | None = None) -> bool:
+        """
+        Tell whether a minion has its place already.
+        """
+        share = self.shares.get(remedy) if remedy is not None else None
+        return minion in self.busy and (share is None or minion in share.busy)
+
+    def take(self, minions: Iterable[str], doubtful: bool, remedy: str | None = None) -> None:
         named = set(minions)
         self.busy.update(named)
         if doubtful:
             self.doubtful.update(named)
+        if remedy is not None and remedy in self.shares:
+            self.shares[remedy].busy.update(named)
 
     def copy(self) -> Capacity:
-        return Capacity(self.limit, set(self.busy), set(self.doubtful))
+        shares = {remedy: one.copy() for remedy, one in self.shares.items()}
+        return Capacity(self.limit, set(self.busy), set(self.doubtful), shares)
 
 
 @dataclass(frozen=True)

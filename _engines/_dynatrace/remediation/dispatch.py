@@ -21,7 +21,7 @@ from ..master.event import tag
 from ..store.ledger import Ledger
 from .episodes import FRESH_S, Episodes
 from .outcomes import Outcomes, not_executed
-from .uptake import kind_of
+from .uptake import kind_of_order
 from .verdicts import Verdicts
 
 #: An order must become a job within this time; the signed event says so, and reactors refuse it later.
@@ -56,7 +56,8 @@ class Dispatch:
         """
         Tell whether an order must not be given as things are: all is paused, or the policy forbids one of its targets.
 
-        How the targets are matched now counts: what proved a minion to be the host when it was ordered may do so no more.
+        How the targets are matched now counts: what proved a minion to be the host when it was ordered may do so no more,
+        and another remedy, or none, may be the one that takes them.
         """
         attempt = self.ledger.attempts.get(attempt_id)
         if attempt is None or attempt.state not in sources(AttemptState.RUNNING):
@@ -64,10 +65,12 @@ class Dispatch:
         if self.verdicts.paused():
             return True
         episode = self.ledger.episodes.get(attempt.problem_key, attempt.episode)
-        known = episode.resolution.targets if episode is not None else ()
+        known = self.verdicts.targets(episode) if episode is not None else ()
         ordered = {(one.minion, one.process) for one in self.ledger.attempts.actions(attempt_id)}
-        targets = [one for one in known if (one.minion, one.entity) in ordered]
-        return len(targets) < len(ordered) or self.policy.forbids(targets)
+        targets = [one for one in known if (one.minion, one.key) in ordered]
+        if len(targets) < len(ordered) or any(one.remedy != attempt.remedy for one in targets):
+            return True
+        return self.verdicts.policy_of(attempt.remedy).forbids(targets)
 
     def expire(self, now: float, bus_works: bool = True, unread: Container[str] = ()) -> list[str]:
         """
@@ -105,8 +108,7 @@ class Dispatch:
             self.ledger.attempts.move(attempt.attempt_id, AttemptState.EXPIRED)
             attempt = replace(attempt, state=AttemptState.EXPIRED)
             if ordered := self.ledger.outbox.event_of(attempt.attempt_id):
-                kind = kind_of(ordered["severity"], ordered["technologies"])
-                self.verdicts.uptake.expired(kind)
+                self.verdicts.uptake.expired(kind_of_order(ordered))
         self._looked[attempt.attempt_id] = now
         return self._again(attempt, now)
 
@@ -129,7 +131,8 @@ class Dispatch:
             not_executed(self.ledger, attempt, "the problem closed first", now)
             return []
         own = [tag(ordered["what"], episode.problem)]
-        reacts = self.verdicts.why_untaken(own, list(ordered["technologies"])) is None
+        asked = list(ordered["technologies"]), attempt.remedy
+        reacts = self.verdicts.why_untaken(own, *asked) is None
         if self._is_too_late(attempt, reacts, now):
             return [self._give_up(attempt, episode, now)]
         if attempt.first_fired and not reacts:
@@ -162,9 +165,10 @@ class Dispatch:
     def _has_place(self, attempt: Attempt, ordered: Mapping[str, Any]) -> bool:
         if attempt.state == AttemptState.PLANNED:
             return True  # It has its place among those being healed already.
-        capacity = self.verdicts.capacity()
+        capacity, remedy = self.verdicts.capacity(), attempt.remedy
         doubtful = self.verdicts.doubts_order(ordered)
-        return len(set(ordered["minions"]) - capacity.busy) <= capacity.left_for(doubtful)
+        needed = {one for one in ordered["minions"] if not capacity.has(one, remedy)}
+        return len(needed) <= capacity.left_for(doubtful, remedy)
 
     def _is_held(self, attempt: Attempt, episode: Episode) -> bool:
         maintenance = episode.problem.under_maintenance and self.policy.hold_in_maintenance

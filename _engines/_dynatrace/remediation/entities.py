@@ -29,11 +29,15 @@ _HOSTS = ("from.isProcessOf", "from.runsOnHost", "from.runsOn")
 
 class Entities:
     """
-    Reads entities; may be used from several threads. Without a client none is known.
+    Reads entities; may be used from several threads. Without a client none is known. ``with_hosts``: hosts and disks that
+    problems name are read ahead too.
     """
 
-    def __init__(self, client: Client | None, now: Callable[[], float]) -> None:
+    def __init__(
+        self, client: Client | None, now: Callable[[], float], with_hosts: bool = False
+    ) -> None:
         self._client = client
+        self._types = ("HOST", "DISK") if with_hosts else ()
         self._now = now
         self._lock = threading.Lock()
         #: Whether the tenant takes no selector by relationships.
@@ -62,7 +66,8 @@ class Entities:
 
         Needs a client.
         """
-        named = {one for problem in problems if problem.is_open for one in _named(problem)}
+        shown = [problem for problem in problems if problem.is_open]
+        named = {one for problem in shown for one in _named(problem, self._types)}
         processes = [one for one in self._unknown(named) if entity_type(one) == PROCESS]
         hosts = self._pool.submit(self._read_hosts_of, processes)
         self._read_unknown(named)
@@ -135,11 +140,13 @@ class Entities:
             return {}
 
 
-def _named(problem: Problem) -> list[str]:
-    # What matching reads whatever the minions are called: hosts that are named are read with those of the processes.
-    named = [subject for subject, _ in concerned(problem) if subject.type == PROCESS]
-    services = [subject for subject in others(problem) if is_os_service(subject)]
-    return [subject.id for subject in (*named, *wide(problem), *services)]
+def _named(problem: Problem, types: Collection[str]) -> list[str]:
+    # What matching reads whatever the minions are called, and what of these types is named: hosts are read with those of the
+    # processes.
+    wanted = (PROCESS, *types)
+    named = [subject for subject, _ in concerned(problem) if subject.type in wanted]
+    single = [one for one in others(problem) if is_os_service(one) or one.type in types]
+    return [subject.id for subject in (*named, *wide(problem), *single)]
 
 
 def _hosts(detail: EntityDetail | ApiError | None) -> Iterable[str]:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..core.errors import LedgerError
-from ..core.evidence import last_failure
 from ..core.problem import Problem, summary
 from ..core.records import Episode
 from ..core.resolution import Resolution
@@ -268,7 +267,10 @@ def _minions(resolution: Resolution) -> set[tuple[str, str, tuple[str, ...], str
     }
 
 
-def _failures(problem: Problem) -> set[tuple[str, int | None]]:
-    # Which processes are down by an event that is open, and since when.
-    ids = {item.entity.id for item in problem.evidence}
-    return {(own, last_failure(problem, own, still_open=True)) for own in ids}
+def _failures(problem: Problem) -> set[tuple[str, str, str | None, int | None]]:
+    # What is said to fail by an event that is open, and since when: a remedy may take any.
+    return {
+        (item.entity.id, item.event_type, item.unit, item.start)
+        for item in problem.evidence
+        if item.is_open is True
+    }

@@ -27,6 +27,7 @@ from ..core.errors import (
 from ..core.heartbeat import IDLE_S, Heartbeat
 from ..core.log_once import LogOnce
 from ..core.records import Comment
+from ..core.remedies import Catalogue
 from ..core.states import EpisodeState
 from ..store.ledger import Ledger
 from .comments import CONTEXT
@@ -57,7 +58,9 @@ class Feedback:
         ledger: Ledger,
         client: Client,
         clock: Callable[[], float] = time.time,
+        catalogue: Catalogue | None = None,
     ) -> None:
+        self._catalogue = catalogue or Catalogue()
         self._prefix = name
         self._ledger = ledger
         self._client = client
@@ -113,7 +116,7 @@ class Feedback:
     def _send(self, record: Comment, what: str) -> None:
         message = record.message
         if what == "close":
-            message = closing(self._ledger, self._client, record, self._clock())
+            message = closing(self._ledger, self._client, record, self._clock(), self._catalogue)
         elif record.doubtful and what == "event":
             raise GivenUp("it may have been sent before, and cannot be looked for")
         elif record.doubtful and self._is_stored(record):

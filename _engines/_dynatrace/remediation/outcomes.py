@@ -29,7 +29,7 @@ from ..master.job_results import Result
 from ..store.ledger import Ledger
 from .announcements import Announcements
 from .recurrence import person_called
-from .uptake import Uptake, kind_of
+from .uptake import Uptake, kind_of_order
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ class Outcomes:
     def _trust(self, attempt_id: str) -> None:
         ordered = self.ledger.outbox.event_of(attempt_id) if self.uptake else None
         if ordered is not None:
-            self.uptake.taken(kind_of(ordered["severity"], ordered["technologies"]))
+            self.uptake.taken(kind_of_order(ordered))
 
     def end_action(self, attempt: Attempt, minion: str, result: Result, now: float) -> None:
         own, comment = attempt.attempt_id, result.comment
@@ -214,7 +214,7 @@ def not_executed(ledger: Ledger, attempt: Attempt, why: str, now: float) -> None
 
 def _report(data: dict[str, Any]) -> dict[str, Any]:
     # What ordered an attempt is now one on which nobody acts.
-    nobody: dict[str, Any] = {"minions": [], "technologies": {}, "processes": {}}
+    nobody: dict[str, Any] = {"minions": [], "technologies": {}, "processes": {}, "remedy": None}
     return {**data, "attempt": 0, "attempt_id": None, "jid": None, **nobody}
 
 

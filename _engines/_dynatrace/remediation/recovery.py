@@ -11,7 +11,6 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ..core.evidence import last_failure
 from ..core.policy import Verdict
 from ..core.reasons import Reason
 from ..core.records import Attempt, Episode
@@ -48,7 +47,7 @@ class Recovery:
         is_away = any(verdict.reason is Reason.NOT_CONNECTED for _, verdict in decision.held)
         if not self.jobs.cached or not (decision.acting or is_away):
             return None
-        attempt = next_attempt(decision.episode, now)
+        attempt = next_attempt(decision, now)
         # Of who is away perhaps only the answers cannot be read.
         sent_to = self.jobs.minions(attempt.jid)
         if sent_to is None or not decision.acting:
@@ -79,22 +78,24 @@ class Recovery:
         return episode
 
 
-def next_attempt(episode: Episode, now: float) -> Attempt:
+def next_attempt(decision: Decision, now: float) -> Attempt:
     """
-    Return the attempt that follows in an episode, not recorded yet.
+    Return the attempt that a decision makes, not recorded yet. All on whom it acts have the same remedy.
     """
+    episode = decision.episode
     key, number = episode.problem_key, episode.attempts + 1
     own_id = attempt_id(key, episode.episode, number)
     jid = job_id(own_id, episode.problem.start)
-    return Attempt(own_id, key, episode.episode, number, jid, AttemptState.PLANNED, now)
+    planned = Attempt(own_id, key, episode.episode, number, jid, AttemptState.PLANNED, now)
+    return replace(planned, remedy=next((one.remedy for one in decision.acting), None))
 
 
 def record(ledger: Ledger, attempt: Attempt, targets: Sequence[Target], episode: Episode) -> None:
     """
     Record an attempt, each process with the failure that the attempt is made for.
     """
-    seen = {target.entity: last_failure(episode.problem, target.entity) for target in targets}
-    ledger.attempts.add(attempt, [(one.minion, one.entity) for one in targets], seen)
+    seen = {target.key: target.last_failure(episode.problem) for target in targets}
+    ledger.attempts.add(attempt, [(one.minion, one.key) for one in targets], seen)
 
 
 def all_unknown(decision: Decision, now: float) -> Decision:

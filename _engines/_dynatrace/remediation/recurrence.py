@@ -7,7 +7,6 @@ it so heals nothing: where Dynatrace goes on to see the failure, one of the two 
 
 from __future__ import annotations
 
-from ..core.evidence import last_failure
 from ..core.policy import Policy
 from ..core.reasons import BESIDE, Escalation, Reason
 from ..core.records import Action, Episode
@@ -33,14 +32,14 @@ def last_good(attempts: Attempts, episode: Episode, target: Target) -> Action | 
     One dead process has several problems, which show the same event: what was healed for one is healed for all whose
     evidence has no later failure, by the tenant's clock alone. A problem that was closed and opened again is none.
     """
-    heal = attempts.last_heal(episode, target.minion, target.entity)
+    heal = attempts.last_heal(episode, target.minion, target.key)
     if heal is not None:
-        again = last_failure(episode.problem, target.entity, still_open=True)
+        again = target.last_failure(episode.problem, still_open=True)
         if again is None or heal.seen is None or heal.ended is None:
             return heal
         return None if again > heal.seen and again > heal.ended * 1000 else heal
-    heal = attempts.last_heal(episode, target.minion, target.entity, by_others=True)
-    latest = last_failure(episode.problem, target.entity)
+    heal = attempts.last_heal(episode, target.minion, target.key, by_others=True)
+    latest = target.last_failure(episode.problem)
     if heal is None or heal.seen is None or latest is None:
         return None
     return heal if episode.episode == 1 and latest <= heal.seen else None
@@ -74,7 +73,7 @@ def serves_for(attempts: Attempts, episode: Episode, target: Target, now: float)
     """
     Return for how many seconds of this episode a process counts as serving; 0.0: it does not.
     """
-    place = (episode, target.minion, target.entity)
+    place = (episode, target.minion, target.key)
     heal = attempts.last_heal(*place) or attempts.last_heal(*place, by_others=True)
     if heal is None or heal.ended is None:
         return 0.0
@@ -100,6 +99,6 @@ def contradicted(
         if verdict.reason is Reason.HEALED and since > wait:
             why = why or Escalation.STILL_OPEN
         if verdict.reason is Reason.HEALTHY and since >= NOTICES_S:
-            down = last_failure(episode.problem, target.entity, still_open=True) is not None
+            down = target.last_failure(episode.problem, still_open=True) is not None
             why = Escalation.DISAGREE if down or since > wait else why
     return why

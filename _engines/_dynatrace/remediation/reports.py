@@ -16,6 +16,7 @@ from ..api.client import Client
 from ..core.problem import Problem, is_entity_id
 from ..core.reasons import Reason
 from ..core.records import Action, Attempt, Comment, Episode
+from ..core.remedies import Catalogue
 from ..core.states import ActionState, AttemptState, EpisodeState
 from ..store.ledger import Ledger
 from .recurrence import person_called, serves
@@ -83,7 +84,7 @@ class Reports:
     ) -> None:
         actions = self.ledger.attempts.actions(attempt.attempt_id)
         ended = [action for action in actions if action.state in _TITLES]
-        for action in [one for one in ended if is_entity_id(one.process)][:MAX_EVENTS]:
+        for action in [one for one in ended if is_entity_id(one.entity)][:MAX_EVENTS]:
             # By its state: what was called lost, and returns late, is told again.
             own = f"event {attempt.attempt_id} {action.minion} {action.process} {action.state}"
             body = json.dumps(_event(episode.problem, attempt, action, now))
@@ -98,12 +99,13 @@ def _event(problem: Problem, attempt: Attempt, action: Action, now: float) -> di
         "salt.attempt": str(attempt.number),
         "salt.attempt_id": attempt.attempt_id,
         "salt.job": attempt.jid,
+        "salt.remedy": attempt.remedy or "",
         "problem": problem.display_id or problem.problem_id or "",
         "problem.url": problem.url or "",
     }
     begun = attempt.first_fired or attempt.created
     return {
-        "entity_id": action.process,
+        "entity_id": action.entity,
         "title": _TITLES[action.state],
         "properties": {key: value[:_VALUE_CHARS] for key, value in properties.items() if value},
         "start_ms": int(begun * 1000),
@@ -111,7 +113,9 @@ def _event(problem: Problem, attempt: Attempt, action: Action, now: float) -> di
     }
 
 
-def closing(ledger: Ledger, client: Client, record: Comment, now: float) -> str:
+def closing(
+    ledger: Ledger, client: Client, record: Comment, now: float, catalogue: Catalogue
+) -> str:
     """
     Return the comment with which a problem is closed. Raises GivenUp or NotYet where that is not right, or ApiError.
     """
@@ -119,7 +123,7 @@ def closing(ledger: Ledger, client: Client, record: Comment, now: float) -> str:
     episode = ledger.episodes.latest(attempt.problem_key) if attempt is not None else None
     if attempt is None or episode is None or episode.episode != attempt.episode:
         raise GivenUp("its episode is over")
-    _check(ledger, episode, attempt)
+    _check(ledger, episode, attempt, catalogue)
     if ledger.settings.get("paused") is not None:
         raise NotYet("the engine is paused")
     problem = client.problem(record.problem_id)
@@ -128,7 +132,7 @@ def closing(ledger: Ledger, client: Client, record: Comment, now: float) -> str:
     if _concerned(problem) != _concerned(episode.problem):
         raise NotYet("it concerns others than when it was last read")
     fresh = replace(episode, problem=problem)
-    if not _all_healed(ledger, fresh):
+    if not _all_healed(ledger, fresh, catalogue):
         raise GivenUp("it failed again")
     since = now - (attempt.ended or now)
     return (
@@ -137,7 +141,7 @@ def closing(ledger: Ledger, client: Client, record: Comment, now: float) -> str:
     )
 
 
-def _check(ledger: Ledger, episode: Episode, attempt: Attempt) -> None:
+def _check(ledger: Ledger, episode: Episode, attempt: Attempt, catalogue: Catalogue) -> None:
     if episode.state != EpisodeState.OPEN:
         raise GivenUp("it is closed")
     if person_called(episode):
@@ -148,12 +152,12 @@ def _check(ledger: Ledger, episode: Episode, attempt: Attempt) -> None:
     found = episode.resolution
     if found.unmatched or not found.targets:
         raise GivenUp("it concerns what no minion was found for")
-    if not _all_healed(ledger, episode):
+    if not _all_healed(ledger, episode, catalogue):
         raise GivenUp("not all of its targets were brought back")
 
 
-def _all_healed(ledger: Ledger, episode: Episode) -> bool:
-    targets = episode.resolution.targets
+def _all_healed(ledger: Ledger, episode: Episode, catalogue: Catalogue) -> bool:
+    targets = catalogue.assign(episode.problem, episode.resolution.targets)
     return all(serves(ledger.attempts, episode, one) is Reason.HEALED for one in targets)
 
 

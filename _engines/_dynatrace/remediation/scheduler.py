@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from ..core.backoff import backoff
 from ..core.errors import ApiError, JobCacheError, LedgerError
 from ..core.policy import Policy
-from ..core.reasons import AWAY, SPENT
+from ..core.reasons import AWAY, SPENT, UNHEALABLE
 from ..core.records import Episode, Place
 from ..core.states import Waiting
 from ..store.ledger import Ledger
@@ -64,8 +64,8 @@ class Group:
             return False
         if minions:
             self.ordered |= minions
-            doubtful = verdicts.doubts(decision.episode, decision.acting[0])
-            self.capacity.take(minions, doubtful)
+            first = decision.acting[0]
+            self.capacity.take(minions, verdicts.doubts(decision.episode, first), first.remedy)
         self.ready.append(decision)
         return True
 
@@ -267,7 +267,7 @@ class Scheduler:
     def _order(self, decision: Decision, now: float) -> str:
         # The attempt is recorded together with the event that orders it.
         episode = decision.episode
-        attempt = next_attempt(episode, now)
+        attempt = next_attempt(decision, now)
         record(self.ledger, attempt, decision.acting, episode)
         what = "retry" if episode.announced else "open"
         self.announcements.announce(
@@ -280,7 +280,8 @@ class Scheduler:
             fresh_until=now + FRESH_S,
         )
         minions = ", ".join(dict.fromkeys(target.minion for target in decision.acting))
-        return f"attempt {attempt.number} for {episode.name} on {minions}"
+        by = f" by {attempt.remedy}" if attempt.remedy else ""
+        return f"attempt {attempt.number} for {episode.name} on {minions}{by}"
 
     def _escalate(self, decision: Decision, now: float, summary: list[str]) -> Decision:
         episode = decision.episode
@@ -288,6 +289,8 @@ class Scheduler:
         if why is None and now - episode.opened > self.policy.attempt_window:
             why = decision.first(AWAY)  # Before that it may only be restarting.
         why = why or contradicted(self.ledger.attempts, decision, self.policy, now)
+        if why is None and self.policy.escalate_without_remedy and not self.policy.dry_run:
+            why = decision.first(UNHEALABLE)
         if why is None or not may_call(episode, why):
             return decision
         summary.append(f"escalated {episode.name}: {why}")

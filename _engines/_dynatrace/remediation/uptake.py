@@ -9,17 +9,26 @@ half of the places.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-#: The severity and the technologies by which a reactor chooses.
-Kind = tuple[str, frozenset[str]]
+#: The severity, the technologies and the remedy by which a reactor chooses.
+Kind = tuple[str, frozenset[str], "str | None"]
 
 
-def kind_of(severity: str, technologies: Iterable[str]) -> Kind:
+def kind_of(severity: str, technologies: Iterable[str], remedy: str | None) -> Kind:
     """
     Return the kind of an order.
     """
-    return severity, frozenset(technologies)
+    return severity, frozenset(technologies), remedy
+
+
+def kind_of_order(data: Mapping[str, Any]) -> Kind:
+    """
+    Return the kind of an order by the data of its event; empty: it is not known.
+    """
+    technologies = data.get("technologies", ())
+    return kind_of(data.get("severity", ""), technologies, data.get("remedy"))
 
 
 class Uptake:

@@ -11,15 +11,17 @@ from typing import Any
 from ..core.policy import Past, Policy, Situation, Verdict, decide
 from ..core.reasons import SPENT, Reason
 from ..core.records import Episode
+from ..core.remedies import Catalogue
 from ..core.resolution import Target
 from ..core.states import ActionState
+from ..core.unhealable import CATALOGUE, line_for
 from ..master.event import carried, tag
 from ..master.minion_index import MinionIndex
 from ..master.ping import Ping
 from ..store.ledger import Ledger
 from .decision import Capacity, Decision, Held
 from .recurrence import person_called, serves
-from .uptake import Kind, Uptake, kind_of
+from .uptake import Kind, Uptake, kind_of, kind_of_order
 
 #: Attempts are counted over a week at most, the largest window that the configuration allows.
 PAST_S = 7 * 86400.0
@@ -30,24 +32,38 @@ _ANY = frozenset({""})
 @dataclass
 class Verdicts:
     """
-    What the policy says. ``why_untaken`` returns why no reactor takes an order under any of some tags for a process of
-    some technologies. Without ``ping`` minions that did not return are not asked before another order.
+    What the policy says. ``why_untaken`` returns why no reactor takes an order under any of some tags, for a process of
+    some technologies, with a remedy or none. Without ``ping`` minions that did not return are not asked before another
+    order.
     """
 
     ledger: Ledger
     policy: Policy
     minions: MinionIndex
-    why_untaken: Callable[[Iterable[str], Sequence[str]], str | None]
+    why_untaken: Callable[[Iterable[str], Sequence[str], str | None], str | None]
     ping: Ping | None = None
+    catalogue: Catalogue = field(default_factory=Catalogue)
     uptake: Uptake = field(default_factory=Uptake)
     #: By attempt id, of the orders that no job took yet.
     _kinds_out: dict[str, Kind] = field(default_factory=dict)
 
     def capacity(self) -> Capacity:
-        limit = self.policy.limit(len(self.minions))
-        return Capacity(
-            limit, self.ledger.attempts.in_progress.busy_minions(), self._doubtful_minions()
-        )
+        accepted, in_progress = len(self.minions), self.ledger.attempts.in_progress
+        shares = {
+            remedy: Capacity(self.policy_of(remedy).limit(accepted), in_progress.busy_with(remedy))
+            for remedy in self.catalogue.limited
+        }
+        busy = in_progress.busy_minions()
+        return Capacity(self.policy.limit(accepted), busy, self._doubtful_minions(), shares)
+
+    def targets(self, episode: Episode) -> list[Target]:
+        """
+        Return the targets of an episode, each with the remedy that takes it.
+        """
+        return self.catalogue.assign(episode.problem, episode.resolution.targets)
+
+    def policy_of(self, remedy: str | None) -> Policy:
+        return self.policy.of_remedy(self.catalogue.policy(remedy))
 
     def _doubtful_minions(self) -> set[str]:
         if not self.uptake:
@@ -63,17 +79,17 @@ class Verdicts:
         }
 
     def _kind_of(self, attempt_id: str) -> Kind:
-        data = self.ledger.outbox.event_of(attempt_id) or {}
-        return kind_of(data.get("severity", ""), data.get("technologies", ()))
+        return kind_of_order(self.ledger.outbox.event_of(attempt_id) or {})
 
     def doubts(self, episode: Episode, target: Target) -> bool:
         """
         Tell whether perhaps nobody takes an order for a target.
         """
-        return self.uptake.doubts(kind_of(episode.problem.severity, target.technologies))
+        kind = kind_of(episode.problem.severity, target.technologies, target.remedy)
+        return self.uptake.doubts(kind)
 
     def doubts_order(self, data: Mapping[str, Any]) -> bool:
-        return self.uptake.doubts(kind_of(data["severity"], data["technologies"]))
+        return self.uptake.doubts(kind_of_order(data))
 
     def paused(self) -> bool:
         return self.ledger.settings.get("paused") is not None
@@ -102,56 +118,65 @@ class Verdicts:
         acting: list[Target] = []
         held: list[Held] = []
         taken = capacity.copy()
-        for target in episode.resolution.targets:
+        for target in self.targets(episode):
             situation = self._situation(episode, target, taken, now, paused)
+            policy = self.policy_of(target.remedy)
             if target.minion in untried:
-                verdict = decide(target, (), situation, self.policy)
+                verdict = decide(target, (), situation, policy)
             else:
-                verdict = self._tried(episode, target, situation)
+                verdict = self._tried(episode, target, situation, policy)
             if verdict.reason is None:
                 acting.append(target)
-                taken.take([target.minion], self.doubts(episode, target))
+                taken.take([target.minion], self.doubts(episode, target), target.remedy)
             else:
                 held.append((target, verdict))
         chosen, later = of_one_order(acting, held, now)
         return Decision(episode, chosen, held + later)
 
-    def _tried(self, episode: Episode, target: Target, situation: Situation) -> Verdict:
+    def _tried(
+        self, episode: Episode, target: Target, situation: Situation, policy: Policy
+    ) -> Verdict:
         now = situation.now
         past = self._past(episode, target, now)
         known = serves(self.ledger.attempts, episode, target)
         situation = replace(situation, serves=known)
-        verdict = decide(target, past, situation, self.policy)
+        verdict = decide(target, past, situation, policy)
         was_tried = any(attempt.started >= episode.opened for attempt in past)
         if person_called(episode) and was_tried and verdict.reason not in SPENT:
             # A person was called for this episode; the engine does not go on beside them when the window has passed.
             return Verdict(Reason.ATTEMPTS_SPENT)
         if verdict.reason is None and not self._is_connected(target.minion, now):
-            return decide(target, past, replace(situation, connected=False), self.policy)
+            return decide(target, past, replace(situation, connected=False), policy)
         return verdict
 
     def _past(self, episode: Episode, target: Target, now: float) -> list[Past]:
         since = min(now - PAST_S, episode.opened)
         return [
             attempt
-            for attempt in self.ledger.attempts.past(target.minion, target.entity, since)
+            for attempt in self.ledger.attempts.past(target.minion, target.key, since)
             if attempt.started >= episode.counted_from or attempt.state == ActionState.WAITING
         ]
 
     def _situation(
         self, episode: Episode, target: Target, capacity: Capacity, now: float, paused: bool
     ) -> Situation:
-        orders = tag("open", episode.problem), tag("retry", episode.problem)
+        remedy = target.remedy
         return Situation(
             now=now,
             paused=paused,
             accepted=target.minion in self.minions,
             maintenance=episode.problem.under_maintenance,
-            busy=target.minion in capacity.busy,
-            capacity=capacity.left_for(self.doubts(episode, target)),
+            busy=capacity.has(target.minion, remedy),
+            capacity=capacity.left_for(self.doubts(episode, target), remedy),
             since=episode.opened,
-            untaken=self.why_untaken(orders, target.technologies),
+            untaken=self._why_untaken(episode, target),
         )
+
+    def _why_untaken(self, episode: Episode, target: Target) -> str | None:
+        orders = tag("open", episode.problem), tag("retry", episode.problem)
+        why = self.why_untaken(orders, target.technologies, target.remedy)
+        line = line_for(target.process) if self.catalogue and target.remedy is None else ""
+        return f"{why}; a line for it in {CATALOGUE}: {line}" if why and line else why
 
     def _is_connected(self, minion: str, now: float) -> bool:
         if self.ping is None:
@@ -166,20 +191,19 @@ def of_one_order(
     """
     Return those of the targets that one attempt may order, and why the rest of them is held too.
     """
-    # Each technology has a remedy of its own, and one event starts one job on a minion, which is about one process.
-    first = next((set(one.technologies) for one in targets if one.technologies), set())
+    # One event starts one job on a minion, which is about one process, by one remedy; each technology has one of its own.
     at_work: dict[str, set[str]] = {}
     for target, verdict in held:
         if verdict.reason is Reason.IN_PROGRESS:
-            at_work.setdefault(target.minion, set()).update(target.technologies or _ANY)
+            at_work.setdefault(target.minion, set()).update(_marks(target) or _ANY)
     chosen: list[Target] = []
     later: list[Held] = []
     for target in targets:
-        known, own = at_work.get(target.minion, set()), set(target.technologies)
+        known, own = at_work.get(target.minion, set()), _marks(target)
         if known and (known & (own | _ANY) or not own):
             # It gets the next attempt when that one is done: the two would run beside each other, or pass for one.
             later.append((target, Verdict(Reason.IN_PROGRESS)))
-        elif own and own != first:
+        elif not _go_together(target, chosen):
             later.append((target, Verdict(Reason.STORM, now)))
         else:
             chosen.append(target)
@@ -187,3 +211,16 @@ def of_one_order(
     count = carried(chosen)
     # Whom this event cannot carry is ordered by another one at once.
     return chosen[:count], [(one, Verdict(Reason.STORM, now)) for one in chosen[count:]] + later
+
+
+def _marks(target: Target) -> set[str]:
+    # The technologies beside which a remedy of another one may run; beside one of the catalogue none may.
+    return set() if target.remedy is not None else set(target.technologies)
+
+
+def _go_together(target: Target, chosen: Sequence[Target]) -> bool:
+    if not chosen or target.remedy != chosen[0].remedy:
+        return not chosen
+    first = next((marks for one in chosen if (marks := _marks(one))), set())
+    own = _marks(target)
+    return not own or not first or own == first

@@ -115,6 +115,15 @@ class Episodes(Records):
             *(episode.problem_key, episode.episode),
         )
 
+    def read_again(self, now: float) -> None:
+        """
+        Have all open episodes read and decided again, since they would be decided otherwise than before.
+        """
+        self._db.write(
+            f"UPDATE episodes SET due = ?, read = 0 WHERE {_SHOWN} AND {_OPEN}",
+            now,
+        )
+
     def wake_waiting(self, now: float, waiting: Waiting) -> None:
         self._db.write(f"UPDATE episodes SET due = ? WHERE {_OPEN} AND waiting = ?", now, waiting)
 

@@ -89,6 +89,14 @@ class InProgress:
         with self._current():
             return set(self._busy)
 
+    def busy_with(self, remedy: str) -> set[str]:
+        """
+        Return the minions on which a job of a remedy runs, or may begin.
+        """
+        with self._current():
+            own = (one for one in self._open.values() if one.attempt.remedy == remedy)
+            return {minion for one in own for minion in one.minions}
+
     def without_job(self) -> dict[str, set[str]]:
         """
         Return by attempt id the minions of the orders that no job took yet and a reactor may take.

@@ -9,7 +9,7 @@ import sqlite3
 from ..core.errors import LedgerNewer
 from ..core.states import OPEN_ATTEMPTS, SHOWN, ActionState, EpisodeState, sql
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 _SCHEMA = f"""
 CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -61,7 +61,8 @@ CREATE TABLE attempts (
     fired REAL,
     first_fired REAL,
     started REAL,
-    ended REAL
+    ended REAL,
+    remedy TEXT
 ) WITHOUT ROWID;
 CREATE INDEX attempts_jid ON attempts (jid);
 CREATE INDEX attempts_of ON attempts (problem_key, episode, number);

@@ -56,6 +56,9 @@ def test_an_order_describes_the_process_as_the_tenant_knows_it(scene: Scene) -> 
         "config": "/etc/apache2/apache2.conf",
         "ports": [80],
         "unit": "apache2",
+        "name": "Apache Web Server apache2",
+        "container": None,
+        "by": None,
     }
     assert order["act_until"] > order["valid_until"] > order["fired"]
 

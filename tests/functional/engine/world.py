@@ -170,8 +170,11 @@ class World:
         tenant: Tenant,
         directory: Path,
         minions: Mapping[str, Mapping[str, Any]],
+        remedies: Any = None,
         **config: Any,
     ) -> None:
+        #: The catalogue as the admin wrote it.
+        self.remedies = remedies
         self.tenant = tenant
         self.directory = directory
         self.minions = dict(minions)
@@ -216,6 +219,7 @@ class World:
         self.commands = self.engine.commands
         self.reconciler = self.engine.reconciler
         self.index.refresh()
+        self.engine.note_catalogue()
 
     def master(self) -> Master:
         """
@@ -231,12 +235,16 @@ class World:
             why_untaken=self._untaken,
             publish=self._publish,
             jobs=self.cache.jobs(),
+            remedies=self.remedies,
         )
 
-    def _untaken(self, tags: Iterable[str], technologies: Sequence[str]) -> str | None:
+    def _untaken(
+        self, tags: Iterable[str], technologies: Sequence[str], remedy: str | None
+    ) -> str | None:
         if not any(self.reacts(tag) for tag in tags):
             return "no reactor is mapped to its events"
-        return None if self.takes(technologies) else "no reactor takes it"
+        # As where the shipped reactor is mapped, which takes what has a remedy.
+        return None if remedy or self.takes(technologies) else "no reactor takes it"
 
     @property
     def answers(self) -> list[tuple[str, Mapping[str, Any]]]:

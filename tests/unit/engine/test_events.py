@@ -10,6 +10,7 @@ import importlib.util
 import json
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,7 +20,7 @@ from _dynatrace.core.policy import Verdict
 from _dynatrace.core.problem import Entity, Process
 from _dynatrace.core.reasons import Reason
 from _dynatrace.core.records import Attempt, Episode
-from _dynatrace.core.resolution import Resolution, Target, Unmatched
+from _dynatrace.core.resolution import Choice, Resolution, Target, Unmatched
 from _dynatrace.core.states import AttemptState
 from _dynatrace.master.envelope import MAX_EVENT_BYTES, canonical, clean, iso, shrink, sign
 from _dynatrace.master.event import attempt_id, carried, event_data, job_id, tag
@@ -80,7 +81,7 @@ DOCUMENTED = {
     ),
     *("dry_run", "signature"),
 }
-ADDED = {"fired", "valid_until", "act_until", "reason", "outcome", "cut", "merged"}
+ADDED = {"remedy", "fired", "valid_until", "act_until", "reason", "outcome", "cut", "merged"}
 
 
 _OWN = attempt_id(PID, 1, 1)
@@ -100,7 +101,8 @@ def event(act: bool = True, what: str = "open", **changes: Any) -> dict[str, Any
         shown["held"],
         instance="dynatrace",
         dry_run=False,
-        attempt=ATTEMPT if act else None,
+        targets=shown.get("targets"),
+        attempt=shown.get("attempt", ATTEMPT if act else None),
         outcome=shown["outcome"],
         act=act,
     )
@@ -258,6 +260,8 @@ def test_an_event_that_orders_tells_whom() -> None:
             "technologies": ["APACHE_HTTPD"],
             "root_cause": True,
             "matched_by": "host_id",
+            "remedy": None,
+            "by": None,
         }
     ]
     assert data["held"] == [
@@ -296,7 +300,10 @@ def test_an_order_says_which_process_is_meant_on_each_minion() -> None:
         ports=(80, 443),
         unit="apache2.service",
     )
-    data = event(acting=(target(process=known, failed=START), target(minion="web02")))
+    inside = Process(names=("nginx web", "nginx"), container="CONTAINER_NAME: web")
+    taken = Choice("cart", "process")
+    second = target(minion="web02", process=inside, choice=taken)
+    data = event(acting=(target(process=known, failed=START), second))
     assert data["processes"] == {
         "web01": {
             "entity": PROCESS,
@@ -306,6 +313,9 @@ def test_an_order_says_which_process_is_meant_on_each_minion() -> None:
             "config": "/etc/apache2/apache2.conf",
             "ports": [80, 443],
             "unit": "apache2.service",
+            "name": None,
+            "container": None,
+            "by": None,
         },
         "web02": {
             "entity": PROCESS,
@@ -315,8 +325,38 @@ def test_an_order_says_which_process_is_meant_on_each_minion() -> None:
             "config": None,
             "ports": [],
             "unit": None,
+            "name": "nginx web",
+            "container": "CONTAINER_NAME: web",
+            "by": "process",
         },
     }
+
+
+def test_an_event_names_the_remedy_of_its_attempt() -> None:
+    """
+    One for all of its minions; what is only reported of an attempt has it too.
+    """
+    taken = target(choice=Choice("nginx", "technology"))
+    made = replace(ATTEMPT, remedy="nginx")
+    data = event(acting=(taken,), attempt=made, targets=[taken])
+    assert data["remedy"] == "nginx"
+    assert (data["targets"][0]["remedy"], data["targets"][0]["by"]) == ("nginx", "technology")
+    report = event(act=False, attempt=made)
+    assert (report["remedy"], report["minions"]) == ("nginx", [])
+    assert event(act=False)["remedy"] is None
+
+
+def test_a_long_name_and_mark_do_not_make_an_order_too_large() -> None:
+    """
+    What is said of each process counts among what an event can carry.
+    """
+    known = Process(names=("\u00e4" * 500,), container="x" * 200, command_line="y" * 1000)
+    targets = [target(minion=f"web{number}", process=known) for number in range(200)]
+    count = carried(targets)
+    assert 0 < count < 200
+    data = event(acting=tuple(targets[:count]), resolution=Resolution(tuple(targets)))
+    assert len(canonical(data)) <= MAX_EVENT_BYTES
+    assert len(data["processes"]) == count
 
 
 def test_an_order_says_until_when_it_may_be_begun() -> None:

@@ -39,6 +39,7 @@ def known(ledger: Ledger) -> dict[str, Any]:
     parts = ledger.attempts.in_progress
     return {
         "busy": parts.busy_minions(),
+        "with nginx": parts.busy_with("nginx"),
         "watched": parts.watched(GIVEN_UP),
         "overdue": {one.attempt_id for one in parts.overdue(NOW + 50, NOW + 40, NOW + 30)},
         "without job": parts.without_job(),
@@ -52,7 +53,7 @@ def stored(ledger: Ledger) -> dict[str, Any]:
     rows = ledger.database.rows
     waiting = f"actions.state = '{ActionState.WAITING}'"
     pairs = rows(
-        "SELECT attempt_id, minion FROM actions JOIN attempts USING (attempt_id)"
+        "SELECT attempt_id, minion, remedy FROM actions JOIN attempts USING (attempt_id)"
         f" WHERE {waiting} AND attempts.state IN {sql(*BUSY_ATTEMPTS)}"
     )
     late = rows(
@@ -72,6 +73,7 @@ def stored(ledger: Ledger) -> dict[str, Any]:
             without_job[one["attempt_id"]] = own
     return {
         "busy": {row["minion"] for row in pairs},
+        "with nginx": {row["minion"] for row in pairs if row["remedy"] == "nginx"},
         "watched": {row["jid"] for row in [*open_, *late]},
         "overdue": overdue,
         "without job": without_job,
@@ -104,7 +106,9 @@ class Writer:
 
     def _order(self) -> None:
         self._made += 1
-        made = attempt(f"a{self._made}", created=self._now(), jid=f"j{self._made}")
+        remedy = self._chance.choice(["nginx", "php", None])
+        own_id, jid = f"a{self._made}", f"j{self._made}"
+        made = attempt(own_id, created=self._now(), jid=jid, remedy=remedy)
         self._ledger.attempts.add(made, self._chance.sample(PAIRS, self._chance.randint(1, 3)))
         data = {"what": "open", "attempt_id": made.attempt_id}
         self._ledger.outbox.add(PID, "tag", data, NOW, fresh_until=NOW + 20)

@@ -110,6 +110,7 @@ def calls(ledger: Ledger) -> dict[str, Callable[[], Any]]:
         "Episodes.due_places": lambda: episodes.due_places([PID], NOW),
         "Episodes.next_due": episodes.next_due,
         "Episodes.save": lambda: episodes.save(known),
+        "Episodes.read_again": lambda: episodes.read_again(NOW),
         "Episodes.wake_waiting": lambda: episodes.wake_waiting(NOW, Waiting.PAUSED),
         "Episodes.wake": lambda: episodes.wake(PID, 1, NOW),
         "Attempts.add": lambda: attempts.add(made, [("web01", PROCESS)]),

@@ -15,6 +15,7 @@ from tests.unit.docs.pages import REPO, blocks
 OPEN, RETRY = "dynatrace/problem/open/availability/P-1", "dynatrace/problem/retry/availability/P-1"
 TAGS = (OPEN, RETRY)
 SHIPPED = (REPO / "reactor" / "apache2.sls").read_text(encoding="utf-8")
+REMEDY = SHIPPED.replace("(data, 'APACHE_HTTPD')", "(data)")
 NOTIFIER = """
 {%- if salt['dynatrace.genuine'](data) %}
 tell:
@@ -107,6 +108,30 @@ def test_a_file_of_the_file_server_is_read_where_it_lies(scene: Scene) -> None:
     assert scene.why("NGINX") == "no reactor takes NGINX"
 
 
+def test_a_file_that_asks_for_no_technology_takes_what_has_a_remedy(scene: Scene) -> None:
+    """And only that; one that asks for a technology takes its processes whatever remedy they have."""
+    assert asked_for(REMEDY) == frozenset({""})
+    scene.reactor = [{"dynatrace/*": [scene.file(REMEDY)]}]
+    assert scene.takers.why_untaken(TAGS, ["NGINX"], "nginx") is None
+    assert scene.takers.why_untaken(TAGS, [], "unit") is None
+    assert scene.why("NGINX") == "no remedy of the catalogue takes it (NGINX)"
+    assert scene.why() == "no remedy of the catalogue takes it (Dynatrace names no technology)"
+    scene.reactor.append({"dynatrace/*": [scene.file(SHIPPED, "b.sls")]})
+    assert scene.why("APACHE_HTTPD") is None
+    assert scene.why("NGINX") == "no remedy of the catalogue takes it (NGINX)"
+
+
+def test_a_remedy_needs_a_reactor_that_takes_it(scene: Scene) -> None:
+    """The reason names the file to map."""
+    scene.reactor = [{"dynatrace/*": [scene.file(SHIPPED)]}]
+    assert scene.takers.why_untaken(TAGS, ["APACHE_HTTPD"], "apache2") is None
+    assert scene.takers.why_untaken(TAGS, ["NGINX"], "nginx") == (
+        "no reactor takes the remedy nginx: map reactor/remedy.sls"
+    )
+    scene.reactor = []
+    assert scene.takers.why_untaken(TAGS, [], "nginx") == "no reactor is mapped to its events"
+
+
 def test_a_changed_file_counts_within_seconds(scene: Scene) -> None:
     """Salt reads it anew at each event."""
     scene.reactor = [{"dynatrace/*": [scene.file(SHIPPED)]}]
@@ -122,6 +147,9 @@ ASKED: list[tuple[str, frozenset[str] | None]] = [
     ("", frozenset()),
     ("# data['minions']\n{# salt['dynatrace.order'](data, 'NGINX') #}", frozenset()),
     ("{% set o = salt['dynatrace.order'](data, technology) %}", None),
+    ("{% set o = salt['dynatrace.order']( data ) %}", frozenset({""})),
+    ("{% set o = salt['dynatrace.order'](data, technology=None) %}", None),
+    (REMEDY + "{% for m in data['minions'] %}{% endfor %}", None),
     ("{% set o = salt['dynatrace.order'](data, 'nginx' ~ x) %}", None),
     ("{% set o = salt.dynatrace.order(data, 'NGINX') %}", None),
     (SHIPPED + "{% for m in data['minions'] %}{% endfor %}", None),

@@ -84,4 +84,5 @@ def test_what_is_commented_out_is_valid_too() -> None:
         "outcome_timeout",
         "max_minions",
         "hold_in_maintenance",
+        "escalate_without_remedy",
     }
