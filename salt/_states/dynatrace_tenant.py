@@ -115,6 +115,7 @@ def os_services_present(
     remedy=None,
     scope=None,
     cycles=None,
+    disabled=None,
     enabled=None,
     **unknown,
 ):
@@ -135,6 +136,8 @@ def os_services_present(
         environment (default), or the id of a host group or host.
     cycles
         For how many cycles of 10 seconds a unit is down before it is a problem; default: 1.
+    disabled
+        Whether units that are disabled in systemd are problems too; default: no.
     enabled
         Whether the policy is on; default: yes.
     """

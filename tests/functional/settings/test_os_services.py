@@ -54,7 +54,10 @@ def test_a_remedy_has_one_policy_with_its_name_in_the_events(site: Site) -> None
         "notInstalledAlerting": False,
         "alertActivationDuration": 1,
         "statusConditionLinux": "$or($eq(inactive),$eq(failed))",
-        "detectionConditionsLinux": [{"property": "ServiceName", "condition": "$eq(nginx)"}],
+        "detectionConditionsLinux": [
+            {"property": "ServiceName", "condition": "$eq(nginx)"},
+            {"property": "StartupType", "condition": "$not($eq(disabled))"},
+        ],
         "metadata": [
             {"metadataKey": "salt_remedy", "metadataValue": "nginx"},
             {"metadataKey": "dt.osservice.name", "metadataValue": "{dt.osservice.name}"},
@@ -68,6 +71,18 @@ def test_a_remedy_has_one_policy_with_its_name_in_the_events(site: Site) -> None
     assert problem.properties == {"salt_remedy": "nginx", "dt.osservice.name": "nginx"}
     assert site.changed(SLS) == {}
     assert site.written(lambda: site.changed(SLS)) == []
+
+
+@pytest.mark.parametrize("disabled", [False, True])
+def test_a_disabled_unit_is_no_problem_unless_it_is_asked_for(site: Site, disabled: bool) -> None:
+    """It is installed on many hosts where nobody wants it to run, and healing it would start it there."""
+    apply(site, {"nginx": {"units": ["nginx"], "disabled": disabled}})
+    host = site.tenant.add_host()
+    site.tenant.add_os_service(host, "nginx", startup_type="disabled")
+    problem = site.tenant.set_os_service_status(host, "nginx", "inactive")
+    assert (problem is not None) is disabled
+    [state] = apply(site, NGINX)
+    assert bool(state["changes"]) is disabled
 
 
 def test_ours_stand_before_the_sites_in_the_order_of_pillar(site: Site) -> None:

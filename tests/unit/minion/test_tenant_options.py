@@ -118,6 +118,7 @@ def test_wrong_process_groups_say_what_is_allowed(given: dict[str, Any], message
         ({"units": ["nginx"], "cycles": 0}, "`cycles` is a whole number"),
         ({"units": ["nginx"], "cycles": 361}, "`cycles` is a whole number"),
         ({"units": ["nginx"], "enabled": "yes"}, "`enabled` is true or false"),
+        ({"units": ["nginx"], "disabled": 1}, "`disabled` is true or false"),
         ({"units": ["nginx"], "remedy": "a b"}, "`remedy` is the name of a remedy"),
         ({"units": ["nginx"], "name": "a/b"}, "`name` is the name of a remedy"),
         ({"units": ["nginx"], "unit": "nginx"}, "`unit` is no key of it, `units` is"),
@@ -211,6 +212,8 @@ def test_the_catalogue_names_the_units_that_policies_may_take() -> None:
     }
     for nothing in (None, [], "nginx", {}):
         assert units(nothing) == {}
+    written = yaml.safe_load("unit: {on: {unit: 'app-*', remedy: ours}}")
+    assert units(written) == {"unit": {"units": ["app-*"], "remedy": "ours"}}
 
 
 @pytest.mark.parametrize(

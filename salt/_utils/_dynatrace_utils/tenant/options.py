@@ -64,6 +64,7 @@ DEFAULTS = {
         "remedy": None,
         "scope": "environment",
         "cycles": 1,
+        "disabled": False,
         "enabled": True,
     },
     "maintenance_window": {
@@ -225,7 +226,10 @@ def _process_alerting(options):
 
 
 def _os_services(options):
-    problems = [*tenant_units.problems(options["units"]), *_booleans(options, "enabled")]
+    problems = [
+        *tenant_units.problems(options["units"]),
+        *_booleans(options, "disabled", "enabled"),
+    ]
     options["remedy"] = options["remedy"] or options["name"]
     for key in ("name", "remedy"):
         if not (isinstance(options[key], str) and tenant_units.NAME.fullmatch(options[key])):

@@ -137,7 +137,8 @@ def _of_entry(entry):
 
 
 def _on(entry):
-    on = entry.get("on")
+    # YAML reads an `on` without quotes as true.
+    on = entry.get("on", entry.get(True))
     return on if isinstance(on, dict) else {}
 
 

@@ -37,6 +37,7 @@ SETS = (
     "entityTags",
     "managementZones",
     "metadata",
+    "detectionConditionsLinux",
 )
 # Each has a meaning only with another property, which is compared. They are not sent without it,
 # and a tenant that shows them all the same differs in nothing.
@@ -119,7 +120,10 @@ def os_policy(options, called, found=None):
     now = (found["value"].get("metadata") or []) if found else []
     others = [one for one in now if isinstance(one, dict) and one.get("metadataKey") not in ours]
     mine = [{"metadataKey": key, "metadataValue": value} for key, value in ours.items()]
-    rule = {"property": "ServiceName", "condition": units.condition(options["units"])}
+    rules = [{"property": "ServiceName", "condition": units.condition(options["units"])}]
+    if not options["disabled"]:
+        # It is installed on many hosts where nobody wants it to run.
+        rules.append({"property": "StartupType", "condition": "$not($eq(disabled))"})
     return {
         **({} if found else {"monitoring": False, "notInstalledAlerting": False}),
         "enabled": options["enabled"],
@@ -128,7 +132,7 @@ def os_policy(options, called, found=None):
         "alerting": True,
         "alertActivationDuration": options["cycles"],
         "statusConditionLinux": units.DOWN,
-        "detectionConditionsLinux": [rule],
+        "detectionConditionsLinux": rules,
         "metadata": [*others, *mine],
     }
 
