@@ -22,9 +22,31 @@ from .commands import Commands
 from .health import Probe, Status, Troubles
 from .parts import Parts
 from .reconciler import Reconciler
+
 # The runner's check makes a client as the engine does.
 from .startup import announce, announce_test, note_catalogue
 from .startup import client_for as client_for
+from .threads import Loop, Threads
+from .views import Views
+
+#: The parts that are loops; health tells of their threads by these names.
+LOOPS = ["relay", "subscriber", "queries", "hook", "feedback", "recorder", "listener", "reconciler"]
+
+
+class Engine(Parts):
+    """
+    One engine. Each part is made when it is first asked for, and is handed the parts that it needs.
+    """
+
+    def start(self) -> None:
+        """
+        Start all threads; ``threads.supervise`` is the caller's to run.
+
+        Raises DynatraceError or OSError when something cannot work.
+        """
+        # All parts are made before a thread runs: two threads that ask for one at first would make it twice.
+        loops = self.loops
+        announce(self.instance, self.config, self.ledger)
         self.note_catalogue()
         self.threads.start({"minions": self.minions})
         self.minions.complete.wait(0.5)  # By then it is, unless there are thousands.
