@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from .evidence import AVAILABILITY_EVENT, open_events
@@ -52,6 +52,13 @@ class Remedy:
     def for_container(self) -> bool:
         presets = self.settings.get("os_family", {}).values()
         return any("container" in one for one in (self.settings, *presets))
+
+    @cached_property
+    def kinds(self) -> tuple[str, ...]:
+        """
+        The kinds that it names, the most specific first.
+        """
+        return tuple(kind for kind in KINDS if kind in self.on)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -174,6 +181,7 @@ class Catalogue:
         return replace(taken, failed=taken.last_failure(problem))
 
 
+@lru_cache(1024)
 def service_unit(name: str | None) -> str | None:
     """
     Return the unit of a service without its suffix; None: it is no service.
@@ -212,18 +220,19 @@ def _kind(remedy: Remedy, failure: Failure) -> str | None:
     """
     Return the kind by which a remedy takes a failure whose remedy nobody names; None: it does not.
     """
-    given = [kind for kind in KINDS if kind in remedy.on]
-    fits = bool(given) and "remedy" not in given and _fit(remedy, failure, given)
-    return given[0] if fits and _fit(remedy, failure, ("event",)) else None
+    given = remedy.kinds
+    if not given or given[0] == "remedy" or not _fit(remedy, failure, given):
+        return None
+    return given[0]
 
 
 def _fit(remedy: Remedy, failure: Failure, kinds: Iterable[str], named: bool = False) -> bool:
-    return all(
-        _FITS[kind](remedy.on[kind], failure)
-        if kind in remedy.on
-        else kind != "event" or _is_down(remedy, failure, named)
-        for kind in kinds
-    )
+    if "event" not in remedy.on and not _is_down(remedy, failure, named):
+        return False
+    for kind in kinds:
+        if kind in remedy.on and not _FITS[kind](remedy.on[kind], failure):
+            return False
+    return True
 
 
 def _is_down(remedy: Remedy, failure: Failure, named: bool) -> bool:

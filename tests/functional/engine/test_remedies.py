@@ -551,3 +551,34 @@ def test_no_comment_says_that_nothing_takes_what_a_remedy_does(scene: Scene) -> 
     [comment] = scene.tenant.comments(problem)
     assert "unit: {on: {unit: ['db']}}" in comment.message
     assert "app-a" not in comment.message
+
+
+@pytest.mark.parametrize(("remedies", "expected"), [(None, 0), ({"unit": UNIT}, 1)])
+def test_hosts_are_read_ahead_only_for_a_catalogue(
+    scene: Scene, remedies: Any, expected: int
+) -> None:
+    """Their tags may name a remedy; without a catalogue a busy host costs no call, and with one many cost one."""
+    for number in range(5):
+        scene.host(f"web0{number}")
+    world = world_of(scene, remedies)
+    for host in scene.hosts.values():
+        scene.tenant.open_problem(
+            host, "CPU", severity="RESOURCE_CONTENTION", event_type="OSI_HIGH_CPU"
+        )
+    before = len(scene.tenant.requests)
+    world.poll()
+    asked = [one.path for one in scene.tenant.requests[before:]]
+    assert len([path for path in asked if "/entities" in path]) == expected
+    assert len(world.events("open")) == 5
+
+
+def test_a_tag_of_the_host_names_the_remedy(scene: Scene) -> None:
+    """For each process that is down on it."""
+    nginx = process(scene, "web01", "nginx", "NGINX")
+    scene.tenant.entities[scene.hosts["web01"]].properties["customHostMetadata"] = [
+        {"key": "salt_remedy", "value": "orders"}
+    ]
+    world = world_of(scene, {"nginx": NGINX, "orders": {"service": "orders"}})
+    scene.tenant.open_problem(nginx)
+    world.poll()
+    assert world.events("open")[0]["remedy"] == "orders"
