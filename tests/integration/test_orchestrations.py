@@ -171,7 +171,7 @@ def test_a_second_setup_changes_nothing(stage: Newcomer) -> None:
     assert {state["__id__"]: (state["result"], state["changes"]) for state in states} == {
         state["__id__"]: (True, {}) for state in states
     }
-    assert len(states) == 9
+    assert len(states) == 10
     written = [call for call in stage.tenant.requests[requests:] if call.method in ("PUT", "POST")]
     assert [call for call in written if "settings" in call.path] == []
 
