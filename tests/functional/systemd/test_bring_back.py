@@ -153,7 +153,7 @@ def test_words_of_an_earlier_run_are_not_told(machine: Machine, apache: Troubled
 def test_what_controls_a_terminal_is_not_told(machine: Machine, apache: Troubled) -> None:
     """Its words go into comments and logs."""
     say = r"printf 'red \033[31mboom\007\n' >&2; exit 3"
-    apache.drop_in(f'[Service]\nType=oneshot\nExecStart=\nExecStart=/bin/sh -c "{say}"\n')
+    apache.drop_in(f'[Service]\nExecStart=\nExecStart=/bin/sh -c "{say}"\n')
     told = Service(machine).bring_back()
     assert "red [31mboom" in told["why"]
     assert told["why"].replace("\n", "").isprintable()

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,9 @@ class Host:
     def serve(self) -> str:
         return f"setsid {self.executable} 600 >/dev/null 2>&1 & echo $! > {self.pid_file}"
 
-    def bring_back(self, how: str = "start", seconds: float = 10, **place: Any) -> dict[str, Any]:
+    def bring_back(
+        self, how: str = "start", seconds: float = 10, verbs: Sequence[str] = (), **place: Any
+    ) -> dict[str, Any]:
         """
         Bring it back as Salt's module for Debian would.
         """
@@ -56,7 +58,7 @@ class Host:
             return True
 
         function.__module__ = "salt.loaded.int.module.debian_service"
-        manage = {"start": function, "restart": function}
+        manage = dict.fromkeys(("start", "restart", *verbs), function)
         until = time.monotonic() + seconds
         told: dict[str, Any] = self.module.bring_back(given, how, until, manage)
         return told
@@ -159,3 +161,76 @@ def test_ended_processes_are_told_in_order(host: Host) -> None:
     processes = [psutil.Popen(["sleep", "600"]) for _ in range(3)]
     ended = host.module.processes.end(list(reversed(processes)))
     assert ended == sorted(process.pid for process in processes)
+
+
+def test_a_reload_is_by_the_script_where_it_has_one(host: Host) -> None:
+    """Its main process stays; a service manager without a reload says so."""
+    host.init(f'[ "$1" = reload ] || {{ {host.serve}; }}')
+    assert host.bring_back()["ok"]
+    main = host.pid_file.read_text()
+    told = host.bring_back("reload")
+    assert not told["ok"] and "it cannot be reloaded" in told["why"]
+    told = host.bring_back("reload", verbs=("reload",))
+    assert told["ok"] and told["done"] == {"served-init": "reloaded"}
+    assert host.pid_file.read_text() == main
+
+
+def test_without_an_executable_nothing_is_looked_for() -> None:
+    """Any process would be taken for the service's."""
+    sight: Any = load("_utils/_dynatrace_utils/service/sight.py")
+    seen = sight.of_files({"service": "x", "executable": None, "pid_file": None, "ports": []})
+    assert seen["main"] is None and "`executable`, which is not set" in seen["refusal"]
+
+
+def test_the_only_process_of_an_executable_is_the_main_one(host: Host) -> None:
+    """Without pid file and ports; of two nobody knows which one it is."""
+    sight: Any = load("_utils/_dynatrace_utils/service/sight.py")
+    place = {"service": "x", "executable": str(host.executable), "pid_file": None, "ports": []}
+    assert sight.of_files(place)["main"] is None
+    processes = [psutil.Popen([str(host.executable), "600"]) for _ in range(2)]
+    try:
+        with pytest.raises(CommandExecutionError, match="set `pid_file` or `ports`"):
+            sight.of_files(place)
+        processes[1].kill()
+        processes[1].wait()
+        assert sight.of_files(place)["main"] == processes[0].pid
+    finally:
+        processes[0].kill()
+        processes[0].wait()
+
+
+@pytest.mark.parametrize(
+    ("path", "shared"),
+    [
+        ("/bin/sleep", False),
+        ("/bin/sh", True),
+        ("/usr/bin/env", True),
+        ("/no/such/program", True),
+    ],
+)
+def test_a_program_that_many_services_run_tells_none(path: str, shared: bool) -> None:
+    """By an orphan that runs it, another service would be ended."""
+    programs: Any = load("_utils/_dynatrace_utils/service/programs.py")
+    assert programs.is_shared(path) is shared
+
+
+def test_a_script_is_run_by_something_else(tmp_path: Path) -> None:
+    """Its process runs the interpreter."""
+    programs: Any = load("_utils/_dynatrace_utils/service/programs.py")
+    script = tmp_path / "orders"
+    script.write_text("#!/bin/sh\n")
+    assert programs.is_shared(str(script))
+
+
+@pytest.mark.parametrize(
+    ("name", "interpreter"),
+    [
+        *[(name, True) for name in ("java", "python3.11", "node", "nodejs18", "php8.2", "ruby3.1")],
+        *[(name, True) for name in ("perl", "dotnet", "dash", "bash", "beam.smp", "busybox")],
+        *[(name, False) for name in ("nginx", "php-fpm8.2", "redis-server", "javaws", "perld")],
+    ],
+)
+def test_interpreters_are_known_by_their_names(name: str, interpreter: bool) -> None:
+    """Whatever their version."""
+    programs: Any = load("_utils/_dynatrace_utils/service/programs.py")
+    assert programs.is_interpreter(f"/opt/x/{name}") is interpreter

@@ -52,11 +52,11 @@ def look(place):
 
 def bring_back(place, how, until, manage):
     """
-    Start or restart the service; return ``{ok, refused, by_others, done, why}``.
+    Start, restart or reload the service; return ``{ok, refused, by_others, done, why}``.
 
     ``until`` is by the monotonic clock, and nothing that was begun goes on after it. ``manage`` holds
-    ``start`` and ``restart`` of Salt's ``service`` module, for a host without systemd. ``ok`` is a main
-    process that lives, ``refused`` that nothing was touched and another try would not either,
+    ``start``, ``restart`` and perhaps ``reload`` of Salt's ``service`` module, for a host without systemd.
+    ``ok`` is a main process that lives, or a reload that ended well, ``refused`` that nothing was touched and another try would not either,
     ``by_others`` that somebody else stops it or has ordered something else: it is left to them. ``done``
     tells on every end what was changed, ``why`` what is wrong.
     """

@@ -162,6 +162,9 @@ def _given_up(course, found):
             return _start_ended(course, found), why
         limit = found["TimeoutStartUSec"]
         why += f"; it lives, and its unit ends it after {limit} unless it tells that it started"
+    elif found["ActiveState"] == "reloading":
+        _kill(found, "control")
+        course.done["hanging reload ended"] = found["Id"]
     elif found["ActiveState"] == "deactivating":
         limit = found["TimeoutStopUSec"]
         why += f"; its stop, once begun, goes on by its own TimeoutStopSec ({limit}), and nothing is started after it"

@@ -53,11 +53,13 @@ def main_process(executable, pid_file=None, ports=None):
     Return the pid of the service's living main process, or None.
 
     With a pid file it is the process named there, if it really is the service's executable. Without
-    one it is the parent of those that listen on one of the ports.
+    one it is the parent of those that listen on one of the ports, and without ports the only one there is.
     """
     if pid_file:
         pid = _pid_in(pid_file)
         return pid if pid and _is_main(pid, executable) else None
+    if not ports:
+        return _only(mains(executable), executable)
     return next(
         (
             pid
@@ -66,6 +68,22 @@ def main_process(executable, pid_file=None, ports=None):
         ),
         None,
     )
+
+
+def mains(executable):
+    """
+    Return the pids of all main processes of an executable.
+    """
+    return [pid for pid in family(executable) if _is_main(pid, executable)]
+
+
+def _only(found, executable):
+    if len(found) > 1:
+        several = ", ".join(map(str, sorted(found)))
+        raise CommandExecutionError(
+            f"several processes run {executable} ({several}): set `pid_file` or `ports`"
+        )
+    return found[0] if found else None
 
 
 def leftovers(executable, pid_file=None, ports=None):
@@ -170,7 +188,9 @@ def forget_stale_pid_file(executable, pid_file):
 
     A service's own stop command would signal whoever has the pid now.
     """
-    if not pid_file or not os.path.lexists(pid_file) or main_process(executable, pid_file):
+    if not executable or not pid_file or not os.path.lexists(pid_file):
+        return False
+    if main_process(executable, pid_file):
         return False
     # Systemd may remove it in the same moment.
     with contextlib.suppress(FileNotFoundError):
@@ -244,6 +264,16 @@ def _was_led_by_the_dead(pid, dead_main, ports):
     if lives(leader):
         return False
     return dead_main in (leader, session) or sockets.listens_on(sockets.listening([pid]), ports)
+
+
+def parent_of(pid):
+    """
+    Return the pid of the parent of a process, or None.
+    """
+    try:
+        return psutil.Process(pid).ppid()
+    except psutil.NoSuchProcess:
+        return None
 
 
 def parent(process):

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 
-from . import cgroups, processes, sockets, unit
+from . import cgroups, processes, programs, sockets, unit
 
+INIT = 1
 NOTHING = {
     "unit": None,
     "active": None,
@@ -17,6 +18,7 @@ NOTHING = {
     "since": None,
     "stopped": False,
     "executable": None,
+    "program": None,
     "listens": [],
     "orphans": [],
     "outside": False,
@@ -36,13 +38,17 @@ def of_files(place):
     Return what a service is, by its pid file and executable.
     """
     files = where(place)
-    main = processes.main_process(**files) if files["executable"] else None
+    if not files["executable"]:
+        told = "without systemd the process of a service is found by its `executable`, which is not set"
+        return {**NOTHING, "refusal": told}
+    main = processes.main_process(**files)
     members = processes.led_by(main, files["executable"]) if main else []
     orphans = [] if main else processes.leftovers(**files)
     return {
         **NOTHING,
         "main": main,
         **processes.described(main),
+        "program": files["executable"],
         "listens": sockets.listening([one.pid for one in members]),
         "orphans": sorted(one.pid for one in orphans),
     }
@@ -52,8 +58,11 @@ def of_unit(place, found):
     """
     Return what a service is, by what systemd says of its unit.
     """
+    place = completed(place, found)
     members = cgroups.members(found["ControlGroup"])
     main, outside, refusal = _main(place, found, members)
+    if not main and not place.get("executable"):
+        refusal = refusal or unit.processless(found)
     began = processes.led_by(main, place.get("executable")) if outside else members.values()
     about = processes.described(main)
     frozen = found["FreezerState"] in unit.FREEZING
@@ -63,6 +72,7 @@ def of_unit(place, found):
         "active": found["ActiveState"],
         "main": main,
         **about,
+        "program": place.get("executable"),
         "stopped": bool(main) and (frozen or about.get("stopped", False)),
         "listens": sockets.listening([one.pid for one in began]),
         "orphans": [] if main else sorted(one.pid for one in orphans(place, found, members)),
@@ -105,13 +115,65 @@ def _main(place, found, members):
     if main:
         # It may have ended since systemd was asked.
         return (main if processes.lives(main) else None), False, None
-    other = processes.main_process(**where(place)) if place.get("executable") else None
-    if other is None or other in members:
-        return other, False, None
-    owner = _owner(other, place)
+    other, owner = _by_files(place, members)
     if owner:
         return None, False, f"its main process {other} belongs to another unit, {owner}"
-    return other, True, None
+    if other:
+        return other, other not in members, None
+    return _leader(found, members)
+
+
+def _by_files(place, members):
+    """
+    Return the main process that the files of a place tell, and the other unit that it belongs to.
+    """
+    files = where(place)
+    if not files["executable"]:
+        return None, None
+    if files["pid_file"] or files["ports"]:
+        other = processes.main_process(**files)
+        return other, _owner(other, place) if other and other not in members else None
+    # By its executable alone: others run it too, as tools or as instances of their own units.
+    mains = processes.mains(files["executable"])
+    own = [one for one in mains if one in members or _is_daemon(one)]
+    return (own[0] if own else None), None
+
+
+def _is_daemon(pid):
+    """
+    Tell whether a process has left who began it, and belongs to no unit of its own.
+    """
+    is_alone = not any(name.endswith(".service") for name in cgroups.unit_of(pid))
+    return is_alone and processes.parent_of(pid) == INIT
+
+
+def _leader(found, members):
+    """
+    Return the same of a unit that runs without telling systemd its main process: the one that began the others.
+    """
+    if found["ActiveState"] != "active" or not members:
+        return None, False, None
+    first = [pid for pid, one in members.items() if processes.parent(one) not in members]
+    if len(first) == 1:
+        return first[0], False, None
+    told = (
+        f"{found['Id']} runs, and nothing tells its main process: set `executable` and `pid_file`"
+    )
+    return None, False, told
+
+
+def completed(place, found):
+    """
+    Return a place with the executable that its unit starts, if it has none of its own and the unit tells it.
+
+    A script, a shell or an interpreter runs as much else, so processes cannot be told by it.
+    """
+    if place.get("executable") or found["Type"] == unit.ONESHOT:
+        return place
+    path = unit.program(found)
+    if not path or programs.is_shared(path):
+        return place
+    return {**place, "executable": os.path.realpath(path)}
 
 
 def _owner(pid, place):

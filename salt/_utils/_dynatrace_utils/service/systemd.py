@@ -11,21 +11,26 @@ from . import causes, cgroups, orders, processes, sight, unit, words
 PAUSE_S = 0.05
 # Less is not enough to begin with.
 LEAST_S = 2
+# A reload that takes longer hangs, and the step after it needs its time.
+RELOAD_S = 20
 
 
 def bring_back(place, how, until):
     """
-    Start or restart a service; return whether it lives, what was done, and what was in the way.
+    Start, restart or reload a service; return whether it lives, what was done, and what was in the way.
     """
     course = orders.Course(place, until, marks=words.marks(place.get("logs")))
     try:
         found = course.read()
+        course.place = sight.completed(place, found)
         refusal = course.sees(found)["refusal"]
         if refusal:
             return told(course, refused=True, why=refusal)
         found, why = _others_ended(course, found)
         if why:
             return told(course, why=why)
+        if how == "reload":
+            return _reloaded(course, found)
         if how == "start" and course.sees(found)["main"]:
             return _proved(course)  # It came back meanwhile, by itself or by somebody.
         return _brought_back(course, found, how)
@@ -63,6 +68,15 @@ def _others_ended(course, found):
             return found, f"systemd is still busy with {found['Id']} ({doing}), by no order of ours"
         time.sleep(PAUSE_S)
         found = course.read()
+
+
+def _reloaded(course, found):
+    if found["CanReload"] != "yes":
+        return told(course, why=f"{found['Id']} cannot be reloaded")
+    course.verb = "reload"
+    course.until = min(course.until, time.monotonic() + RELOAD_S)
+    found, why = orders.ordered(course, found)
+    return told(course, ok=not why, why=why)
 
 
 def _brought_back(course, found, how):

@@ -24,13 +24,15 @@ SAID = 16384
 
 def bring_back(place, how, until, manage):
     """
-    Start or restart a service; return whether it lives, what was done, and what was in the way.
+    Start, restart or reload a service; return whether it lives, what was done, and what was in the way.
     """
     course = _Course(place, until, manage)
     try:
         main = course.main()
         if how == "start" and main:
             return course.told(ok=True)  # It came back meanwhile, by itself or by somebody.
+        if how == "reload":
+            return course.reloaded(main)
         return course.restarted(main) if main else course.started()
     except TimeoutError as err:
         # No force after it: whose stop hangs may be busy with what a kill would destroy.
@@ -57,6 +59,15 @@ class _Course:
         Return the pid of the main process, or None.
         """
         return processes.main_process(**self._where)
+
+    def reloaded(self, main):
+        """
+        Reload a service, where there is a way to.
+        """
+        if "reload" not in self._manage:
+            return self.failed("it cannot be reloaded")
+        ok = self._managed("reload", main)
+        return self.told(ok=True) if ok else self.failed("its reload failed")
 
     def restarted(self, main):
         """

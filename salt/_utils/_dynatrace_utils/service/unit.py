@@ -18,8 +18,12 @@ BOOTED = "/run/systemd/system"
 ASK_S = 5
 # Where its tools are, for a minion that was started with another PATH.
 PLACES = ":".join(["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"])
-SUFFIXES = ("service", "socket", "target", "mount", "timer", "path", "slice", "scope", "swap")
+SUFFIXES = (
+    *("service", "socket", "target", "mount", "automount", "timer", "path"),
+    *("slice", "scope", "swap", "device"),
+)
 UNIT = re.compile(r"[A-Za-z0-9:_.\\@-]{1,255}")
+COMMAND = re.compile(r"\{ path=(/\S+) ;")
 SPAN = re.compile(r"([0-9.]+)\s*(y|month|w|d|h|min|s|ms|us)(?=\s|$)")
 SECONDS = {
     "y": 31557600,
@@ -53,6 +57,12 @@ PROPERTIES = (
     "SendSIGKILL",
     "ConditionResult",
     "NeedDaemonReload",
+    "Type",
+    "ExecStart",
+    "CanReload",
+    "FragmentPath",
+    "SourcePath",
+    "ConsistsOf",
 )
 # A unit that nothing is going on with: what lives in its cgroup is left over.
 AT_REST = ("inactive", "failed")
@@ -60,6 +70,8 @@ BUSY = ("activating", "deactivating", "reloading", "refreshing", "maintenance")
 # Where a unit that ends takes with it all that it has; else it leaves them, as containers or sessions.
 TAKES_ALL = ("control-group", "mixed")
 FREEZING = ("frozen", "freezing", "frozen-by-parent")
+# Its command ends, and what that left behind systemd does not follow.
+ONESHOT = "oneshot"
 # The same service has other names in other distributions.
 KIN = {"apache2": ["httpd"], "httpd": ["apache2"], "mysql": ["mariadb"], "mariadb": ["mysql"]}
 NEAR = 5
@@ -153,8 +165,17 @@ def read(service):
         raise CommandExecutionError(f"systemd does not tell of {service}: {ran.stderr.strip()}")
     for line in ran.stdout.splitlines():
         key, _, value = line.partition("=")
-        found[key] = value
+        if key in found and not found[key]:
+            found[key] = value
     return found
+
+
+def program(found):
+    """
+    Return the full path of what a unit starts, or None when it is not told.
+    """
+    command = COMMAND.match(found["ExecStart"])
+    return command[1] if command else None
 
 
 def full_name(service):
@@ -213,6 +234,18 @@ def refusal(found):
         f"the unit {unit} {why}"
         + (f": {error}" if error else "")
         + (f"; near it are {', '.join(near)}" if near else "")
+    )
+
+
+def processless(found):
+    """
+    Return why a unit has no process to bring back, or None.
+    """
+    if found["Type"] != ONESHOT:
+        return None
+    those = found["ConsistsOf"].split()[:NEAR]
+    return f"the unit {found['Id']} has no process of its own (oneshot)" + (
+        f": name the unit that has, such as {', '.join(those)}" if those else ""
     )
 
 
