@@ -1,13 +1,12 @@
 """
-The state that heals a service, and two for a remedy of a site's own.
+The state that heals any service, and two for a remedy of a site's own.
 
 .. code-block:: yaml
 
-    apache2:
+    nginx:
       dynatrace.healed:
-        - service: apache2
-        - executable: /usr/sbin/apache2
-        - configtest: [/usr/sbin/apache2ctl, configtest]
+        - service: nginx
+        - proof: http://127.0.0.1/health
 
 It goes one way, and ends at the first step that says so: the attempt is taken, the process that
 Dynatrace names is compared with the service, it is found out whether that is down, its configuration is
@@ -15,6 +14,8 @@ tested, it is brought back, and it proves that it serves. Its comment tells each
 what was done to the service, also when the end is bad.
 
 It is ordered by the pillar ``dynatrace_attempt``, as the reactor hands it on; a run by hand has none.
+With ``ordered: true`` name and settings come from there too, from its ``remedy``, or by hand from the pillar
+``dynatrace_remedy``: ``{"name": "nginx", "settings": {"service": "nginx"}}``.
 
 Beside what every state returns, each of these returns ``dynatrace``, which the engine reads: ``attempt``,
 and ``outcome``: ``healed`` (it was done, and is proved), ``healthy`` (it serves, nothing was done),
@@ -34,7 +35,14 @@ except ImportError as err:
 
 def healed(
     name,
+    ordered=None,
     service=None,
+    container=None,
+    sls=None,
+    units=None,
+    proof=None,
+    stays=None,
+    steps=None,
     executable=None,
     configtest=None,
     url=None,
@@ -61,22 +69,43 @@ def healed(
     connections and says nothing, or fails the site's own proof. What serves is left alone.
 
     name
-        By which the pillar ``dynatrace:lookup:<name>`` knows the service; what is there wins.
+        By which the pillar ``dynatrace:lookup:<name>`` knows the service; what is there wins. With
+        ``ordered`` any text.
+    ordered
+        Whether name and settings come from the order, or by hand from the pillar ``dynatrace_remedy``.
     service
-        As Salt's ``service`` module names it.
+        As Salt's ``service`` module names it. One of this, ``container`` and ``sls`` is needed.
+    container
+        Name or glob of a container of Docker or Podman, which is restarted instead of a service.
+    sls
+        An SLS of the site's own that is run instead, if the proof fails; it needs a ``proof``.
+    units
+        Globs of the catalogue, where none of these three is given: the order's unit is the service if it fits
+        one and is a service's unit that systemd has loaded here.
+    proof
+        What proves that it serves, one or a list of which all must hold: ``http://...``, a mapping with
+        ``url``, ``host``, ``statuses``, ``contains`` and ``server_name``, ``http``, ``tcp:[host:]port``,
+        ``unix:/path``, ``unit``, a command as a list of words, ``disk:/mount<90%``, ``process:/path``,
+        ``container:name``. None: ``unit``, that it is active and keeps its main process.
+    stays
+        Seconds that ``unit`` wants the main process to stay (3).
+    steps
+        List of what is done to a service that lives, ``reload`` and ``restart``: the next one only when the
+        proof failed after the one before ([restart]).
     executable
-        Full path; only a process that runs it is taken for the service's.
+        Full path; only a process that runs it is taken for the service's. None: what its main process runs,
+        or its unit starts.
     configtest
-        The test of its configuration as a list of words; no shell reads them.
+        The test of its configuration as a list of words; no shell reads them. None: it is not tested.
     url
-        The site's own proof that it serves: ``http`` or ``https``, on the loopback unless
-        ``beyond_loopback`` is true. None: its process is asked where it listens, and any answer counts.
+        The site's own proof that it serves, as a short form: ``http`` or ``https``, on the loopback unless
+        ``beyond_loopback`` is true. It stands in the place of a ``proof`` that is ``http``.
     host
         Host header of that request; None: none of its own.
     statuses
         List of those that count as an answer of ``url``; empty: every one below 500.
     timeout
-        Seconds for one request (10).
+        Seconds for one request, connection or command of a proof (10).
     deadline, starts_within
         Seconds until the proof must have succeeded (30), and that it may take to start (30): until the
         later of both is waited for, and a younger process is not called stuck.
@@ -85,12 +114,14 @@ def healed(
     ports
         List of those it listens on: by them orphans without a pid file are found, and who is in the
         way.
+    logs
+        List of files with its own messages, shown when it does not start.
     config
         Full path of its main configuration file, by which other instances of its program are told.
     config_options
         List of the options of its command line that name another instance (``-d``, ``-f``).
     configtest_timeout, service_timeout
-        Seconds for the test of the configuration (30), and for the service manager (100). A command
+        Seconds for the test of the configuration (30), and for the service manager or the SLS (100). A command
         that takes longer is ended and the attempt fails: what hangs is not tried on top.
     os_family
         What differs by the grain ``os_family``: for each family a mapping of the above.

@@ -90,7 +90,7 @@ def test_the_calls_of_the_tutorial_stop_apache2_and_heal_it_by_hand(serving: Sta
     answer = json.loads(calls(serving, login, heal).stdout)["return"][0]["data"]
     [[healed]] = [list(states.values()) for states in answer.values()]
     assert healed["result"] is True
-    assert ":80 answered 200 by /usr/sbin/apache2" in healed["comment"]
+    assert ":80 answered 200 (/usr/sbin/apache2 (pid" in healed["comment"]
     assert healed["changes"][MINION]["apache2"] == "started"
     assert apache.answers()
     [command] = [one for one in HEAL_BY_HAND if '"minion"' in one]

@@ -93,6 +93,9 @@ ALLOWED = {
     ("salt/_utils/_dynatrace_utils/remedy/probe.py", "_pieces", "recv"): (
         "the socket's timeout is set to what is left before each"
     ),
+    ("salt/_utils/_dynatrace_utils/remedy/site_sls.py", "_in_child", "recv"): (
+        "who calls it ends the child in time, and with the child this"
+    ),
     ("salt/_states/_dynatrace_states/steps.py", "run", "saltutil.cmd"): _BY_HAND,
     ("salt/_states/_dynatrace_states/steps.py", "ask", "[function]"): _OWN,
     ("salt/_states/dynatrace_setup.py", "_tenant", "[function]"): _OWN,

@@ -24,6 +24,8 @@
 dynatrace-remedy-apache2-dynatrace-healed:
   dynatrace.healed:
     - name: apache2
+    # Its process is asked where it listens: every answer of HTTP is its own.
+    - proof: http
     # By these, orphaned processes are found, and who else holds a port.
     - ports: [80, 443]
     - os_family:

@@ -79,6 +79,15 @@ def private(**dunders: Any) -> Any:
 
 
 @contextmanager
+def together() -> Iterator[None]:
+    """
+    Let what the private modules import meanwhile, when they are called, be each other.
+    """
+    with _imported(_loaded):
+        yield
+
+
+@contextmanager
 def _imported(modules: dict[str, ModuleType]) -> Iterator[None]:
     """
     Let these private modules be what is imported meanwhile, and those of before afterwards.

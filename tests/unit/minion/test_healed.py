@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.unit.minion import loading
 from tests.unit.minion.loading import load, named, private
 
 ATTEMPT = "9f0c2a41d7e85b36"
@@ -31,6 +32,7 @@ DEAD = {
     "since": None,
     "stopped": False,
     "executable": None,
+    "program": None,
     "listens": [],
     "orphans": [],
     "refusal": None,
@@ -88,15 +90,25 @@ class Minion:
         )
         self.attempts: Any = package.remedy.attempts
         self.processes: Any = package.service.processes
-        control = package.service.control
+        self.unit: Any = package.service.unit
+        self.control: Any
+        self.control = control = package.service.control
         package.remedy.order.others = lambda opts, jid: options.get("others", "")
         package.bounded.call = lambda _, function, *args, **kwargs: function(*args, **kwargs)
-        package.remedy.probe.proof = lambda *_: self._next(self.answers)
+        package.remedy.proofs.ask = lambda *_: self._next(self.answers)
         control.look = lambda place: self._next(self.looks)
         control.bring_back = self._bring_back
         control.words = lambda place, since: "AH00072: make_sock"
         self.processes.holders = lambda ports: ["port 80 is held by nginx (pid 99)"]
         self.states: Any = load("_states/dynatrace.py")
+
+    def units(self) -> None:
+        """
+        Let systemd have every unit that is asked for.
+        """
+        found = {"LoadState": "loaded", "Type": "simple", "FragmentPath": "/x", "SourcePath": ""}
+        self.unit.is_booted = lambda: True
+        self.unit.read = lambda name: {**found, "Id": name}
 
     def _told(self, call: str, answer: Any) -> Any:
         self.calls.append(call)
@@ -355,3 +367,61 @@ def test_by_hand_there_is_no_attempt_to_take(tmp_path: Path) -> None:
     minion = Minion(tmp_path, [], [])
     assert minion.states.attempt_taken("a")["changes"] == {"attempt": "by hand"}
     assert minion.states.attempt_finished("a")["changes"] == {}
+
+
+REMEDY = {
+    "name": "orders",
+    "settings": {key: SETTINGS[key] for key in ("deadline", "starts_within")},
+}
+
+
+def remedied(by: str | None, **named: Any) -> dict[str, Any]:
+    pillar = order(by=by, **named)
+    settings = {**REMEDY["settings"], "service": "orders"}
+    pillar["dynatrace_attempt"]["remedy"] = {**REMEDY, "settings": settings}
+    return pillar
+
+
+def test_an_ordered_state_heals_what_the_order_names(tmp_path: Path) -> None:
+    """By the catalogue's word for it, with nothing named but the process itself."""
+    nothing = {"executable": None, "unit": None, "ports": []}
+    pillar = remedied("process", **nothing)
+    minion = Minion(tmp_path, [DEAD, ALIVE], [SERVES], pillar=pillar)
+    told = minion.states.healed("ordered", ordered=True)
+    assert told["dynatrace"]["outcome"] == "healed", told
+    assert told["name"] == "orders" and "orders by its process" in told["comment"]
+
+
+@pytest.mark.parametrize("ordered", [{"ordered": True}, {"service": "orders"}])
+def test_the_word_of_the_catalogue_counts_only_for_its_own_remedy(
+    tmp_path: Path, ordered: dict[str, Any]
+) -> None:
+    """An SLS that names a service itself is compared as strictly as ever."""
+    nothing = {"executable": None, "unit": None, "ports": []}
+    by = "technology" if "ordered" in ordered else "process"
+    minion = Minion(tmp_path, [DEAD], [SERVES], pillar=remedied(by, **nothing))
+    told = minion.states.healed("x", **ordered)
+    assert told["dynatrace"]["outcome"] == "refused"
+    assert "a technology is no identity" in told["comment"] and minion.calls == []
+
+
+def test_the_unit_of_the_order_is_the_service(tmp_path: Path) -> None:
+    """Where the catalogue has globs and no service; else nothing is done."""
+    for unit, outcome in (("app-orders", "healed"), ("ssh", "refused")):
+        pillar = remedied("unit", unit=unit, executable=None, ports=[])
+        pillar["dynatrace_attempt"]["id"] = ATTEMPT[::-1] if unit == "ssh" else ATTEMPT
+        settings = {**REMEDY["settings"], "units": ["app-*"]}
+        pillar["dynatrace_attempt"]["remedy"]["settings"] = settings
+        seen = {**ALIVE, "unit": "app-orders.service"}
+        minion = Minion(tmp_path, [{**DEAD, "unit": seen["unit"]}, seen], [SERVES], pillar=pillar)
+        minion.units()
+        with loading.together():
+            told = minion.states.healed("ordered", ordered=True)
+        assert told["dynatrace"]["outcome"] == outcome, told
+        assert minion.calls == (["start"] if outcome == "healed" else [])
+
+
+def test_what_names_no_remedy_heals_nothing(tmp_path: Path) -> None:
+    """An order without one is for a reactor of the site's own."""
+    told = Minion(tmp_path, [DEAD], [], pillar=order()).states.healed("x", ordered=True)
+    assert told["dynatrace"]["outcome"] == "refused" and "names no remedy" in told["comment"]

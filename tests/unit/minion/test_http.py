@@ -24,5 +24,5 @@ ADDRESSES = [
 def test_each_address_is_the_one_that_is_asked(url: str, host: str, port: int) -> None:
     """Also of IPv6 without a port: what serves there would be taken for dead, and restarted."""
     module: Any = load("_utils/_dynatrace_utils/remedy/url.py")
-    connection = module._connection(urlsplit(url), module.port(url), 2)
+    connection = module._connection(urlsplit(url), module.port(url), 2, None)
     assert (connection.host, connection.port) == (host, port)

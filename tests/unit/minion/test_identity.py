@@ -36,9 +36,9 @@ NAMED = {
 ITSELF = {"executable": "/usr/sbin/apache2"}
 
 
-def contradiction(own: dict[str, Any], **named: Any) -> str | None:
+def contradiction(own: dict[str, Any], by: str | None = None, **named: Any) -> str | None:
     module = load("_utils/_dynatrace_utils/remedy/identity.py")
-    found: str | None = module.contradiction({**NAMED, **named}, own)
+    found: str | None = module.contradiction({**NAMED, **named}, own, by)
     return found
 
 
@@ -139,3 +139,116 @@ def test_a_text_from_outside_is_cut_in_the_sentence() -> None:
     """A command line may be as long as Linux lets it be."""
     told = contradiction(APACHE, executable="/" + "x" * 100_000)
     assert told is not None and len(told) < 1000
+
+
+ORDERS = {**APACHE, "service": "orders", "executable": None, "config": None}
+PROCESS, HOST = "PROCESS_GROUP_INSTANCE-00000000000000C1", "HOST-00000000000000A1"
+
+
+@pytest.mark.parametrize("by", ["process", "remedy", "unit"])
+@pytest.mark.parametrize(
+    "named",
+    [
+        {},
+        {"executable": "/usr/bin/java"},
+        {"executable": "/usr/bin/java", "ports": [8080], "command_line": "java -f /etc/x.conf"},
+        {"config": "/etc/orders/orders.conf"},
+        {"unit": "orders"},
+    ],
+)
+def test_where_the_catalogue_says_which_service_it_is_nothing_has_to_be_named(
+    by: str, named: dict[str, Any]
+) -> None:
+    """The site has named the process, the unit, or the remedy itself."""
+    assert contradiction(ORDERS, by, **named) is None
+
+
+@pytest.mark.parametrize("by", ["process", "remedy", "unit"])
+@pytest.mark.parametrize(
+    ("own", "named"),
+    [
+        ({}, {"unit": "billing"}),
+        ({"executable": "/usr/bin/orders"}, {"executable": "/usr/bin/billing"}),
+        ({"executable": "/usr/bin/orders", "runs": "/opt/x"}, {}),
+        ({"listens": [80]}, {"ports": [7080]}),
+        ({"config": "/etc/orders/o.conf"}, {"config": "/etc/billing/b.conf"}),
+        ({"config": "/etc/orders/o.conf"}, {"command_line": "orders -f /etc/billing/b.conf"}),
+        ({}, {"container": "CONTAINER_NAME: orders-1"}),
+    ],
+)
+def test_a_contradiction_refuses_whoever_says_it(
+    by: str, own: dict[str, Any], named: dict[str, Any]
+) -> None:
+    """What both sides know must agree."""
+    told = contradiction({**ORDERS, **own}, by, **named)
+    assert told is not None and told.startswith("another process: Dynatrace names ")
+
+
+@pytest.mark.parametrize("by", [None, "technology", "event", "severity", "tag", "minion"])
+@pytest.mark.parametrize(
+    ("own", "named", "said"),
+    [
+        ({}, {}, "a technology is no identity"),
+        ({}, {"executable": "/usr/bin/orders"}, "set `executable`"),
+        ({"executable": "/usr/bin/java"}, {"executable": "/usr/bin/java"}, "which many services"),
+        ({"executable": "/usr/bin/python3.11"}, {"executable": "/usr/bin/python3.11"}, "no OS"),
+        ({"executable": "/usr/bin/php8.2"}, {"executable": "/usr/bin/php8.2"}, "no identity"),
+        ({"executable": "/usr/bin/dotnet"}, {"executable": "/usr/bin/dotnet"}, "in the catalogue"),
+    ],
+)
+def test_by_a_technology_the_process_itself_must_be_named(
+    by: str | None, own: dict[str, Any], named: dict[str, Any], said: str
+) -> None:
+    """An interpreter is run by many services, and an event may be about any process."""
+    told = contradiction({**ORDERS, **own}, by, **named)
+    assert told is not None and said in told
+
+
+@pytest.mark.parametrize(
+    ("own", "named"),
+    [
+        ({"executable": "/usr/bin/java"}, {"executable": "/usr/bin/java", "unit": "orders"}),
+        ({}, {"executable": "/usr/bin/java", "unit": "orders.service"}),
+        (
+            {"executable": "/usr/bin/java", "config": "/etc/orders/o.conf"},
+            {"executable": "/usr/bin/java", "config": "/etc/orders/o.conf"},
+        ),
+        ({"executable": "/usr/sbin/php-fpm8.2"}, {"executable": "/usr/sbin/php-fpm8.2"}),
+    ],
+)
+def test_the_unit_or_the_configuration_makes_an_interpreter_an_identity(
+    own: dict[str, Any], named: dict[str, Any]
+) -> None:
+    """And a program of one service is one by itself."""
+    assert contradiction({**ORDERS, **own}, "technology", **named) is None
+
+
+@pytest.mark.parametrize("by", ["event", "severity", "tag", "minion"])
+def test_an_event_about_the_host_names_no_process(by: str) -> None:
+    """The catalogue says what is to be done for it; a technology never does."""
+    assert contradiction(ORDERS, by, entity=HOST) is None
+    assert contradiction(ORDERS, "technology", entity=HOST) is not None
+    assert contradiction(ORDERS, by, entity=HOST, executable="/usr/bin/x") is not None
+
+
+@pytest.mark.parametrize(
+    ("by", "named", "good"),
+    [
+        ("technology", {"container": "CONTAINER_NAME: cart-1"}, True),
+        ("technology", {"container": "CONTAINER_ID: 0a1b"}, True),
+        ("technology", {"container": "isDockerized"}, False),
+        (None, {"container": "isDockerized"}, False),
+        ("process", {"container": "isDockerized"}, True),
+        ("process", {}, False),
+        ("remedy", {}, True),
+        ("event", {"entity": HOST}, True),
+        ("event", {}, False),
+    ],
+)
+def test_a_container_is_named_or_the_catalogue_says_it(
+    by: str | None, named: dict[str, Any], good: bool
+) -> None:
+    """A process outside of containers is not one that a container's restart brings back."""
+    module = load("_utils/_dynatrace_utils/remedy/identity.py")
+    told = module.container_contradiction({**NAMED, **named}, by)
+    assert (told is None) is good

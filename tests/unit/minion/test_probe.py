@@ -18,18 +18,19 @@ SILENT = {"verdict": "silent", "said": "silent"}
 OTHER = {"verdict": "other", "said": "other"}
 
 
-def proof(answer: Any, url: str = URL, **settings: Any) -> Any:
-    service = {"url": url, "statuses": [], "timeout": 10, "host": None}
+def proof(answer: Any, url: str = URL, seen: Any = SEEN, **settings: Any) -> Any:
+    given = {"url": url, "statuses": [], "host": None, "contains": None, "server_name": None}
     asked: list[Any] = []
 
-    def ask(*question: Any) -> Any:
-        asked.append(question)
+    def ask(*question: Any, **how: Any) -> Any:
+        asked.append((*question, how))
         return answer
 
     module: Any = load("_utils/_dynatrace_utils/remedy/probe.py")
     module.site = SimpleNamespace(ask=ask, port=module.site.port)
-    found = module.proof({**service, **settings}, SEEN)
-    assert asked == [(url, 10, None)]
+    found = module.url({**given, **settings}, {"timeout": 10}, seen)
+    names = {key: settings.get(key) for key in ("host", "server_name")}
+    assert asked == [(url, 10, {**names, "with_body": "contains" in settings})]
     return found
 
 
@@ -81,3 +82,26 @@ def test_an_answer_of_somebody_else_proves_nothing(url: str) -> None:
     """Another program holds that port; neither is the service down for that."""
     found = proof({"status": 200, "problem": None}, url)
     assert found["verdict"] == "unclear" and "does not hold its port" in found["said"]
+
+
+def test_the_body_must_have_the_text() -> None:
+    """A page of an error may come with status 200."""
+    answer = {"status": 200, "problem": None, "body": b"all is well"}
+    assert proof(answer, contains="is well")["verdict"] == "serves"
+    found = proof(answer, contains="ready")
+    assert found["verdict"] == "fails" and "without the text 'ready'" in found["said"]
+
+
+@pytest.mark.parametrize("seen", [None, {**SEEN, "listens": None}])
+def test_whose_port_it_is_is_asked_only_of_a_service(seen: Any) -> None:
+    """Of a container the engine leads the port on, and an SLS has no process."""
+    found = proof({"status": 200, "problem": None}, "http://127.0.0.1:8080/", seen)
+    assert found["verdict"] == "serves"
+
+
+def test_a_name_that_cannot_be_sent_proves_nothing() -> None:
+    """A wrong setting must not restart what serves."""
+    module: Any = load("_utils/_dynatrace_utils/remedy/probe.py")
+    given = {"url": URL, "statuses": [], "host": "a\nb", "contains": None, "server_name": None}
+    module.site = SimpleNamespace(ask=lambda *_, **__: (_ for _ in ()).throw(ValueError("bad")))
+    assert module.url(given, {"timeout": 10}, SEEN)["verdict"] == "unclear"

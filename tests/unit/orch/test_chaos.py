@@ -58,7 +58,7 @@ class Minion:
             salt=named(functions),
         )
         package.service.control.look = self._look
-        package.remedy.probe.proof = lambda *_: {"verdict": "serves" if self.up else "silent"}
+        package.remedy.proofs.ask = lambda *_: {"verdict": "serves" if self.up else "silent"}
         self.chaos: ModuleType = package.remedy.chaos
         self.outage: Any = load("_modules/dynatrace.py", context=self.context).outage
         monkeypatch.setattr(self.chaos, "GOES_S", 0.3)
@@ -214,7 +214,7 @@ def test_a_remedy_that_tells_nothing_of_its_service_is_refused(minion: Minion) -
     """Neither on this system, nor in a form that is understood."""
     minion.chaos.__grains__ = {"os_family": "Suse"}  # type: ignore[attr-defined]
     told = minion.outage("dynatrace.remedy.apache2")
-    assert "dynatrace:lookup:apache2:executable" in told["refused"]
+    assert "dynatrace:lookup:apache2:service" in told["refused"]
     minion.chaos.__salt__["state.show_low_sls"] = lambda *_, **__: ["No matching sls found"]  # type: ignore[attr-defined]
     assert "dynatrace.healed" in minion.outage("dynatrace.remedy.apache2")["refused"]
     assert minion.done == []

@@ -73,12 +73,12 @@ def test_the_family_decides_names_and_paths(
     """The same state on both, and no url: that is the site's own proof."""
     found = settled(tmp_path, family)
     assert own.items() <= found.items()
-    assert (found["url"], found["timeout"]) == (None, 10)
+    assert (found["proof"], found["url"], found["timeout"]) == ("http", None, 10)
 
 
 def test_an_unknown_family_says_what_to_set(tmp_path: Path) -> None:
     """Nothing is guessed for a system that we have no data for."""
-    with pytest.raises(CommandExecutionError, match="dynatrace:lookup:apache2:executable"):
+    with pytest.raises(CommandExecutionError, match="dynatrace:lookup:apache2:service"):
         settled(tmp_path, "Suse")
 
 

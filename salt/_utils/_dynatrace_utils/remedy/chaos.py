@@ -14,13 +14,14 @@ import os
 import signal
 import threading
 import time
+from functools import partial
 
 from salt.exceptions import CommandExecutionError
 
 from .. import bounded
 from ..dunders import __grains__, __opts__, __pillar__, __salt__
 from ..service import control
-from . import probe, settings
+from . import proofs, settings
 
 try:
     import psutil
@@ -162,6 +163,8 @@ def _settings(remedy):
         )
     family = __grains__.get("os_family")
     service = settings.settled_chunk(chunk, __pillar__, family)
+    if not service["service"]:
+        raise CommandExecutionError(f"{remedy} is about no service, which alone can be broken")
     return {**service, "timeout": min(service["timeout"], LONGEST_REQUEST_S)}
 
 
@@ -195,10 +198,10 @@ def _kill(service):
 
 def _question(service):
     # Looked up here: the thread that asks has no dunders.
-    place = control.place(service)
+    look = partial(control.look, control.place(service))
 
     def serves():
-        seen = control.look(place)
-        return bool(seen["main"]) and probe.proof(service, seen)["verdict"] == "serves"
+        seen = look()
+        return bool(seen["main"]) and proofs.ask(service, look, seen)["verdict"] == "serves"
 
     return serves

@@ -2,20 +2,34 @@
 Does what the state ``dynatrace.healed`` promises; its module tells the steps and the outcomes.
 """
 
-import time
+from dataclasses import dataclass
 from functools import partial
+from types import ModuleType
+from typing import Any
 
 from salt.exceptions import CommandExecutionError
 
-from .. import bounded
-from ..dunders import __grains__, __opts__, __pillar__, __salt__
-from ..service import control, processes
-from . import attempts, identity, outage, probe
+from ..dunders import __grains__, __opts__, __pillar__
+from ..service import control
+from . import attempts, configtest, identity, outage, proofs, steps
 from . import settings as remedy_settings
 from .taking import End, Story, taken
 
-# What a log line may hold of a test's output.
-LAST_LINES = 10
+
+@dataclass
+class Subject:
+    """
+    What is brought back: its settings, what looks after it, and the place where that finds it.
+    """
+
+    service: dict[str, Any]
+    manager: ModuleType
+    place: dict[str, Any]
+
+    def __post_init__(self):
+        # Both are called where this state's dunders are out of reach.
+        self.look = partial(self.manager.look, self.place)
+        self.ask = partial(proofs.ask, self.service, self.look)
 
 
 def healed(name, settings):
@@ -31,44 +45,76 @@ def healed(name, settings):
         return _finished(story, End("failed" if story.touched else "refused", str(err)))
 
 
-def _heal(story, settings):
-    service = remedy_settings.settled(story.name, settings, __pillar__, __grains__.get("os_family"))
+def _heal(story, given):
+    story.name, own = remedy_settings.named(story.name, given, __pillar__)
+    service = remedy_settings.settled(story.name, own, __pillar__, __grains__.get("os_family"))
     order = taken(story)
-    seen = _looking(service)()
+    if service["sls"]:
+        # Imported here: while a service is down, only what is needed is loaded.
+        from . import site_sls
+
+        site_sls.run(story, service, order)
+    subject = _subject(service, order)
+    seen = subject.look()
     if order:
-        _compare(story, order["process"], service, seen)
-    way = _way(story, order, service, seen)
+        _compare(story, order["process"], subject, seen, bool(given.get("ordered")))
+    way = _way(story, order, subject, seen)
+    taken_steps = _steps(service, way)
     _test_configuration(story, service, way["seen"])
     if __opts__["test"]:
-        raise End(None, _plan(service, way))
-    began = time.time()
-    _bring_back(story, service, order, way["how"])
-    _prove(story, service, order, began)
+        raise End(None, _plan(subject, way, taken_steps))
+    steps.run(story, subject, order, taken_steps)
 
 
-def _looking(service):
+def _subject(service, order):
     """
-    Return what looks at the service; it is called where this state's dunders are out of reach.
+    Return what the settings and the order mean on this minion; raise when that is not there, or not clear.
     """
-    return partial(control.look, control.place(service))
+    named = order["process"] if order else {}
+    if service["container"]:
+        from ..service import containers
+
+        return Subject(service, containers, containers.place(service, named.get("container")))
+    if not service["service"]:
+        from . import units
+
+        service["service"] = units.chosen(named.get("unit"), service["units"])
+    return Subject(service, control, control.place(service))
 
 
-def _compare(story, named, service, seen):
-    listens = sorted({port for _, port in seen["listens"]}) if seen["main"] else []
-    own = {**service, "listens": listens, "runs": seen["executable"], "units": [seen["unit"]]}
-    differs = identity.contradiction(named, own)
+def _compare(story, named, subject, seen, is_ordered):
+    """
+    End when the process that Dynatrace names is not the one here; a container was chosen by what is named.
+    """
+    service, place = subject.service, subject.place["service"]
+    # Of a state that an SLS names, the catalogue has said nothing.
+    by = named.get("by") if is_ordered else None
+    if service["container"]:
+        differs = identity.container_contradiction(named, by)
+    else:
+        differs = identity.contradiction(named, _own(service, seen), by)
     if differs:
         raise End("refused", f"Nothing is done: {differs}")
-    known = " and ".join(filter(None, (named.get("executable"), named.get("unit"))))
-    story.say(f"Dynatrace names {known}, which is {story.name} here")
+    known = [named.get(key) for key in ("executable", "unit", "container")]
+    told = " and ".join(filter(None, known)) or f"{story.name} by its {by}"
+    story.say(f"Dynatrace names {told}, which is {place} here")
 
 
-def _way(story, order, service, seen):
+def _own(service, seen):
+    listens = sorted({port for _, port in seen["listens"]}) if seen["main"] else []
+    runs = seen["executable"]
+    executable = service["executable"] or runs or seen["program"]
+    about = {"executable": executable, "listens": listens, "runs": runs, "units": [seen["unit"]]}
+    return {**service, **about}
+
+
+def _way(story, order, subject, seen):
     """
     Return how it is to be brought back; ends what serves, and what is not known to be down.
     """
     failed = order["failed"] if order else None
-    way = outage.decided(story.name, service, seen, _looking(service), _asking(service), failed)
+    service, look, ask = subject.service, subject.look, subject.ask
+    way = outage.decided(story.name, service, seen, look, ask, failed)
     if "outcome" in way:
         raise End(way["outcome"], way["said"])
     story.say(way["said"])
@@ -77,8 +123,13 @@ def _way(story, order, service, seen):
     return way
 
 
-def _asking(service):
-    return partial(probe.proof, service)
+def _steps(service, way):
+    found = steps.chosen(service, way)
+    if not found:
+        raise End(
+            "refused", "Nothing is done: a reload does not help it, and `steps` has no restart"
+        )
+    return found
 
 
 def _test_configuration(story, service, seen):
@@ -87,81 +138,20 @@ def _test_configuration(story, service, seen):
 
     The outage is shorter by its time.
     """
-    if not (seen["main"] or seen["orphans"] or __opts__["test"]):
+    if service["container"] or not (seen["main"] or seen["orphans"] or __opts__["test"]):
         return
-    broken = _broken(service)
+    broken = configtest.broken(service)
     if broken:
         raise End("failed", f"Nothing has been stopped: {broken}")
-    story.say("Its configuration is valid")
+    is_known = bool(service["configtest"])
+    story.say("Its configuration is valid" if is_known else "It has no `configtest`: none is run")
 
 
-def _broken(service):
-    try:
-        result = bounded.call(
-            service["configtest_timeout"],
-            __salt__["cmd.run_all"],
-            [str(word) for word in service["configtest"]],
-            python_shell=False,
-            redirect_stderr=True,
-            ignore_retcode=True,
-            output_loglevel="debug",
-        )
-    except (CommandExecutionError, OSError) as err:
-        return f"the configuration cannot be tested: {err}"
-    if result["retcode"] == 0:
-        return None
-    lines = result["stdout"].splitlines()[-LAST_LINES:]
-    return "the configuration is broken:\n" + "\n".join(lines)
-
-
-def _plan(service, way):
+def _plan(subject, way, taken_steps):
     orphans = way["seen"]["orphans"]
     after = f" after its orphaned processes {orphans} are ended" if orphans else ""
-    return f"{service['service']} would be {way['how']}ed{after}, and asked whether it serves"
-
-
-def _bring_back(story, service, order, how):
-    unit, place, story.touched = service["service"], control.place(service), True
-    left = order["until"] - time.time() if order else float("inf")
-    until = time.monotonic() + min(service["service_timeout"], left)
-    manage = {verb: __salt__[f"service.{verb}"] for verb in ("start", "restart")}
-    ended = control.bring_back(place, how, until, manage)
-    story.changes.update(ended["done"])
-    if ended["ok"]:
-        story.say(f"{unit} was {how}ed" if ended["done"] else f"{unit} came back by itself")
-        if ended["why"]:
-            story.say(ended["why"])
-        return
-    if ended["by_others"]:
-        # Another attempt would undo what a person has just done.
-        raise End(
-            "unproved" if ended["done"] else "refused", f"{unit} is left alone: {ended['why']}"
-        )
-    # When the time is over, the test may hang for the same reason.
-    broken = _broken(service) if time.monotonic() < until else None
-    why = "; ".join(filter(None, (ended["why"], broken)))
-    raise End("refused" if ended["refused"] else "failed", f"{unit} cannot be brought back: {why}")
-
-
-def _prove(story, service, order, began):
-    end = outage.proved(story.name, service, _looking(service), _asking(service))
-    if end["outcome"] == "healed":
-        _compare_ports(story, order, end["seen"])
-        outcome = "healed" if story.changes else "healthy"
-        raise End(outcome, end["said"])
-    words = control.words(control.place(service), began)
-    held = processes.holders(service["ports"])
-    lives = end["seen"]["main"]
-    raise End(
-        end["outcome"], "; ".join(filter(None, [end["said"], *([] if lives else held), words]))
-    )
-
-
-def _compare_ports(story, order, seen):
-    named = (order["process"].get("ports") if order else None) or []
-    if named and not {port for _, port in seen["listens"]} & set(named):
-        ports = ", ".join(str(port) for port in sorted(named))
-        story.say(f"It listens on none of the ports that Dynatrace named: {ports}")
+    done = ", and if that does not help ".join(f"{step}ed" for step in taken_steps)
+    return f"{subject.place['service']} would be {done}{after}, and asked whether it serves"
 
 
 def _finished(story, end):

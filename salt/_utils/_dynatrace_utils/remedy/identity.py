@@ -7,27 +7,93 @@ What Dynatrace tells comes from outside: it is compared, and never used as a pat
 import os
 import shlex
 
+from ..service import programs
+
 # What a message holds of a text from outside.
 LONGEST_TEXT = 200
+# Where the catalogue was matched by these, it says which service the process is of.
+SAID_BY_CATALOGUE = ("remedy", "unit", "process")
+# Where by these, it may be a process or the host alone that the event is about.
+OF_ANYTHING = ("event", "severity", "tag", "minion")
+TELLING = ("executable", "command_line", "config", "unit", "ports", "container")
+# The marks by which a container has a name.
+NAMING = ("CONTAINER_NAME: ", "CONTAINER_ID: ")
 
 
-def contradiction(named, own):
+def contradiction(named, own, by=None):
     """
     Return why the two are not, or cannot be known to be, the same process; None when they are.
 
-    ``named`` is the order's process. ``own`` are the settings of the service; ``listens``, the ports of
-    its living main process (empty: none lives), and ``runs``, that process's executable.
+    ``named`` is the order's process. ``own`` are the settings of the service, its ``executable`` None when
+    nothing tells it; ``listens``, the ports of its living main process (empty: none lives), and ``runs``,
+    that process's executable. ``by`` is the kind by which the catalogue was matched, None where it was not.
     """
-    if not _path(named.get("executable")) and not named.get("unit"):
+    if named.get("container"):
+        return _another(f"one in a container ({_short(named['container'])})", _of_host(own))
+    is_said = _is_said(named, by)
+    if not is_said:
+        unknown = _unidentified(named, own)
+        if unknown:
+            return unknown
+    for compare in (_unit, _executable, _running, _ports):
+        differs = compare(named, own)
+        if differs:
+            return differs
+    # Without a configuration of our own there is nothing that it could contradict.
+    if is_said and not own["config"]:
+        return None
+    return _config(named, own) or _options(named, own)
+
+
+def container_contradiction(named, by=None):
+    """
+    Return the same for a container, which was chosen by the name that Dynatrace tells.
+    """
+    told = named.get("container") or ""
+    if by == "remedy" or (by in OF_ANYTHING and not _is_process(named)):
+        return None
+    if not told:
+        return _another("one outside of a container", "a container")
+    if by in SAID_BY_CATALOGUE or told.startswith(NAMING):
+        return None
+    return (
+        f"Dynatrace does not name the container ({_short(told)}), and a technology is no identity"
+    )
+
+
+def _is_said(named, by):
+    return by in SAID_BY_CATALOGUE or (by in OF_ANYTHING and not _is_process(named))
+
+
+def _is_process(named):
+    is_one = str(named.get("entity") or "").startswith("PROCESS")
+    return is_one or any(named.get(key) for key in TELLING)
+
+
+def _unidentified(named, own):
+    path, unit = _path(named.get("executable")), named.get("unit")
+    if not path and not unit:
         return (
             "Dynatrace names neither the executable (EXE_PATH) nor the OS service of the process that "
             "is down, and a technology is no identity"
         )
-    for compare in (_unit, _executable, _running, _config, _options, _ports):
-        differs = compare(named, own)
-        if differs:
-            return differs
+    if unit:
+        return None
+    if not own["executable"]:
+        return (
+            f"Dynatrace names {_short(path)}, and it is not known what {_of_host(own)} runs: set "
+            "`executable`"
+        )
+    if programs.is_interpreter(path) and not (own["config"] and _path(named.get("config"))):
+        return (
+            f"Dynatrace names {_short(path)}, which many services run, and no OS service: that is no "
+            "identity. Name the process, or its unit, in the catalogue"
+        )
     return None
+
+
+def _of_host(own):
+    return f"the service {own['service']}"
 
 
 def _unit(named, own):
@@ -38,15 +104,15 @@ def _unit(named, own):
 
 
 def _executable(named, own):
-    path = _path(named.get("executable"))
-    if path and os.path.realpath(path) != os.path.realpath(own["executable"]):
-        return _another(_short(path), own["executable"])
+    path, mine = _path(named.get("executable")), own["executable"]
+    if path and mine and os.path.realpath(path) != os.path.realpath(mine):
+        return _another(_short(path), mine)
     return None
 
 
 def _running(named, own):
-    runs = own.get("runs")
-    if runs and os.path.realpath(runs) != os.path.realpath(own["executable"]):
+    runs, mine = own.get("runs"), own["executable"]
+    if runs and mine and os.path.realpath(runs) != os.path.realpath(mine):
         told = f"the service {own['service']}, whose main process runs {runs}"
         return _another(_short(named.get("executable") or named.get("unit")), told)
     return None

@@ -15,8 +15,10 @@ from salt.exceptions import CommandExecutionError
 
 ID = re.compile(r"[0-9a-f]{16,64}")
 JID = re.compile(r"[0-9]{20}(?:_[0-9]+)?")
-TEXTS = ("executable", "command_line", "config", "unit", "failed", "entity")
+TEXTS = ("executable", "command_line", "config", "unit", "failed", "entity", "container", "by")
 LAST_PORT = 65535
+# In the place of an order, for an SLS that a remedy runs: the attempt is taken by that remedy.
+WRAPPED = "taken by the remedy that runs this SLS"
 # For other state runs; the engine calls an attempt lost after two minutes, and tries again.
 WAIT_S = 110
 PAUSE_S = 0.05
@@ -28,7 +30,7 @@ def ordered(pillar, minion):
 
     Raises with what is wrong about it. ``until`` and ``failed`` are times, in seconds since the epoch.
     """
-    if "dynatrace_attempt" not in pillar:
+    if "dynatrace_attempt" not in pillar or pillar["dynatrace_attempt"] == WRAPPED:
         return None
     given = pillar["dynatrace_attempt"]
     wrong = list(_wrong(given, minion))

@@ -26,7 +26,7 @@ def decided(name, service, seen, look, ask, failed=None):
     while seen["main"] and not seen["stopped"]:
         found, asked = ask(seen), asked + 1
         if found["verdict"] == "serves":
-            told = f"It serves already, nothing is done: {found['said']} by {_process(seen)}"
+            told = f"It serves already, nothing is done: {found['said']} ({_process(seen)})"
             return {"outcome": "healthy", "said": told + _against(seen, failed), "seen": seen}
         again = asked < 2 and found["verdict"] != "silent"
         # The second is for a clock that was set since the process began.
@@ -40,20 +40,20 @@ def decided(name, service, seen, look, ask, failed=None):
     return {"how": "restart", "said": f"{_process(seen)} is stopped (SIGSTOP)", "seen": seen}
 
 
-def proved(name, service, look, ask):
+def proved(name, service, look, ask, wait=None):
     """
     Return the ``outcome`` of a service that was brought back, what is ``said``, and how it was ``seen`` last.
 
-    It is asked until it serves, or until the later of ``deadline`` and ``starts_within``.
+    It is asked until it serves, or for so many seconds: None, the later of ``deadline`` and ``starts_within``.
     """
-    wait = max(service["deadline"], service["starts_within"])
+    wait = max(service["deadline"], service["starts_within"]) if wait is None else wait
     until, lived, found = time.monotonic() + wait, False, None
     while True:
         seen = look()
         if seen["main"]:
             lived, found = True, ask(seen)
             if found["verdict"] == "serves":
-                told = f"It serves: {found['said']} by {_process(seen)}"
+                told = f"It serves: {found['said']} ({_process(seen)})"
                 return {"outcome": "healed", "said": told, "seen": seen}
         elif lived and _was_stopped(service, seen):
             told = f"{name} was stopped cleanly meanwhile, by somebody else: it is left like that"
@@ -84,10 +84,12 @@ def _unproved(name, seen, found, wait):
 
 
 def _wanted(name, seen):
-    where = ", ".join(f"{address} port {port}" for address, port in seen["listens"])
+    listens = seen["listens"] or []
+    where = ", ".join(f"{address} port {port}" for address, port in listens) or "no TCP port"
+    told = f"It listens on {where}. " if seen["listens"] is not None else ""
     return (
-        f"It listens on {where or 'no TCP port'}. Set the pillar dynatrace:lookup:{name}:url to what "
-        "proves that it serves"
+        f"{told}Set the pillar dynatrace:lookup:{name}:url, or {name}:proof, to what proves that it "
+        "serves"
     )
 
 

@@ -1,8 +1,7 @@
 """
-Asks the living main process of a service whether it serves.
+The proofs that speak HTTP: an address that the site has named, or ``http``, the main process where it listens.
 
-The site's own ``url`` is its proof. Where it has set none, the process is asked over HTTP where it listens.
-That is no judgement of what it says: any answer of HTTP, whatever its status, is an answer of the server
+The second is no judgement of what is said: any answer of HTTP, whatever its status, is an answer of the server
 itself. What is asked is ``OPTIONS *``, which is about the server and no page, so no backend, no application
 and no single site answers in its place.
 """
@@ -35,22 +34,34 @@ SERVER_ERROR = 500
 NAMED = 6
 
 
-def proof(service, seen):
+def http(proof, service, seen):
     """
-    Return ``verdict`` and ``said``: ``serves``, ``fails`` (the site's url), ``silent`` or ``unclear``.
+    Return ``verdict`` and ``said`` of the main process, which is asked where it listens.
+    """
+    return judged(ask(seen["listens"], service["timeout"]))
 
-    ``seen`` is how the service was found.
+
+def url(proof, service, seen):
     """
-    url, statuses = service["url"], service["statuses"]
-    if url is None:
-        return judged(ask(seen["listens"], service["timeout"]))
-    answer = site.ask(url, service["timeout"], service["host"])
+    Return ``verdict`` and ``said`` of an address that the site has named.
+
+    ``seen`` is how the service was found; None, or without ``listens``: whose the port is, cannot be told.
+    """
+    address, statuses, contains = proof["url"], proof["statuses"], proof["contains"]
+    names = {key: proof[key] for key in ("host", "server_name")}
+    try:
+        answer = site.ask(address, service["timeout"], **names, with_body=bool(contains))
+    except ValueError as err:
+        return {"verdict": "unclear", "said": f"{address} cannot be asked: {err}"}
     if answer["problem"]:
         return {"verdict": "fails", "said": answer["problem"]}
-    status, said = answer["status"], f"{url} answered {answer['status']}"
+    status, said = answer["status"], f"{address} answered {answer['status']}"
     if status not in statuses if statuses else status >= SERVER_ERROR:
         return {"verdict": "fails", "said": said}
-    if site.port(url) not in [port for _, port in seen["listens"]]:
+    if contains and contains.encode() not in answer["body"]:
+        return {"verdict": "fails", "said": f"{said}, without the text {contains[:80]!r}"}
+    listens = seen["listens"] if seen else None
+    if listens is not None and site.port(address) not in [port for _, port in listens]:
         whose = f"{seen['executable']} (pid {seen['main']}) does not hold its port"
         return {"verdict": "unclear", "said": f"{said}, but {whose}"}
     return {"verdict": "serves", "said": said}
