@@ -93,6 +93,10 @@ bench-crowd: venv  ## Thousands of problems, slow tenants, 10,000 minions. ARGS=
 TOOLS = procps iproute2
 # A repository for gitfs; what the tests break, and the machines with systemd that they break it in.
 test functional integration test-full: TOOLS += git apache2 systemd dbus util-linux openssl
+# The services that are healed by a remedy of two lines.
+SERVICES = nginx-light redis-server memcached php-fpm postgresql default-jdk-headless
+test functional test-full: TOOLS += $(SERVICES)
+test-full: TOOLS += mariadb-server
 
 .PHONY: tools
 tools:

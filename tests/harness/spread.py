@@ -42,6 +42,7 @@ FIRST = (
     "tests/integration/test_bus.py",
     "tests/integration/test_walk.py",
     "tests/integration/",
+    "tests/functional/services/",
     "tests/functional/systemd/",
     "tests/functional/",
     "tests/harness/",
