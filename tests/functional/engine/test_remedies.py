@@ -6,6 +6,7 @@ Problems of OS services are constructed, as tests/tenant/os_services.py says.
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -582,3 +583,18 @@ def test_a_tag_of_the_host_names_the_remedy(scene: Scene) -> None:
     scene.tenant.open_problem(nginx)
     world.poll()
     assert world.events("open")[0]["remedy"] == "orders"
+
+
+def test_a_disk_leads_to_the_host_that_it_is_of(scene: Scene) -> None:
+    """Where a tenant raises the event on the disk; without a catalogue it leads to nobody."""
+    scene.host("web01")
+    disk = "DISK-00000000000000E1"
+    scene.tenant.relate(disk, "isDiskOf", scene.hosts["web01"])
+    shown = down(disk, time.time() - 60, kind="LOW_DISK_SPACE")
+    shown["entity"]["entityId"]["type"] = "DISK"
+    severity = {"severity": "RESOURCE_CONTENTION", "root_cause": None}
+    world = world_of(scene, {"var": VAR})
+    scene.tenant.open_problem(disk, "Low disk space", evidence=[shown], **severity)
+    world.poll()
+    [order] = world.events("open")
+    assert (order["remedy"], order["minions"]) == ("var", ["web01"])
