@@ -15,6 +15,9 @@ from _dynatrace.core.reasons import Reason
 from _dynatrace.core.remedies import KINDS
 from hypothesis import given
 from hypothesis import strategies as st
+from salt.exceptions import CommandExecutionError
+
+from tests.unit.minion.loading import load as load_module
 
 #: The examples of the issue and of the reference.
 RIGHT = """
@@ -240,3 +243,26 @@ def test_nothing_that_is_written_raises(value: Any) -> None:
 def test_the_rules_cover_what_is_known() -> None:
     """Each kind by which a remedy is chosen has a rule."""
     assert set(ON) == set(KINDS)
+
+
+MINION = "_utils/_dynatrace_utils/remedy/settings.py"
+
+
+@pytest.mark.parametrize("family", ["Debian", "RedHat"])
+def test_what_the_engine_accepts_the_minion_accepts(family: str) -> None:
+    """Its state reads the same settings, by the same names; it is told the globs of units beside them."""
+    settings: Any = load_module(MINION)
+    assert set(SETTINGS) == set(settings.OPTIONAL) - {"units"}
+    for one in validate(load(RIGHT))[0].remedies.values():
+        given = {**one.settings, "units": list(one.on.get("unit", ()))}
+        assert settings.settled(one.name, given, {}, family)
+
+
+WRONG = [(text, said) for text, said in FAULTS if ":proof`" in said]
+
+
+@pytest.mark.parametrize("text", [text for text, _ in WRONG])
+def test_what_the_minion_refuses_of_a_proof_the_engine_refuses(text: str) -> None:
+    """Else a fault would show only when something is down."""
+    with pytest.raises(CommandExecutionError):
+        load_module(MINION).settled("a", load(text)["a"], {}, "Debian")
