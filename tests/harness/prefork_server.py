@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 # Not as of `tests`: it needs the standard library only.
+import bus_wait
 import keeper
 import loader_memory
 
@@ -72,9 +73,7 @@ def serve(listening: socket.socket) -> None:
         with contextlib.suppress(ImportError):
             __import__(module)
     if os.environ.get("FULL") != "1":
-        import salt.loader.lazy
-
-        loader_memory.remember(salt.loader.lazy.LazyLoader)
+        _hasten()
     _scripts()
     # Found while the environment is as it was at the start; later it fails without a word.
     _title([sys.executable, *sys.argv])
@@ -91,6 +90,19 @@ def serve(listening: socket.socket) -> None:
             listening.close()
             _keep(asked)
         asked.close()
+
+
+def _hasten() -> None:
+    """
+    Save what Salt computes for nothing.
+    """
+    import salt.loader.lazy
+    import salt.transport.tcp
+
+    loader_memory.remember(salt.loader.lazy.LazyLoader)
+    # Salt 3008 has it, and needs it.
+    if publisher := getattr(salt.transport.tcp, "_TCPPubServerPublisher", None):
+        bus_wait.wait_for_socket(publisher)
 
 
 def _keep(asked: socket.socket) -> None:
