@@ -43,7 +43,7 @@ def test_each_worker_is_apart(tmp_path: Path) -> None:
         file.write_text(TEST)
     (tmp_path / "setup.cfg").write_text("[tool:pytest]\n")
     environment = {key: value for key, value in os.environ.items() if "APART" not in key}
-    plugins = ("-p", "tests.conftest", "-p", "no:salt-factories", "-p", "no:schemathesis")
+    plugins = ("-p", "tests.conftest", "-p", "no:schemathesis")
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-n2", *plugins, "--rootdir", str(tmp_path), *files],
         env={**environment, "SAID": str(said), "PYTHONPATH": str(REPO)},

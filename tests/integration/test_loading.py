@@ -1,89 +1,65 @@
 """
-How the engine loads and says what is wrong, in a master of pytest-salt-factories.
+How the engine loads and says what is wrong, in a master of its own.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
-import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
-import pytest
-import salt.config
-from salt.runner import RunnerClient
-from saltfactories.utils import random_string
-
 from tests.harness.ports import free_ports
+from tests.harness.scratch import ScratchSalt
 
 REPO = Path(__file__).resolve().parents[2]
+MODULE_DIRS = [str(REPO), str(REPO / "salt")]
 TOKEN = "dt0c01." + "A" * 24 + "." + "B" * 64
-
-
-@pytest.fixture(scope="session")
-def salt_factories_config() -> Iterator[dict[str, Any]]:
-    """
-    A fresh root: the plugin's own is kept between runs, with the interpreter of the first.
-    """
-    root = Path(tempfile.mkdtemp(prefix="sf-", dir="/tmp"))
-    yield {"root_dir": str(root), "code_dir": str(REPO), "start_timeout": 120}
-    shutil.rmtree(root, ignore_errors=True)
 
 
 def engine(**options: Any) -> dict[str, Any]:
     return {"environment_url": "http://127.0.0.1:9", "api_token": TOKEN, **options}
 
 
-def test_the_engine_starts_from_module_dirs_and_answers_its_runner(
-    salt_factories: Any,
-) -> None:
+def master_alone(**settings: Any) -> ScratchSalt:
+    """
+    A master without a minion, which has nothing of the project but what its settings bring.
+    """
+    return ScratchSalt(minions={}, settings=settings, shipped=(), with_api=False)
+
+
+def test_the_engine_starts_from_module_dirs_and_answers_its_runner() -> None:
     """
     One line, `module_dirs`, brings engine, execution module and runner to a master; two instances keep apart.
     """
     ports = free_ports(1)
-    master = salt_factories.salt_master_daemon(
-        random_string("m-"),
-        overrides={
-            "log_level_logfile": "info",
-            "module_dirs": [str(REPO), str(REPO / "salt")],
-            "engines": [
-                {"dynatrace": engine(webhook={"port": ports[0], "token": "secret"})},
-                {"second": engine(engine_module="dynatrace", poll_interval=60)},
-            ],
-        },
-    )
-    with master.started():
-        wait_for_text(Path(master.config["log_file"]), "second: version ")
-        done = master.salt_run_cli().run("dynatrace.status", _timeout=60)
+    engines = [
+        {"dynatrace": engine(webhook={"port": ports[0], "token": "secret"})},
+        {"second": engine(engine_module="dynatrace", poll_interval=60)},
+    ]
+    with master_alone(module_dirs=MODULE_DIRS, engines=engines) as salt:
+        wait_for_text(salt.master.log, "second: version ")
+        done = salt.command("salt-run", "dynatrace.status", "--out=json", timeout=60)
         assert done.returncode == 0
-        assert set(done.data) == {"dynatrace", "second"}
-        assert (Path(master.config["cachedir"]) / "dynatrace" / "second" / "ledger.db").exists()
+        assert set(json.loads(done.stdout)) == {"dynatrace", "second"}
+        assert (salt.cachedir / "dynatrace" / "second" / "ledger.db").exists()
 
 
-def test_a_configuration_that_cannot_be_used_is_said_once_and_whole(salt_factories: Any) -> None:
+def test_a_configuration_that_cannot_be_used_is_said_once_and_whole() -> None:
     """
     One ERROR lists everything; the engine sleeps, the master goes on, and nothing is repeated.
     """
-    master = salt_factories.salt_master_daemon(
-        random_string("m-"),
-        overrides={
-            "module_dirs": [str(REPO), str(REPO / "salt")],
-            "engines": [
-                {"dynatrace": engine(poll_intervall=5, policy={"cooldown": "soon"})},
-                {"policy": {"dry_run": True}},
-            ],
-        },
-    )
-    log = Path(master.config["log_file"])
-    with master.started():
-        said = wait_for_text(log, "does not run: its configuration cannot be used")
+    engines = [
+        {"dynatrace": engine(poll_intervall=5, policy={"cooldown": "soon"})},
+        {"policy": {"dry_run": True}},
+    ]
+    with master_alone(module_dirs=MODULE_DIRS, engines=engines) as salt:
+        said = wait_for_text(salt.master.log, "does not run: its configuration cannot be used")
         # Salt starts an engine that ended again within 10 s; this one must not have ended.
         time.sleep(12)
-        text = log.read_text()
+        text = salt.master.log.read_text()
     assert text.count("its configuration cannot be used") == 1
     assert "`poll_intervall` is not a known key; did you mean `poll_interval`?" in said
     assert "`policy:cooldown` must be" in text
@@ -91,46 +67,34 @@ def test_a_configuration_that_cannot_be_used_is_said_once_and_whole(salt_factori
     assert "Traceback" not in text
 
 
-def test_a_master_runs_the_version_that_was_synced_last(
-    salt_factories: Any, tmp_path: Path
-) -> None:
+def test_a_master_runs_the_version_that_was_synced_last(tmp_path: Path) -> None:
     """
     After an update, `fileserver.clear_file_list_cache` and `saltutil.sync_all`, whether the engine alone starts again, in
     a fork of the master that still holds the old package, or the master does.
     """
     serve(tmp_path, "0.0.1")
-    master = salt_factories.salt_master_daemon(
-        random_string("m-"),
-        overrides={
-            "log_level_logfile": "info",
-            "file_roots": {"base": [str(tmp_path)]},
-            "engines": [{"dynatrace": engine(poll_interval=0)}],
-        },
-    )
-    log = Path(master.config["log_file"])
-
-    runners = RunnerClient(salt.config.master_config(str(master.config_file)))
+    roots = {"base": [str(tmp_path)]}
+    salt = master_alone(file_roots=roots, engines=[{"dynatrace": engine(poll_interval=0)}])
+    log = salt.master.log
 
     def sync() -> None:
         for function in ("fileserver.clear_file_list_cache", "saltutil.sync_all"):
-            runners.cmd(function, print_event=False)
+            assert salt.command("salt-run", function).returncode == 0
 
+    # A runner needs it, and the master makes it when it starts.
+    (salt.cachedir / "proc").mkdir(parents=True)
     sync()
-    with master.started():
+    with salt:
         wait_for_text(log, "dynatrace: version 0.0.1 started")
         serve(tmp_path, "0.0.2")
         sync()
-        [running] = [
-            process
-            for process in psutil.Process(master.pid).children(recursive=True)
-            if any(file.path.endswith("ledger.db") for file in process.open_files())
-        ]
+        [running] = salt.engine_processes()
         running.kill()
         wait_for_text(log, "dynatrace: version 0.0.2 started")
         serve(tmp_path, "0.0.3")
         sync()
-        with master.stopped():
-            pass
+        salt.master.stop()
+        salt.master.start()
         text = wait_for_text(log, "dynatrace: version 0.0.3 started")
     assert [text.count(f"version 0.0.{number} started") for number in (1, 2, 3)] == [1, 1, 1]
 
