@@ -41,6 +41,7 @@ def test_the_check_names_who_looks_where_no_remedy_is(scratch: ScratchSalt) -> N
         said = [row["detail"] for row in rows if "environment" in row["detail"]]
         if said or time.monotonic() > until:
             break
+        time.sleep(1)
     assert said == [
         f"web01 look in the environment prod, which has not got the state {STATE}: it is in base, stage"
     ]

@@ -75,6 +75,7 @@ def test_the_master_learns_the_host_and_keeps_no_token(master: ScratchSalt) -> N
     until = time.monotonic() + 60
     while host_id_at_the_master(master) != f"HOST-{HOST_ID}":
         assert time.monotonic() < until, "the master never learned of the host"
+        time.sleep(0.5)
     [jid] = [
         jid for jid, job in master.run("jobs.list_jobs").items() if job["Function"] == "state.apply"
     ]
