@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from xdist.scheduler import LoadScopeScheduling
 
 #: Most tests wait more than they compute, so there are more workers than cores.
-WORKERS_PER_CORE, MOST_WORKERS = 2, 12
+WORKERS_PER_CORE, MOST_WORKERS = 3, 12
 #: Files whose tests need nothing of each other, and are long enough to be handed out one by one.
 ONE_BY_ONE = (
     "tests/functional/oneagent/",
