@@ -18,7 +18,7 @@ from tests.harness.masterless import order
 from tests.unit.minion import loading
 from tests.unit.minion.loading import load, named, private
 
-PATIENCE = {"stays": 0.3, "deadline": 1, "starts_within": 1, "timeout": 5, "service_timeout": 5}
+PATIENCE = {"stays": 0.3, "deadline": 1, "starts_within": 1, "timeout": 30, "service_timeout": 60}
 _attempts = itertools.count(1)
 Heal = Callable[..., dict[str, Any]]
 

@@ -40,7 +40,7 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "mariadb": ("mariadbd", {"service": "mariadb", "proof": ["mysqladmin", "ping"]}),
     "plain": ("sleep", {"service": "plain"}),
     "worker": ("sh", {"service": "worker@2", "proof": ["unit", "process:/usr/bin/sleep"]}),
-    "slow": ("javac", {"service": "slow", "proof": "tcp:8099"}),
+    "slow": ("javac", {"service": "slow", "proof": "tcp:8099", "starts_within": 90}),
 }
 #: Too large to be installed for every run.
 LARGE = ("mariadb",)

@@ -102,7 +102,7 @@ def test_a_reload_is_tried_before_a_restart(services: Services) -> None:
         "steps": ["reload", "restart"],
         "configtest": ["nginx", "-t"],
         "starts_within": 1,
-        "deadline": 5,
+        "deadline": 30,
     }
     told = services.ordered(settings, by="process")
     assert (outcome(told), told["changes"]) == ("healed", {"nginx": "reloaded"}), told

@@ -91,6 +91,7 @@ class Minion:
         self.attempts: Any = package.remedy.attempts
         self.processes: Any = package.service.processes
         self.unit: Any = package.service.unit
+        self.outage: Any = package.remedy.outage
         self.control: Any
         self.control = control = package.service.control
         package.remedy.order.others = lambda opts, jid: options.get("others", "")

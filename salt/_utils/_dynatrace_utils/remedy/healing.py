@@ -2,10 +2,7 @@
 Does what the state ``dynatrace.healed`` promises; its module tells the steps and the outcomes.
 """
 
-from dataclasses import dataclass
 from functools import partial
-from types import ModuleType
-from typing import Any
 
 from salt.exceptions import CommandExecutionError
 
@@ -16,20 +13,16 @@ from . import settings as remedy_settings
 from .taking import End, Story, taken
 
 
-@dataclass
 class Subject:
     """
     What is brought back: its settings, what looks after it, and the place where that finds it.
     """
 
-    service: dict[str, Any]
-    manager: ModuleType
-    place: dict[str, Any]
-
-    def __post_init__(self):
+    def __init__(self, service, manager, place):
+        self.service, self.manager, self.place = service, manager, place
         # Both are called where this state's dunders are out of reach.
-        self.look = partial(self.manager.look, self.place)
-        self.ask = partial(proofs.ask, self.service, self.look)
+        self.look = partial(manager.look, place)
+        self.ask = partial(proofs.ask, service, self.look)
 
 
 def healed(name, settings):

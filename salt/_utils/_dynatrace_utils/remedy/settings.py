@@ -43,11 +43,11 @@ KEYS = (*OPTIONAL, "os_family", "ordered")
 # Of a service alone: of a container or an SLS they would be believed to do something.
 OF_A_SERVICE = ("executable", "configtest", "pid_file", "ports", "logs", "config", "steps")
 STEPS = ("reload", "restart")
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
 # One word, and no option.
-UNIT = re.compile(r"[^-\s]\S{0,254}")
-GLOB = re.compile(r"[A-Za-z0-9*?\[][A-Za-z0-9_.*?\[\]!-]{0,127}")
-SLS = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)*")
+UNIT = r"[^-\s]\S{0,254}"
+GLOB = r"[A-Za-z0-9*?\[][A-Za-z0-9_.*?\[\]!-]{0,127}"
+SLS = r"[A-Za-z0-9_][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)*"
 OURS = "dynatrace"
 LONGEST_S = 3600
 HIGHEST_PORT, STATUSES = 65535, range(100, 600)
@@ -66,7 +66,7 @@ def named(name, given, pillar):
     attempt = pillar.get("dynatrace_attempt")
     attempt = attempt if isinstance(attempt, dict) else {}
     remedy = attempt.get("remedy") if ":" in place else pillar.get(place)
-    if not isinstance(remedy, dict) or not NAME.fullmatch(str(remedy.get("name"))):
+    if not isinstance(remedy, dict) or not re.fullmatch(NAME, str(remedy.get("name"))):
         form = '{"name": "nginx", "settings": {"service": "nginx"}}'
         raise CommandExecutionError(f"the pillar {place} names no remedy; its form is {form}")
     told = _mapping(remedy.get("settings"), f"the pillar {place}:settings")
@@ -176,11 +176,11 @@ def _is_word(value):
 
 
 def _is_like(pattern):
-    return lambda value: isinstance(value, str) and bool(pattern.fullmatch(value))
+    return lambda value: isinstance(value, str) and bool(re.fullmatch(pattern, value))
 
 
 def _is_sls(value):
-    is_name = isinstance(value, str) and bool(SLS.fullmatch(value))
+    is_name = isinstance(value, str) and bool(re.fullmatch(SLS, value))
     return is_name and value.partition(".")[0] != OURS
 
 

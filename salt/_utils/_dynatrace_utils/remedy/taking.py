@@ -11,6 +11,8 @@ from ..service import control
 from . import attempts
 from . import order as orders
 
+BY_HAND = "Run by hand: no attempt is taken"
+
 
 class End(Exception):
     """
@@ -92,7 +94,8 @@ def taken(story):
     except CommandExecutionError as err:
         raise End("refused", f"Nothing is done: {err}") from None
     if not order:
-        story.say("Run by hand: no attempt is taken.")
+        wraps = __pillar__.get("dynatrace_attempt") == orders.WRAPPED
+        story.say("The remedy that runs this takes the attempt" if wraps else BY_HAND)
         return None
     story.attempt = order["id"]
     _check_time(order)

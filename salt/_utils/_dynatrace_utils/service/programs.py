@@ -10,7 +10,7 @@ import re
 # A program of Linux begins so; anything else is a script.
 PROGRAM = b"\x7fELF"
 # What runs the code of others, and what begins another program.
-INTERPRETERS = re.compile(
+INTERPRETERS = (
     r"(java|python|pypy|node|nodejs|php|php-cgi|ruby|perl|dotnet|mono|lua|erl|erlexec|beam(\.smp)?|"
     r"deno|bun|guile|tclsh|(ba|da|k|z)?sh|busybox|env)[0-9.]*"
 )
@@ -21,7 +21,7 @@ def is_interpreter(path):
     Tell whether the path of an executable is one that many services share.
     """
     names = (os.path.basename(path), os.path.basename(os.path.realpath(path)))
-    return any(INTERPRETERS.fullmatch(name) for name in names)
+    return any(re.fullmatch(INTERPRETERS, name) for name in names)
 
 
 def is_shared(path):

@@ -23,7 +23,7 @@ SUFFIXES = (
     *("slice", "scope", "swap", "device"),
 )
 UNIT = re.compile(r"[A-Za-z0-9:_.\\@-]{1,255}")
-COMMAND = re.compile(r"\{ path=(/\S+) ;")
+COMMAND = r"\{ path=(/\S+) ;"
 SPAN = re.compile(r"([0-9.]+)\s*(y|month|w|d|h|min|s|ms|us)(?=\s|$)")
 SECONDS = {
     "y": 31557600,
@@ -174,7 +174,7 @@ def program(found):
     """
     Return the full path of what a unit starts, or None when it is not told.
     """
-    command = COMMAND.match(found["ExecStart"])
+    command = re.match(COMMAND, found["ExecStart"])
     return command[1] if command else None
 
 
