@@ -38,8 +38,8 @@ MINION = "web01"
 #: and how often the job cache is read.
 SHORTER: Mapping[str, Mapping[str, float]] = {
     "_dynatrace.remediation.dispatch": {"TAKE_S": 4.0, "TAKE_MARGIN_S": 0.5},
+    "_dynatrace.master.bus_connection": {"FIRE_TIMEOUT_MS": 300},
     "_dynatrace.master.outbox_relay": {
-        "FIRE_TIMEOUT_MS": 300,
         "RETRY_S": 0.3,
         "FAILURES_CRITICAL": 2,
     },

@@ -53,6 +53,9 @@ ALLOWED = {
     ("_engines/_dynatrace/store/database.py", "", "with _lock"): (
         "held over one transaction, which waits for no network and 10 s for another reader of the file"
     ),
+    ("_engines/_dynatrace/store/fair_lock.py", "FairLock.__enter__", "acquire"): (
+        "the lock of the ledger, as above"
+    ),
     (
         "_engines/_dynatrace/master/minion_queries.py",
         "MinionQueries.run",

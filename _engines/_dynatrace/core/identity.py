@@ -165,6 +165,8 @@ def is_default(name: str) -> bool:
     first = name.partition(".")[0]
     if not first or _DEFAULT_NAME.fullmatch(first) or _DEFAULT_DOMAIN.fullmatch(name):
         return True
+    if not (name[-1].isdigit() or ":" in name):
+        return False  # To parse an address takes longer than all the rest.
     try:
         ipaddress.ip_address(name)
     except ValueError:

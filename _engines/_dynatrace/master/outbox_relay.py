@@ -1,15 +1,13 @@
 """
-The end of Salt's event bus that fires: one thread with an event object of its own, which it shares with nobody.
+The end of Salt's event bus that fires: one thread with a connection of its own, which it shares with nobody.
 
-Salt's event objects break when threads overlap on them, and ``fire_event`` may return False, raise, or block for ever
-when the publisher hangs. So the object is thrown away after any failure, what is to be fired waits in the ledger's
-outbox, and what was fired and never came back is fired again. The end that hears is ``master.subscriber``.
+The bus may fail or hang at any time. So what is to be fired waits in the ledger's outbox, and what was fired and never
+came back is fired again. The end that hears is ``master.subscriber``.
 """
 
 from __future__ import annotations
 
 import logging
-import math
 import queue
 import threading
 import time
@@ -21,6 +19,7 @@ from ..core.heartbeat import IDLE_S, Heartbeat
 from ..core.log_once import LogOnce
 from ..core.records import Outgoing
 from ..store.outbox import Outbox
+from .bus_connection import BusConnection
 from .delivery import HANG_S, SILENCE_S, DeliveryConfirmation, Doubt
 from .envelope import sign
 from .event import PROBE_TAG
@@ -28,7 +27,6 @@ from .salt_interface import EventBus
 
 log = logging.getLogger(__name__)
 
-FIRE_TIMEOUT_MS = 5000
 RETRY_S = 1.0
 #: So many failures in a row mean that the publisher will not come back by itself (Salt 3008 never restarts it).
 FAILURES_CRITICAL = 5
@@ -45,9 +43,9 @@ class OutboxRelay:
     """
     Fires what stands in the outbox, signed at the moment of firing: orders first, and events about one problem in order.
 
-    Reports are recorded as fired in batches, an order before anything else is fired; what was not recorded when the engine
-    is killed is fired again under the same ids. An event counts as fired only as long as it may still come back; nothing
-    more is fired on a bus that gives nothing back.
+    Reports are recorded as fired in batches, an order before anything else is fired; what was not recorded when the engine is killed, or not on
+    disk when the machine loses power, is fired again under the same ids. An event counts as fired only as long as it may
+    still come back; nothing more is fired on a bus that gives nothing back.
 
     ``held`` tells that an order must not be fired now after all. Who changes what it tells takes ``gate`` first, and then
     the ledger: no order is fired by what was told before. It waits for ``gate`` with a timeout, since a fire may hang.
@@ -73,9 +71,8 @@ class OutboxRelay:
     def __post_init__(self) -> None:
         #: Held from the last check of an order until it is on the bus: under it, nothing is fired that is held already.
         self.gate = threading.Lock()
-        self._bus: EventBus | None = None
+        self._connection = BusConnection(self.instance, self.connect)
         self._wake = threading.Event()
-        self._firing_since = math.inf
         self._answers: queue.SimpleQueue[tuple[str, Mapping[str, Any]]] = queue.SimpleQueue()
         #: Of the outbox: what was handed to a publisher that died before it came back.
         self._lost: list[int] = []
@@ -107,20 +104,17 @@ class OutboxRelay:
         now = time.monotonic()
         # After a long pause the engine itself was at a standstill, and the fire may just need a moment more.
         awake, self._watched = now - self._watched < 2 * IDLE_S, now
-        if awake and self._is_blocked():
+        if awake and self._connection.is_blocked():
             self._complain(f"its publisher takes nothing for more than {HANG_S:g} s")
-
-    def _is_blocked(self) -> bool:
-        return time.monotonic() - self._firing_since > HANG_S
 
     @property
     def healthy(self) -> bool:
-        works = self.failures == 0 and not self._is_blocked()
+        works = self.failures == 0 and not self._connection.is_blocked()
         return works and self.delivery.silent_for() <= HANG_S
 
     def run(self) -> None:
         # An earlier thread may have ended in the midst of a fire, with more to be fired.
-        self._disconnect()
+        self._connection.close()
         self.wake()
         retry = False
         while True:
@@ -181,20 +175,29 @@ class OutboxRelay:
         """
         Fire an order, after what stands before it about the same problem; False when it must not be fired now.
         """
-        earlier = self.outbox.before(listed)
-        if any(event.fresh_until is not None for event in earlier):
-            return False  # An order that must be decided anew holds the later ones.
-        for event in earlier:
-            self._fire(event)
-        self._record()
         with self.gate:
-            # Its problem may have closed since: then it is a mere report by now.
-            order = self.outbox.waiting_one(listed.seq)
-            if order is None or self._is_held(order):
+            # One wait for the ledger, not one for each question.
+            with self.outbox.reading():
+                earlier, order = self._checked(listed)
+            for event in earlier:
+                self._fire(event)
+            self._record()
+            if order is None or self._is_stale(order):
                 return False
             self._fire(order)
             self._record()
         return True
+
+    def _checked(self, listed: Outgoing) -> tuple[list[Outgoing], Outgoing | None]:
+        """
+        Return what stands before an order and is fired first, and the order as it is now; None: it must not be fired now.
+        """
+        earlier = self.outbox.before(listed)
+        if any(event.fresh_until is not None for event in earlier):
+            return [], None  # An order that must be decided anew holds the later ones.
+        # Its problem may have closed since: then it is a mere report by now.
+        order = self.outbox.waiting_one(listed.seq)
+        return earlier, None if order is None or self._is_held(order) else order
 
     def _fire_reports(self) -> bool:
         """
@@ -231,8 +234,11 @@ class OutboxRelay:
         return self._put({"what": "probe", "instance": self.instance}, PROBE_TAG)
 
     def _is_held(self, event: Outgoing) -> bool:
-        until = event.fresh_until
-        return until is not None and (self.clock() > until or self.held(event.data))
+        orders = event.fresh_until is not None
+        return orders and (self._is_stale(event) or self.held(event.data))
+
+    def _is_stale(self, event: Outgoing) -> bool:
+        return event.fresh_until is not None and self.clock() > event.fresh_until
 
     def _fire(self, event: Outgoing) -> None:
         if not self._put(event.data, event.tag, event.seq):
@@ -254,39 +260,22 @@ class OutboxRelay:
         self.heartbeat.beat()
         # Noted before: it may come back before the call returns.
         self.delivery.fired(signed["signature"], seq)
-        self._firing_since = time.monotonic()
-        try:
-            if self._bus is None:
-                self._bus = self.connect()
-            done = self._bus.fire_event(signed, tag, timeout=FIRE_TIMEOUT_MS)
-            why = "" if done else "the event publisher does not take it"
-        except Exception as err:  # noqa: BLE001 - Salt raises what its transport raises, differently in each version.
-            done, why = False, f"{type(err).__name__}: {err}"
-        finally:
-            self._firing_since = math.inf
-        if not done:
+        why = self._connection.fire(signed, tag)
+        if why is not None:
             self.delivery.refused(signed["signature"])
             self._failed(why)
-        else:
-            self.failures = 0
-        return done
+            return False
+        self.failures = 0
+        return True
 
     def _failed(self, why: str) -> None:
         self.failures += 1
         # All that this connection carried and that did not come back may be lost with it.
         self._lost += self.delivery.lost()
-        self._disconnect()
+        self._connection.close()
         log.debug("%s: an event could not be fired: %s", self.instance, why)
         if self.failures == FAILURES_CRITICAL:
             self._complain(f"no event could be fired {self.failures} times in a row ({why})")
-
-    def _disconnect(self) -> None:
-        bus, self._bus = self._bus, None
-        try:
-            if bus is not None:
-                bus.destroy()
-        except Exception:
-            log.debug("%s: closing the event object failed", self.instance, exc_info=True)
 
     def _complain(self, why: str) -> None:
         if self.broken:

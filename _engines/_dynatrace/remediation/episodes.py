@@ -74,7 +74,9 @@ class Episodes:
     ) -> list[str | None]:
         if len(matched) > 1:
             try:
-                with self.ledger.transaction():
+                # If new ones are lost they are seen anew, as in `_open`.
+                known = self.ledger.episodes.any_known(one.key for one, *_ in matched)
+                with self.ledger.transaction(soon=not known):
                     return [self._take_in(*one, now) for one in matched]
             except LedgerError:
                 raise
@@ -168,9 +170,11 @@ class Episodes:
         return f"ignored {name}"
 
     def _is_too_old(self, problem: Problem, now: float) -> bool:
-        # Once known it stays so; a crowd would ask for it twice a problem.
+        # Neither is asked for each problem of a crowd: what began of late is never too old, and what is known stays so.
+        if problem.start is None or problem.start / 1000 >= now - self.lookback:
+            return False
         self._looked = self._looked or self.ledger.settings.get("first_poll") is not None
-        if self._looked or problem.start is None:
+        if self._looked:
             return False
         looked = float(self.ledger.settings.get("first_listed") or now)
         return problem.start / 1000 < min(looked, now) - self.lookback

@@ -8,15 +8,15 @@ import contextlib
 import fcntl
 import os
 import sqlite3
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
 from ..core.errors import LedgerDamaged, LedgerError, LedgerInUse
 from ..core.plain import plain, restored
+from .fair_lock import FairLock
 from .schema import Outdated, prepare
 
 T = TypeVar("T")
@@ -35,6 +35,29 @@ def boot_id() -> str | None:
         return None
 
 
+class _Translated:
+    """
+    Makes LedgerErrors of what sqlite and the disk raise inside. A generator would take five times as long, and each
+    statement passes here.
+    """
+
+    def __init__(self, what: str, damaged: Path) -> None:
+        self._what = what
+        self._damaged = damaged
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, err: BaseException | None, trace: object) -> None:
+        # This very class means that the file is malformed, or no database; a full disk is an OperationalError.
+        if type(err) is sqlite3.DatabaseError:
+            with contextlib.suppress(OSError):
+                self._damaged.touch(mode=0o600)
+            raise LedgerDamaged(f"{self._what}: {err}") from err
+        if isinstance(err, (sqlite3.Error, OSError)):
+            raise LedgerError(f"{self._what}: {err}") from err
+
+
 class Database:
     """
     The open file, under its lock. Every method raises LedgerError when the disk does not do what it should.
@@ -49,9 +72,11 @@ class Database:
         self._damaged = self.path.with_name(f"{self.path.name}.damaged")
         self.moved_aside: Path | None = None
         self.moved_why = ""
-        self._lock = threading.RLock()
+        self._lock = FairLock()
         self._depth = 0
-        with self.translated(f"cannot open the ledger {self.path}"):
+        self._reads = _Translated("cannot read the ledger", self._damaged)
+        self._writes = _Translated("cannot write the ledger", self._damaged)
+        with _Translated(f"cannot open the ledger {self.path}", self._damaged):
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._file = self._hold()
             try:
@@ -154,7 +179,7 @@ class Database:
         ``soon``: it is durable with the next commit, or before. A killed process loses nothing of it, a power cut may,
         together with all that came later; so it is only for what looking again finds again.
         """
-        with self._lock, self.translated("cannot write the ledger"):
+        with self._lock, self._writes:
             if self._depth:
                 yield
                 return
@@ -197,19 +222,6 @@ class Database:
         with self._lock:
             yield not self._depth
 
-    def note_writes(self, table: str, column: str, note: Callable[[str], None]) -> None:
-        """
-        Have a column of each row noted that any statement writes from now on, also of those that are taken back later.
-        """
-        name = f"note_{table}"
-        self.connection.create_function(name, 1, note)
-        for change, row in (("INSERT", "NEW"), ("UPDATE", "NEW"), ("DELETE", "OLD")):
-            # A temporary one is this connection's alone, and changes nothing in the file.
-            self.rows(
-                f"CREATE TEMP TRIGGER {name}_{change.lower()} AFTER {change} ON main.{table}"
-                f" BEGIN SELECT {name}({row}.{column}); END"
-            )
-
     def write(self, statement: str, *values: Any) -> sqlite3.Cursor:
         with self.transaction():
             return self.connection.execute(statement, values)
@@ -246,7 +258,7 @@ class Database:
         )
 
     def rows(self, query: str, *values: Any) -> list[sqlite3.Row]:
-        with self._lock, self.translated("cannot read the ledger"):
+        with self._lock, self._reads:
             return self.connection.execute(query, values).fetchall()
 
     def value(self, query: str, *values: Any) -> Any:
@@ -265,18 +277,6 @@ class Database:
     def first(self, kind: type[T], query: str, *values: Any) -> T | None:
         return next(iter(self.all(kind, query, *values)), None)
 
-    @contextlib.contextmanager
-    def translated(self, what: str) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError) as err:
-            # This very class means that the file is malformed, or no database; a full disk is an OperationalError.
-            if type(err) is sqlite3.DatabaseError:
-                with contextlib.suppress(OSError):
-                    self._damaged.touch(mode=0o600)
-                raise LedgerDamaged(f"{what}: {err}") from err
-            raise LedgerError(f"{what}: {err}") from err
-
 
 class Records:
     """
@@ -287,6 +287,7 @@ class Records:
         self._db = db
         #: All changes inside are one, also with those of other records.
         self.transaction = db.transaction
+        self.reading = db.reading
 
     def count(self, name: str, by: int = 1) -> None:
         """

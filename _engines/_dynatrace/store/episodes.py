@@ -32,6 +32,13 @@ class Episodes(Records):
         query = "SELECT * FROM episodes WHERE problem_key = ? AND episode = ?"
         return self._db.first(Episode, query, problem_key, number)
 
+    def any_known(self, problem_keys: Iterable[str]) -> bool:
+        """
+        Tell whether there is an episode of any of the problems, perhaps a closed one.
+        """
+        query = "SELECT EXISTS (SELECT 1 FROM json_each(?) JOIN episodes ON problem_key = value)"
+        return bool(self._db.value(query, json.dumps(list(problem_keys))))
+
     def open(self, problem_keys: Iterable[str]) -> dict[str, Episode]:
         """
         Return those of the problems' episodes that are open, by problem key.

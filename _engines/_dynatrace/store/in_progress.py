@@ -72,8 +72,14 @@ class InProgress:
         self._busy: Counter[str] = Counter()
         self._freed = 0
         self._noted: set[str] = {row["attempt_id"] for row in db.rows(AT_FIRST)}
+        db.connection.create_function("note_attempt", 1, self._noted.add)
         for table in ("attempts", "actions"):
-            db.note_writes(table, "attempt_id", self._noted.add)
+            for change, row in (("INSERT", "NEW"), ("UPDATE", "NEW"), ("DELETE", "OLD")):
+                # A temporary one is this connection's alone, and changes nothing in the file.
+                db.rows(
+                    f"CREATE TEMP TRIGGER {table}_{change.lower()} AFTER {change} ON main.{table}"
+                    f" BEGIN SELECT note_attempt({row}.attempt_id); END"
+                )
 
     def freed(self) -> int:
         """

@@ -86,10 +86,10 @@ class Outbox(Records):
 
     def fired(self, events: Sequence[Outgoing], now: float) -> None:
         """
-        Note in one commit that events are on the bus. An attempt that one of them orders counts from now: it may have
-        waited for the bus, or for an engine, since it was recorded.
+        Note in one commit that events are on the bus; if that is lost, they are fired again under the same ids. An attempt
+        that one of them orders counts from now: it may have waited for the bus, or for an engine, since it was recorded.
         """
-        with self.transaction():
+        with self.transaction(soon=True):
             self._db.write(
                 "UPDATE outbox SET fired = ? WHERE seq IN (SELECT value FROM json_each(?))",
                 *(now, json.dumps([event.seq for event in events])),

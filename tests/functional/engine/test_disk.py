@@ -159,7 +159,7 @@ def test_damage_that_the_check_at_the_start_does_not_see_is_remembered(scene: Sc
     """
     world = scene.world()
     world.ledger.settings.put("a", "1")
-    with pytest.raises(LedgerDamaged), world.ledger.database.translated("cannot read the ledger"):
+    with pytest.raises(LedgerDamaged), world.ledger.database._reads:
         raise sqlite3.DatabaseError("database disk image is malformed")
     world.restart()
     assert world.ledger.database.moved_aside is not None

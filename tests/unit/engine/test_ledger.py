@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -750,6 +751,13 @@ def test_what_is_found_again_causes_no_sync(ledger: Ledger) -> None:
     )
     assert syncs(ledger, lambda: episodes.observe(problem(), NOW)) == [1]
     assert ledger.episodes.get(PID, 1) is not None
+    new = [replace(problem(), problem_id=f"{number}_1V2") for number in range(2)]
+    assert syncs(ledger, lambda: episodes.observe_all(new, NOW, {})) == [1]
+    # An end takes orders back, and these must stay so.
+    ended = [replace(one, status="CLOSED") for one in new]
+    assert syncs(ledger, lambda: episodes.observe_all(ended, NOW, {})) == [2]
+    ledger.outbox.add(PID, "tag", {}, NOW)
+    assert syncs(ledger, lambda: ledger.outbox.fired(waiting(ledger), NOW)) == [1]
 
 
 def test_all_else_is_synced_also_afterwards(ledger: Ledger) -> None:

@@ -329,7 +329,7 @@ def test_a_fire_that_hangs_is_said_by_the_loop(
     """
     Its own thread cannot say it.
     """
-    scene.relay._firing_since = scene.now
+    scene.relay._connection._firing_since = scene.now
     for _ in range(4):
         scene.now += 10
         scene.relay.watch()

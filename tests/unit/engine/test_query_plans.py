@@ -100,6 +100,7 @@ def calls(ledger: Ledger) -> dict[str, Callable[[], Any]]:
         "Notifications.next_due": notices.next_due,
         "Episodes.latest": lambda: episodes.latest(PID),
         "Episodes.get": lambda: episodes.get(PID, 1),
+        "Episodes.any_known": lambda: episodes.any_known([PID, "other"]),
         "Episodes.find": lambda: episodes.find("P-1"),
         "Episodes.summaries": episodes.summaries,
         "Episodes.open": lambda: episodes.open([PID, "other"]),
