@@ -322,7 +322,7 @@ class IdentityModel(RuleBasedStateMachine):
             module.__opts__, module.__pillar__ = opts, {**site, **pillar}
         ours.remedy.order.others = lambda *_: ""
         ours.remedy.order.late = lambda *_: None
-        ours.remedy.probe.proof = lambda service, seen: self._proof(machine, service)
+        ours.remedy.proofs.ask = lambda service, look, seen: self._proof(machine, service)
         ours.bounded.call = lambda *_, **__: {"retcode": 0, "stdout": "Syntax OK"}
         ours.service.control.look = lambda _: machine.look()
         ours.service.control.bring_back = bring_back
