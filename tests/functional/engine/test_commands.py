@@ -168,12 +168,12 @@ def test_a_pause_is_in_force_while_the_reconciler_waits_for_the_tenant(scene: Sc
     world.cycle(fire=False)
     assert len(world.ledger.attempts.open()) == 1
     scene.tenant.open_problem(second)
-    asked = threading.Event()
+    asked, let = threading.Event(), threading.Event()
     read = world.engine.problem_reader.read
 
     def slow(*args: Any) -> Any:
         asked.set()
-        time.sleep(5)
+        let.wait(60)
         return read(*args)
 
     world.engine.episodes.match = slow
@@ -181,11 +181,10 @@ def test_a_pause_is_in_force_while_the_reconciler_waits_for_the_tenant(scene: Sc
     cycle = threading.Thread(target=world.reconciler.step)
     cycle.start()
     assert asked.wait(30)
-    begun = time.monotonic()
     answer = given(world, "pause", world.now, reason="change CH-1234")
-    assert time.monotonic() - begun < 3
     assert answer["facts"]["paused"]["reason"] == "change CH-1234"
-    assert cycle.is_alive()
+    assert cycle.is_alive() and not let.is_set()
+    let.set()
     world.fire()
     cycle.join()
     world.cycle(1)
@@ -223,7 +222,7 @@ def test_nothing_is_fired_once_a_pause_is_recorded(scene: Scene) -> None:
     time.sleep(0.1)
     assert world.ledger.settings.get("paused") is None
     pause.join()
-    assert GATE_S <= time.monotonic() - begun < GATE_S + 2
+    assert GATE_S <= time.monotonic() - begun < GATE_S + 20
     assert world.ledger.settings.get("paused") is not None
     let.set()
     relay.join()

@@ -80,10 +80,10 @@ def test_a_tenant_that_is_away_or_silent_does_not_hold_the_check_up() -> None:
     token = "dt0c01.SYNTHETICSYNTHETICSYNTHE.VERYSECRET"
     away = found(options("http://127.0.0.1:1", token))
     assert {result for result, _ in away.values()} == {"fail"}
-    with serving(lambda *_: time.sleep(3)) as silent:
+    with serving(lambda *_: time.sleep(60)) as silent:
         began = time.monotonic()
         lines = found(options(f"http://127.0.0.1:{silent.port}", token), 0.5)
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 30
     assert lines["tenant problems.read"] == ("fail", "no answer in time")
 
 

@@ -505,7 +505,7 @@ def test_an_answer_that_trickles_is_given_up(head: bytes, monkeypatch: pytest.Mo
         pytest.raises(Unavailable, match=r"not complete after 0\.3 s"),
     ):
         Client(url, TOKEN).problem(PID)
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 20
 
 
 def test_an_endless_answer_is_given_up(

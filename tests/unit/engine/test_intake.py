@@ -466,10 +466,10 @@ def test_the_host_of_a_process_is_read_beside_it(tenant: Tenant, client: Client)
     """
     process = tenant.add_process(tenant.add_host())
     one = client.problem(tenant.open_problem(process).problem_id)
-    tenant.fault("slow", times=None, path="/entities", delay=1.0)
+    tenant.fault("slow", times=None, path="/entities", delay=2.0)
     began = time.monotonic()
     Entities(client, lambda: NOW).prefetch([one])
-    assert time.monotonic() - began < 2.0
+    assert time.monotonic() - began < 4.0
     asked = [call.query.get("entitySelector", "") for call in tenant.requests]
     assert sum("toRelationships.isProcessOf" in selector for selector in asked) == 1
 
@@ -576,7 +576,8 @@ def test_a_look_waits_for_no_answer_and_takes_a_part_of_many(
     intake = reader(ledger, client, wait_s=0.0)
     began = time.monotonic()
     first = intake.look(NOW, poll=True)
-    assert time.monotonic() - began < 1.0
+    # An answer takes a second, and there are far more.
+    assert time.monotonic() - began < 10.0
     assert (first.problems, first.listed) == ([], False)
     looks = look_until(intake, len(ids))
     assert not any(len(one.problems) > MOST + 2 * PARALLEL * DETAILS for one in looks)

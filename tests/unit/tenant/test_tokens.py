@@ -103,16 +103,16 @@ def test_a_token_in_the_query_works_and_is_noted_but_never_kept(tenant: Tenant) 
 def test_the_limit_of_calls_gives_real_429s(tenant: Tenant, client: Client) -> None:
     """The headers count down; a refused call does not prolong the window."""
     tenant.switches.calls_per_minute = 2
-    tenant.switches.rate_window = 0.3
+    tenant.switches.rate_window = 2.0
     answers = [client.problems() for _ in range(3)]
     assert [one.status_code for one in answers] == [200, 200, 429]
     assert [one.headers["X-RateLimit-Remaining"] for one in answers] == ["1", "0", "0"]
     assert answers[2].json()["error"]["code"] == 429
     reset = int(answers[2].headers["X-RateLimit-Reset"]) / 1e6
-    assert 0 < reset - time.time() <= 0.3
+    assert 0 < reset - time.time() <= 2.0
     entities = client.get("/api/v2/entities", entitySelector='type("HOST")')
     assert entities.status_code == 200
-    tenant.wait_for(lambda: time.time() > reset - 0.1)
+    tenant.wait_for(lambda: time.time() > reset - 1.0)
     assert [client.problems().status_code for _ in range(3)] == [429] * 3
     tenant.wait_for(lambda: time.time() > reset)
     assert client.problems().status_code == 200
