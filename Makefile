@@ -46,7 +46,7 @@ lint: venv  ## ruff, mypy, salt-lint, yamllint.
 
 .PHONY: test
 test: tools venv  ## All checks and tests with the newest Salt; ARGS='-k name' chooses.
-	@$(MAKE) --no-print-directory lint & lint=$$!; \
+	@nice $(MAKE) --no-print-directory lint & lint=$$!; \
 	status=0; $(PYTEST) $(ARGS) </dev/null || status=$$?; \
 	wait $$lint || { echo "make lint failed: see above." >&2; exit 1; }; \
 	exit $$status
