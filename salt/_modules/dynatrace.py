@@ -8,9 +8,10 @@ from salt.exceptions import CommandExecutionError
 
 try:
     from _dynatrace_utils.remedy import attempts, chaos
+    from _dynatrace_utils.remedy import evidence as evidence_
 except ImportError:
     # A master that was installed by pip has no _utils, and needs none for its reactors.
-    attempts = chaos = None
+    attempts = chaos = evidence_ = None
 
 
 def genuine(data):
@@ -26,7 +27,7 @@ def genuine(data):
     return _on_the_master("genuine")(data)
 
 
-def order(data, technology):
+def order(data, technology=None):
     """
     Return what a reaction to a genuine event needs, or None: see ``dynatrace_master.order``.
 
@@ -34,7 +35,7 @@ def order(data, technology):
 
     .. code-block:: jinja
 
-        {% set order = salt['dynatrace.order'](data, 'APACHE_HTTPD') %}
+        {% set order = salt['dynatrace.order'](data) %}
     """
     return _on_the_master("order")(data, technology)
 
@@ -57,7 +58,24 @@ def attempt(attempt_id):
     return attempts.attempt(attempt_id)
 
 
-def outage(remedy, how="stop", timeout=120):
+def evidence(attempt_id):
+    """
+    Return what was kept on this minion of a failure before an attempt touched the service, or None.
+
+    Text by part: ``unit``, ``journal``, ``log``, ``listeners``, ``processes``, ``memory``, ``kernel``,
+    ``threads``. What looked like a secret was taken out when it was kept.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt web01 dynatrace.evidence 9f0c2a41d7e85b36
+    """
+    _check_synced()
+    return evidence_.kept(attempt_id)
+
+
+def outage(remedy, how="stop", timeout=120, order=None):
     """
     Stop or kill the service that a remedy heals, and wait until it serves again.
 
@@ -66,6 +84,9 @@ def outage(remedy, how="stop", timeout=120):
     else, in time), ``serves`` (in the end), and ``restored``: what the remedy said, if it was
     needed. ``refused`` alone says why nothing was done, and an error that something went wrong
     after the service was broken; it was started again then.
+
+    ``order`` is what a remedy of the master's catalogue gets, ``name`` and ``settings``; what could run
+    a command is left out of it.
 
     It refuses unless ``dynatrace_chaos: true`` stands in a file of ``/etc/salt/minion.d``.
 
@@ -76,7 +97,7 @@ def outage(remedy, how="stop", timeout=120):
         salt web01 dynatrace.outage dynatrace.remedy.apache2 how=kill timeout=60
     """
     _check_synced()
-    told = chaos.outage(remedy, how, timeout)
+    told = chaos.outage(remedy, how, timeout, order)
     if "refused" in told:
         __context__["retcode"] = 1
     return told

@@ -57,29 +57,35 @@ def genuine(data):
     return refusal is None
 
 
-def order(data, technology):
+def order(data, technology=None):
     """
     Return what a reaction to a genuine event needs, or None when there is nothing to do.
 
-    ``minions`` is the list of those where a process of this technology is down; ``metadata`` goes
-    with the job, for ``salt-run jobs.list_jobs``; ``pillar`` tells the remedy which attempt it is,
-    which process is meant on each minion, and until when it may begin. It has a key of its own,
-    ``dynatrace_attempt``, so that no merging strategy hides a site's own pillar behind it.
+    ``minions`` is the list of those to act on; ``metadata`` goes with the job, for
+    ``salt-run jobs.list_jobs``; ``pillar`` tells the remedy which attempt it is, which process is meant on
+    each minion, and until when it may begin. It has a key of its own, ``dynatrace_attempt``, so that no
+    merging strategy hides a site's own pillar behind it.
 
     technology
-        As the event's ``technologies`` spells it: ``APACHE_HTTPD``, ``NGINX``.
+        As the event's ``technologies`` spells it: ``APACHE_HTTPD``, ``NGINX``; for a reactor of a site's own,
+        which knows its remedy itself. Left out: the remedy is the event's, by the catalogue
+        ``dynatrace_remedies`` of the master's configuration, and the pillar has its settings.
 
     CLI Example:
 
     .. code-block:: jinja
 
+        {% set order = salt['dynatrace.order'](data) %}
         {% set order = salt['dynatrace.order'](data, 'APACHE_HTTPD') %}
     """
-    minions = data["technologies"].get(technology)
-    if data["attempt"] < 1 or not minions:
+    if technology is None:
+        remedy, minions = _remedy(data.get("remedy")), data["minions"]
+    else:
+        remedy, minions = None, data["technologies"].get(technology)
+    if data["attempt"] < 1 or not minions or (technology is None and not remedy):
         return None
     attempt = {key: data[key] for key in ("jid", "problem_id", "display_id", "title")}
-    attempt.update(id=data["attempt_id"], number=data["attempt"])
+    attempt.update(id=data["attempt_id"], number=data["attempt"], remedy=remedy)
     attempt["valid_until"] = data.get("act_until")
     processes = data.get("processes") or {}
     attempt["processes"] = {name: processes[name] for name in minions if name in processes}
@@ -93,6 +99,19 @@ def order(data, technology):
         "metadata": metadata,
         "pillar": {"dynatrace_attempt": attempt},
     }
+
+
+def remedy(name):
+    """
+    Return a remedy of the catalogue as its state takes it, ``name`` and ``settings``; None: there is none.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run salt.cmd dynatrace_master.remedy nginx
+    """
+    return _remedy(name)
 
 
 def sign(data, valid_for):
@@ -130,6 +149,23 @@ def signed(data):
         salt-run salt.cmd dynatrace_master.signed '{}'
     """
     return _refusal(data, _check_signature, _check_time) is None
+
+
+def _remedy(name):
+    if name is None:
+        return None
+    catalogue = __opts__.get("dynatrace_remedies")
+    entry = catalogue.get(name) if isinstance(catalogue, dict) else None
+    if not isinstance(entry, dict):
+        log.warning("dynatrace: this master's `dynatrace_remedies` has no remedy %r", name)
+        return None
+    # YAML reads the key `on` as true.
+    settings = {key: value for key, value in entry.items() if key not in (True, "on", "policy")}
+    units = (entry.get("on") or entry.get(True) or {}).get("unit")
+    if units:
+        # Where no service is set, it is the unit that Dynatrace names, if it fits one of these.
+        settings["units"] = [units] if isinstance(units, str) else list(units)
+    return {"name": name, "settings": settings}
 
 
 def _refusal(data, *checks):

@@ -10,6 +10,7 @@ WIDTH = 92
 TABLES = (
     ("problem", "severity", "age_s", "minions", "attempts", "state"),
     ("created", "problem", "minions", "attempt", "state", "took_ms"),
+    ("remedy", "on", "heals", "processes", "such_as"),
 )
 
 
@@ -28,6 +29,8 @@ def _shown(data):
             shown[name] = _report(found)
         elif isinstance(found, list):
             shown[name] = _table(found)
+        elif isinstance(found, dict) and isinstance(found.get("remedies"), list):
+            shown[name] = {**_harmless(found), "remedies": _table(found["remedies"])}
         elif name != "outputter":
             shown[name] = _harmless(found)
     return shown

@@ -9,10 +9,14 @@ What each returns is an interface, and described in ``docs/reference/runner.md``
 
 # Here and nowhere later: the directory of the package is on sys.path only while this module loads.
 from _dynatrace_runner import bus, checkup
+from _dynatrace_runner import evidence as evidence_
+from _dynatrace_runner import remedies as remedies_
 from salt.exceptions import CommandExecutionError
 
 TIMEOUT_S = 5
 CHECK_TIMEOUT_S = 30
+EVIDENCE_TIMEOUT_S = 10
+REMEDIES_TIMEOUT_S = 60
 
 
 def status(instance=None, timeout=TIMEOUT_S):
@@ -68,6 +72,26 @@ def history(instance=None, timeout=TIMEOUT_S):
     return _asked("history", instance, timeout)
 
 
+def remedies(instance=None, timeout=REMEDIES_TIMEOUT_S, processes=True):
+    """
+    Show the catalogue as the engine reads it, and what each remedy would take of the tenant's processes.
+
+    A remedy that takes nothing, what no remedy takes, and what two remedies take are told as well.
+    ``processes=False`` does not ask the tenant, which takes a request for each 500 processes and hosts.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run dynatrace.remedies
+    """
+    try:
+        found = remedies_.collected(__opts__, instance, float(timeout), processes)
+    except CommandExecutionError as err:
+        return _told({"error": str(err)}, True)
+    return _told(found, any("error" in one for one in found.values()))
+
+
 def pause(reason, instance=None, timeout=TIMEOUT_S):
     """
     Let the engine act on nothing until ``resume``; it stays paused over restarts.
@@ -107,6 +131,28 @@ def retry(display_id, instance=None, timeout=TIMEOUT_S):
         salt-run dynatrace.retry P-2407114
     """
     return _asked("retry", instance, timeout, display_id=str(display_id))
+
+
+def evidence(display_id, minion=None, instance=None, timeout=EVIDENCE_TIMEOUT_S):
+    """
+    Bring what the minions kept of a problem's failure before its service was touched.
+
+    Status of the unit, last lines of journal and logs, listeners, largest processes, memory and
+    disks, the kernel's log, threads of a JVM; of the latest attempt of which anything is kept.
+    ``minion=<id>`` asks that one alone.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run dynatrace.evidence P-2407114
+        salt-run dynatrace.evidence P-2407114 minion=web01
+    """
+    try:
+        found = evidence_.collected(__opts__, display_id, minion, instance, float(timeout))
+    except CommandExecutionError as err:
+        return _told({"error": str(err)}, True)
+    return _told(found, any("error" in one for one in found.values()))
 
 
 def check(timeout=CHECK_TIMEOUT_S):

@@ -81,6 +81,12 @@ ALLOWED = {
         "_verify_signature",
         "wait",
     ): "the same timer",
+    ("salt/_utils/_dynatrace_utils/remedy/evidence.py", "Evidence._said", "Popen"): (
+        "a timer kills it with all that it began, in a thread that nobody waits for longer"
+    ),
+    ("salt/_utils/_dynatrace_utils/remedy/evidence.py", "keep", "wait"): (
+        "until the time of the evidence is over, which began with it"
+    ),
     ("salt/_utils/_dynatrace_utils/service/unit.py", "client", "Popen"): (
         "who gives the order looks at the clock, and it is killed in the end"
     ),

@@ -101,6 +101,7 @@ class Views:
         actions = self.ledger.attempts.actions(attempt.attempt_id)
         return {
             "attempt": attempt.number,
+            "attempt_id": attempt.attempt_id,
             "remedy": attempt.remedy,
             "state": attempt.state,
             "jid": attempt.jid,

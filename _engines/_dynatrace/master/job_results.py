@@ -29,6 +29,8 @@ _UNDONE = ("refused", "unproved")
 _REPEATED = "repeated"
 #: These begin and end an attempt, and do nothing to a service.
 _BRACKETS = ("|-attempt_taken", "|-attempt_finished")
+#: Of a comment: what was done, the path of the evidence and its lines.
+MAX_CHARS = 2000
 #: No minion remembers an attempt for longer.
 _LONGEST_S = 1e9
 
@@ -213,4 +215,4 @@ def _fit(text: str) -> str:
     """
     Return a text that the ledger can store: in UTF-8, so without lone surrogates, and not too long.
     """
-    return text.encode("utf-8", "replace").decode()[:1000]
+    return text.encode("utf-8", "replace").decode()[:MAX_CHARS]

@@ -9,7 +9,16 @@ import time
 
 import salt.loader
 
-from . import bus, configuration, connections, job_cache, minions, permissions, reactors
+from . import (
+    bus,
+    catalogue_check,
+    configuration,
+    connections,
+    job_cache,
+    minions,
+    permissions,
+    reactors,
+)
 from .report import Found, named
 
 ANSWER_S = 5.0
@@ -36,7 +45,9 @@ def rows(opts, timeout):
     asked = found.guarded("tenant", connections.ask_all, configs, engine) or []
     found.guarded("engine", _answers, found, opts, min(ANSWER_S, timeout))
     found.guarded("job cache", job_cache.check, found, opts, engine, until)
-    found.guarded("minions", minions.check, found, opts, engine, configs, applied, until)
+    read = found.guarded("catalogue", catalogue_check.check, found, opts, engine)
+    able = found.guarded("minions", minions.check, found, opts, engine, configs, applied, until)
+    found.guarded("catalogue", catalogue_check.check_minions, found, opts, read, able, until)
     connections.collect(found, asked, until)
     return found.rows
 
@@ -49,16 +60,23 @@ def _engine(found, opts):
         what = f"no engine `dynatrace` is in `engines`{_there(opts)}"
         fix = "copy master.d/dynatrace.conf, keep the name of its entry, and restart the master"
         found.add("fail", "engine code", what, fix)
-    functions = salt.loader.engines(opts, salt.loader.minion_mods(opts, whitelist=["test"]), {}, {})
-    if "dynatrace.start" not in functions:
+    engine = loaded(opts)
+    if engine is None:
         what = "the master's loader does not find the engine"
         fix = "see `module_dirs` in master.d/roots.conf, and whether the master's user may read it"
         found.add("fail", "engine code", what, fix)
-        return None
-    start = functions["dynatrace.start"]
-    code = getattr(start, "func", start)
-    found.add("ok", "engine code", f"loaded from {os.path.dirname(code.__code__.co_filename)}")
-    return code.__globals__
+    else:
+        found.add("ok", "engine code", f"loaded from {os.path.dirname(engine['__file__'])}")
+    return engine
+
+
+def loaded(opts):
+    """
+    Return the names of the engine's module, as the master's loader finds it, or None.
+    """
+    functions = salt.loader.engines(opts, salt.loader.minion_mods(opts, whitelist=["test"]), {}, {})
+    start = functions.get("dynatrace.start")
+    return getattr(start, "func", start).__globals__ if start else None
 
 
 def _there(opts):

@@ -7,7 +7,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from _dynatrace.master.job_results import ENDS, TESTED, Result, judge, judge_orchestration
+from _dynatrace.master.job_results import (
+    ENDS,
+    MAX_CHARS,
+    TESTED,
+    Result,
+    judge,
+    judge_orchestration,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -113,10 +120,10 @@ def test_a_comment_stays_short() -> None:
     """
     long = "x" * 5000
     many = {str(n): state(False, long, n) for n in range(50)}
-    assert len(judge({"return": {"a": state(False, long)}}).comment) == 1000
-    assert len(judge({"return": {"a": state(True, long)}}).comment) == 1000
-    assert len(judge({"return": long, "retcode": 1}).comment) == 1000
-    assert len(judge({"return": many}).comment) == 1000
+    assert len(judge({"return": {"a": state(False, long)}}).comment) == MAX_CHARS
+    assert len(judge({"return": {"a": state(True, long)}}).comment) == MAX_CHARS
+    assert len(judge({"return": long, "retcode": 1}).comment) == MAX_CHARS
+    assert len(judge({"return": many}).comment) == MAX_CHARS
 
 
 @pytest.mark.parametrize("comment", [None, "", [], 5, b"\xff", {"a": 1}, "a\ud800b"])

@@ -149,3 +149,52 @@ def test_a_genuine_event_with_any_change_is_refused(
     if {**changed, "_stamp": 0} == {**event, "_stamp": 0} and repr(changed) == repr(event):
         return
     assert module.genuine(changed) is ("_stamp" in changes and len(changes) == 1)
+
+
+CATALOGUE = {
+    # As YAML reads the key `on`.
+    "nginx": {True: {"technology": "NGINX"}, "service": "nginx", "proof": "http"},
+    "unit": {"on": {"unit": "app-*"}, "policy": {"cooldown": 1}},
+    "broken": "nginx",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [("nginx", {"service": "nginx", "proof": "http"}), ("unit", {"units": ["app-*"]})],
+)
+def test_an_order_has_the_settings_of_its_remedy(
+    module: ModuleType, name: str, settings: dict[str, Any]
+) -> None:
+    """What the engine decides by stays on the master."""
+    module.__opts__["dynatrace_remedies"] = CATALOGUE  # type: ignore[attr-defined]
+    order = module.order(signed(remedy=name))
+    assert order["minions"] == ["web01"]
+    assert order["pillar"]["dynatrace_attempt"]["remedy"] == {"name": name, "settings": settings}
+    assert module.remedy(name) == {"name": name, "settings": settings}
+
+
+@pytest.mark.parametrize("name", [None, "broken", "other", "", 7, "../nginx"])
+def test_without_a_remedy_of_the_catalogue_there_is_no_order(module: ModuleType, name: Any) -> None:
+    """A reactor of a site's own may still take it by its technology."""
+    module.__opts__["dynatrace_remedies"] = CATALOGUE  # type: ignore[attr-defined]
+    data = signed(remedy=name)
+    assert module.order(data) is None
+    order = module.order(data, "APACHE_HTTPD")
+    assert order["pillar"]["dynatrace_attempt"]["remedy"] is None
+
+
+@pytest.mark.parametrize("catalogue", [None, [], "nginx", {}])
+def test_without_a_catalogue_there_is_no_order(module: ModuleType, catalogue: Any) -> None:
+    """Whatever the configuration holds in its place."""
+    module.__opts__["dynatrace_remedies"] = catalogue  # type: ignore[attr-defined]
+    assert module.order(signed(remedy="nginx")) is None
+
+
+@pytest.mark.parametrize("change", [{"attempt": 0}, {"minions": []}])
+def test_an_event_that_asks_for_no_action_gives_no_order(
+    module: ModuleType, change: dict[str, Any]
+) -> None:
+    """A remedy alone is no reason to act."""
+    module.__opts__["dynatrace_remedies"] = CATALOGUE  # type: ignore[attr-defined]
+    assert module.order(signed(remedy="nginx", **change)) is None

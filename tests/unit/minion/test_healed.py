@@ -96,6 +96,9 @@ class Minion:
         self.control = control = package.service.control
         package.remedy.order.others = lambda opts, jid: options.get("others", "")
         package.bounded.call = lambda _, function, *args, **kwargs: function(*args, **kwargs)
+        #: What had been called when evidence was kept.
+        self.kept: list[list[str]] = []
+        package.remedy.evidence.keep = lambda *_: self.kept.append(list(self.calls))
         package.remedy.proofs.ask = lambda *_: self._next(self.answers)
         control.look = lambda place: self._next(self.looks)
         control.bring_back = self._bring_back
@@ -187,6 +190,9 @@ def test_each_way_ends_with_its_outcome(
     minion = Minion(tmp_path, looks, answers, pillar=pillar, **options)
     told = minion.healed()
     assert told["dynatrace"] == {"attempt": ATTEMPT if attempt else None, "outcome": outcome}, told
+    # Evidence is kept once, before the first order to the service, and never where nothing is done.
+    touched = [number for number, call in enumerate(calls) if call in ("start", "restart")]
+    assert minion.kept == ([calls[: touched[0]]] if touched else [])
     assert told["result"] is (outcome in ("healed", "healthy")), told
     assert minion.calls == calls
     if attempt:

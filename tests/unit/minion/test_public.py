@@ -25,6 +25,7 @@ PUBLIC = {
     "dynatrace.genuine": "refuses but on the master",
     "dynatrace.order": "refuses but on the master",
     "dynatrace.attempt": "tells",
+    "dynatrace.evidence": "tells",
     "dynatrace.outage": "refuses unless this minion's own file allows it",
     "dynatrace_oneagent.host_id": "tells",
     "dynatrace_oneagent.installed": "tells",
@@ -36,7 +37,9 @@ PUBLIC = {
     "dynatrace_tenant.without_groups": "tells",
 }
 #: What a master has beside these; whoever may call it there is its user.
-ON_THE_MASTER = {f"dynatrace_master.{name}" for name in ("genuine", "order", "sign", "signed")}
+ON_THE_MASTER = {
+    f"dynatrace_master.{name}" for name in ("genuine", "order", "remedy", "sign", "signed")
+}
 MOST = 40
 #: Calls each public function of a minion with each two of the arguments, and prints what was done meanwhile.
 CALLER = """
@@ -107,7 +110,7 @@ def test_each_public_function_has_a_word(conf: Path) -> None:
     assert sorted(name for name in modules if name.startswith("dynatrace")) == sorted(PUBLIC)
 
 
-def test_the_master_has_four_functions_more_and_all_are_few(conf: Path) -> None:
+def test_the_master_has_five_functions_more_and_all_are_few(conf: Path) -> None:
     """A minion is told why it has them not; what needs more names is private."""
     opts = salt.config.master_config(None)
     opts.update(grains={}, pillar={}, module_dirs=[str(REPO / "salt")])

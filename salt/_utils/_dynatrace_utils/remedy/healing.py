@@ -8,7 +8,7 @@ from salt.exceptions import CommandExecutionError
 
 from ..dunders import __grains__, __opts__, __pillar__
 from ..service import control
-from . import attempts, configtest, identity, outage, proofs, steps
+from . import attempts, configtest, evidence, identity, outage, proofs, steps
 from . import settings as remedy_settings
 from .taking import End, Story, taken
 
@@ -56,6 +56,8 @@ def _heal(story, given):
     _test_configuration(story, service, way["seen"])
     if __opts__["test"]:
         raise End(None, _plan(subject, way, taken_steps))
+    # Before the first signal: what is done next destroys it.
+    evidence.keep(story, {**service, **subject.place}, order, way["seen"])
     steps.run(story, subject, order, taken_steps)
 
 

@@ -7,8 +7,9 @@ import time
 
 from .. import bounded
 from ..dunders import __opts__, __salt__
+from ..service import sight
+from . import evidence, proofs
 from . import order as orders
-from . import proofs
 from .taking import End
 
 AGAIN_S, PAUSE_S, GRACE_S = 1, 0.5, 2
@@ -25,6 +26,8 @@ def run(story, service, order):
     left = order["until"] - time.time() if order else float("inf")
     seconds = max(min(service["service_timeout"], left), 0)
     story.touched = not __opts__["test"]
+    if story.touched:
+        evidence.keep(story, {**service, "service": name}, order, sight.NOTHING)
     states, errors = _applied(name, seconds)
     told = "; ".join([*errors, *_told(states)]) or "it has no states"
     if __opts__["test"]:

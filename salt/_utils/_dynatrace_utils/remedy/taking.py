@@ -32,6 +32,8 @@ class Story:
     def __init__(self, name):
         self.name, self.attempt, self.taken = name, None, False
         self.said, self.changes, self.touched = [], {}, False
+        # What is kept of the failure, once anything is to be done.
+        self.evidence = None
 
     def say(self, text):
         self.said.append(text if text.endswith((".", "\n")) else f"{text}.")
@@ -41,6 +43,9 @@ class Story:
         Return what a state returns.
         """
         self.say(str(end))
+        if self.evidence:
+            end.more["evidence"] = self.evidence.told()
+            self.say(self.evidence.sentence(end.more["evidence"]))
         good = {"healed": True, "healthy": True, "repeated": True, None: None}
         about = {"attempt": self.attempt, "outcome": end.outcome, **end.more}
         result = good.get(end.outcome, False)

@@ -108,7 +108,7 @@ def ask(*command, seconds):
             errors="replace",
             timeout=max(seconds, 0.1),
             check=False,
-            env=_environment(),
+            env=environment(),
         )
     except subprocess.TimeoutExpired as err:
         words = " ".join(word for word in command if not word.startswith("--no-"))
@@ -129,7 +129,7 @@ def client(verb, name):
         stderr=subprocess.PIPE,
         encoding="utf-8",
         errors="replace",
-        env=_environment(),
+        env=environment(),
     )
     try:
         yield process
@@ -257,7 +257,10 @@ def default_stop_s():
     return seconds(said.strip().partition("=")[2]) or 90.0
 
 
-def _environment():
+def environment():
+    """
+    Return the environment of the tools of the system: they speak English, without colours.
+    """
     return {**os.environ, "LC_ALL": "C", "SYSTEMD_COLORS": "0", "PATH": tools_path()}
 
 

@@ -1,0 +1,299 @@
+"""
+Saves what a restart destroys, before a service is touched: for the person who asks in the morning why it failed.
+
+All of it takes at most ``SECONDS`` and ``MOST`` bytes, in ``<cachedir>/dynatrace/evidence/<attempt>``, for the minion's
+user alone. Nothing is raised, and nothing that goes wrong is a reason not to heal: it is told in place of the part.
+Whatever a command says comes from outside; it is bounded, and what looks like a secret is taken out.
+"""
+
+import contextlib
+import json
+import logging
+import os
+import re
+import shutil
+import signal
+import subprocess
+import threading
+import time
+
+from ..dunders import __opts__
+from ..service import unit
+
+try:
+    import psutil
+except ImportError:
+    psutil = None
+
+SECONDS = 5
+MOST = 2**20
+# Of one service so many are kept.
+KEPT = 10
+# Of each of the seven parts, from its end; all together stay below MOST.
+PART = 145_000
+LINES, LARGEST = 200, 10
+ABOUT = "about.json"
+log = logging.getLogger(__name__)
+NAME = re.compile(r"[A-Za-z0-9-]{1,64}")
+
+
+class Evidence:
+    """
+    What is kept of one failure. ``begin`` starts the collecting, ``wait`` ends when what a restart destroys is there, and
+    ``told`` gives what the remedy tells of it.
+    """
+
+    def __init__(self, attempt, service, seen):
+        self.path = os.path.join(home(), attempt)
+        self._service, self._seen, self._until = service, seen, None
+        self._texts, self._threads, self._commands = {}, {}, []
+        self._closed = self._written = False
+
+    def begin(self):
+        """
+        Start to collect all parts, side by side.
+        """
+        self._until = time.monotonic() + SECONDS
+        with contextlib.suppress(OSError):
+            os.makedirs(self.path, mode=0o700, exist_ok=True)
+            os.chmod(os.path.dirname(self.path), 0o700)
+        parts = self._parts()
+        # Beside the rest, since a disk may hang as everything else may.
+        for name, act in {"about": self._note, **parts}.items():
+            args = () if name == "about" else (name, act)
+            thread = threading.Thread(
+                target=self._keep if args else act,
+                args=args,
+                name=f"dynatrace evidence {name}",
+                daemon=True,
+            )
+            self._threads[name] = thread
+            thread.start()
+        return self
+
+    def wait(self):
+        """
+        Return when what the next signal destroys is kept, or the time is over.
+
+        Of a service of which nothing lives that is only what systemd says of it: the rest is as it is a second later.
+        """
+        lives = self._seen["main"] or self._seen["orphans"]
+        self._join(["unit", "processes", "listeners", "memory", "threads"] if lives else ["unit"])
+
+    def told(self):
+        """
+        Return ``path``, None where nothing could be kept, and ``lines``, the most telling ones; ends what takes too long.
+        """
+        self._join(list(self._threads))
+        self._closed = True
+        for process in list(self._commands):
+            _kill(process)
+        from . import excerpts
+
+        kernel = excerpts.of_the_kernel(self._texts.get("kernel", ""))
+        said = [kernel, *(self._texts.get(name, "") for name in ("log", "journal"))]
+        return {"path": self.path if self._written else None, "lines": excerpts.telling(said)}
+
+    def sentence(self, kept):
+        """
+        Return what a comment says of what is kept; empty: nothing is, and nothing tells anything.
+        """
+        where = (
+            f"Evidence is kept in {kept['path']}" if kept["path"] else "No evidence could be kept"
+        )
+        lines = "".join(f"\n> {line}" for line in kept["lines"])
+        return f"{where}{':' if lines else ''}{lines}"
+
+    def _join(self, names):
+        for name in names:
+            if name in self._threads:
+                self._threads[name].join(max(self._until - time.monotonic(), 0))
+
+    def _parts(self):
+        name, parts = self._seen["unit"], {}
+        if name:
+            status = ["systemctl", "status", "--no-pager", "--full", "--lines=0", "--", name]
+            parts["unit"] = lambda: self._said(*status)
+            journal = ["journalctl", "--no-pager", "--quiet", "--output=short-iso"]
+            parts["journal"] = lambda: self._said(*journal, f"--lines={LINES}", f"--unit={name}")
+        if self._service.get("logs"):
+            parts["log"] = self._logs
+        parts["listeners"], parts["processes"], parts["memory"] = _listeners, _processes, _memory
+        parts["kernel"] = lambda: self._said("dmesg", "--ctime") or self._said("dmesg")
+        tool = None if self._seen["stopped"] else _thread_dump(self._seen)
+        if tool:
+            parts["threads"] = lambda: self._said(*tool)
+        return parts
+
+    def _keep(self, name, part):
+        # Its patterns are compiled while the service is down, so beside what brings it back.
+        from . import excerpts
+
+        try:
+            text = excerpts.clean(part(), PART)
+        except Exception as err:  # noqa: BLE001 - Whatever a host in trouble raises is told, and heals nobody's service.
+            text = f"this could not be had: {type(err).__name__}: {err}\n"
+        if self._closed:
+            return  # The remedy is over, and has told what there is.
+        self._texts[name] = text
+        with contextlib.suppress(OSError):
+            _write(os.path.join(self.path, f"{name}.txt"), text)
+            self._written = True
+
+    def _note(self):
+        """
+        Note whose evidence it is, and remove the oldest of the same service.
+        """
+        service = self._service.get("service")
+        with contextlib.suppress(OSError):
+            _write(os.path.join(self.path, ABOUT), json.dumps({"service": service}))
+            _prune(os.path.dirname(self.path), service)
+
+    def _said(self, *command):
+        """
+        Return the end of what a command says; it is killed, with all that it began, when the time is over.
+        """
+        with subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env=unit.environment(),
+        ) as process:
+            self._commands.append(process)
+            killer = threading.Timer(max(self._until - time.monotonic(), 0), _kill, [process])
+            killer.daemon = True
+            killer.start()
+            try:
+                return _end_of(process.stdout)
+            finally:
+                killer.cancel()
+                _kill(process)
+                self._commands.remove(process)
+
+    def _logs(self):
+        from . import excerpts
+
+        told = []
+        for path in self._service["logs"]:
+            with open(path, "rb") as stream:
+                stream.seek(max(os.fstat(stream.fileno()).st_size - PART, 0))
+                lines = stream.read(PART).decode("utf-8", "replace").splitlines()[-LINES:]
+            told += [excerpts.HEAD.format(path), *lines]
+        return "\n".join(told)
+
+
+def keep(story, service, order, seen):
+    """
+    Keep what the next step destroys, and begin to keep the rest, which ``story.evidence`` tells in the end.
+    """
+    name = order["id"] if order else time.strftime("hand-%Y%m%d%H%M%S", time.gmtime())
+    try:
+        evidence = Evidence(name, service, seen).begin()
+        evidence.wait()
+        story.evidence = evidence
+    except Exception as err:  # noqa: BLE001 - It is no reason not to heal.
+        log.warning("dynatrace: no evidence is kept of %s: %r", name, err)
+
+
+def home():
+    """
+    Return the directory of all evidence.
+    """
+    return os.path.join(__opts__["cachedir"], "dynatrace", "evidence")
+
+
+def kept(attempt):
+    """
+    Return what is kept of an attempt, text by part; None where there is nothing.
+    """
+    if not isinstance(attempt, str) or not NAME.fullmatch(attempt):
+        return None
+    found = {}
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        for entry in sorted(os.listdir(os.path.join(home(), attempt))):
+            if entry.endswith(".txt"):
+                with open(os.path.join(home(), attempt, entry), encoding="utf-8") as stream:
+                    found[entry.removesuffix(".txt")] = stream.read(PART)
+    return found or None
+
+
+def _end_of(stream):
+    end = b""
+    while piece := stream.read1(65536):
+        end = (end + piece)[-PART:]
+    return end.decode("utf-8", "replace")
+
+
+def _kill(process):
+    with contextlib.suppress(OSError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _listeners():
+    rows = []
+    for one in psutil.net_connections("tcp"):
+        if one.status == psutil.CONN_LISTEN:
+            name = psutil.Process(one.pid).name() if one.pid and psutil.pid_exists(one.pid) else "?"
+            rows.append(f"{one.laddr.ip} port {one.laddr.port}  pid {one.pid or '?'}  {name}")
+    return "\n".join(sorted(rows))
+
+
+def _processes():
+    # Not their command lines and never their environment: there are secrets in them.
+    wanted = ["pid", "name", "username", "memory_info", "status", "create_time"]
+    found = [one.info for one in psutil.process_iter(wanted) if one.info["memory_info"]]
+    found.sort(key=lambda info: info["memory_info"].rss, reverse=True)
+    return "\n".join(
+        f"{info['memory_info'].rss // 2**20:>8} MiB  pid {info['pid']}  {info['name']}  {info['username']}  "
+        f"{info['status']}  since {time.strftime('%Y-%m-%d %H:%M:%S UTC', time.gmtime(info['create_time']))}"
+        for info in found[:LARGEST]
+    )
+
+
+def _memory():
+    memory, swap = psutil.virtual_memory(), psutil.swap_memory()
+    lines = [
+        f"memory {memory.total // 2**20} MiB, available {memory.available // 2**20} MiB",
+        f"swap {swap.total // 2**20} MiB, used {swap.used // 2**20} MiB",
+        "load {} {} {}".format(*os.getloadavg()),
+    ]
+    for part in psutil.disk_partitions():
+        with contextlib.suppress(OSError):
+            usage = psutil.disk_usage(part.mountpoint)
+            lines.append(f"{part.mountpoint}  {usage.percent:g} % of {usage.total // 2**20} MiB")
+    return "\n".join(lines)
+
+
+def _thread_dump(seen):
+    """
+    Return the command that writes the threads of a JVM, None for another program or without that tool.
+    """
+    program = seen["executable"]
+    if not seen["main"] or not program or os.path.basename(program) != "java":
+        return None
+    beside = os.path.join(os.path.dirname(os.path.realpath(program)), "jcmd")
+    tool = beside if os.path.exists(beside) else shutil.which("jcmd", path=unit.tools_path())
+    return [tool, str(seen["main"]), "Thread.print"] if tool else None
+
+
+def _write(path, text):
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as stream:
+        stream.write(text)
+
+
+def _prune(directory, service):
+    """
+    Remove all but the latest of a service.
+    """
+    own = []
+    for entry in os.scandir(directory):
+        with contextlib.suppress(OSError, ValueError):
+            with open(os.path.join(entry.path, ABOUT), encoding="utf-8") as stream:
+                about = json.loads(stream.read(PART))
+            if isinstance(about, dict) and about.get("service") == service:
+                own.append((entry.stat().st_mtime, entry.path))
+    for _, path in sorted(own)[:-KEPT]:
+        shutil.rmtree(path, ignore_errors=True)
