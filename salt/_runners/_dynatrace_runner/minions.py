@@ -24,10 +24,10 @@ ACT_ON = ("host_id", "property")
 def check(found, opts, engine, configs, applied, until):
     """
     Look which minions can be acted on, and whether some of them have what a remedy needs: its modules, and the states
-    that are applied.
+    that are applied. Return those that were asked and have them.
     """
     if engine is None:
-        return
+        return None
     try:
         accepted = sorted(engine["_accepted"]())
     except Exception as err:  # noqa: BLE001 - Salt raises what its key store raises.
@@ -35,10 +35,10 @@ def check(found, opts, engine, configs, applied, until):
         found.add(
             "fail", "minions", what, "let the master's user own `pki_dir`; run this as that user"
         )
-        return
+        return None
     if not accepted:
         found.add("fail", "minions", "no minion is accepted", "salt-key -L")
-        return
+        return None
     known = _known(found, accepted, engine["_grains"](), until)
     hosts = {one: _host_id(grains) for one, grains in known.items() if _host_id(grains)}
     clones = _clones(found, hosts)
@@ -48,6 +48,7 @@ def check(found, opts, engine, configs, applied, until):
     others = [one for one in accepted if one not in set(proved)]
     told = _synced(found, opts, [*proved, *others][:SAMPLE], until)
     environments.check(found, opts, told, applied)
+    return sorted(told)
 
 
 def _known(found, accepted, read, until):

@@ -12,7 +12,7 @@ import re
 import salt.utils.files
 import salt.utils.yaml
 
-from . import environments
+from . import catalogue, environments
 from .report import RESTART
 
 TAGS = {what: f"dynatrace/problem/{what}/availability/P-1" for what in ("open", "retry")}
@@ -22,6 +22,7 @@ DASH = "begin each tag with a dash, as master.d/reactor.conf does, " + RESTART
 _COMMENT = re.compile(r"\{#.*?#\}", re.DOTALL)
 _ID = re.compile(r"^([A-Za-z0-9_.-]+):\s*$", re.MULTILINE)
 _TECHNOLOGY = re.compile(r"dynatrace\.order['\"]\]\(\s*data\s*,\s*['\"]([^'\"]*)['\"]")
+_CATALOGUE = re.compile(r"dynatrace\.order['\"]\]\(\s*data\s*\)")
 _MODS = re.compile(r"^\s*-?\s*mods:\s*([A-Za-z0-9_.-]+)\s*$", re.MULTILINE)
 
 
@@ -58,6 +59,7 @@ def check(found, opts):
     for path, text in files.items():
         _file(found, opts, path, text)
     _rivals(found, files)
+    _beside_the_catalogue(found, opts, files)
     return list(dict.fromkeys(name for text in files.values() for name in _MODS.findall(text)))
 
 
@@ -172,3 +174,29 @@ def _rivals(found, texts):
             if len(paths) > 1:
                 detail = f"{' and '.join(paths)} take the same events with {what.format(name)}"
                 found.add("fail", "reactor", detail, fix)
+
+
+def _beside_the_catalogue(found, opts, texts):
+    """
+    Tell of what the catalogue takes and a file of the site's own takes too, or of what nothing gives to the catalogue.
+    """
+    shipped = sorted(path for path, text in texts.items() if _CATALOGUE.search(text))
+    if not shipped:
+        if catalogue.names(opts):
+            what = "`dynatrace_remedies` is set, and no reactor starts its remedies"
+            found.add(
+                "warn",
+                "reactor",
+                what,
+                f"map reactor/remedy.sls as master.d/reactor.conf does, {RESTART}",
+            )
+        return
+    if len(shipped) > 1:
+        what = f"{' and '.join(shipped)} both start the catalogue's remedies: a minion runs only one of their jobs"
+        found.add("fail", "reactor", what, f"map one of them, {RESTART}")
+    remedies = catalogue.technologies(opts)
+    for path, text in sorted(texts.items()):
+        for technology in sorted(set(_TECHNOLOGY.findall(text)) & remedies.keys()):
+            what = f"{path} takes {technology}, and so does the catalogue's {remedies[technology]}: a minion runs only one of their jobs"
+            fix = f"take the entry out of `dynatrace_remedies`, or the file out of `reactor`, {RESTART}"
+            found.add("warn", "reactor", what, fix)

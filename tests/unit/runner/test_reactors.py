@@ -18,7 +18,7 @@ from tests.unit.minion.loading import REPO
 OPEN = "dynatrace/problem/open/availability/*"
 RETRY = "dynatrace/problem/retry/availability/*"
 SHIPPED = str(REPO / "reactor" / "apache2.sls")
-NGINX = blocks(REPO / "docs" / "how-to" / "heal-another-service.md", "jinja")[0]
+NGINX = blocks(REPO / "docs" / "how-to" / "write-a-remedy.md", "jinja")[0]
 
 
 @pytest.fixture
@@ -30,14 +30,15 @@ def roots(tmp_path: Path) -> Path:
     return tmp_path / "srv"
 
 
-def told(roots: Path, mapped: Any) -> list[tuple[str, str]]:
+def told(roots: Path, mapped: Any, remedies: Any = None) -> list[tuple[str, str]]:
     """
-    Return result and detail of what is said about `reactor: mapped`.
+    Return result and detail of what is said about `reactor: mapped`, with this catalogue.
     """
     opts = salt.config.master_config(None)
     cache = {"cachedir": str(roots.parent / "cache"), "fileserver_list_cache_time": 0}
     tree = {"base": [str(REPO / "salt"), str(roots)]}
     opts.update(cache, file_roots=tree, fileserver_backend=["roots"], reactor=mapped)
+    opts["dynatrace_remedies"] = remedies
     rows = checkup.Found({})
     reactors.check(rows, {**opts, "__role": "master", "__opts": None})
     assert all(bool(row["fix"]) == (row["result"] != "ok") for row in rows.rows)
@@ -70,7 +71,7 @@ def test_a_map_in_a_file_and_files_by_a_pattern_are_read_as_salt_reads_them(root
     """The key `reactor` may name a file; a path may name several."""
     listed = roots / "map.yaml"
     listed.write_text(yaml.safe_dump(both(str(REPO / "reactor" / "*.sls"))))
-    assert [result for result, _ in told(roots, str(listed))] == ["ok"]
+    assert [result for result, _ in told(roots, str(listed))] == ["ok", "ok"]
 
 
 @pytest.mark.parametrize("mapped", [None, [], [{"salt/*": ["/x"]}]])
@@ -137,7 +138,7 @@ def test_a_file_must_be_there_and_ask_whether_events_are_genuine(roots: Path) ->
 
 
 def test_a_copy_for_another_service_must_name_a_state_that_is_there(roots: Path) -> None:
-    """As docs/how-to/heal-another-service.md has it; the job would fail, at night."""
+    """As docs/how-to/write-a-remedy.md has it; the job would fail, at night."""
     path = copied(roots, "nginx.sls", NGINX)
     [(result, detail)] = told(roots, both(path))
     assert (result, detail) == (
@@ -159,3 +160,32 @@ def test_of_two_files_that_use_one_id_or_one_technology_one_is_lost(roots: Path)
     other = text.replace("dynatrace-reactor-apache2", "other").replace("APACHE_HTTPD", "TOMCAT")
     path = copied(roots, "other.sls", other)
     assert told(roots, both(SHIPPED, path)) == [("ok", SHIPPED), ("ok", path)]
+
+
+REMEDY = str(REPO / "reactor" / "remedy.sls")
+REMEDIES = {"web": {True: {"technology": ["NGINX", "APACHE_HTTPD"]}, "service": "apache2"}}
+
+
+def test_what_the_catalogue_and_a_file_of_the_site_take_is_told(roots: Path) -> None:
+    """Both work, and a minion runs the job of one of them."""
+    found = told(roots, both(REMEDY, SHIPPED), REMEDIES)
+    assert [result for result, _ in found] == ["ok", "ok", "warn"]
+    assert f"{SHIPPED} takes APACHE_HTTPD, and so does the catalogue's web" in found[2][1]
+    other = {"db": {"on": {"technology": "MYSQL"}, "service": "mysql"}}
+    assert [result for result, _ in told(roots, both(REMEDY, SHIPPED), other)] == ["ok", "ok"]
+
+
+def test_a_catalogue_that_no_reactor_starts_is_told(roots: Path) -> None:
+    """The engine orders what its remedies take, and nobody would take the orders."""
+    found = told(roots, both(SHIPPED), REMEDIES)
+    assert found[1] == ("warn", "`dynatrace_remedies` is set, and no reactor starts its remedies")
+    copy = copied(roots, "copy.sls", Path(REMEDY).read_text().replace("reactor-remedy", "copy"))
+    found = told(roots, both(REMEDY, copy), REMEDIES)
+    assert [result for result, _ in found] == ["ok", "ok", "fail"]
+    assert "both start the catalogue's remedies" in found[2][1]
+
+
+@pytest.mark.parametrize("remedies", [None, [], "x", {"x": None, 7: {}}, {"x": {"on": "y"}}])
+def test_a_catalogue_of_any_form_is_survived(remedies: Any, roots: Path) -> None:
+    """What is wrong with it another line tells."""
+    assert all(result != "fail" for result, _ in told(roots, both(SHIPPED), remedies))
