@@ -3,8 +3,8 @@ Answers what the orchestrations ask before they touch a minion.
 
 Nothing here changes anything, and what is refused is returned as ``error``, not raised: an admin
 gets a sentence and no traceback. Texts that come from outside are compared and never executed: a
-minion id counts when a minion with exactly this id is accepted, a service when the state tree has
-a remedy for it.
+minion id counts when a minion with exactly this id is accepted, a service when the catalogue or the
+state tree has a remedy for it.
 """
 
 import re
@@ -13,13 +13,14 @@ from fnmatch import fnmatchcase
 
 import salt.key
 import salt.utils.minions
-from _dynatrace_runner import bus, environments, reactors
+from _dynatrace_runner import bus, catalogue, environments, reactors
 from salt.exceptions import CommandExecutionError
 
-# A name that can be part of a state's name and mean one file.
-SERVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+# The name of a remedy or a unit; without dots and the like it can be part of a state's name and mean one file.
+SERVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@:-]{0,63}")
+FILE = re.compile(r"[A-Za-z0-9_-]+")
 SEVERAL = re.compile(r"[*?\[\],\s]")
-# Where the state tree may hold a remedy: ours, and a site's own as docs/how-to/heal-another-service.md names it.
+# Where the state tree may hold a remedy: ours, and a site's own as docs/how-to/write-a-remedy.md names it.
 REMEDIES = ("dynatrace.remedy.{}", "remedy.{}")
 TIMEOUT_S = 5
 
@@ -28,7 +29,8 @@ def target(minion, service):
     """
     Return ``minion``, the accepted one that is named, and ``remedy``, the state that heals the service.
 
-    An error when the minion is not accepted, when more than one is named, or when there is no remedy.
+    For a service of the catalogue that is ``dynatrace.remedy``, and ``order`` is what it gets as the pillar
+    ``dynatrace_remedy``; else it is None. An error when the minion is not accepted, when more than one is named, or when there is no remedy.
 
     CLI Example:
 
@@ -43,8 +45,8 @@ def may_break(minion, service, allow=(), instance=None, timeout=TIMEOUT_S):
     """
     Tell whether a service may be broken on purpose now, since the engine would heal it.
 
-    Returns ``may``, the ``reasons`` against it, the ``instance`` that was asked, and the ``remedy``;
-    errors are those of ``target``. ``allow`` lists globs of the minions that are no production.
+    Returns ``may``, the ``reasons`` against it, the ``instance`` that was asked, and what ``target``
+    does, whose errors are the same. ``allow`` lists globs of the minions that are no production.
 
     CLI Example:
 
@@ -87,27 +89,46 @@ def _target(minion, service):
         raise CommandExecutionError(f"no minion with the id {minion[:64]!r} is accepted here")
     if not isinstance(service, str) or not SERVICE.fullmatch(service):
         raise CommandExecutionError("no service is named; give its name as the pillar `service`")
-    names = [name.format(service) for name in REMEDIES]
-    # Whichever environment a minion looks in, it looks by itself.
-    remedy = next((name for name in names if environments.serving(__opts__, name)), None)
-    if remedy is None:
+    ways = list(_ways(service))
+    if not ways:
+        files = " nor ".join(name.format(service) for name in REMEDIES)
         raise CommandExecutionError(
-            f"there is no remedy for {service}: the state tree has neither {' nor '.join(names)}"
+            f"there is no remedy for {service}: neither `{catalogue.KEY}` has one of that name, nor one that takes a "
+            f"unit of that name, and the state tree has neither {files}"
         )
-    return {"minion": minion, "remedy": remedy}
+    # A site may map a reactor of its own instead of the shipped one.
+    remedy, order = next((way for way in ways if _is_mapped(way[0])), ways[0])
+    return {"minion": minion, "remedy": remedy, "order": order}
+
+
+def _ways(service):
+    """
+    Yield the states that heal a service, each with its order, None for one that needs none.
+    """
+    order = catalogue.order(__opts__, service)
+    if order:
+        yield catalogue.STATE, order
+    for name in REMEDIES if FILE.fullmatch(service) else ():
+        # Whichever environment a minion looks in, it looks by itself.
+        if environments.serving(__opts__, name.format(service)):
+            yield name.format(service), None
+
+
+def _is_mapped(remedy):
+    word = re.compile(rf"(?<![\w.-]){re.escape(remedy)}(?![\w.-])")
+    return any(word.search(text) for text in reactors.texts(__opts__, "open").values())
 
 
 def _may_break(minion, service, allow, instance, timeout):
-    remedy = _target(minion, service)["remedy"]
-    reasons = []
+    found = _target(minion, service)
+    remedy, reasons = found["remedy"], []
     if not isinstance(allow, (list, tuple)) or not any(
         isinstance(glob, str) and fnmatchcase(minion, glob) for glob in allow
     ):
         reasons.append(
             f"{minion} counts as production: the pillar dynatrace:chaos:allow does not list it"
         )
-    word = re.compile(rf"(?<![\w.-]){re.escape(remedy)}(?![\w.-])")
-    if not any(word.search(text) for text in reactors.texts(__opts__, "open").values()):
+    if not _is_mapped(remedy):
         reasons.append(
             f"no reactor of this master maps a problem to {remedy}: see master.d/reactor.conf"
         )
@@ -116,7 +137,7 @@ def _may_break(minion, service, allow, instance, timeout):
         reasons += _held(minion, status) or _held_by_policy(minion, instance, timeout)
     except CommandExecutionError as err:
         reasons.append(str(err))
-    return {"may": not reasons, "reasons": reasons, "instance": instance, "remedy": remedy}
+    return {**found, "may": not reasons, "reasons": reasons, "instance": instance}
 
 
 def _held(minion, status):

@@ -39,9 +39,7 @@ def remedied(name, minion, service):
 
     It needs no engine. A service that serves is left alone, which is no change.
     """
-    remedy = _remedy(minion, service)
-    told = steps.apply(__salt__, [minion], remedy, bool(__opts__["test"]))
-    result, said, changes = told[minion]
+    result, said, changes = _applied(minion, _target(minion, service), bool(__opts__["test"]))
     return result, f"{service} on {minion}: {said}", {minion: changes} if changes else {}
 
 
@@ -113,13 +111,13 @@ def outage_healed(name, minion, service, how="stop", timeout=120, instance=None)
     how
         ``stop``, as its own stop command does, or ``kill``, as ``kill -9``.
     """
-    remedy = _remedy(minion, service)
+    target = _target(minion, service)
     if how not in ("stop", "kill"):
         raise CommandExecutionError("`how` is stop or kill")
     timeout, began = steps.seconds("timeout", timeout, SHORTEST_S), time.time()
     if __opts__["test"]:
         return None, f"{service} on {minion} would be broken ({how}).", {service: how}
-    told = _broken(minion, service, remedy, {"how": how, "timeout": timeout})
+    told = _broken(minion, service, target, {"how": how, "timeout": timeout})
     outage = f"{told['service']} on {minion} was out for {told['seconds']:.2f} s ({how})"
     changes = {minion: {told["service"]: f"out for {told['seconds']:.2f} s"}}
     if not told["healed"]:
@@ -140,8 +138,14 @@ def refused(name, comment):
     return {"name": name, "result": False, "comment": comment, "changes": {}}
 
 
-def _remedy(minion, service):
-    return steps.ask(__opts__, "dynatrace_orch.target", minion, service)["remedy"]
+def _target(minion, service):
+    return steps.ask(__opts__, "dynatrace_orch.target", minion, service)
+
+
+def _applied(minion, target, test=False):
+    order = target["order"]
+    pillar = {"dynatrace_remedy": order} if order else None
+    return steps.apply(__salt__, [minion], target["remedy"], test, pillar)[minion]
 
 
 def _end(display_id, attempt):
@@ -151,18 +155,19 @@ def _end(display_id, attempt):
     return attempt["state"] in SERVES, comment + "; ".join(lines), changes
 
 
-def _broken(minion, service, remedy, options):
+def _broken(minion, service, target, options):
     """
     Break a service, and return what its minion tells of the outage; raises when it refuses, or does not tell.
     """
-    answers = steps.run(__salt__, [minion], "dynatrace.outage", [remedy], options)
+    options = {**options, **({"order": target["order"]} if target["order"] else {})}
+    answers = steps.run(__salt__, [minion], "dynatrace.outage", [target["remedy"]], options)
     told = answers.get(minion)
     if isinstance(told, dict) and "refused" in told:
         raise CommandExecutionError(f"{service} on {minion}: {told['refused']}")
     if isinstance(told, dict) and "healed" in told:
         return told
     # It failed there, or was never heard of again: the remedy leaves alone what serves.
-    _, said, _ = steps.apply(__salt__, [minion], remedy)[minion]
+    _, said, _ = _applied(minion, target)
     raise CommandExecutionError(
         f"{minion} does not tell how it went: {steps.flat(told)} — its remedy was applied: {said}"
     )

@@ -13,7 +13,7 @@ import pytest
 import salt.config
 from salt.exceptions import CommandExecutionError
 
-from tests.unit.minion.loading import load
+from tests.unit.minion.loading import REPO, load
 from tests.unit.sls.test_reactor import HOSTILE
 
 STATUS = {"paused": False, "dry_run": False, "api": "ok", "healing": []}
@@ -43,6 +43,9 @@ class Master:
                 "__role": "master",
                 "cachedir": str(tmp_path / "cache"),
                 "fileserver_backend": ["roots"],
+                "module_dirs": [str(REPO / "salt")],
+                "grains": {},
+                "pillar": {},
             },
             reactor=[{"dynatrace/problem/open/availability/*": [str(reaction)]}],
             file_roots={"prod": [str(roots)]},
@@ -83,10 +86,62 @@ def master(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Master:
 
 
 def test_a_remedy_of_ours_and_one_of_the_site_are_found(master: Master) -> None:
-    """Ours wins; the site's lies where docs/how-to/heal-another-service.md puts it."""
+    """Ours wins; the site's lies where docs/how-to/write-a-remedy.md puts it."""
     target = master.runner.target
-    assert target("web01", "apache2") == {"minion": "web01", "remedy": "dynatrace.remedy.apache2"}
-    assert target("web02", "nginx") == {"minion": "web02", "remedy": "remedy.nginx"}
+    ours = {"remedy": "dynatrace.remedy.apache2", "order": None}
+    assert target("web01", "apache2") == {"minion": "web01", **ours}
+    site = {"remedy": "remedy.nginx", "order": None}
+    assert target("web02", "nginx") == {"minion": "web02", **site}
+
+
+CATALOGUE = {
+    "apache2": {True: {"technology": "APACHE_HTTPD"}, "service": "apache2"},
+    "orders.v2": {"on": {"process": "orders*"}, "service": "orders"},
+    "unit": {"on": {"unit": ["app-*.service", "worker@*"]}, "stays": 5},
+    "other": {"on": {"unit": "worker@9*"}},
+}
+
+
+@pytest.mark.parametrize(
+    ("service", "name", "settings"),
+    [
+        ("orders.v2", "orders.v2", {"service": "orders"}),
+        ("app-x", "unit", {"service": "app-x", "units": ["app-*.service", "worker@*"], "stays": 5}),
+        (
+            "worker@2",
+            "unit",
+            {"service": "worker@2", "units": ["app-*.service", "worker@*"], "stays": 5},
+        ),
+    ],
+)
+def test_a_service_of_the_catalogue_is_healed_by_its_remedy(
+    master: Master, service: str, name: str, settings: dict[str, Any]
+) -> None:
+    """By the name of the remedy, or by the name of a unit that one of them takes."""
+    master.opts["dynatrace_remedies"] = CATALOGUE
+    order = {"name": name, "settings": settings}
+    found = master.runner.target("web01", service)
+    assert found == {"minion": "web01", "remedy": "dynatrace.remedy", "order": order}
+
+
+def test_a_unit_that_two_remedies_take_is_healed_by_neither(master: Master) -> None:
+    """The one that is meant has a name."""
+    master.opts["dynatrace_remedies"] = CATALOGUE
+    assert "no remedy for worker@91" in master.runner.target("web01", "worker@91")["error"]
+
+
+def test_the_remedy_is_the_one_that_a_reactor_of_this_master_starts(
+    master: Master, tmp_path: Path
+) -> None:
+    """Where a site maps a file of its own beside the catalogue, or instead of the shipped one."""
+    master.opts["dynatrace_remedies"] = CATALOGUE
+    assert master.runner.target("web01", "apache2")["remedy"] == "dynatrace.remedy.apache2"
+    shipped = tmp_path / "remedy.sls"
+    shipped.write_text("x:\n  local.state.apply:\n    - mods: dynatrace.remedy\n")
+    master.opts["reactor"] = [{"dynatrace/problem/open/*": [str(shipped)]}]
+    found = master.runner.target("web01", "apache2")
+    assert (found["remedy"], found["order"]["name"]) == ("dynatrace.remedy", "apache2")
+    assert not master.against()
 
 
 @pytest.mark.parametrize(
@@ -124,7 +179,9 @@ def test_nothing_speaks_against_chaos_when_all_is_well(master: Master) -> None:
         "may": True,
         "reasons": [],
         "instance": "dynatrace",
+        "minion": "web01",
         "remedy": "dynatrace.remedy.apache2",
+        "order": None,
     }
 
 

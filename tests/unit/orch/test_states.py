@@ -12,7 +12,7 @@ import pytest
 from tests.unit.minion.loading import load
 from tests.unit.sls.test_reactor import HOSTILE
 
-TARGET = {"minion": "web01", "remedy": "dynatrace.remedy.apache2"}
+TARGET = {"minion": "web01", "remedy": "dynatrace.remedy.apache2", "order": None}
 GOOD = {
     "attempt": 2,
     "state": "good",

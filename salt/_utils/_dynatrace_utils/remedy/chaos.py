@@ -30,6 +30,11 @@ except ImportError:
 
 ALLOWED = "dynatrace_chaos"
 WAYS = ("stop", "kill")
+# Of the settings that an order brings; none of them runs anything.
+GIVEN = (
+    *("service", "executable", "pid_file", "ports", "config", "proof", "url", "host", "statuses"),
+    *("stays", "timeout", "deadline", "starts_within", "beyond_loopback", "service_timeout"),
+)
 # Seconds within which a service that was stopped does not answer any more.
 GOES_S = 15
 POLL_S = 0.02
@@ -43,12 +48,13 @@ LONGEST_REQUEST_S = 10
 SHORTEST_S, LONGEST_S = 1, 1800
 
 
-def outage(remedy, how, timeout):
+def outage(remedy, how, timeout, order=None):
     """
     Break the service of a remedy and wait until it serves again: see ``dynatrace.outage``.
     """
     try:
-        service, serves = _prepared(remedy, how, timeout)
+        pillar = _pillar(order)
+        service, serves = _prepared(remedy, how, timeout, pillar)
     except CommandExecutionError as err:
         return {"refused": f"nothing has been done: {err}"}
     until = time.monotonic() + min(max(timeout, SHORTEST_S), LONGEST_S)
@@ -61,7 +67,7 @@ def outage(remedy, how, timeout):
                 f"{service['service']} still serves {GOES_S} s after the {how}"
             )
         healed = bounded.wait(lambda: watch.up_at, until - time.monotonic())
-        said = None if healed else _restored(service, remedy, timeout, serves)
+        said = None if healed else _restored(service, remedy, timeout, serves, pillar)
         ended = watch.up_at or time.monotonic()
     except BaseException:
         # Whatever went wrong, it may not leave a service down that was up.
@@ -79,7 +85,7 @@ def outage(remedy, how, timeout):
     }
 
 
-def _prepared(remedy, how, timeout):
+def _prepared(remedy, how, timeout, pillar):
     """
     Return the service with the question whether it serves; raises while nothing has been done yet.
     """
@@ -94,7 +100,7 @@ def _prepared(remedy, how, timeout):
         raise CommandExecutionError("`timeout` is a number of seconds")
     if control.lacking():
         raise CommandExecutionError(f"this minion lacks {control.lacking()}")
-    service = _settings(remedy)
+    service = _settings(remedy, pillar)
     serves = _question(service)
     if not serves():
         raise CommandExecutionError(f"{service['service']} does not serve now")
@@ -128,12 +134,13 @@ class _Watch(threading.Thread):
         self.join(LONGEST_REQUEST_S)
 
 
-def _restored(service, remedy, timeout, serves):
+def _restored(service, remedy, timeout, serves, pillar):
     """
     Apply the remedy, or at least start the service; return what was done and what came of it.
     """
     try:
-        states = _bounded(RESTORE_S, "state.apply", remedy, queue=QUEUE)
+        given = {"pillar": pillar} if pillar else {}
+        states = _bounded(RESTORE_S, "state.apply", remedy, queue=QUEUE, **given)
     except CommandExecutionError as err:
         states = str(err)
     lines = list(states.values()) if isinstance(states, dict) else [states]
@@ -147,7 +154,29 @@ def _restored(service, remedy, timeout, serves):
     return f"not healed within {timeout:g} s, and the remedy does not bring it back: {comments}"
 
 
-def _settings(remedy):
+def _pillar(order):
+    """
+    Return the pillar that a remedy of the catalogue gets, without what could run a command.
+
+    Who may call this may not run every state, and what a job gives must not be more than it looks like.
+    """
+    if order is None:
+        return {}
+    settings_ = order.get("settings") if isinstance(order, dict) else None
+    if not isinstance(settings_, dict) or settings_.get("sls") or settings_.get("container"):
+        raise CommandExecutionError("`order` names no service, which alone can be broken")
+    families = settings_.get("os_family")
+    told = {key: value for key, value in settings_.items() if key in GIVEN}
+    if isinstance(families, dict):
+        told["os_family"] = {
+            family: {key: value for key, value in own.items() if key in GIVEN}
+            for family, own in families.items()
+            if isinstance(own, dict)
+        }
+    return {"dynatrace_remedy": {"name": order.get("name"), "settings": told}}
+
+
+def _settings(remedy, pillar):
     """
     Return what a remedy knows of its service on this minion: its own settings, its family's, and the pillar's.
     """
@@ -162,7 +191,9 @@ def _settings(remedy):
             f"{remedy} does not tell what to ask: it has no state dynatrace.healed"
         )
     family = __grains__.get("os_family")
-    service = settings.settled_chunk(chunk, __pillar__, family)
+    service = settings.settled_chunk(chunk, {**__pillar__, **pillar}, family)
+    if any(proof["kind"] == "command" for proof in proofs.read(service)) and pillar:
+        raise CommandExecutionError("its proof is a command, which only its remedy may run")
     if not service["service"]:
         raise CommandExecutionError(f"{remedy} is about no service, which alone can be broken")
     return {**service, "timeout": min(service["timeout"], LONGEST_REQUEST_S)}
