@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import signal
 import sys
 import time
@@ -36,6 +37,11 @@ def main() -> int:
     """
     Run the demo and return the exit status.
     """
+    try:
+        apache.become(os.environ.get("SERVICE") or apache.NAME)
+    except apache.ApacheError as err:
+        print(err, file=sys.stderr, flush=True)
+        return 2
     if (status := apache.again("tests.demo")) is not None:
         return status
     # What Salt logs in this very process is no news for a user; its daemons have logs of their own.
@@ -53,7 +59,7 @@ def main() -> int:
     except Exception as err:  # noqa: BLE001 - A user gets a sentence, never a traceback.
         print(f"\nThe demo itself failed: {type(err).__name__}: {err}", file=sys.stderr, flush=True)
         return 1
-    say(f"apache2 was out for {outage:.2f} seconds.")
+    say(f"{apache.NAME} was out for {outage:.2f} seconds.")
     return 0
 
 
@@ -92,7 +98,7 @@ def play() -> float:
                 stage.stop()
     finally:
         with undisturbed():
-            say(f"Leaving apache2 as it was found: {found.description} ...")
+            say(f"Leaving {apache.NAME} as it was found: {found.description} ...")
             found.restore()
     return outage
 
@@ -133,8 +139,9 @@ def start_apache(stage: Newcomer) -> None:
         if stage.salt.api.call("service.start", "apache2", tgt=MINION).get(MINION) is not True:
             raise DemoError(f"apache2 did not start:\n{stage.salt.minions[MINION].tail()}")
         return
-    say("Installing and starting apache2 with Salt (state.apply demo.apache2) ...")
-    states = stage.salt.api.call("state.apply", "demo.apache2", tgt=MINION, timeout=INSTALL_S)
+    state = f"demo.{apache.NAME}"
+    say(f"Installing and starting {apache.NAME} with Salt (state.apply {state}) ...")
+    states = stage.salt.api.call("state.apply", state, tgt=MINION, timeout=INSTALL_S)
     check_states(states.get(MINION))
 
 
@@ -176,10 +183,13 @@ def announce() -> None:
     Say what is done to apache2.
     """
     if switched_on("KILL"):
-        say("\nKilling all processes of apache2 as `kill -9` does; its pid file stays behind.\n")
+        say(
+            f"\nKilling all processes of {apache.NAME} as `kill -9` does; its pid file stays behind.\n"
+        )
         return
-    say("\nStopping apache2: POST to salt-api, with an X-Auth-Token,")
-    say(f'  {{"client": "local", "tgt": "{MINION}", "fun": "service.stop", "arg": "apache2"}}\n')
+    say(f"\nStopping {apache.NAME}: POST to salt-api, with an X-Auth-Token,")
+    low = f'"client": "local", "tgt": "{MINION}", "fun": "service.stop", "arg": "{apache.NAME}"'
+    say(f"  {{{low}}}\n")
 
 
 def break_apache(stage: Stage) -> None:
@@ -189,10 +199,10 @@ def break_apache(stage: Stage) -> None:
     if switched_on("KILL"):
         apache.kill()
         return
-    low = {"client": "local", "tgt": MINION, "fun": "service.stop", "arg": "apache2"}
+    low = {"client": "local", "tgt": MINION, "fun": "service.stop", "arg": apache.NAME}
     answer = stage.salt.api.post("/", low, {"X-Auth-Token": stage.salt.api.token})
     if answer["return"][0].get(MINION) is not True:
-        raise DemoError(f"salt-api could not stop apache2, it answered: {answer}")
+        raise DemoError(f"salt-api could not stop {apache.NAME}, it answered: {answer}")
 
 
 def tell(moment: Moment, seconds: float) -> None:

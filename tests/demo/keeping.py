@@ -31,14 +31,16 @@ def keep(stage: Stage) -> None:
         )
     say(f"  {program}/salt-run -c {config} state.event 'dynatrace/*' pretty=True")
     say(f"  {program}/salt -c {config} {MINION} grains.get dynatrace")
-    say(f"  {program}/salt -c {config} {MINION} service.stop apache2")
+    say(f"  {program}/salt -c {config} {MINION} service.stop {apache.NAME}")
     say(f"  tail -f {stage.salt.logs}/master")
-    say("\nTo break apache2 under the eyes of the engine, or heal it by hand:\n")
+    say(f"\nTo break {apache.NAME} under the eyes of the engine, or heal it by hand:\n")
     say(f"  {program}/salt-run -c {config} state.orchestrate dynatrace.orch.chaos \\")
     allow = f'"dynatrace": {{"chaos": {{"allow": ["{MINION}"]}}}}'
-    say(f'    pillar=\'{{"minion": "{MINION}", "service": "apache2", "how": "kill", {allow}}}\'')
+    say(
+        f'    pillar=\'{{"minion": "{MINION}", "service": "{apache.NAME}", "how": "kill", {allow}}}\''
+    )
     say(f"  {program}/salt-run -c {config} state.orchestrate dynatrace.orch.heal \\")
-    say(f'    pillar=\'{{"minion": "{MINION}", "service": "apache2"}}\'\n')
+    say(f'    pillar=\'{{"minion": "{MINION}", "service": "{apache.NAME}"}}\'\n')
     say(f"  tenant    {stage.tenant.url}/api/v2/problems")
     say(f"            with the header  Authorization: Api-Token {stage.api_token}")
     if stage.webhook_url:
@@ -46,7 +48,7 @@ def keep(stage: Stage) -> None:
             f"  webhook   {stage.webhook_url}   health: {stage.webhook_url.rsplit('/', 1)[0]}/healthz"
         )
     say(f"  salt-api  {stage.salt.api.url}   with the header  X-Auth-Token: {stage.salt.api.token}")
-    say(f"  apache2   {apache.URL}")
+    say(f"  {apache.NAME:<8}  {apache.URL}")
     say(f"\nTo stop it and clean up: Ctrl-C here, or  kill {keeper or os.getpid()}")
     with contextlib.suppress(Interrupted):
         while True:

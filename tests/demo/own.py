@@ -38,6 +38,8 @@ class OwnApache:
     description = "the machine's is untouched"
 
     def __init__(self) -> None:
+        if apache.NAME != "apache2":
+            raise DemoError(f"The demo heals {apache.NAME} as root only: run it with sudo.")
         if not Path(apache.EXECUTABLE).exists() or not MODULES.is_dir():
             raise DemoError(
                 "The demo needs apache2, and without root it installs nothing.\n"

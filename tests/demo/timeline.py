@@ -168,7 +168,7 @@ class Timeline:
             for returned in self._events.events(f"salt/job/{jid}/ret/{self._minion}", self.since):
                 if returned.data.get("success") and returned.data.get("retcode") == 0:
                     yield Moment(
-                        returned.at, "proved", "the state itself got an answer from apache2"
+                        returned.at, "proved", f"the state itself got an answer from {apache.NAME}"
                     )
                     yield from self._comments(returned.at)
 

@@ -1,5 +1,5 @@
 """
-Keeps watch over the machine's apache2: finds out how it is, and puts it back like that.
+Keeps watch over the machine's apache2, or another web server: finds out how it is, and puts it back like that.
 """
 
 from __future__ import annotations
@@ -10,13 +10,33 @@ import os
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 from tests.harness import apart
 
-EXECUTABLE = "/usr/sbin/apache2"
-PID_FILE = Path("/run/apache2/apache2.pid")
+#: By the name of its service, which is that of its package: program, pid file, and how a OneAgent tells of it.
+KNOWN: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "apache2": ("/usr/sbin/apache2", "/run/apache2/apache2.pid", {}),
+    "nginx": (
+        "/usr/sbin/nginx",
+        "/run/nginx.pid",
+        {
+            "name": "nginx",
+            "technology": "NGINX",
+            "build": {
+                "EXE_NAME": "nginx",
+                "EXE_PATH": "/usr/sbin/nginx",
+                "COMMAND_LINE_ARGS": "/usr/sbin/nginx -g daemon on; master_process on;",
+            },
+            "properties": {"listenPorts": [80]},
+        },
+    ),
+}
+NAME = "apache2"
+EXECUTABLE = KNOWN[NAME][0]
+PID_FILE = Path(KNOWN[NAME][1])
 URL = "http://127.0.0.1/"
 PORT = 80
 
@@ -25,6 +45,30 @@ class ApacheError(Exception):
     """
     The machine's apache2 cannot or must not be used; the text says why, and what to do.
     """
+
+
+def become(name: str) -> None:
+    """
+    Watch another web server from now on; raises `ApacheError` for one that is not known here.
+    """
+    global NAME, EXECUTABLE, PID_FILE
+    if name not in KNOWN:
+        raise ApacheError(f"SERVICE is one of {', '.join(sorted(KNOWN))}, not {name!r}.")
+    NAME, EXECUTABLE, PID_FILE = name, KNOWN[name][0], Path(KNOWN[name][1])
+
+
+def discovered() -> dict[str, Any]:
+    """
+    Return how its process differs, for a OneAgent, from Debian's apache2.
+    """
+    return KNOWN[NAME][2]
+
+
+def technology() -> str:
+    """
+    Return what Dynatrace calls its technology.
+    """
+    return str(discovered().get("technology", "APACHE_HTTPD"))
 
 
 def move(port: int) -> None:
@@ -68,7 +112,7 @@ class Apache:
 
     def __init__(self, packages: frozenset[str], was_serving: bool) -> None:
         self._packages = packages
-        self.was_installed = "apache2" in packages
+        self.was_installed = NAME in packages
         self.was_serving = was_serving
 
     @classmethod
@@ -78,7 +122,7 @@ class Apache:
         """
         if os.geteuid() != 0:
             raise ApacheError(
-                "This installs and restarts apache2, so it needs root: run it with sudo."
+                f"This installs and restarts {NAME}, so it needs root: run it with sudo."
             )
         if not Path("/usr/bin/apt-get").exists():
             raise ApacheError("This needs Debian's apt-get, and there is none on this machine.")
@@ -88,7 +132,7 @@ class Apache:
             raise ApacheError(f"Port {PORT} is taken by {other}. Stop that first, then try again.")
         if serving and os.environ.get("APACHE") != "mine":
             raise ApacheError(
-                "An apache2 is running on this machine already, and it is left alone.\n"
+                f"{NAME} is running on this machine already, and it is left alone.\n"
                 "If it may be stopped for a minute, say so with APACHE=mine; it is running again afterwards."
             )
         return cls(_installed(), serving)
@@ -125,13 +169,13 @@ class Apache:
         Remove the packages that came with apache2 since `found`, and no other.
         """
         came = _installed() - self._packages
-        if "apache2" not in came:
+        if NAME not in came:
             return
-        with_it = came & (_depends("apache2") | {"apache2"})
+        with_it = came & (_depends(NAME) | {NAME})
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         done = _run("apt-get", "purge", "--yes", *sorted(with_it), env=environment)
         if done.returncode != 0:
-            raise ApacheError(f"apt-get could not remove apache2 again:\n{done.stderr.strip()}")
+            raise ApacheError(f"apt-get could not remove {NAME} again:\n{done.stderr.strip()}")
 
 
 def processes() -> list[psutil.Process]:
@@ -146,12 +190,12 @@ def processes() -> list[psutil.Process]:
     return found
 
 
-def main(pid_file: Path = PID_FILE) -> psutil.Process | None:
+def main(pid_file: Path | None = None) -> psutil.Process | None:
     """
     Return the living main process that the pid file names, if there is one.
     """
     try:
-        process = psutil.Process(int(pid_file.read_text(encoding="ascii")))
+        process = psutil.Process(int((pid_file or PID_FILE).read_text(encoding="ascii")))
         alive = process.exe() == EXECUTABLE and process.status() != psutil.STATUS_ZOMBIE
     except (OSError, ValueError, psutil.Error):
         return None
@@ -181,7 +225,7 @@ def wait_until_answers(timeout: float, interval: float = 0.05) -> float:
     deadline = time.monotonic() + timeout
     while not answers():
         if time.monotonic() > deadline:
-            raise ApacheError(f"apache2 does not answer on {URL} within {timeout:g} s")
+            raise ApacheError(f"{NAME} does not answer on {URL} within {timeout:g} s")
         time.sleep(interval)
     return time.time()
 
@@ -201,7 +245,7 @@ def kill_main() -> None:
     """
     process = main()
     if process is None:
-        raise ApacheError("apache2 has no main process to kill")
+        raise ApacheError(f"{NAME} has no main process to kill")
     process.kill()
     process.wait(10)
 
@@ -229,7 +273,7 @@ def start_anew() -> None:
 
 
 def _service(what: str) -> None:
-    _run("service", "apache2", what)
+    _run("service", NAME, what)
 
 
 def _run(*command: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:

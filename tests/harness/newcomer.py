@@ -55,7 +55,7 @@ class Newcomer(Stage):
         """
         Return how its process differs from that of Debian's own apache2.
         """
-        return {}
+        return apache.discovered()
 
     def site(self) -> dict[str, Any]:
         """
@@ -118,7 +118,8 @@ class Newcomer(Stage):
         """
         Return what the master has in its configuration, to set up the tenant with.
         """
-        wanted: dict[str, Any] = {"process_alerting": {"apache": {"technology": "APACHE_HTTPD"}}}
+        group = {"technology": apache.technology()}
+        wanted: dict[str, Any] = {"process_alerting": {apache.NAME.rstrip("2"): group}}
         if self.webhook_url:
             wanted["webhook"] = {"url": self.webhook_url}
         return {
