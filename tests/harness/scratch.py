@@ -61,7 +61,7 @@ class ScratchSalt(Started):
         minions: Mapping[str, Mapping[str, Any]] | None = None,
         included: Mapping[str, Mapping[str, Any]] | None = None,
         settings: Mapping[str, Any] | None = None,
-        shipped: Sequence[str] = ("roots.conf", "reactor.conf"),
+        shipped: Sequence[str] = ("roots.conf", "reactor.conf", "remedies.conf"),
         clone: Path = config.REPO,
         with_api: bool = True,
         root: Path | None = None,

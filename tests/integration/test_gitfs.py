@@ -21,7 +21,7 @@ from tests.unit.docs.pages import blocks, prose
 from tests.unit.minion.signing import signed, write_key
 
 URL = "https://git.example.com/salt-dynatrace.git"
-REACTOR = "salt://dynatrace/reactor/apache2.sls"
+REACTOR = "salt://dynatrace/reactor/remedy.sls"
 PAGE = REPO / "docs" / "how-to" / "install-with-gitfs.md"
 TAG = "dynatrace/problem/open/availability/P-2407114"
 #: Where the page mounts what the repository has.
@@ -118,8 +118,9 @@ def conf(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (included / "dynatrace-gitfs.conf").write_text(gitfs)
     shipped = (REPO / "master.d" / "reactor.conf").read_text()
     (included / "reactor.conf").write_text(
-        shipped.replace("/srv/salt-dynatrace/reactor/apache2.sls", REACTOR)
+        shipped.replace("/srv/salt-dynatrace/reactor/remedy.sls", REACTOR)
     )
+    shutil.copy(REPO / "master.d" / "remedies.conf", included)
     return conf / "master"
 
 

@@ -21,7 +21,7 @@ ORCHESTRATIONS = "tests/integration/test_orchestrations.py"
 RUN = {
     "git clone <URL of this repository> /srv/salt-dynatrace": WALK,
     "cd /srv/salt-dynatrace": WALK,
-    "cp master.d/roots.conf master.d/dynatrace.conf master.d/reactor.conf ": WALK,
+    "cp master.d/roots.conf master.d/dynatrace.conf master.d/remedies.conf master.d/reactor.conf ": WALK,
     "install -o salt -g salt -m 600 ": WALK,
     "openssl rand ": WALK,
     "openssl req ": WALK,
@@ -99,13 +99,7 @@ NOT_RUN = {
         ),
         "dynatrace.orch.setup does the same, and is run",
     ),
-    **dict.fromkeys(
-        (
-            "salt web01 state.apply remedy.nginx test=True",
-            "salt web01 state.apply remedy.nginx",
-        ),
-        "no nginx here: tests/unit/docs/test_remedy.py checks the state of the page",
-    ),
+    "salt-run dynatrace.remedies": "tests/unit/runner/test_remedies.py looks at its answer",
     **dict.fromkeys(
         ("salt-run dynatrace.show P-2407114", "salt-run dynatrace.retry P-2407114"),
         "tests/integration runs both for problems that are there",
@@ -118,7 +112,7 @@ NOT_RUN = {
         ),
         "the tests are not connected to the Internet, and sign installers themselves",
     ),
-    "cp master.d/reactor.conf /etc/salt/master.d/": "the tutorial copies it with two others",
+    "cp master.d/reactor.conf master.d/remedies.conf /etc/salt/master.d/": "the tutorial copies them with two others",
     "mv /etc/salt/master.d/reactor.conf /root/": "the next test removes it, and looks what is left",
     'sqlite3 /var/cache/salt/master/dynatrace/dynatrace/ledger.db ".backup /root/ledger.db"': (
         "it is sqlite's own, and that program need not be here"

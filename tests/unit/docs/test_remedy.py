@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from _dynatrace.config.catalogue import validate
 
 from tests.unit.docs.pages import REPO, blocks, rows
 from tests.unit.minion.loading import load, private
@@ -18,8 +19,8 @@ from tests.unit.sls.rendering import render
 PAGE = REPO / "docs" / "how-to" / "heal-another-service.md"
 OWN_STATES = REPO / "docs" / "how-to" / "write-a-remedy.md"
 REFERENCE = REPO / "docs" / "reference" / "remedy.md"
-[REACTOR] = blocks(PAGE, "jinja")
-[STATE] = [text for text in blocks(PAGE, "yaml") if text.startswith("#!yaml\n")]
+[REACTOR] = blocks(OWN_STATES, "jinja")
+STATE, STATES = (text for text in blocks(OWN_STATES, "yaml") if text.startswith("#!yaml\n"))
 HOSTILE = "x\"\n    - tgt: '*'\n{{ 1 }}"
 
 
@@ -78,7 +79,7 @@ def test_the_reactor_differs_from_ours_only_where_the_page_says(tmp_path: Path) 
 
 
 def test_the_state_of_the_page_is_the_one_that_we_ship(tmp_path: Path) -> None:
-    """One state, with settings that it takes and that are enough, together with the pillar of the page."""
+    """One state, with settings that it takes and that are enough, together with the pillar of the other page."""
     [pillar] = [yaml.safe_load(text) for text in blocks(PAGE, "yaml") if "lookup:" in text]
     [body] = state(tmp_path).values()
     assert list(body) == ["dynatrace.healed"]
@@ -87,14 +88,27 @@ def test_the_state_of_the_page_is_the_one_that_we_ship(tmp_path: Path) -> None:
     settled = load("_utils/_dynatrace_utils/remedy/settings.py").settled(
         name, given, pillar, "Debian"
     )
-    assert (settled["url"], settled["ports"]) == ("https://127.0.0.1:8443/health", [8443])
-    assert settled["executable"] == "/usr/sbin/nginx"
+    assert (settled["proof"], settled["ports"]) == ("https://127.0.0.1:8443/health", [8443])
+    assert settled["configtest"] == ["/usr/sbin/nginx", "-t"]
+
+
+@pytest.mark.parametrize("page", [PAGE, OWN_STATES], ids=lambda page: str(page.stem))
+def test_the_entries_of_the_page_are_good_and_are_taken(page: Path) -> None:
+    """Each is one that the engine reads without a fault, and that the state takes."""
+    told = [yaml.safe_load(text) for text in blocks(page, "yaml")]
+    entries = [one["dynatrace_remedies"] for one in told if one and "dynatrace_remedies" in one]
+    assert entries
+    for entry in entries:
+        catalogue, faults = validate(entry)
+        assert faults == []
+        for name, remedy in catalogue.remedies.items():
+            given = {**remedy.settings, "units": ["x"]}
+            load("_utils/_dynatrace_utils/remedy/settings.py").settled(name, given, {}, "Debian")
 
 
 def test_the_remedy_of_own_states_keeps_its_promises(tmp_path: Path) -> None:
     """It claims the attempt, tests, brings back, proves, finishes the attempt, and each needs the step before."""
-    [text] = [text for text in blocks(OWN_STATES, "yaml") if text.startswith("#!yaml\n")]
-    high = rendered(text, tmp_path, {}, sls="remedy.orders")
+    high = rendered(STATES, tmp_path, {}, sls="remedy.orders")
     assert [next(iter(body)) for body in high.values()] == [
         "dynatrace.attempt_taken",
         "cmd.run",

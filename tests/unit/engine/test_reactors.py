@@ -79,7 +79,7 @@ def test_a_file_takes_the_technologies_that_it_asks_for(scene: Scene, tag: str) 
 
 def test_several_files_take_what_each_asks_for(scene: Scene) -> None:
     """A second remedy is a second file; a notifier takes nothing."""
-    [nginx] = blocks(REPO / "docs" / "how-to" / "heal-another-service.md", "jinja")
+    [nginx] = blocks(REPO / "docs" / "how-to" / "write-a-remedy.md", "jinja")
     scene.reactor = [
         {"dynatrace/problem/open/*": scene.file(SHIPPED)},
         {"dynatrace/problem/open/*": [scene.file(nginx, "b.sls"), scene.file(NOTIFIER, "c.sls")]},

@@ -40,8 +40,8 @@ def test_our_lists_stand_beside_those_of_the_site(config: Any) -> None:
     """Among the files of master.d nothing is lost, ours or theirs."""
     assert {name for engine in config["engines"] for name in engine} == {"dynatrace", "test"}
     assert {tag for entry in config["reactor"] for tag in entry} == {
-        "dynatrace/problem/open/availability/*",
-        "dynatrace/problem/retry/availability/*",
+        "dynatrace/problem/open/*",
+        "dynatrace/problem/retry/*",
         "salt/key",
     }
     assert {"/srv/ours", CLONE, CLONE + "/salt"} <= set(config["module_dirs"])

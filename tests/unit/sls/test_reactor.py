@@ -39,14 +39,17 @@ HOSTILE = [
 ]
 
 
-def reaction(tmp_path: Path, data: Any) -> Any:
+#: A remedy whose settings are as hostile as any text can be: the admin writes them, and they stay data too.
+CATALOGUE = {"nginx": {"on": {"technology": "NGINX"}, "service": "nginx", "logs": HOSTILE}}
+
+
+def reaction(tmp_path: Path, data: Any, sls: str = "apache2") -> Any:
     write_key(tmp_path)
-    module = load(
-        "_modules/dynatrace_master.py", opts={"cachedir": str(tmp_path), "__role": "master"}
-    )
+    opts = {"cachedir": str(tmp_path), "__role": "master", "dynatrace_remedies": CATALOGUE}
+    module = load("_modules/dynatrace_master.py", opts=opts)
     functions = {"dynatrace.genuine": module.genuine, "dynatrace.order": module.order}
     return render(
-        "reactor/apache2.sls", tmp_path, functions, data=data, tag="dynatrace/problem/open"
+        f"reactor/{sls}.sls", tmp_path, functions, data=data, tag="dynatrace/problem/open"
     )
 
 
@@ -59,6 +62,7 @@ def expected(title: str = "Process unavailable", **attempt: Any) -> dict[str, An
         "number": 1,
         "title": title,
         "valid_until": ACT_UNTIL,
+        "remedy": None,
         "processes": {"web01": PROCESS},
         **attempt,
     }
@@ -163,3 +167,34 @@ def test_an_event_without_an_attempt_for_apache_gives_nothing(
 def test_a_forged_event_gives_nothing_and_raises_nothing(tmp_path: Path, data: Any) -> None:
     """Missing keys and wrong types never come to the reaction."""
     assert not reaction(tmp_path, data)
+
+
+def by_catalogue(title: str) -> dict[str, Any]:
+    remedy = {"name": "nginx", "settings": {"service": "nginx", "logs": HOSTILE}}
+    [(_, call)] = expected(title, remedy=remedy).items()
+    call["local.state.apply"][4]["args"][0] = {"mods": "dynatrace.remedy"}
+    return {"dynatrace-reactor-remedy-local-state-apply": call}
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_remedy_of_the_catalogue_is_run_with_its_settings(tmp_path: Path, text: str) -> None:
+    """Whatever the event holds beside its name."""
+    data = signed(title=text, remedy="nginx", technologies={})
+    assert reaction(tmp_path, data, "remedy") == by_catalogue(text)
+
+
+@pytest.mark.parametrize(
+    "change", [{"remedy": None}, {"remedy": "haproxy"}, {"remedy": "nginx", "attempt": 0}, {}]
+)
+def test_what_has_no_remedy_is_left_to_other_reactors(
+    tmp_path: Path, change: dict[str, Any]
+) -> None:
+    """The shipped reactor knows no technology."""
+    assert not reaction(tmp_path, signed(**change), "remedy")
+
+
+@pytest.mark.parametrize("data", [{}, None, "text", {"remedy": "nginx"}, {"remedy": {"x": 1}}])
+def test_a_forged_event_runs_no_remedy(tmp_path: Path, data: Any) -> None:
+    """Nor does one that is signed and forged after that."""
+    assert not reaction(tmp_path, data, "remedy")
+    assert not reaction(tmp_path, {**signed(), "remedy": "nginx"}, "remedy")
