@@ -88,9 +88,13 @@ if __name__.startswith("salt.loaded."):
     importlib.invalidate_caches()
 
 # Here and nowhere later: the directory of the package is on sys.path only while this module loads.
+# What is imported under its own name is for the runner, which finds the code by this module.
+from _dynatrace.config import catalogue as catalogue
 from _dynatrace.config import config as configuration
 from _dynatrace.config import entries, validator
+from _dynatrace.core import coverage as coverage
 from _dynatrace.core import errors
+from _dynatrace.core import remedies as remedies
 from _dynatrace.engine import wiring
 from _dynatrace.master import grains as grains_
 from _dynatrace.master import job_cache

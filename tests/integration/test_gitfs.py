@@ -131,7 +131,7 @@ def install(conf: Path) -> dict[str, Any]:
     cachedir = conf.parents[1] / "var" / "cache" / "salt" / "master"
     cachedir.mkdir(parents=True, exist_ok=True)
     write_key(cachedir)
-    given = json.dumps([str(conf), NEEDED, TAG, signed()])
+    given = json.dumps([str(conf), NEEDED, TAG, signed(remedy="apache2")])
     done = subprocess.run(
         [sys.executable, "-c", SOURCES + MASTER, given],
         capture_output=True,

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 import salt.client
+import yaml
 
 from tests.harness import apache
 from tests.harness.config import EAUTH_USER
@@ -29,6 +30,7 @@ HEAL_BY_HAND = [
     for text in blocks(REPO / "docs" / "how-to" / "heal-by-hand.md", "bash")
     for one in commands(text)
 ]
+CATALOGUE = yaml.safe_load((REPO / "master.d" / "remedies.conf").read_text())["dynatrace_remedies"]
 TARGET = {"minion": MINION, "service": "apache2"}
 #: The stage's pillar for the master allows the minion; a call may say otherwise.
 PRODUCTION = {"dynatrace": {"chaos": {"allow": []}}}
@@ -171,7 +173,8 @@ def test_a_second_setup_changes_nothing(stage: Newcomer) -> None:
     assert {state["__id__"]: (state["result"], state["changes"]) for state in states} == {
         state["__id__"]: (True, {}) for state in states
     }
-    assert len(states) == 10
+    # One for each remedy of the catalogue, whose units are watched.
+    assert len(states) == 9 + len(CATALOGUE)
     written = [call for call in stage.tenant.requests[requests:] if call.method in ("PUT", "POST")]
     assert [call for call in written if "settings" in call.path] == []
 

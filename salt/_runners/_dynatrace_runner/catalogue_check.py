@@ -3,7 +3,6 @@ Checks the catalogue of remedies: its faults, technologies that Dynatrace does n
 proofs that fail on a service that runs.
 """
 
-import importlib
 import time
 from collections.abc import Mapping
 
@@ -29,8 +28,7 @@ def check(found, opts, engine):
     given = opts.get(catalogue.KEY)
     if given is None or engine is None:
         return None
-    # The package is there since the engine was loaded.
-    read, faults = importlib.import_module("_dynatrace.config.catalogue").validate(given)
+    read, faults = engine["catalogue"].validate(given)
     for fault in faults:
         found.add("fail", "catalogue", fault, f"correct it, {RESTART}")
     for name, remedy in read.remedies.items():

@@ -2,8 +2,6 @@
 Shows the catalogue of remedies as an engine reads it, and what each would take of the tenant's processes now.
 """
 
-import importlib
-
 from salt.exceptions import CommandExecutionError
 
 from . import bus, checkup
@@ -72,12 +70,8 @@ def _covered(opts, name, rows):
         raise CommandExecutionError(
             "the engine has no `api_token`: it cannot read the tenant's processes"
         )
-    # The package is there since the engine was loaded.
-    remedies, coverage = (
-        importlib.import_module(f"_dynatrace.core.{module}") for module in ("remedies", "coverage")
-    )
-    catalogue = remedies.Catalogue(
-        remedies.Remedy(
+    catalogue = engine["remedies"].Catalogue(
+        engine["remedies"].Remedy(
             row["remedy"],
             {kind: tuple(values) for kind, values in row["on"].items()},
             row["policy"],
@@ -87,7 +81,7 @@ def _covered(opts, name, rows):
         for row in rows
     )
     processes = client.all_of("PROCESS_GROUP_INSTANCE")
-    found = coverage.covered(catalogue, processes.values(), client.all_of("HOST"))
+    found = engine["coverage"].covered(catalogue, processes.values(), client.all_of("HOST"))
     others = [(HELD, why, one) for why, one in found.held.items()]
     nothing = [(NOTHING, "nothing, it is announced", found.nothing)]
     return {**found.taken, None: [*others, *nothing]}

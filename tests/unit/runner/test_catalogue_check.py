@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from _dynatrace.config import catalogue
 from _dynatrace_runner import catalogue_check, checkup
 
 from tests.unit.minion.loading import REPO
@@ -18,7 +19,7 @@ SHIPPED = yaml.safe_load((REPO / "master.d" / "remedies.conf").read_text())["dyn
 
 def checked(given: Any) -> tuple[Any, list[tuple[str, str]]]:
     rows = checkup.Found({})
-    read = catalogue_check.check(rows, {"dynatrace_remedies": given}, {})
+    read = catalogue_check.check(rows, {"dynatrace_remedies": given}, {"catalogue": catalogue})
     assert all(bool(row["fix"]) == (row["result"] != "ok") for row in rows.rows)
     return read, [(row["result"], row["detail"]) for row in rows.rows]
 

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from _dynatrace.api.client import Client
 from _dynatrace.config.catalogue import validate
+from _dynatrace.core import coverage
+from _dynatrace.core import remedies as core
 from _dynatrace_runner import remedies
 
 from tests.tenant import Tenant
@@ -40,6 +42,8 @@ def collected(
         for one in catalogue.remedies.values()
     ]
     engine = {
+        "remedies": core,
+        "coverage": coverage,
         "wiring": SimpleNamespace(client_for=lambda _: client),
         "configuration": SimpleNamespace(load=lambda options: options),
     }
