@@ -47,9 +47,9 @@ def healed(services: Services) -> Callable[[str], dict[str, Any]]:
 @pytest.mark.parametrize("name", KINDS)
 @pytest.mark.parametrize("trouble", TROUBLES)
 def test_it_is_healed_and_proved(
-    healed: Callable[[str], dict[str, Any]], trouble: str, name: str
+    healed: Callable[[str], dict[str, Any]], services: Services, trouble: str, name: str
 ) -> None:
-    """Another main process lives, by its own unit, and its proof holds."""
+    """Another main process lives, by its own unit, and its proof holds; what was before is kept."""
     if reason := lacking(name):
         pytest.skip(reason)
     found = healed(trouble)[name]
@@ -58,6 +58,9 @@ def test_it_is_healed_and_proved(
     verb = "restarted" if trouble == "wedged" else "started"
     assert verb in told["changes"].values(), told
     assert found["after"] not in (0, found["before"])
+    kept = services.machine.output("ls", told["dynatrace"]["evidence"]["path"]).split()
+    assert {"unit.txt", "journal.txt", "processes.txt", "memory.txt"} <= set(kept)
+    assert told["dynatrace"]["evidence"]["path"] in told["comment"]
 
 
 def test_what_serves_is_left_alone(services: Services) -> None:

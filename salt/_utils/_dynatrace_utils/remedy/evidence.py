@@ -188,7 +188,9 @@ def keep(story, service, order, seen):
     """
     Keep what the next step destroys, and begin to keep the rest, which ``story.evidence`` tells in the end.
     """
-    name = order["id"] if order else time.strftime("hand-%Y%m%d%H%M%S", time.gmtime())
+    # States that run in parallel have processes of their own.
+    by_hand = time.strftime(f"hand-%Y%m%d%H%M%S-{os.getpid()}", time.gmtime())
+    name = order["id"] if order else by_hand
     try:
         evidence = Evidence(name, service, seen).begin()
         evidence.wait()
