@@ -94,3 +94,11 @@ def test_a_hostile_pillar_changes_nothing_but_that_text(tmp_path: Path, text: st
     """A setting is a value, whatever it holds."""
     found = settled(tmp_path, "Debian", {"dynatrace": {"lookup": {"apache2": {"host": text}}}})
     assert found == {**settled(tmp_path, "Debian"), "host": text}
+
+
+def test_the_catalogue_has_the_same_settings_of_apache2(tmp_path: Path) -> None:
+    """They stand in two places: one is copied by who writes a remedy, the other by who installs."""
+    shipped = yaml.safe_load(source("master.d/remedies.conf"))["dynatrace_remedies"]["apache2"]
+    catalogue = {key: value for key, value in shipped.items() if key is not True}
+    state = arguments(remedy(tmp_path))
+    assert catalogue == {key: value for key, value in state.items() if key != "name"}
