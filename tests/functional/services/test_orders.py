@@ -19,6 +19,15 @@ def outcome(told: dict[str, Any]) -> str:
     return str(told["dynatrace"]["outcome"])
 
 
+def active(services: Services) -> list[str]:
+    """
+    Return what runs, but for the minion's own job.
+    """
+    listed = ("list-units", "--type=service", "--state=active", "--plain", "--no-legend")
+    lines = services.machine.output("systemctl", *listed).splitlines()
+    return sorted(line.split()[0] for line in lines if not line.startswith("job-"))
+
+
 @pytest.mark.parametrize("name", ["worker@2", "worker@2.service"])
 def test_the_instance_that_dynatrace_names_is_healed(services: Services, name: str) -> None:
     """It, and no other of its template."""
@@ -39,11 +48,11 @@ def test_the_instance_that_dynatrace_names_is_healed(services: Services, name: s
 )
 def test_any_other_name_does_nothing(services: Services, name: str, said: str) -> None:
     """The reason is told, and no unit of the machine begins or ends."""
-    before = services.machine.output("systemctl", "list-units", "--plain", "--no-legend")
+    before = active(services)
     told = services.ordered(UNITS, by="unit", unit=name)
     assert (outcome(told), told["changes"]) == ("refused", {})
     assert said in told["comment"]
-    assert services.machine.output("systemctl", "list-units", "--plain", "--no-legend") == before
+    assert active(services) == before
 
 
 def test_a_masked_and_an_empty_unit_are_refused(services: Services) -> None:
@@ -190,4 +199,20 @@ def test_a_unit_that_tells_no_main_process_is_not_taken_for_dead(services: Servi
     services.machine.run("systemctl", "kill", "--signal=KILL", "app-1")
     services.machine.wait_for(lambda: services.show("app-1", "ActiveState") != "active")
     told = services.ordered(UNITS, by="unit", unit="app-1")
+    assert outcome(told) == "healed", told
+
+
+def test_another_one_that_a_person_has_started_is_not_taken_for_the_service(
+    services: Services,
+) -> None:
+    """It runs the same program, and would be ended for a proof that is not its own."""
+    services.machine.run("systemctl", "stop", "plain")
+    begin = ("sh", "-c", "setsid sleep 4321 >/dev/null 2>&1 &")
+    services.machine.run(*begin)
+    proof = {"service": "plain", "proof": ["false"], "starts_within": 1, "deadline": 1}
+    told = services.ordered(proof, by="process")
+    assert outcome(told) == "refused" and "outside of its unit too" in told["comment"], told
+    assert services.machine.output("pgrep", "-f", "^sleep 4321")
+    services.machine.run("pkill", "-f", "^sleep 4321")
+    told = services.ordered({"service": "plain"}, by="process")
     assert outcome(told) == "healed", told

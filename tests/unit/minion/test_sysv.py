@@ -199,6 +199,14 @@ def test_the_only_process_of_an_executable_is_the_main_one(host: Host) -> None:
         processes[0].wait()
 
 
+def test_an_interpreter_alone_tells_no_process() -> None:
+    """The only one of it may be another service's, and would be ended."""
+    sight: Any = load("_utils/_dynatrace_utils/service/sight.py")
+    place = {"service": "x", "executable": "/bin/sh", "pid_file": None, "ports": []}
+    seen = sight.of_files(place)
+    assert seen["main"] is None and "set `pid_file` or `ports`" in seen["refusal"]
+
+
 @pytest.mark.parametrize(
     ("path", "shared"),
     [

@@ -41,6 +41,9 @@ def of_files(place):
     if not files["executable"]:
         told = "without systemd the process of a service is found by its `executable`, which is not set"
         return {**NOTHING, "refusal": told}
+    if not (files["pid_file"] or files["ports"]) and programs.is_shared(files["executable"]):
+        told = f"many services run {files['executable']}: set `pid_file` or `ports`"
+        return {**NOTHING, "refusal": told}
     main = processes.main_process(**files)
     members = processes.led_by(main, files["executable"]) if main else []
     orphans = [] if main else processes.leftovers(**files)
@@ -115,28 +118,41 @@ def _main(place, found, members):
     if main:
         # It may have ended since systemd was asked.
         return (main if processes.lives(main) else None), False, None
-    other, owner = _by_files(place, members)
-    if owner:
-        return None, False, f"its main process {other} belongs to another unit, {owner}"
-    if other:
-        return other, other not in members, None
+    other, refusal = _by_files(place, members)
+    if other or refusal:
+        return other, bool(other) and other not in members, refusal
     return _leader(found, members)
 
 
 def _by_files(place, members):
     """
-    Return the main process that the files of a place tell, and the other unit that it belongs to.
+    Return the main process that the files of a place tell, and why nothing may be done.
     """
     files = where(place)
-    if not files["executable"]:
+    if not (files["executable"] and (files["pid_file"] or files["ports"])):
+        return _by_program(files["executable"], members)
+    other = processes.main_process(**files)
+    owner = _owner(other, place) if other and other not in members else None
+    if owner:
+        return None, f"its main process {other} belongs to another unit, {owner}"
+    return other, None
+
+
+def _by_program(executable, members):
+    """
+    Return the same by the program alone, which others may run too: what runs outside of the unit may be theirs.
+    """
+    if not executable or programs.is_shared(executable):
         return None, None
-    if files["pid_file"] or files["ports"]:
-        other = processes.main_process(**files)
-        return other, _owner(other, place) if other and other not in members else None
-    # By its executable alone: others run it too, as tools or as instances of their own units.
-    mains = processes.mains(files["executable"])
-    own = [one for one in mains if one in members or _is_daemon(one)]
-    return (own[0] if own else None), None
+    mains = processes.mains(executable)
+    own = [one for one in mains if one in members]
+    strange = [one for one in mains if one not in members and _is_daemon(one)]
+    if own or not strange:
+        return (own[0] if len(own) == 1 else None), None
+    return None, (
+        f"{executable} runs outside of its unit too (pid {strange[0]}); `pid_file` or `ports` would tell "
+        "whether that is the service"
+    )
 
 
 def _is_daemon(pid):
