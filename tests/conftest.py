@@ -4,6 +4,7 @@ What all tests have in common.
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
@@ -66,6 +67,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     The longest first.
     """
     items.sort(key=lambda item: spread.rank(item.nodeid))
+
+
+def pytest_collection_finish() -> None:
+    """
+    Have the garbage collector pass over the tests, which stay to the end: that saves a tenth of what they compute.
+    """
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)
