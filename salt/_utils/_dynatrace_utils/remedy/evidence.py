@@ -39,8 +39,7 @@ NAME = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 class Evidence:
     """
-    What is kept of one failure. ``begin`` starts the collecting, ``wait`` ends when what a restart destroys is there, and
-    ``told`` gives what the remedy tells of it.
+    What is kept of a failure: ``begin`` collects, ``wait`` ends when what a restart destroys is there, ``told`` tells of it.
     """
 
     def __init__(self, attempt, service, seen):
