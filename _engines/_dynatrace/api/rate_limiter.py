@@ -1,7 +1,7 @@
 """
 A limit of calls in any minute: each token returns a minute after its use.
 
-Each kind of call has a share. Comments and details never take what the poll needs, and a poll every second never takes
+Each kind of call has a share where several kinds call. Comments and details never take what the poll needs, and a poll every second never takes
 what the details need. Notifications may name invented problems, so they take neither from the poll nor from an order that
 waits to be read again. A call waits for a token that returns soon, else it is refused with the time to wait.
 
@@ -50,6 +50,8 @@ _SHARES = (
     (frozenset({Kind.FEEDBACK}), 0.25),
     (frozenset(Kind), 1.0),
 )
+#: Here readings call alone, and there is nobody to leave a share to.
+_ALONE = frozenset({"GET /entities", "GET /entities/{id}"})
 
 
 class Window:
@@ -63,15 +65,15 @@ class Window:
     def add(self, kind: Kind, now: float) -> None:
         self._calls[kind].append(now)
 
-    def wait(self, kind: Kind, limit: int, now: float) -> float:
+    def wait(self, kind: Kind, limit: int, now: float, shared: bool = True) -> float:
         """
-        Return the seconds until another call of a kind is within a limit and within its shares of it.
+        Return the seconds until another call of a kind is within a limit and, if that is ``shared``, within its shares of it.
         """
         for calls in self._calls.values():
             while calls and calls[0] <= now - WINDOW_S:
                 calls.popleft()
         waits = [0.0]
-        for kinds, share in _SHARES:
+        for kinds, share in _SHARES if shared else _SHARES[-1:]:
             most = max(int(limit * share), 1)
             if kind in kinds and sum(len(self._calls[one]) for one in kinds) >= most:
                 times = sorted(at for one in kinds for at in self._calls[one])
@@ -145,7 +147,8 @@ class RateLimiter:
         waits = [(0.0, 0)]
         own = self.limit(endpoint)
         if own is not None:
-            waits.append((self._windows[endpoint].wait(kind, own, now), own))
+            shared = endpoint not in _ALONE
+            waits.append((self._windows[endpoint].wait(kind, own, now, shared), own))
         if self.per_minute is not None:
             every = _bounded(self.per_minute)
             waits.append((self._all.wait(kind, every, now), every))

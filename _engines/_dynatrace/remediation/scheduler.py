@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 
-from ..core.backoff import backoff
+from ..core.backoff import Retries
 from ..core.errors import ApiError, JobCacheError, LedgerError
 from ..core.policy import Policy
 from ..core.reasons import AWAY, SPENT, UNHEALABLE
@@ -88,8 +88,8 @@ class Scheduler:
     #: How much had ended when the last decisions were made; None: who waits for capacity is to be looked at.
     _freed: int | None = None
     _capacity_checked: float = 0.0
-    #: By problem key, how often in a row it could not be decided.
-    _failed: dict[str, int] = field(default_factory=dict)
+    #: By problem key: what could not be decided is tried less and less often.
+    _retries: Retries = field(default_factory=lambda: Retries(RECHECK_S / 4, RECHECK_S))
     #: Whether episodes may wait for the end of a pause, which a person gives at any moment.
     _any_paused: bool = True
 
@@ -190,7 +190,7 @@ class Scheduler:
         """
         try:
             decision = self._prepare(episode, group)
-            self._failed.pop(episode.problem_key, None)
+            self._retries.over(episode.problem_key)
             return decision
         except LedgerError:
             raise
@@ -225,11 +225,8 @@ class Scheduler:
     def _postpone(self, episode: Episode, err: Exception, now: float) -> None:
         level = logging.DEBUG if isinstance(err, ApiError) else logging.ERROR
         log.log(level, "%s: %s waits: %r", self.instance, episode.problem_key, err)
-        # What fails again and again is tried less and less often.
-        tries = self._failed.get(episode.problem_key, 0)
-        self._failed[episode.problem_key] = tries + 1
-        wait_s = backoff(RECHECK_S / 4, tries, RECHECK_S)
-        self.ledger.episodes.wake(episode.problem_key, episode.episode, now + wait_s)
+        again = self._retries.after(episode.problem_key, now)
+        self.ledger.episodes.wake(episode.problem_key, episode.episode, again)
 
     def _record_one(self, decision: Decision, group: Group) -> None:
         try:

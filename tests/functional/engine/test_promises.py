@@ -352,7 +352,8 @@ def test_what_cannot_be_decided_for_days_is_tried_once_a_minute(scene: Scene, ti
     world = scene.world()
     world.poll()
     (episode,) = world.ledger.episodes.shown(1)
-    world.scheduler._failed[episode.problem_key] = times
+    for _ in range(times):
+        world.scheduler._retries.after(episode.problem_key, world.now)
     world.scheduler._postpone(episode, ValueError("a fault"), world.now)
     due = world.ledger.episodes.next_due()
     assert due is not None

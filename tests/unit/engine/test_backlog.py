@@ -4,6 +4,7 @@ What waits to be read: in which order, and how often what fails is tried.
 
 from __future__ import annotations
 
+from _dynatrace.core.backoff import Retries
 from _dynatrace.core.errors import RateLimited, Unavailable
 from _dynatrace.remediation.backlog import CAP_S, FIRST_S, KEPT_S, Backlog
 
@@ -113,3 +114,21 @@ def test_a_clock_that_is_set_moves_its_times() -> None:
     backlog.fails("a", ERROR, NOW)
     backlog.shift(-3600.0)
     assert backlog.next_due(NOW - 3600) == NOW - 3600 + FIRST_S
+
+
+def test_what_is_not_tried_again_is_forgotten() -> None:
+    """
+    A problem that closed fails no more, and nothing tells that it works.
+    """
+    retries = Retries(15.0, 60.0)
+    waits = [retries.after("open", NOW + step) - NOW - step for step in range(4)]
+    assert waits == [15.0, 30.0, 60.0, 60.0]
+    for number in range(1000):
+        retries.after(f"closed {number}", NOW)
+    later = NOW + 60.0 + Retries.FORGET_S + 1
+    for number in range(1000):
+        retries.after("other", later + number)
+    assert len(retries) == 1
+    assert retries.after("other", later + 1000) == later + 1060
+    retries.over("other")
+    assert len(retries) == 0

@@ -315,3 +315,18 @@ def test_a_429_is_waited_for_by_every_thread(tenant: Tenant) -> None:
             client.problem(opened.problem_id)
     assert len(tenant.requests) == 1
     client.list_open()
+
+
+def test_who_calls_an_endpoint_alone_has_all_of_its_limit() -> None:
+    """
+    Entities are read and nothing else; where others call too, a quarter is theirs.
+    """
+    for endpoint, expected in (("GET /entities", 300), ("GET /problems", 225)):
+        one, _ = budget(None)
+        one.observe(endpoint, {"X-RateLimit-Limit": "400"})
+        got = 0
+        with pytest.raises(RateLimited):
+            while True:
+                one.acquire(endpoint, Kind.READING)
+                got += 1
+        assert got == expected
