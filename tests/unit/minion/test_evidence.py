@@ -21,12 +21,15 @@ SEEN = {"unit": None, "main": None, "orphans": [], "stopped": False, "executable
 
 
 @pytest.fixture
-def module(tmp_path: Path) -> ModuleType:
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """
     The module as a minion has it.
     """
     opts = {"cachedir": str(tmp_path)}
-    return load("_utils/_dynatrace_utils/remedy/evidence.py", opts=opts)
+    loaded = load("_utils/_dynatrace_utils/remedy/evidence.py", opts=opts)
+    # What is not about the bound must not meet it where many tests run.
+    monkeypatch.setattr(loaded, "SECONDS", 60)
+    return loaded
 
 
 def saved(module: ModuleType, attempt: str = ATTEMPT, service: Any = None, **seen: Any) -> Any:
@@ -73,13 +76,13 @@ def test_a_command_that_hangs_is_killed_with_its_children(
     module: ModuleType, tools: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The healing waits for it no longer than the bound, and the rest is kept."""
-    monkeypatch.setattr(module, "SECONDS", 2)
+    monkeypatch.setattr(module, "SECONDS", 5)
     pid = tmp_path / "pid"
     command(tools, "journalctl", f"sleep 300 & echo $! >{pid}; wait")
     command(tools, "systemctl", "echo its status; trap '' TERM; sleep 300")
     begun = time.monotonic()
     told = saved(module, unit="x.service", main=os.getpid())
-    assert time.monotonic() - begun < 30
+    assert time.monotonic() - begun < 60
     assert "memory" in module.kept(ATTEMPT)
     assert told["path"]
     child, until = Path("/proc") / pid.read_text().strip(), time.monotonic() + 30
@@ -93,7 +96,7 @@ def test_what_a_command_says_is_bounded(module: ModuleType, tools: Path) -> None
     command(
         tools,
         "journalctl",
-        "head -c 300000000 /dev/zero | tr '\\0' 'x'; echo; printf '\\033[2J fatal end'",
+        "head -c 30000000 /dev/zero | tr '\\0' 'x'; echo; printf '\\033[2J fatal end'",
     )
     command(tools, "systemctl", "cat /dev/urandom | head -c 1000000")
     told = saved(module, unit="x.service")
