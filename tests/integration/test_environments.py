@@ -12,7 +12,7 @@ import pytest
 from tests.harness import ScratchSalt
 from tests.harness.config import REPO
 
-STATE = "dynatrace.remedy.apache2"
+STATE = "dynatrace.remedy"
 
 
 @pytest.fixture(scope="module")
