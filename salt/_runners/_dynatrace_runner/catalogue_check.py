@@ -17,6 +17,8 @@ SHIPPED = frozenset(
     )
 )
 SERVICES, FAMILY = "service.get_all", "grains.get"
+# What a remedy says of a service that runs and is not proved to serve; of one that is stopped it says other things.
+DOUBTS = ("would be restarted", "would be reloaded", "it is not known whether it serves")
 # For one remedy with test=True on one minion.
 TRY_S = 15
 
@@ -99,11 +101,7 @@ def _proof(found, opts, name, minion):
     told = minions.call(opts, TRY_S, [minion], "state.apply", arguments, kwarg=options).get(minion)
     for state in told.values() if isinstance(told, Mapping) else ():
         comment = str(state.get("comment")) if isinstance(state, Mapping) else ""
-        if (
-            "would be restarted" in comment
-            or "would be reloaded" in comment
-            or "Nothing is done" in comment
-        ):
+        if any(words in comment for words in DOUBTS):
             what = f"{name} runs on {minion}, and its remedy says of it: {comment[:300]}"
             found.add(
                 "warn", "catalogue", what, "correct its `proof`, or see what is wrong with it there"

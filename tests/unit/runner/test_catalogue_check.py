@@ -123,6 +123,7 @@ def test_a_service_that_no_minion_has_is_told_unless_it_is_one_that_we_ship(flee
         ("nginx would be restarted, and asked whether it serves", True),
         ("Nothing is done: nginx lives, and it is not known whether it serves", True),
         ("nginx would be started, and asked whether it serves", False),
+        ("Nothing is done: redis is down here, and set `executable`", False),
     ],
 )
 def test_a_proof_that_fails_on_what_runs_is_told(fleet: Minions, comment: str, told: bool) -> None:
