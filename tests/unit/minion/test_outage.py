@@ -185,3 +185,8 @@ def test_a_script_that_stops_it_removes_the_pid_file(
         pid_file.write_text("4711")
     stopped = world([SEEN, {**GONE, "active": None}], [UNCLEAR])
     assert stopped.proved(pid_file=str(pid_file))["outcome"] == outcome
+
+
+def test_a_unit_is_called_by_its_own_name(world: Any) -> None:
+    """The name of the remedy may be `unit`, which is no service."""
+    assert "of app-orders lives" in world([GONE], []).decided(service="app-orders")["said"]

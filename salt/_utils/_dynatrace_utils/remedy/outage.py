@@ -36,7 +36,11 @@ def decided(name, service, seen, look, ask, failed=None):
         time.sleep(AGAIN_S)
         seen = look()
     if not seen["main"]:
-        return {"how": "start", "said": f"No main process of {name} lives", "seen": seen}
+        return {
+            "how": "start",
+            "said": f"No main process of {_called(name, service)} lives",
+            "seen": seen,
+        }
     return {"how": "restart", "said": f"{_process(seen)} is stopped (SIGSTOP)", "seen": seen}
 
 
@@ -56,11 +60,18 @@ def proved(name, service, look, ask, wait=None):
                 told = f"It serves: {found['said']} ({_process(seen)})"
                 return {"outcome": "healed", "said": told, "seen": seen}
         elif lived and _was_stopped(service, seen):
-            told = f"{name} was stopped cleanly meanwhile, by somebody else: it is left like that"
+            told = f"{_called(name, service)} was stopped cleanly meanwhile, by somebody else: it is left like that"
             return {"outcome": "unproved", "said": told, "seen": seen}
         if time.monotonic() > until or seen["active"] == "failed":
             return {**_unproved(name, seen, found, wait), "seen": seen}
         time.sleep(PAUSE_S)
+
+
+def _called(name, service):
+    """
+    Return the unit, which the name of a remedy need not tell.
+    """
+    return service.get("service") or name
 
 
 def _living(name, seen, found, failed):
