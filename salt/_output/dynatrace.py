@@ -2,6 +2,7 @@
 Prints what the runner ``dynatrace`` returns on a terminal of 100 columns; with ``--out=json`` it is printed whole.
 """
 
+import itertools
 import textwrap
 
 # Salt's own outputter, which prints the result, indents by four.
@@ -11,7 +12,11 @@ TABLES = (
     ("problem", "severity", "age_s", "minions", "attempts", "state"),
     ("created", "problem", "minions", "attempt", "state", "took_ms"),
     ("remedy", "on", "heals", "processes", "such_as"),
+    ("minion", "entity", "matched_by", "remedy", "by"),
+    ("attempt", "remedy", "state", "created", "ended", "jid"),
 )
+# Of these tables a cell that is too long is folded, of the others it is cut.
+FOLDED = (TABLES[2],)
 
 
 def output(data, **kwargs):
@@ -29,16 +34,47 @@ def _shown(data):
             shown[name] = _report(found)
         elif isinstance(found, list):
             shown[name] = _table(found)
-        elif isinstance(found, dict) and isinstance(found.get("remedies"), list):
-            shown[name] = {**_harmless(found), "remedies": _table(found["remedies"])}
+        elif isinstance(found, dict):
+            shown[name] = _answer(found)
         elif name != "outputter":
             shown[name] = _harmless(found)
     return shown
 
 
+def _answer(found):
+    """
+    Return one engine's answer with its rows as tables, without the lists that are empty, and evidence line by line.
+    """
+    shown = _harmless(found)
+    if isinstance(found.get("remedies"), list):
+        told = {key: shown[key] for key in ("faults", "unread") if found.get(key)}
+        return {**told, "remedies": _table(found["remedies"])}
+    if isinstance(found.get("attempts"), list):
+        tables = {key: _table(found[key]) for key in ("targets", "unmatched") if found.get(key)}
+        lists = {"targets": "none", "unmatched": "none", **tables}
+        return {**shown, **lists, "attempts": _attempts(found["attempts"])}
+    if isinstance(found.get("minions"), dict):
+        return {**shown, "minions": _lines(found["minions"])}
+    return shown
+
+
+def _attempts(rows):
+    lines = [_table(rows)]
+    for row in rows:
+        for minion, said in row["minions"].items():
+            lines += ["", *_folded(f"{minion}: {said}", f"{row['attempt']}  ")]
+    return "\n".join(lines)
+
+
+def _lines(value):
+    if isinstance(value, dict):
+        return {key: _lines(item) for key, item in value.items()}
+    return "\n".join(map(_printable, str(value).splitlines()))
+
+
 def _table(rows):
     """
-    Return rows as lines of text, the widest column cut so that each fits.
+    Return rows as lines of text, the widest column narrowed so that each fits.
 
     Of a column whose name ends in ``_s`` or ``_ms`` the unit is in the cells.
     """
@@ -51,11 +87,18 @@ def _table(rows):
     while sum(sizes) + 2 * (len(sizes) - 1) > WIDTH:
         widest = sizes.index(max(sizes))
         sizes[widest] -= 1
+    if columns in FOLDED:
+        texts = [line for cells in texts for line in _folded_cells(cells, sizes)]
     lines = [heads, ["-" * size for size in sizes], *texts]
     return "\n".join(
         "  ".join(_fit(cell, size) for cell, size in zip(line, sizes, strict=True)).rstrip()
         for line in lines
     )
+
+
+def _folded_cells(cells, sizes):
+    parts = [textwrap.wrap(cell, size) or [""] for cell, size in zip(cells, sizes, strict=True)]
+    return itertools.zip_longest(*parts, fillvalue="")
 
 
 def _report(rows):
@@ -78,7 +121,11 @@ def _plain(text):
     """
     Return a text as one line without what a terminal would obey: Salt's own outputter lets more through.
     """
-    return "".join(one if one.isprintable() else "?" for one in " ".join(str(text).split()))
+    return _printable(" ".join(str(text).split()))
+
+
+def _printable(text):
+    return "".join(one if one.isprintable() else "?" for one in text)
 
 
 def _harmless(value):

@@ -16,7 +16,7 @@ from .report import RESTART
 
 # Lists that a file in master.d takes away from the main file.
 LISTS = ("engines", "reactor", "module_dirs", "file_roots")
-STATE = "dynatrace.remedy.apache2"
+STATE = "dynatrace.remedy"
 
 
 def check_files(found, opts):

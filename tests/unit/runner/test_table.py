@@ -108,3 +108,62 @@ def test_a_report_says_what_to_do_below_what_was_found() -> None:
     assert lines[1].startswith("fail  prod: a: word")
     assert lines[-1] == "      -> do it"
     assert all(len(line) + INDENT <= 100 for line in lines)
+
+
+def test_a_catalogue_is_shown_whole_and_says_nothing_of_what_is_not() -> None:
+    """A cell that is too long is folded: what a remedy takes must be read to its end."""
+    row = {
+        "remedy": "apache2",
+        "on": "technology: APACHE_HTTPD, APACHE_HTTP_SERVER",
+        "heals": "service apache2, service httpd",
+        "processes": 2,
+        "such_as": ["apache2 on web01.example.com", "apache2 on web02.example.com"],
+    }
+    fine = shown({"remedies": [row], "faults": [], "unread": None})
+    assert list(fine) == ["remedies"]
+    words = fine["remedies"].split()
+    assert "…" not in fine["remedies"]
+    assert {"APACHE_HTTP_SERVER", "httpd", "web02.example.com"} <= set(words)
+    assert all(len(line) + 2 * INDENT <= 100 for line in fine["remedies"].splitlines())
+    assert shown({"remedies": [row], "faults": ["x"], "unread": "y"}).keys() == {
+        *("remedies", "faults", "unread")
+    }
+
+
+def test_a_problem_has_its_targets_and_attempts_in_columns() -> None:
+    """What a minion said stands below, whole."""
+    target = {
+        "minion": "web01",
+        "entity": "PROCESS_GROUP_INSTANCE-0000000000000001",
+        "matched_by": "host_id",
+        "remedy": "unit",
+        "by": "unit",
+    }
+    attempt = {
+        "attempt": 1,
+        "attempt_id": "4d1c",
+        "remedy": "unit",
+        "state": "good",
+        "created": "2026-11-27T04:46:55.126Z",
+        "ended": None,
+        "jid": "20261127045939713316",
+        "minions": {"web01": "good " + "word " * 40 + "end"},
+        "minion_count": 1,
+    }
+    found = shown({"targets": [target], "unmatched": [], "attempts": [attempt], "title": "t"})
+    assert found["targets"].splitlines()[-1].split()[-3:] == ["host_id", "unit", "unit"]
+    assert found["unmatched"] == "none"
+    lines = found["attempts"].splitlines()
+    assert lines[2].split()[:3] == ["1", "unit", "good"]
+    assert lines[4].startswith("1  web01: good word")
+    assert lines[-1].endswith("end")
+    assert shown({"targets": [], "unmatched": [], "attempts": []})["targets"] == "none"
+
+
+def test_evidence_keeps_its_lines() -> None:
+    """Each without what a terminal would obey."""
+    kept = {"web01": {"journal": "one\n  two\x1b[2J"}}
+    assert shown({"attempt": 1, "minions": kept}) == {
+        "attempt": 1,
+        "minions": {"web01": {"journal": "one\n  two?[2J"}},
+    }
