@@ -17,6 +17,7 @@ PAGES = (
 )
 WALK = "tests/integration/test_walk.py"
 ORCHESTRATIONS = "tests/integration/test_orchestrations.py"
+ANY_SERVICE = "tests/integration/test_any_service.py"
 #: Where each is taken from its page and run. The tests choose it by its beginning, so here stands no more of it.
 RUN = {
     "git clone <URL of this repository> /srv/salt-dynatrace": WALK,
@@ -33,6 +34,7 @@ RUN = {
     "salt-run state.event ": WALK,
     'curl -H "Authorization: Bearer $WEBHOOK_TOKEN" ': WALK,
     "curl https://master.example.com:8765/healthz": WALK,
+    "salt-run dynatrace.remedies": ANY_SERVICE,
     "salt-run dynatrace.pause ": WALK,
     "salt-run dynatrace.resume": WALK,
     "salt-run dynatrace.status": WALK,
@@ -99,7 +101,6 @@ NOT_RUN = {
         ),
         "dynatrace.orch.setup does the same, and is run",
     ),
-    "salt-run dynatrace.remedies": "tests/unit/runner/test_remedies.py looks at its answer",
     **dict.fromkeys(
         ("salt-run dynatrace.show P-2407114", "salt-run dynatrace.retry P-2407114"),
         "tests/integration runs both for problems that are there",
