@@ -4,6 +4,7 @@ The first day: `dynatrace.orch.setup` on an empty tenant, told step by step.
 
 from __future__ import annotations
 
+import itertools
 import re
 
 from tests.demo.saying import DemoError, say
@@ -20,14 +21,18 @@ def set_up(stage: Newcomer) -> list[str]:
     """
     changed = []
     after = 0.0
-    for state in stage.set_up():
-        name = step_name(state["__id__"])
-        after += float(state["duration"]) / 1000
-        if state["result"] is not True:
-            raise DemoError(f"The setup failed at '{name}': {state['comment']}")
-        changed += [name] if state["changes"] else []
-        what = "changed" if state["changes"] else "as it is"
-        say(f"{after:8.2f} s  {name:<22} {what:<8}  {short(state['comment'])}")
+    for name, group in itertools.groupby(stage.set_up(), lambda one: step_name(one["__id__"])):
+        states = list(group)
+        after += sum(float(state["duration"]) for state in states) / 1000
+        for state in states:
+            if state["result"] is not True:
+                raise DemoError(f"The setup failed at '{name}': {state['comment']}")
+        has_changed = any(state["changes"] for state in states)
+        changed += [name] if has_changed else []
+        what = "changed" if has_changed else "as it is"
+        # One policy for each remedy of the catalogue.
+        more = f" And {len(states) - 1} more like it." if len(states) > 1 else ""
+        say(f"{after:8.2f} s  {name:<22} {what:<8}  {short(states[0]['comment'] + more)}")
     return changed
 
 
