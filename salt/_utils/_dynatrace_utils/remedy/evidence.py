@@ -18,7 +18,7 @@ import threading
 import time
 
 from ..dunders import __opts__
-from ..service import unit
+from ..service import jvm, unit
 
 try:
     import psutil
@@ -119,9 +119,9 @@ class Evidence:
             parts["log"] = self._logs
         parts["listeners"], parts["processes"], parts["memory"] = _listeners, _processes, _memory
         parts["kernel"] = lambda: self._said("dmesg", "--ctime") or self._said("dmesg")
-        tool = None if self._seen["stopped"] else _thread_dump(self._seen)
-        if tool:
-            parts["threads"] = lambda: self._said(*tool)
+        dump = None if self._seen["stopped"] else jvm.thread_dump(self._seen)
+        if dump:
+            parts["threads"] = lambda: self._said(*dump[0], **dump[1])
         return parts
 
     def _keep(self, name, part):
@@ -148,7 +148,7 @@ class Evidence:
             _write(os.path.join(self.path, ABOUT), json.dumps({"service": service}))
             _prune(os.path.dirname(self.path), service)
 
-    def _said(self, *command):
+    def _said(self, *command, **options):
         """
         Return the end of what a command says; it is killed, with all that it began, when the time is over.
         """
@@ -158,7 +158,7 @@ class Evidence:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            env=unit.environment(),
+            **{"env": unit.environment(), **options},
         ) as process:
             self._commands.append(process)
             killer = threading.Timer(max(self._until - time.monotonic(), 0), _kill, [process])
@@ -265,18 +265,6 @@ def _memory():
             usage = psutil.disk_usage(part.mountpoint)
             lines.append(f"{part.mountpoint}  {usage.percent:g} % of {usage.total // 2**20} MiB")
     return "\n".join(lines)
-
-
-def _thread_dump(seen):
-    """
-    Return the command that writes the threads of a JVM, None for another program or without that tool.
-    """
-    program = seen["executable"]
-    if not seen["main"] or not program or os.path.basename(program) != "java":
-        return None
-    beside = os.path.join(os.path.dirname(os.path.realpath(program)), "jcmd")
-    tool = beside if os.path.exists(beside) else shutil.which("jcmd", path=unit.tools_path())
-    return [tool, str(seen["main"]), "Thread.print"] if tool else None
 
 
 def _write(path, text):

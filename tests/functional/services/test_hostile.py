@@ -1,0 +1,38 @@
+"""
+What the user of a service may prepare on the machine, and what a remedy, which runs as root, makes of it.
+"""
+
+from __future__ import annotations
+
+from tests.functional.services.services import Services
+from tests.functional.services.test_orders import outcome
+
+HOME = "/srv/hostile"
+#: A program that is called as a JVM is, and beside it what should be the JVM's own tool.
+TOOL = f"#!/bin/sh\n/usr/bin/id -u > {HOME}/ran-as\n/usr/bin/env > {HOME}/environment\n"
+UNIT = f"[Service]\nUser=daemon\nExecStart={HOME}/java infinity\n"
+
+
+def prepared(services: Services) -> Services:
+    """
+    Give a service's user a directory of its own, and the service.
+    """
+    machine = services.machine
+    machine.run("mkdir", "-p", HOME)
+    machine.run("cp", "/bin/sleep", f"{HOME}/java")
+    machine.run("chown", "daemon", HOME)
+    machine.write("/etc/systemd/system/hostile.service", UNIT)
+    machine.run("systemctl", "daemon-reload")
+    machine.run("systemctl", "start", "hostile")
+    return services
+
+
+def test_a_tool_beside_a_program_runs_with_its_user_s_rights(services: Services) -> None:
+    """Else whoever takes over a service becomes root when it is healed."""
+    machine = prepared(services).machine
+    machine.write(f"{HOME}/jcmd", TOOL, 0o755)
+    settings = {"service": "hostile", "proof": ["false"], "starts_within": 1, "deadline": 1}
+    told = services.ordered(settings, by="process")
+    assert told["changes"] == {"hostile": "restarted"}, told
+    assert machine.output("cat", f"{HOME}/ran-as") == machine.output("id", "-u", "daemon")
+    assert "HOME=" not in machine.output("cat", f"{HOME}/environment")
