@@ -5,7 +5,6 @@ What the user of a service may prepare on the machine, and what a remedy, which 
 from __future__ import annotations
 
 from tests.functional.services.services import Services
-from tests.functional.services.test_orders import outcome
 
 HOME = "/srv/hostile"
 #: A program that is called as a JVM is, and beside it what should be the JVM's own tool.

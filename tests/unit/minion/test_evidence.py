@@ -142,3 +142,19 @@ def test_of_each_service_the_last_ones_are_kept(module: ModuleType) -> None:
 def test_only_a_name_leads_to_evidence(module: ModuleType, name: Any) -> None:
     """No path does."""
     assert module.kept(name) is None
+
+
+@pytest.mark.parametrize("kind", ["link", "fifo"])
+def test_a_log_that_is_no_plain_file_is_not_read(
+    module: ModuleType, tmp_path: Path, kind: str
+) -> None:
+    """Its directory may be the service's own user's, who could have any file of root's shown, or nobody go on."""
+    log, precious = tmp_path / "error.log", tmp_path / "precious"
+    precious.write_text("fatal: hunter2\n")
+    if kind == "link":
+        log.symlink_to(precious)
+    else:
+        os.mkfifo(log)
+    told = saved(module, service={"service": "x", "logs": [str(log)]})
+    assert "hunter2" not in json.dumps([told, module.kept(ATTEMPT)])
+    assert "OSError" in module.kept(ATTEMPT)["log"]

@@ -18,7 +18,7 @@ import threading
 import time
 
 from ..dunders import __opts__
-from ..service import jvm, unit
+from ..service import jvm, unit, words
 
 try:
     import psutil
@@ -176,7 +176,7 @@ class Evidence:
 
         told = []
         for path in self._service["logs"]:
-            with open(path, "rb") as stream:
+            with words.opened(path) as stream:
                 stream.seek(max(os.fstat(stream.fileno()).st_size - PART, 0))
                 lines = stream.read(PART).decode("utf-8", "replace").splitlines()[-LINES:]
             told += [excerpts.HEAD.format(path), *lines]

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 
 from salt.exceptions import CommandExecutionError
 
@@ -39,13 +40,26 @@ def marks(logs):
     return found
 
 
+def opened(path):
+    """
+    Return a log that is open for reading bytes; raise OSError for a link and for what is no plain file.
+
+    Who may write beside it could have any file of root's shown by a link, and a FIFO would wait for a writer.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(f"{path} is no plain file")
+    return os.fdopen(handle, "rb")
+
+
 def of_logs(logs, before):
     """
     Return the last lines that were written to logs, one text a log.
     """
     told = []
     for path in logs or ():
-        with contextlib.suppress(OSError), open(path, "rb") as file:
+        with contextlib.suppress(OSError), opened(path) as file:
             size = os.fstat(file.fileno()).st_size
             # One that is shorter than before is another file.
             begin = before.get(path, 0) if before.get(path, 0) <= size else 0
