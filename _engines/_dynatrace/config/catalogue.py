@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from ..core.remedies import Catalogue, Remedy
@@ -37,10 +38,11 @@ def validate(given: Any) -> tuple[Catalogue, list[str]]:
     remedies: list[Remedy] = []
     faults = []
     for name, entry in given.items():
-        if not rules.NAME.accepts(name):
-            faults.append(f"`{KEY}`: the name of an entry must be {rules.NAME.allowed}{_got(name)}")
-            continue
-        remedy, wrong = _remedy(name, entry)
+        if rules.NAME.accepts(name):
+            remedy, wrong = _remedy(name, entry)
+        else:
+            wrong = [f"`{KEY}`: the name of an entry must be {rules.NAME.allowed}{_got(name)}"]
+            remedy = replace(_remedy(_name(name), entry)[0], fault=wrong[0])
         remedies.append(remedy)
         faults += wrong
     return Catalogue(remedies, faults), faults
@@ -53,17 +55,15 @@ def _remedy(name: str, entry: Any) -> tuple[Remedy, list[str]]:
         return Remedy(name, fault=wrong[0]), wrong
     # YAML reads the key `on` as true.
     known = {"on" if key is True else key: value for key, value in entry.items()}
-    wrong_on = [*_mapping_faults(f"{place}:on", known.get("on"), rules.ON)]
     wrong = [
-        *wrong_on,
+        *_mapping_faults(f"{place}:on", known.get("on"), rules.ON),
         *_mapping_faults(f"{place}:policy", known.get("policy"), _POLICY),
         *_settings_faults(place, known),
     ]
     wrong = wrong or [*_together(place, known)]
-    on = {} if wrong_on else {kind: _texts(value) for kind, value in _items(known.get("on"))}
     remedy = Remedy(
         name,
-        on,
+        _right_kinds(known.get("on")),
         dict(_items(known.get("policy"))) if not wrong else {},
         {key: value for key, value in known.items() if key not in ("on", "policy")}
         if not wrong
@@ -71,6 +71,17 @@ def _remedy(name: str, entry: Any) -> tuple[Remedy, list[str]]:
         fault=wrong[0] if wrong else "",
     )
     return remedy, wrong
+
+
+def _right_kinds(on: Any) -> dict[str, tuple[str, ...]]:
+    """
+    Return what is right of ``on``: with a fault beside it the entry still keeps what it is for from all others.
+    """
+    return {
+        kind: _texts(value)
+        for kind, value in _items(on)
+        if isinstance(kind, str) and kind in rules.ON and rules.ON[kind].accepts(value)
+    }
 
 
 def _items(value: Any) -> Iterable[tuple[Any, Any]]:

@@ -200,6 +200,21 @@ def test_an_entry_with_a_fault_leaves_its_failures_to_no_other() -> None:
     assert found.choose(Failure("web01", down=True)).remedy == "all"
 
 
+@pytest.mark.parametrize(
+    "faulty",
+    [
+        "sshd: {on: {unit: [ssh, sshd], minon: 'web*'}, service: ssh}",
+        "sshd: {on: {unit: [ssh, sshd], technology: ssh}, service: ssh}",
+        "'the ssh': {on: {unit: [ssh, sshd]}, service: ssh}",
+    ],
+)
+def test_a_fault_in_what_it_takes_leaves_the_rest_of_it_to_no_other(faulty: str) -> None:
+    """A typing error in an entry that only reports must not have a wider one restart what that is about."""
+    found, _ = validate(load(f"{{{faulty}, all: {{on: {{unit: '*'}}}}}}"))
+    failure = Failure("web01", unit="ssh.service", events=("AVAILABILITY_EVENT",), service=True)
+    assert found.choose(failure).remedy is None
+
+
 def test_a_fault_shows_no_secret() -> None:
     """A command may hold a password, and a URL one too."""
     text = "{a: {service: x, proof: [x, {p: s3cret}], url: 'htp://u:s3cret@h/?t=s3cret'}}"
