@@ -77,6 +77,7 @@ def _failure(process: EntityDetail, host: EntityDetail | None) -> Failure:
         severity="AVAILABILITY",
         tags=tuple(dict.fromkeys((*known.tags, *above.tags))),
         named=tuple(dict.fromkeys((*known.remedies, *above.remedies))),
+        by_host=not known.remedies,
         down=True,
     )
 

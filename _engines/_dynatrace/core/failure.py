@@ -19,7 +19,7 @@ class Failure:
     What failed, as a remedy is chosen by it.
 
     ``names`` are those of the process and its group, ``events`` the types of its open events, ``named`` the values of
-    ``salt_remedy``. ``down``: an open event means that the process is down. ``service``: one is about an OS service.
+    ``salt_remedy``; ``by_host``: its host alone has them. ``down``: an open event means that the process is down. ``service``: one is about an OS service.
     ``told``: the availability event itself names the remedy.
     """
 
@@ -32,6 +32,7 @@ class Failure:
     severity: str = ""
     tags: tuple[str, ...] = ()
     named: tuple[str, ...] = ()
+    by_host: bool = False
     down: bool = False
     service: bool = False
     told: bool = False
@@ -55,7 +56,8 @@ def failure_of(problem: Problem, target: Target, own: Sequence[Evidence]) -> Fai
         events=tuple(dict.fromkeys(item.event_type for item in own)),
         severity=problem.severity,
         tags=known.tags,
-        named=tuple(dict.fromkeys(named)),
+        named=tuple(dict.fromkeys((*named, *known.host_remedies))),
+        by_host=not named,
         down=target.down,
         service=any(item.unit or is_os_service(item.entity) for item in availability),
         told=any(item.remedies for item in availability),

@@ -130,8 +130,8 @@ class Process:
     What Dynatrace tells of a process, by which it is known again; what it does not tell is None or empty.
 
     ``unit`` is the OS service that it belongs to, as its host tells. ``container`` names the mark by which it runs in one.
-    ``names`` are those that it is shown and detected by. ``technologies`` are known whether or not it is down. ``tags`` and
-    ``remedies``, the values of ``salt_remedy``, are its own and its host's.
+    ``names`` are those that it is shown and detected by. ``technologies`` are known whether or not it is down. ``tags`` are
+    its own and its host's. ``remedies`` are its own values of ``salt_remedy``, ``host_remedies`` those of its host.
     """
 
     executable: str | None = None
@@ -144,6 +144,7 @@ class Process:
     technologies: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     remedies: tuple[str, ...] = ()
+    host_remedies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

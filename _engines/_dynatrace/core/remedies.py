@@ -129,7 +129,9 @@ class Catalogue:
         if not known:
             detail = f"Dynatrace names the remedy {_quoted(name)} by salt_remedy, and the catalogue has none of that name"
             return Choice(reason=Reason.NO_REMEDY, detail=detail)
-        fitting = [(one, "remedy") for one in known if _fit(one, failure, _ALWAYS, named=True)]
+        # Each process of a host has its host's tag: the minion must know the process again, as by any tag.
+        by = "tag" if failure.by_host else "remedy"
+        fitting = [(one, by) for one in known if _fit(one, failure, _ALWAYS, named=True)]
         if not fitting and not failure.events:
             return Choice()
         if not fitting:

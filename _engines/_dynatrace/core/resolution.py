@@ -238,7 +238,7 @@ class _Found:
             known,
             unit=host.units.get(target.entity, known.unit),
             tags=tuple(dict.fromkeys((*known.tags, *own.tags))),
-            remedies=tuple(dict.fromkeys((*known.remedies, *own.remedies))),
+            host_remedies=own.remedies,
         )
 
     def _read_other(self, subject: Entity) -> EntityDetail | None:

@@ -582,7 +582,8 @@ def test_a_tag_of_the_host_names_the_remedy(scene: Scene) -> None:
     world = world_of(scene, {"nginx": NGINX, "orders": {"service": "orders"}})
     scene.tenant.open_problem(nginx)
     world.poll()
-    assert world.events("open")[0]["remedy"] == "orders"
+    [order] = world.events("open")
+    assert (order["remedy"], order["processes"]["web01"]["by"]) == ("orders", "tag")
 
 
 def test_a_disk_leads_to_the_host_that_it_is_of(scene: Scene) -> None:

@@ -355,8 +355,18 @@ def test_a_tag_of_the_host_names_the_remedy_of_its_processes() -> None:
     known = catalogue(orders={}, other={})
     one = process(process=Process(remedies=("orders",)))
     assert known.assign(problem(), [one])[0].choice == Choice("orders", "remedy")
-    two = process(process=Process(remedies=("orders", "other")))
-    assert known.assign(problem(), [two])[0].choice.reason is Reason.TWO_REMEDIES
+    apart = Process(remedies=("orders",), host_remedies=("other",))
+    for two in (Process(remedies=("orders", "other")), apart):
+        found = known.assign(problem(), [process(process=two)])
+        assert found[0].choice.reason is Reason.TWO_REMEDIES
+    both = process(process=Process(remedies=("orders",), host_remedies=("orders",)))
+    assert known.assign(problem(), [both])[0].choice == Choice("orders", "remedy")
+
+
+def test_a_tag_of_the_host_alone_is_no_identity_of_its_processes() -> None:
+    """The host's database has it too: the minion asks for as much as by any tag."""
+    one = process(process=Process(host_remedies=("orders",)))
+    assert catalogue(orders={}).assign(problem(), [one])[0].choice == Choice("orders", "tag")
 
 
 def test_what_is_stored_of_a_target_holds_no_choice() -> None:
