@@ -35,3 +35,14 @@ def test_a_tool_beside_a_program_runs_with_its_user_s_rights(services: Services)
     assert told["changes"] == {"hostile": "restarted"}, told
     assert machine.output("cat", f"{HOME}/ran-as") == machine.output("id", "-u", "daemon")
     assert "HOME=" not in machine.output("cat", f"{HOME}/environment")
+
+
+def test_what_is_no_pid_file_is_not_removed(services: Services) -> None:
+    """A wrong setting, or one that somebody gives who may only break services."""
+    machine = services.machine
+    machine.write("/etc/precious", "127.0.0.1 localhost\n")
+    machine.run("systemctl", "stop", "plain")
+    settings = {"service": "plain", "executable": "/usr/bin/sleep", "pid_file": "/etc/precious"}
+    told = services.ordered(settings, by="process")
+    assert told["changes"] == {"plain": "started"}, told
+    assert machine.output("cat", "/etc/precious") == "127.0.0.1 localhost"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 
 from salt.exceptions import CommandExecutionError
@@ -186,9 +187,12 @@ def forget_stale_pid_file(executable, pid_file):
     """
     Remove a pid file that does not name the living main process; tell whether there was one.
 
-    A service's own stop command would signal whoever has the pid now.
+    A service's own stop command would signal whoever has the pid now. What does not look like a pid file stays: the
+    setting is wrong then.
     """
     if not executable or not pid_file or not os.path.lexists(pid_file):
+        return False
+    if not re.fullmatch(r"[\s\0]*(?:\d+\s.*|\d*)", _text_in(pid_file), re.DOTALL):
         return False
     if main_process(executable, pid_file):
         return False
@@ -209,12 +213,17 @@ def lives(pid):
 
 
 def _pid_in(pid_file):
-    try:
-        with open(pid_file, encoding="ascii", errors="replace") as handle:
-            text = handle.read(32).strip()
-    except FileNotFoundError:
-        return None
+    text = _text_in(pid_file).strip()
     return int(text) if text.isdecimal() and 0 < int(text) < 2**31 else None
+
+
+def _text_in(pid_file):
+    try:
+        # A FIFO would keep us waiting for who writes to it.
+        with os.fdopen(os.open(pid_file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            return file.read(32).decode("ascii", "replace")
+    except FileNotFoundError:
+        return ""
 
 
 def _is_main(pid, executable):
