@@ -15,7 +15,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property, lru_cache
 from typing import Any
 
-from .evidence import AVAILABILITY_EVENT, open_events
+from .evidence import AVAILABILITY_EVENT, PROCESS, open_events
 from .failure import Failure, failure_of
 from .problem import Evidence, Problem
 from .reasons import Reason
@@ -109,7 +109,12 @@ class Catalogue:
         """
         if not self:
             return list(targets)
-        return [one for target in targets for one in self._assigned(problem, target)]
+        found = [one for target in targets for one in self._assigned(problem, target)]
+        # What the event of an OS service is about may be named as a process too: one failure has one budget of attempts.
+        processes = {_place(one) for one in found if one.entity.startswith(PROCESS) and one.remedy}
+        return [
+            one for one in found if one.entity.startswith(PROCESS) or _place(one) not in processes
+        ]
 
     def choose(self, failure: Failure) -> Choice:
         """
@@ -208,6 +213,14 @@ def _most_specific(fitting: Sequence[tuple[Remedy, str]], failure: Failure) -> C
         detail = f"the remedy {found[0].name} would take it, and has a fault: {found[0].fault}"
         return Choice(reason=Reason.NO_REMEDY, detail=detail)
     return Choice(found[0].name, first) if found else Choice()
+
+
+def _place(target: Target) -> tuple[str, str | None, str | None]:
+    """
+    Return which service of a minion a remedy would bring back for a target; one without a unit is unlike all others.
+    """
+    unit = service_unit(target.process.unit)
+    return target.minion, target.remedy, unit or target.key
 
 
 def _wrong_place(remedy: Remedy, failure: Failure) -> str:

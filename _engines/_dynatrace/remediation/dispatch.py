@@ -68,8 +68,11 @@ class Dispatch:
         known = self.verdicts.targets(episode) if episode is not None else ()
         ordered = {(one.minion, one.process) for one in self.ledger.attempts.actions(attempt_id)}
         targets = [one for one in known if (one.minion, one.key) in ordered]
+        by = _kinds(self.ledger.outbox.event_of(attempt_id) or {})
         if len(targets) < len(ordered) or any(one.remedy != attempt.remedy for one in targets):
             return True
+        if any(one.choice.by != by.get(one.minion) for one in targets):
+            return True  # The minion asks for less where the catalogue names the process; now it may not.
         return self.verdicts.policy_of(attempt.remedy).forbids(targets)
 
     def expire(self, now: float, bus_works: bool = True, unread: Container[str] = ()) -> list[str]:
@@ -191,6 +194,13 @@ class Dispatch:
             not_executed(self.ledger, attempt, "no remedy took it", now)
             self.outcomes.call_person(episode, now)
         return f"escalated {episode.name}: {Escalation.UNTAKEN}"
+
+
+def _kinds(data: Mapping[str, Any]) -> dict[str, str | None]:
+    """
+    Return by minion the kind by which an order says that its remedy takes the process.
+    """
+    return {minion: told.get("by") for minion, told in data.get("processes", {}).items()}
 
 
 def _is_open(episode: Episode, attempt: Attempt) -> bool:

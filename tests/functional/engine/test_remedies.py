@@ -381,6 +381,37 @@ def test_a_new_line_heals_what_is_open_already(scene: Scene) -> None:
     assert [one["remedy"] for one in world.events("retry")] == ["unit"]
 
 
+def test_an_order_is_not_given_when_its_remedy_takes_it_by_another_kind(scene: Scene) -> None:
+    """It tells the minion by which, and by a process the minion asks for less than by a technology."""
+    java = process(scene, "web01", "orders", "JAVA")
+    world = world_of(scene, {"orders": {"on": {"process": "orders"}, "service": "orders"}})
+    world.bus.refuse = True
+    scene.tenant.open_problem(java)
+    world.poll()
+    world.remedies = {"orders": {"on": {"technology": "JAVA"}, "service": "orders"}}
+    world.restart()
+    world.bus.refuse = False
+    for _ in range(5):
+        world.poll(31)
+    given = {one["processes"]["web01"]["by"] for one in world.events() if one["minions"]}
+    assert given == {"technology"}
+
+
+def test_a_unit_whose_process_is_named_too_has_one_budget(scene: Scene) -> None:
+    """Its failed attempt cools down, although the event of the OS service is open as well."""
+    java = process(scene, "web01", "orders", None)
+    host = scene.hosts["web01"]
+    scene.tenant.add_os_service(host, "app-orders", java)
+    world = world_of(scene, {"unit": UNIT})
+    shown = [down(java, world.now - 60), unit_event(host, world.now - 30, "app-orders")]
+    scene.tenant.open_problem([java, host], evidence=shown)
+    world.poll()
+    settle(world, world.events("open")[0], BAD)
+    for _ in range(5):
+        world.poll(31)
+    assert [one["what"] for one in world.events() if one["minions"]] == ["open"]
+
+
 def test_an_order_of_a_remedy_that_is_gone_is_not_given(scene: Scene) -> None:
     """The master was restarted with another catalogue before it was fired."""
     nginx = process(scene, "web01", "nginx", "NGINX")

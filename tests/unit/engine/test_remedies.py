@@ -315,6 +315,24 @@ def test_each_unit_of_a_host_is_a_failure_of_its_own() -> None:
     assert "unit: {on: {unit: ['ssh.service']}}" in (held.detail or "")
 
 
+def test_a_unit_whose_process_is_named_too_is_one_failure() -> None:
+    """Else it has two budgets, and the one is tried while the other cools down. Another unit of the host is another one."""
+    events = (evidence(PROCESS), service_event("app-a.service"), service_event("app-b"))
+    known = catalogue(unit={"unit": ["app-*"]})
+    one = process(process=Process(unit="app-a"))
+    found = known.assign(problem(evidence=events), [one, host()])
+    assert [(target.entity, target.process.unit) for target in found] == [
+        (PROCESS, "app-a"),
+        (HOST, "app-b"),
+    ]
+    back = problem(evidence=(evidence(PROCESS, is_open=False), *events[1:]))
+    found = known.assign(back, [process(process=Process(unit="app-a"), down=False), host()])
+    assert [target.key for target in found if target.remedy] == [
+        f"{HOST} app-a.service",
+        f"{HOST} app-b",
+    ]
+
+
 def test_a_host_is_one_target_where_nothing_takes_it() -> None:
     """As without a catalogue."""
     shown = problem(evidence=(service_event("app-a"), service_event("app-b")))
