@@ -105,6 +105,21 @@ def test_what_a_command_says_is_bounded(module: ModuleType, tools: Path) -> None
     assert size <= module.MOST
 
 
+def test_the_rest_of_a_line_that_was_cut_is_not_kept(
+    module: ModuleType, tools: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A secret in it has lost the name by which it is known to be one."""
+    monkeypatch.setattr(module, "PART", 60)
+    text = "Authorization: Bearer " + "hunter2" * 5 + "\nit failed, and more is told of it\n"
+    log = tmp_path / "error.log"
+    log.write_text(text)
+    command(tools, "dmesg", f"printf '%s' '{text}'")
+    saved(module, service={"service": "x", "logs": [str(log)]})
+    kept = module.kept(ATTEMPT)
+    for part in ("log", "kernel"):
+        assert "it failed" in kept[part] and "hunter" not in kept[part]
+
+
 def test_a_place_that_cannot_be_written_is_no_reason_not_to_heal(
     module: ModuleType, tmp_path: Path
 ) -> None:

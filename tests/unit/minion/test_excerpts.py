@@ -40,6 +40,12 @@ def module() -> ModuleType:
         "X-Api-Key: hunter2",
         "dt0c01.hunter2.hunter2",
         "client_secret = hunter2",
+        "Server=db;Uid=app;Pwd=hunter2;",
+        "ALTER USER app IDENTIFIED BY 'hunter2'",
+        "requirepass hunter2",
+        "AUTH hunter2",
+        "mysql -uroot -phunter2 app",
+        "ghp_hunter2hunter2hunter2",
     ],
 )
 def test_a_secret_is_taken_out(module: ModuleType, line: str) -> None:
@@ -55,6 +61,7 @@ def test_a_secret_is_taken_out(module: ModuleType, line: str) -> None:
     [
         "-----BEGIN RSA PRIVATE KEY-----\nhunter2\n-----END RSA PRIVATE KEY-----",
         "-----BEGIN PRIVATE KEY-----\nhunter2\nand no end",
+        "hunter2\n-----END PRIVATE KEY-----\nstopped",
     ],
 )
 def test_a_private_key_is_taken_out_whole(module: ModuleType, text: str) -> None:
@@ -68,6 +75,8 @@ def test_a_private_key_is_taken_out_whole(module: ModuleType, text: str) -> None
         "password authentication failed for user app",
         "token expired at 12:00",
         "no secret here",
+        "nc -p 8080 and -p8080",
+        "auth: could not open /etc/x",
         "listens on 127.0.0.1:80",
         "GET http://127.0.0.1/health 503",
         "AH00558: apache2: Could not reliably determine the server's fully qualified domain name",

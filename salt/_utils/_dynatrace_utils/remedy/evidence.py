@@ -177,8 +177,10 @@ class Evidence:
         told = []
         for path in self._service["logs"]:
             with words.opened(path) as stream:
-                stream.seek(max(os.fstat(stream.fileno()).st_size - PART, 0))
-                lines = stream.read(PART).decode("utf-8", "replace").splitlines()[-LINES:]
+                # One more than is kept tells that something was cut.
+                stream.seek(max(os.fstat(stream.fileno()).st_size - PART - 1, 0))
+                text = _last(stream.read(PART + 1)).decode("utf-8", "replace")
+                lines = text.splitlines()[-LINES:]
             told += [excerpts.HEAD.format(path), *lines]
         return "\n".join(told)
 
@@ -223,8 +225,15 @@ def kept(attempt):
 def _end_of(stream):
     end = b""
     while piece := stream.read1(65536):
-        end = (end + piece)[-PART:]
+        end = _last(end + piece)
     return end.decode("utf-8", "replace")
+
+
+def _last(text):
+    """
+    Return the end of a text, from the beginning of a line: in the rest of one a secret has lost its name.
+    """
+    return text if len(text) <= PART else text[-PART:].partition(b"\n")[2]
 
 
 def _kill(process):

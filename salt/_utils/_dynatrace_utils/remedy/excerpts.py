@@ -17,7 +17,7 @@ WORDS = re.compile(
 )
 # What the kernel does to processes; it tells much else that has nothing to do with a service.
 KERNEL = re.compile(r"(?i)out of memory|oom-kill|killed process|segfault|general protection")
-_KEY = r"(?:pass(?:word|wd|phrase)?|secret|token|(?:api|access|private)[_-]?key|authorization|cookie|credentials?)"
+_KEY = r"(?:pass(?:word|wd|phrase)?|pwd|secret|token|(?:api|access|private)[_-]?key|authorization|cookie|credentials?)"
 _VALUE = r"(?:\"[^\"]*\"?|'[^']*'?|(?:bearer|basic|digest|api-token)\s+\S+|\S+)"
 # What is put in their place keeps the name, so that one sees what was there.
 SECRETS = (
@@ -31,12 +31,20 @@ SECRETS = (
     (re.compile(rf"(?i)((?<!\S)--?[\w-]{{0,64}}?{_KEY}[\w-]{{0,64}}\s{{1,8}}){_VALUE}"), r"\1…"),
     (re.compile(r"(?i)(\b(?:bearer|api-token)\s{1,8})\S+"), r"\1…"),
     (re.compile(r"(?<=://)[^/@\s]{1,256}@"), "…@"),
+    # Of MySQL's and Redis's own lines and options.
+    (re.compile(r"(?i)(\bidentified\s{1,8}by\s{1,8})" + _VALUE), r"\1…"),
+    (re.compile(r"(?i)(\b(?:requirepass|masterauth|auth)\s{1,8})" + _VALUE), r"\1…"),
+    (re.compile(r"((?<!\S)-p)(?=\S*[^\d\s])\S+"), r"\1…"),
+    (re.compile(r"\b(?:gh[pousr]_|glpat-|xox[abeprs]-|sk_live_)[\w-]{8,}"), "…"),
     (re.compile(r"\bdt0[a-z]\d\d\.\S+"), "…"),
     (re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"), "…"),
     (re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"), "…"),
 )
 KEY_BLOCK = re.compile(
-    r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.S
+    # Of one that the text was cut in, the end alone.
+    r"\A(?:(?!-----BEGIN ).)*-----END [A-Z ]*PRIVATE KEY-----|"
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
+    re.S,
 )
 
 
