@@ -46,3 +46,19 @@ def test_what_is_no_pid_file_is_not_removed(services: Services) -> None:
     told = services.ordered(settings, by="process")
     assert told["changes"] == {"plain": "started"}, told
     assert machine.output("cat", "/etc/precious") == "127.0.0.1 localhost"
+
+
+def test_a_secret_in_the_words_of_a_service_is_not_shown(services: Services) -> None:
+    """The comment goes to the problem in Dynatrace."""
+    machine = services.machine
+    words = "cannot connect: postgres://app:hunter2@db/app, password=hunter2"
+    machine.write("/usr/local/bin/telling", f"#!/bin/sh\necho '{words}'\nexit 3\n", 0o755)
+    machine.write(
+        "/etc/systemd/system/telling.service", "[Service]\nExecStart=/usr/local/bin/telling\n"
+    )
+    machine.run("systemctl", "daemon-reload")
+    settings = {"service": "telling", "starts_within": 1, "deadline": 1}
+    told = services.ordered(settings, by="process")
+    assert told["dynatrace"]["outcome"] == "failed", told
+    assert "cannot connect: postgres://" in told["comment"]
+    assert "hunter2" not in told["comment"]
