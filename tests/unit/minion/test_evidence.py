@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 import time
 from pathlib import Path
@@ -17,6 +18,7 @@ import pytest
 from tests.unit.minion.loading import load
 
 ATTEMPT = "9f0c2a41d7e85b36"
+LARGEST = 10
 SEEN = {"unit": None, "main": None, "orphans": [], "stopped": False, "executable": None}
 
 
@@ -68,8 +70,29 @@ def test_it_is_kept_for_the_minions_user_alone(module: ModuleType, tmp_path: Pat
     texts = module.kept(ATTEMPT)
     assert {"processes", "listeners", "memory", "log", "kernel"} <= texts.keys()
     assert "MiB" in texts["processes"]
-    assert len(texts["processes"].splitlines()) <= module.LARGEST
+    assert len(texts["processes"].splitlines()) <= LARGEST
     assert "hunter2" not in json.dumps(texts)
+
+
+def test_what_can_wait_does_not_slow_down_a_start(
+    module: ModuleType, tools: Path, tmp_path: Path
+) -> None:
+    """Of a dead service its unit is looked at first; of what lives, and before an SLS, all is."""
+    command(tools, "systemctl", "echo its status")
+    for service, seen, all_first in (
+        ({"service": "x"}, {}, False),
+        ({"service": "x"}, {"main": os.getpid()}, True),
+        ({"service": "x", "sls": "site.x"}, {}, True),
+    ):
+        kept = module.Evidence(ATTEMPT, service, {**SEEN, "unit": "x.service", **seen}).begin()
+        kept.wait()
+        there = set(os.listdir(kept.path))
+        assert "unit.txt" in there
+        assert ({"processes.txt", "listeners.txt"} <= there) is all_first
+        kept.rest()
+        kept.told()
+        assert {"processes", "listeners", "memory", "kernel"} <= module.kept(ATTEMPT).keys()
+        shutil.rmtree(kept.path)
 
 
 def test_a_command_that_hangs_is_killed_with_its_children(

@@ -7,6 +7,7 @@ Whatever a command says comes from outside; it is bounded, and what looks like a
 """
 
 import contextlib
+import functools
 import json
 import logging
 import os
@@ -19,11 +20,7 @@ import time
 
 from ..dunders import __opts__
 from ..service import jvm, unit, words
-
-try:
-    import psutil
-except ImportError:
-    psutil = None
+from . import host
 
 SECONDS = 5
 MOST = 2**20
@@ -31,7 +28,7 @@ MOST = 2**20
 KEPT = 10
 # Of each of the seven parts, from its end; all together stay below MOST.
 PART = 145_000
-LINES, LARGEST = 200, 10
+LINES = 200
 ABOUT = "about.json"
 log = logging.getLogger(__name__)
 NAME = re.compile(r"[A-Za-z0-9-]{1,64}")
@@ -39,51 +36,53 @@ NAME = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 class Evidence:
     """
-    What is kept of a failure: ``begin`` collects, ``wait`` ends when what a restart destroys is there, ``told`` tells of it.
+    What is kept of a failure: ``begin`` collects, ``wait`` ends when what a restart destroys is there, ``rest`` collects what
+    can wait, and ``told`` tells of it.
     """
 
     def __init__(self, attempt, service, seen):
         self.path = os.path.join(home(), attempt)
-        self._service, self._seen, self._until = service, seen, None
-        self._texts, self._threads, self._commands = {}, {}, []
+        self._service, self._seen = service, seen
+        self._left, self._until = SECONDS, None
+        self._waiting, self._threads, self._texts, self._commands = {}, {}, {}, []
         self._closed = self._written = False
 
     def begin(self):
         """
-        Start to collect all parts, side by side.
+        Start to collect what the next step changes, side by side.
         """
-        self._until = time.monotonic() + SECONDS
         with contextlib.suppress(OSError):
             os.makedirs(self.path, mode=0o700, exist_ok=True)
             os.chmod(os.path.dirname(self.path), 0o700)
-        parts = self._parts()
+        parts = {name: functools.partial(self._keep, name, act) for name, act in self._parts()}
         # Beside the rest, since a disk may hang as everything else may.
-        for name, act in {"about": self._note, **parts}.items():
-            args = () if name == "about" else (name, act)
-            thread = threading.Thread(
-                target=self._keep if args else act,
-                args=args,
-                name=f"dynatrace evidence {name}",
-                daemon=True,
-            )
-            self._threads[name] = thread
-            thread.start()
+        self._waiting = {"about": self._note, **parts}
+        self._start(self._waiting if self._lives() else ("unit",))
         return self
 
     def wait(self):
         """
-        Return when what the next signal destroys is kept, or the time is over.
+        Return when what the next step destroys is kept, or the time is over.
 
         Of a service of which nothing lives that is only what systemd says of it: the rest is as it is a second later.
         """
-        lives = self._seen["main"] or self._seen["orphans"]
-        self._join(["unit", "processes", "listeners", "memory", "threads"] if lives else ["unit"])
+        begun = time.monotonic()
+        lives = ("unit", "processes", "listeners", "memory", "threads")
+        self._join(lives if self._lives() else ("unit",))
+        self._left -= time.monotonic() - begun
+
+    def rest(self):
+        """
+        Start to collect what can wait until the service was started, which it would only slow down before.
+        """
+        self._start(self._waiting)
 
     def told(self):
         """
         Return ``path``, None where nothing could be kept, and ``lines``, the most telling ones; ends what takes too long.
         """
-        self._join(list(self._threads))
+        self.rest()
+        self._join(self._threads)
         self._closed = True
         for process in list(self._commands):
             _kill(process)
@@ -93,15 +92,17 @@ class Evidence:
         said = [kernel, *(self._texts.get(name, "") for name in ("log", "journal"))]
         return {"path": self.path if self._written else None, "lines": excerpts.telling(said)}
 
-    def sentence(self, kept):
-        """
-        Return what a comment says of what is kept; empty: nothing is, and nothing tells anything.
-        """
-        where = (
-            f"Evidence is kept in {kept['path']}" if kept["path"] else "No evidence could be kept"
-        )
-        lines = "".join(f"\n> {line}" for line in kept["lines"])
-        return f"{where}{':' if lines else ''}{lines}"
+    def _lives(self):
+        # What an SLS of the site's own does to a host, nobody knows before.
+        return self._seen["main"] or self._seen["orphans"] or self._service.get("sls")
+
+    def _start(self, names):
+        self._until = time.monotonic() + self._left
+        for name in [one for one in names if one in self._waiting]:
+            act = self._waiting.pop(name)
+            thread = threading.Thread(target=act, name=f"dynatrace evidence {name}", daemon=True)
+            self._threads[name] = thread
+            thread.start()
 
     def _join(self, names):
         for name in names:
@@ -109,20 +110,23 @@ class Evidence:
                 self._threads[name].join(max(self._until - time.monotonic(), 0))
 
     def _parts(self):
-        name, parts = self._seen["unit"], {}
+        name = self._seen["unit"]
         if name:
             status = ["systemctl", "status", "--no-pager", "--full", "--lines=0", "--", name]
-            parts["unit"] = lambda: self._said(*status)
+            yield "unit", lambda: self._said(*status)
             journal = ["journalctl", "--no-pager", "--quiet", "--output=short-iso"]
-            parts["journal"] = lambda: self._said(*journal, f"--lines={LINES}", f"--unit={name}")
+            yield "journal", lambda: self._said(*journal, f"--lines={LINES}", f"--unit={name}")
         if self._service.get("logs"):
-            parts["log"] = self._logs
-        parts["listeners"], parts["processes"], parts["memory"] = _listeners, _processes, _memory
-        parts["kernel"] = lambda: self._said("dmesg", "--ctime") or self._said("dmesg")
+            yield "log", self._logs
+        yield from (
+            ("listeners", host.listeners),
+            ("processes", host.processes),
+            ("memory", host.memory),
+        )
+        yield "kernel", lambda: self._said("dmesg", "--ctime") or self._said("dmesg")
         dump = None if self._seen["stopped"] else jvm.thread_dump(self._seen)
         if dump:
-            parts["threads"] = lambda: self._said(*dump[0], **dump[1])
-        return parts
+            yield "threads", lambda: self._said(*dump[0], **dump[1])
 
     def _keep(self, name, part):
         # Its patterns are compiled while the service is down, so beside what brings it back.
@@ -200,6 +204,15 @@ def keep(story, service, order, seen):
         log.warning("dynatrace: no evidence is kept of %s: %r", name, err)
 
 
+def sentence(told):
+    """
+    Return what a comment says of what is kept.
+    """
+    where = f"Evidence is kept in {told['path']}" if told["path"] else "No evidence could be kept"
+    lines = "".join(f"\n> {line}" for line in told["lines"])
+    return f"{where}{':' if lines else ''}{lines}"
+
+
 def home():
     """
     Return the directory of all evidence.
@@ -239,41 +252,6 @@ def _last(text):
 def _kill(process):
     with contextlib.suppress(OSError):
         os.killpg(process.pid, signal.SIGKILL)
-
-
-def _listeners():
-    rows = []
-    for one in psutil.net_connections("tcp"):
-        if one.status == psutil.CONN_LISTEN:
-            name = psutil.Process(one.pid).name() if one.pid and psutil.pid_exists(one.pid) else "?"
-            rows.append(f"{one.laddr.ip} port {one.laddr.port}  pid {one.pid or '?'}  {name}")
-    return "\n".join(sorted(rows))
-
-
-def _processes():
-    # Not their command lines and never their environment: there are secrets in them.
-    wanted = ["pid", "name", "username", "memory_info", "status", "create_time"]
-    found = [one.info for one in psutil.process_iter(wanted) if one.info["memory_info"]]
-    found.sort(key=lambda info: info["memory_info"].rss, reverse=True)
-    return "\n".join(
-        f"{info['memory_info'].rss // 2**20:>8} MiB  pid {info['pid']}  {info['name']}  {info['username']}  "
-        f"{info['status']}  since {time.strftime('%Y-%m-%d %H:%M:%S UTC', time.gmtime(info['create_time']))}"
-        for info in found[:LARGEST]
-    )
-
-
-def _memory():
-    memory, swap = psutil.virtual_memory(), psutil.swap_memory()
-    lines = [
-        f"memory {memory.total // 2**20} MiB, available {memory.available // 2**20} MiB",
-        f"swap {swap.total // 2**20} MiB, used {swap.used // 2**20} MiB",
-        "load {} {} {}".format(*os.getloadavg()),
-    ]
-    for part in psutil.disk_partitions():
-        with contextlib.suppress(OSError):
-            usage = psutil.disk_usage(part.mountpoint)
-            lines.append(f"{part.mountpoint}  {usage.percent:g} % of {usage.total // 2**20} MiB")
-    return "\n".join(lines)
 
 
 def _write(path, text):

@@ -50,6 +50,8 @@ def _ordered(story, subject, order, step):
     if step == "reload" and "service.reload" in __salt__:
         manage["reload"] = __salt__["service.reload"]
     ended = subject.manager.bring_back(subject.place, step, until, manage)
+    if story.evidence:
+        story.evidence.rest()
     # Of a step that is taken twice the later one counts.
     story.changes.update(ended["done"])
     return ended, until

@@ -43,12 +43,12 @@ class Story:
         Return what a state returns, without secrets: services write them into their logs, and this goes to Dynatrace.
         """
         # Compiled when all is over.
-        from . import excerpts
+        from . import evidence, excerpts
 
         self.say(str(end))
         if self.evidence:
             end.more["evidence"] = self.evidence.told()
-            self.say(self.evidence.sentence(end.more["evidence"]))
+            self.say(evidence.sentence(end.more["evidence"]))
         good = {"healed": True, "healthy": True, "repeated": True, None: None}
         about = {"attempt": self.attempt, "outcome": end.outcome, **end.more}
         result = good.get(end.outcome, False)

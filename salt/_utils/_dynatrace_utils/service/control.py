@@ -11,7 +11,7 @@ import contextlib
 import os
 
 from ..dunders import __salt__
-from . import processes, sight, systemd, sysv, unit
+from . import processes, sight, unit
 from . import words as said
 
 PLACE = ("service", "executable", "pid_file", "ports", "logs", "starts_within")
@@ -60,8 +60,13 @@ def bring_back(place, how, until, manage):
     ``by_others`` that somebody else stops it or has ordered something else: it is left to them. ``done``
     tells on every end what was changed, ``why`` what is wrong.
     """
+    # Imported here: while a service is down, only what is needed is loaded.
     if sight.on_systemd(place):
+        from . import systemd
+
         return systemd.bring_back(place, how, until)
+    from . import sysv
+
     return sysv.bring_back(place, how, until, manage)
 
 

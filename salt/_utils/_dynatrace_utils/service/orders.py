@@ -9,8 +9,6 @@ it began is brought to an end.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
-from typing import Any
 
 from salt.exceptions import CommandExecutionError
 
@@ -21,19 +19,15 @@ PAUSE_S = 0.05
 END_S, HURRY_S = 5, 15
 
 
-@dataclass
 class Course:
     """
     One bringing back: of what, until when, and what was done so far.
     """
 
-    place: dict[str, Any]
-    until: float
-    begun: float = field(default_factory=time.time)
-    done: dict[str, Any] = field(default_factory=dict)
-    marks: dict[str, int] = field(default_factory=dict)
-    verb: str | None = None
-    by_others: bool = False
+    def __init__(self, place, until, marks):
+        self.place, self.until, self.begun = place, until, time.time()
+        self.done, self.marks = {}, marks
+        self.verb, self.by_others = None, False
 
     @property
     def left(self):

@@ -19,7 +19,7 @@ def bring_back(place, how, until):
     """
     Start, restart or reload a service; return whether it lives, what was done, and what was in the way.
     """
-    course = orders.Course(place, until, marks=words.marks(place.get("logs")))
+    course = orders.Course(place, until, words.marks(place.get("logs")))
     try:
         found = course.read()
         course.place = sight.completed(place, found)
