@@ -16,7 +16,7 @@ from urllib.parse import quote, urlsplit
 
 from ..core.errors import NotFound, UnexpectedResponse
 from ..core.problem import PROBLEM_ID, EntityDetail, Problem, is_entity_id
-from .credentials import Credentials
+from .credentials import Credentials, TokenCredentials
 from .entities import parse_entity
 from .json_values import objects_of, typed
 from .problems import parse_problem
@@ -61,8 +61,10 @@ class Client(Transport):
         proxy: str | None = None,
         problem_selector: str | None = None,
         rate_limiter: RateLimiter | None = None,
+        *,
+        credentials: Credentials | None = None,
     ) -> None:
-        credentials = Credentials(environment_url, token, proxy)
+        credentials = credentials or TokenCredentials(environment_url, token, proxy)
         super().__init__(api_base(environment_url), credentials, ca_bundle, proxy, rate_limiter)
         self._environment = environment_url.rstrip("/")
         self._selector = 'status("open")' + (f",{problem_selector}" if problem_selector else "")

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import base64
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from urllib.parse import unquote, urlsplit
 
@@ -15,39 +16,34 @@ _TOKENS = re.compile(r"dt0[a-z]\d{2}\.[A-Za-z0-9]+(\.[A-Za-z0-9]+)?")
 _SECRET_CHARS = 3
 
 
-class Credentials:
+class Credentials(ABC):
     """
-    A token of one environment, and the password of the proxy on the way to it.
+    What the engine shows to one environment, and what must be kept out of texts. May be used from several threads.
     """
 
-    def __init__(self, environment_url: str, token: str, proxy: str | None = None) -> None:
+    def __init__(self, environment_url: str, proxy: str | None = None) -> None:
         self._host = urlsplit(environment_url).hostname or ""
-        self._token = token
-        secrets = {token: "<token>", token.rpartition(".")[2]: "<token>"}
+        self._secrets: list[tuple[str, str]] = []
         for part in _proxy_secrets(proxy) if proxy else ():
-            secrets[part] = "<proxy>"
-        # The longest first: a part of a secret must not be replaced before the whole is.
-        self._secrets = sorted(
-            ((text, name) for text, name in secrets.items() if len(text) >= _SECRET_CHARS),
-            key=lambda pair: -len(pair[0]),
-        )
+            self._hide(part, "<proxy>")
 
-    @property
+    @abstractmethod
     def authorization(self) -> str:
-        scheme = "Bearer" if self._token.startswith("dt0s16.") else "Api-Token"
-        return f"{scheme} {self._token}"
+        """
+        Return the value of the header ``Authorization`` for the next request; raises ApiError if there is none.
+        """
+
+    def renew(self, refused: str) -> bool:
+        """
+        Note that the tenant answered 401 to a header; return whether there may be another one now.
+        """
+        return False
 
     @property
     def hint(self) -> str:
         """
-        Return where the token belongs if this environment takes no token of its kind, else an empty text.
+        Return what else explains a refusal by this environment, where that is known, else an empty text.
         """
-        for kind, wrong, right in (("dt0c01", "apps", "live"), ("dt0s16", "live", "apps")):
-            if self._token.startswith(f"{kind}.") and self._host.endswith(
-                f".{wrong}.dynatrace.com"
-            ):
-                name = self._host.partition(".")[0]
-                return f"a {kind} token belongs to https://{name}.{right}.dynatrace.com"
         return ""
 
     def redact(self, text: object) -> str:
@@ -58,6 +54,39 @@ class Credentials:
         for secret, name in self._secrets:
             line = line.replace(secret, name)
         return re.sub(r"\?[^\s)'\"]*", "", _TOKENS.sub("<token>", line))[:_MESSAGE_CHARS]
+
+    def _hide(self, secret: str, name: str) -> None:
+        if len(secret) < _SECRET_CHARS:
+            return
+        known = {*self._secrets, (secret, name)}
+        # The longest first: a part of a secret must not be replaced before the whole is.
+        self._secrets = sorted(known, key=lambda pair: -len(pair[0]))
+
+
+class TokenCredentials(Credentials):
+    """
+    An API token (``dt0c01``) or a platform token (``dt0s16``).
+    """
+
+    def __init__(self, environment_url: str, token: str, proxy: str | None = None) -> None:
+        super().__init__(environment_url, proxy)
+        self._token = token
+        for part in (token, token.rpartition(".")[2]):
+            self._hide(part, "<token>")
+
+    def authorization(self) -> str:
+        scheme = "Bearer" if self._token.startswith("dt0s16.") else "Api-Token"
+        return f"{scheme} {self._token}"
+
+    @property
+    def hint(self) -> str:
+        for kind, wrong, right in (("dt0c01", "apps", "live"), ("dt0s16", "live", "apps")):
+            if self._token.startswith(f"{kind}.") and self._host.endswith(
+                f".{wrong}.dynatrace.com"
+            ):
+                name = self._host.partition(".")[0]
+                return f"a {kind} token belongs to https://{name}.{right}.dynatrace.com"
+        return ""
 
 
 def _proxy_secrets(proxy: str) -> Iterator[str]:

@@ -102,7 +102,8 @@ def refused(
 def _not_allowed(what: str, status: int, message: str) -> AuthError:
     if status == 401:
         return AuthError(
-            f"Dynatrace rejected the API token (401) on {what}: {message}; set a valid `api_token`"
+            f"Dynatrace rejected the API token (401) on {what}: {message}; set a valid `api_token`",
+            rejected=True,
         )
     scope = " (events.ingest)" if what.endswith("/events/ingest") else ""
     return AuthError(

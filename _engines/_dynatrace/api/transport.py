@@ -19,7 +19,13 @@ import requests
 import urllib3
 from urllib3.util.ssl_match_hostname import CertificateError
 
-from ..core.errors import ApiError, AuthError, RateLimited, Unavailable, UnexpectedResponse
+from ..core.errors import (
+    ApiError,
+    AuthError,
+    RateLimited,
+    Unavailable,
+    UnexpectedResponse,
+)
 from .credentials import Credentials
 from .deadline import DeadlineAdapter
 from .json_values import typed
@@ -122,6 +128,23 @@ class Transport:
         query: Mapping[str, str] | None = None,
         payload: Any = None,
     ) -> bytes:
+        shown = self._credentials.authorization()
+        try:
+            return self._send(shown, method, path, kind, query, payload)
+        except AuthError as err:
+            if not (err.rejected and self._credentials.renew(shown)):
+                raise
+        return self._send(self._credentials.authorization(), method, path, kind, query, payload)
+
+    def _send(
+        self,
+        authorization: str,
+        method: str,
+        path: str,
+        kind: Kind,
+        query: Mapping[str, str] | None,
+        payload: Any,
+    ) -> bytes:
         what, endpoint = f"{method} {path}", _endpoint(method, path)
         self._rate_limiter.acquire(endpoint, kind)
         session, adapter = self._session()
@@ -132,6 +155,7 @@ class Transport:
                 self.base + path,
                 params=query,
                 json=payload,
+                headers={"Authorization": authorization},
                 timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S),
                 allow_redirects=False,
                 stream=True,
@@ -155,7 +179,7 @@ class Transport:
         error = refused(what, response, body, self._redact, time.time())
         hint = self._credentials.hint
         if hint and isinstance(error, AuthError):
-            return AuthError(f"{error}; {hint}: correct `environment_url`")
+            return AuthError(f"{error}; {hint}: correct `environment_url`", error.rejected)
         return error
 
     def _failed(self, what: str, err: Exception, late: bool) -> Unavailable:
@@ -192,7 +216,6 @@ class Transport:
             session.verify = self._verify
             session.proxies.update(self._proxies)
             session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-            session.headers["Authorization"] = self._credentials.authorization
             session.headers["Accept"] = "application/json; charset=utf-8"
             session.headers["Accept-Encoding"] = "gzip"
             session.headers["User-Agent"] = "salt-dynatrace"

@@ -83,8 +83,14 @@ class ApiError(DynatraceError):
 
 class AuthError(ApiError):
     """
-    The tenant rejected the token (401) or the token lacks a scope (403); waiting does not help.
+    The tenant rejected the credentials or they lack a permission; waiting does not help.
+
+    ``rejected`` tells of the first (401): with other credentials the same request may succeed.
     """
+
+    def __init__(self, message: str, rejected: bool = False) -> None:
+        self.rejected = rejected
+        super().__init__(message)
 
 
 class NotFound(ApiError):
