@@ -24,6 +24,7 @@ SCHEMA = 1
 # Clocks of one machine do not run backwards by more than a time server's correction.
 CLOCK_SLACK_S = 5
 KEY_LENGTH = 64
+KEY = "dynatrace_remedies"
 
 
 def __virtual__():
@@ -154,17 +155,21 @@ def signed(data):
 def _remedy(name):
     if name is None:
         return None
-    catalogue = __opts__.get("dynatrace_remedies")
+    catalogue = __opts__.get(KEY)
     entry = catalogue.get(name) if isinstance(catalogue, dict) else None
     if not isinstance(entry, dict):
-        log.warning("dynatrace: this master's `dynatrace_remedies` has no remedy %r", name)
+        log.warning("dynatrace: this master's `%s` has no remedy %r", KEY, name)
         return None
     # YAML reads the key `on` as true.
+    on = entry.get("on") or entry.get(True) or {}
+    units = on.get("unit", []) if isinstance(on, dict) else None
+    if not isinstance(units, (str, list)):
+        log.warning("dynatrace: %s:%s has a fault in `on`; see dynatrace.check", KEY, name)
+        return None
     settings = {key: value for key, value in entry.items() if key not in (True, "on", "policy")}
-    units = (entry.get("on") or entry.get(True) or {}).get("unit")
     if units:
         # Where no service is set, it is the unit that Dynatrace names, if it fits one of these.
-        settings["units"] = [units] if isinstance(units, str) else list(units)
+        settings["units"] = [units] if isinstance(units, str) else units
     return {"name": name, "settings": settings}
 
 

@@ -48,10 +48,22 @@ class Remedy:
     settings: Mapping[str, Any] = field(default_factory=dict)
     fault: str = ""
 
+    def settings_of(self, family: str | None) -> Mapping[str, Any]:
+        """
+        Return the settings on a minion of a family by the grain ``os_family``; None: of one that the entry does not name.
+        """
+        return {**self.settings, **self.settings.get("os_family", {}).get(family, {})}
+
+    @cached_property
+    def variants(self) -> list[Mapping[str, Any]]:
+        """
+        The settings of a minion, for each family that the entry names and for all others.
+        """
+        return [self.settings_of(family) for family in (None, *self.settings.get("os_family", ()))]
+
     @cached_property
     def for_container(self) -> bool:
-        presets = self.settings.get("os_family", {}).values()
-        return any("container" in one for one in (self.settings, *presets))
+        return any("container" in one for one in self.variants)
 
     @cached_property
     def kinds(self) -> tuple[str, ...]:

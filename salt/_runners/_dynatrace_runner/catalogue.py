@@ -27,7 +27,8 @@ def technologies(opts):
         entry = opts[KEY][name]
         on = (entry.get("on") or entry.get(True)) if isinstance(entry, dict) else None
         given = on.get("technology") if isinstance(on, dict) else None
-        for one in [given] if isinstance(given, str) else given or ():
+        listed = given if isinstance(given, list) else [given]
+        for one in [one for one in listed if isinstance(one, str)]:
             found.setdefault(one, name)
     return found
 

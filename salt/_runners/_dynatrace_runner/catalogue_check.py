@@ -54,7 +54,7 @@ def check_minions(found, opts, read, asked, until):
         name: one[SERVICES] for name, one in told.items() if isinstance(one.get(SERVICES), list)
     }
     having = {
-        name: [one for one in lists if _service(remedy, told[one].get(FAMILY)) in lists[one]]
+        name: [one for one in lists if _service(remedy, told[one]) in lists[one]]
         for name, remedy in read.remedies.items()
         if not remedy.fault and _services(remedy)
     }
@@ -82,13 +82,12 @@ def _technology(found, name, technology):
 
 
 def _services(remedy):
-    families = (remedy.settings.get("os_family") or {}).values()
-    return {one["service"] for one in (remedy.settings, *families) if one.get("service")}
+    return {one["service"] for one in remedy.variants if one.get("service")}
 
 
-def _service(remedy, family):
-    own = (remedy.settings.get("os_family") or {}).get(family) or {}
-    return own.get("service", remedy.settings.get("service"))
+def _service(remedy, told):
+    family = told.get(FAMILY)
+    return remedy.settings_of(family if isinstance(family, str) else None).get("service")
 
 
 def _proof(found, opts, name, minion):

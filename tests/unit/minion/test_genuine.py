@@ -156,6 +156,8 @@ CATALOGUE = {
     "nginx": {True: {"technology": "NGINX"}, "service": "nginx", "proof": "http"},
     "unit": {"on": {"unit": "app-*"}, "policy": {"cooldown": 1}},
     "broken": "nginx",
+    "no mapping": {"on": "nginx", "service": "nginx"},
+    "no globs": {True: {"unit": 7}},
 }
 
 
@@ -174,7 +176,9 @@ def test_an_order_has_the_settings_of_its_remedy(
     assert module.remedy(name) == {"name": name, "settings": settings}
 
 
-@pytest.mark.parametrize("name", [None, "broken", "other", "", 7, "../nginx"])
+@pytest.mark.parametrize(
+    "name", [None, "broken", "no mapping", "no globs", "other", "", 7, "../nginx"]
+)
 def test_without_a_remedy_of_the_catalogue_there_is_no_order(module: ModuleType, name: Any) -> None:
     """A reactor of a site's own may still take it by its technology."""
     module.__opts__["dynatrace_remedies"] = CATALOGUE  # type: ignore[attr-defined]

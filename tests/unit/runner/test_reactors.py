@@ -185,7 +185,13 @@ def test_a_catalogue_that_no_reactor_starts_is_told(roots: Path) -> None:
     assert "both start the catalogue's remedies" in found[2][1]
 
 
-@pytest.mark.parametrize("remedies", [None, [], "x", {"x": None, 7: {}}, {"x": {"on": "y"}}])
+@pytest.mark.parametrize(
+    "remedies",
+    [
+        *(None, [], "x", {"x": None, 7: {}}, {"x": {"on": "y"}}),
+        *({"x": {"on": {"technology": 7}}}, {"x": {"on": {"technology": [{}]}}}),
+    ],
+)
 def test_a_catalogue_of_any_form_is_survived(remedies: Any, roots: Path) -> None:
     """What is wrong with it another line tells."""
     assert all(result != "fail" for result, _ in told(roots, both(SHIPPED), remedies))
