@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 
 from ..api.client import Client
-from ..api.transport import NotSent
+from ..api.connection import NotSent
 from ..core.backoff import backoff
 from ..core.errors import (
     ApiError,

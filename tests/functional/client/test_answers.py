@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 import requests.adapters
-from _dynatrace.api import decompression, response, transport
+from _dynatrace.api import connection, decompression, response, transport
 from _dynatrace.api.client import Client
 from _dynatrace.core.errors import ApiError, RateLimited, Unavailable, UnexpectedResponse
 
@@ -79,7 +79,7 @@ def test_the_whole_answer_has_a_time(
     """
     Each byte comes in time and the whole does not, in whatever part of the answer.
     """
-    monkeypatch.setattr(transport, "RESPONSE_DEADLINE_S", 0.4)
+    monkeypatch.setattr(connection, "RESPONSE_DEADLINE_S", 0.4)
     with serving(TRICKLES[where], authority.server() if tls else None) as tenant:
         client = client_of(tenant.port, authority if tls else None)
         begin = time.monotonic()
@@ -95,7 +95,7 @@ def test_an_answer_of_a_proxy_has_a_time(
     """
     The tunnel is part of the request.
     """
-    monkeypatch.setattr(transport, "RESPONSE_DEADLINE_S", 0.4)
+    monkeypatch.setattr(connection, "RESPONSE_DEADLINE_S", 0.4)
     with serving(trickles(b"HTTP/1.1 200 " + b"O" * 10_000)) as proxy:
         client = Client("https://t.example.com", TOKEN, proxy=f"http://127.0.0.1:{proxy.port}")
         begin = time.monotonic()
@@ -129,7 +129,7 @@ def test_an_answer_through_socks_has_a_time(socks: None, monkeypatch: pytest.Mon
     """
     Its connections are of other classes.
     """
-    monkeypatch.setattr(transport, "RESPONSE_DEADLINE_S", 0.4)
+    monkeypatch.setattr(connection, "RESPONSE_DEADLINE_S", 0.4)
     with serving(TRICKLES["body"]) as proxy:
         client = Client("http://127.0.0.1:9", TOKEN, proxy=f"socks5://127.0.0.1:{proxy.port}")
         begin = time.monotonic()
@@ -144,7 +144,7 @@ def test_a_tenant_that_says_nothing_is_given_up(
     """
     The read timeout holds in every request on a connection, through a proxy too.
     """
-    monkeypatch.setattr(transport, "READ_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(connection, "READ_TIMEOUT_S", 0.3)
     silence = serving(lambda *_: time.sleep(3), authority.server())
     with silence as tenant, serving(tunnels()) as proxy:
         url, address = f"https://127.0.0.1:{tenant.port}", f"http://127.0.0.1:{proxy.port}"
@@ -160,8 +160,8 @@ def test_a_handshake_that_does_not_come_is_given_up(
     """
     Who listens and says nothing has no connection with us.
     """
-    monkeypatch.setattr(transport, "CONNECT_TIMEOUT_S", 0.3)
-    monkeypatch.setattr(transport, "READ_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(connection, "CONNECT_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(connection, "READ_TIMEOUT_S", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         client = client_of(silent.getsockname()[1], authority)
         begin = time.monotonic()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from _dynatrace.api.client import Client
-from _dynatrace.api.transport import NotSent
+from _dynatrace.api.connection import NotSent
 from _dynatrace.core.errors import Unavailable
 
 from tests.functional.client.servers import Authority, says, serving

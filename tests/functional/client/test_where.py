@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from _dynatrace.api import client, transport
+from _dynatrace.api import client, connection, transport
 from _dynatrace.api.client import Client, api_base
 from _dynatrace.core.errors import ApiError, AuthError, Unavailable, UnexpectedResponse
 
@@ -387,6 +387,6 @@ def test_modules_of_the_client_do_not_log() -> None:
     """
     Who raises does not log: the loop says it once, and there is no other place to watch for secrets.
     """
-    for module in (client, transport):
+    for module in (client, connection, transport):
         assert not hasattr(module, "log")
         assert not hasattr(module, "logging")

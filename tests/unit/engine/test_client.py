@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from _dynatrace.api import response, transport
+from _dynatrace.api import connection, response
 from _dynatrace.api.client import Client, api_base
 from _dynatrace.api.response import retry_after
 from _dynatrace.core.errors import (
@@ -469,7 +469,7 @@ def test_a_slow_answer_times_out(
     """
     Nothing waits for ever.
     """
-    monkeypatch.setattr(transport, "READ_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(connection, "READ_TIMEOUT_S", 0.1)
     tenant.fault("slow", delay=1.0)
     with pytest.raises(Unavailable, match=r"GET /problems: no answer within 0\.1 s"):
         client.list_open()
@@ -498,7 +498,7 @@ def test_an_answer_that_trickles_is_given_up(head: bytes, monkeypatch: pytest.Mo
     """
     Each byte comes in time, the whole does not.
     """
-    monkeypatch.setattr(transport, "RESPONSE_DEADLINE_S", 0.3)
+    monkeypatch.setattr(connection, "RESPONSE_DEADLINE_S", 0.3)
     begin = time.monotonic()
     with (
         raw_server(trickles(head)) as url,
@@ -514,7 +514,7 @@ def test_an_endless_answer_is_given_up(
     """
     The simulated one trickles white space.
     """
-    monkeypatch.setattr(transport, "RESPONSE_DEADLINE_S", 0.2)
+    monkeypatch.setattr(connection, "RESPONSE_DEADLINE_S", 0.2)
     tenant.fault("endless_body", seconds=30.0)
     with pytest.raises(Unavailable, match="not complete"):
         client.list_open()
