@@ -194,4 +194,5 @@ def test_a_catalogue_that_no_reactor_starts_is_told(roots: Path) -> None:
 )
 def test_a_catalogue_of_any_form_is_survived(remedies: Any, roots: Path) -> None:
     """What is wrong with it another line tells."""
-    assert all(result != "fail" for result, _ in told(roots, both(SHIPPED), remedies))
+    for mapped in (both(SHIPPED), both(REMEDY, SHIPPED)):
+        assert all(result != "fail" for result, _ in told(roots, mapped, remedies))
