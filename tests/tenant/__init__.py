@@ -20,6 +20,9 @@ Where its behaviour comes from:
   the host, and which of several policies decides; `os_services` says what is assumed.
 - The problem of a process availability rule is constructed.
 - Tokens and rate limits: Dynatrace documentation; the text about a missing scope is captured.
+- The platform (`/apps/<id>` below the server): addresses, scopes, calls and life of tokens are
+  documentation's and those of official clients; several refusals are captured, others constructed,
+  as `tokens` and the modules of `platform` say. The SSO's refusal has documented keys, no captured body.
 - Settings 2.0 (calls, schemas with their limits, secrets, update tokens, one object per scope), and
   what alerting profiles, maintenance windows and process availability do: Dynatrace documentation
   and published schemas; messages follow captured ones as far as they are known. Each module says
@@ -38,7 +41,7 @@ Times are UTC milliseconds, except in the journal, the calls and the deliveries:
 
 It does not model:
 
-- metrics ingest, other v1 APIs, Grail, workflows, OAuth clients;
+- metrics ingest, other v1 APIs, Grail, workflows; of the SSO: logins of persons, policies beside scopes;
 - of Settings 2.0: schemas but the five, reading schemas and effective values, permissions, owners,
   `insertBefore`, notifications other than webhooks, OAuth, management zones as references, filters of
   profiles by event properties, availability by a number of instances; a notification tells nothing

@@ -21,7 +21,9 @@ from tests.tenant import (
     settings_api,
 )
 from tests.tenant.errors import ApiError
-from tests.tenant.tokens import PLATFORM_PATH
+from tests.tenant.platform import environment_api, sso_api
+from tests.tenant.platform.gateway import behind_gateway, wrong_host
+from tests.tenant.platform.logins import Refused
 from tests.tenant.wire import Answer, Request, Route
 
 if TYPE_CHECKING:
@@ -57,6 +59,8 @@ def all_routes() -> list[Route]:
         events_api,
         settings_api,
         deployment_api,
+        sso_api,
+        environment_api,
     )
     return [route for part in parts for route in part.routes()]
 
@@ -65,31 +69,21 @@ def respond(tenant: Tenant, request: Request) -> tuple[Answer, bool]:
     """
     Carry a request out; give the answer, and whether the token was accepted.
     """
-    gateway = request.path.startswith(PLATFORM_PATH + "/")
-    if gateway:
-        request.path = "/api" + request.path.removeprefix(PLATFORM_PATH)
+    if elsewhere := wrong_host(request):
+        return elsewhere, False
+    request.path = behind_gateway(request.path)
     accepted = False
     try:
         route = _route(tenant, request)
-        try:
-            token = ""
-            for scope in filter(None, (route.scope, *route.also)):
-                token = tenant.tokens.check(request, scope, gateway)
-        except ApiError as err:
-            accepted = err.code == 403
-            raise
+        headers = _admit(tenant, request, route)
         accepted = True
-        limited = token != ""
-        headers = tenant.tokens.spend(token, route.pattern + route.method) if limited else {}
         _note_unknown(request, route)
         with tenant.lock:
             answer = route.answer(tenant, request)
         answer.headers |= headers
     except ApiError as err:
-        if err.noted:
-            detail = err.violations[0] if err.violations else {}
-            shown = f"{detail.get('path', '')} {detail.get('message', err.message)}"
-            request.note(f"answered {err.code}: {shown.strip()}")
+        accepted = accepted or (err.code == 403 and not isinstance(err, Refused))
+        _keep_note(request, err)
         answer = Answer(err.code, err.body(), err.headers)
     return answer, accepted
 
@@ -99,7 +93,22 @@ def record(request: Request, status: int, accepted: bool, fault: str | None, pat
     Make the record of a call, without the token wherever it was.
     """
     query = {key: value for key, value in request.query.items() if key != "api-token"}
-    return Call(request.method, path, query, status, time.time(), accepted, fault, request.raw)
+    raw = sso_api.without_secrets(request.raw) if path == sso_api.TOKEN_PATH else request.raw
+    return Call(request.method, path, query, status, time.time(), accepted, fault, raw)
+
+
+def _admit(tenant: Tenant, request: Request, route: Route) -> dict[str, str]:
+    if not route.scope:
+        return {}
+    name = tenant.tokens.check(request, route)
+    return tenant.tokens.spend(name, route.pattern + route.method)
+
+
+def _keep_note(request: Request, err: ApiError) -> None:
+    if err.noted:
+        detail = err.violations[0] if err.violations else {}
+        shown = f"{detail.get('path', '')} {detail.get('message', err.message)}"
+        request.note(f"answered {err.code}: {shown.strip()}")
 
 
 def _route(tenant: Tenant, request: Request) -> Route:

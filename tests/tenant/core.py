@@ -38,7 +38,10 @@ class Switches:
     minute: float = 60.0  # seconds of a minute of an alerting profile's delay
     webhook_ca: str | None = None  # what is trusted besides the system by webhooks made of settings
     secrets_in_invalid_value: bool = False  # whether a refused value comes back with its secrets
-    platform_tokens_on_classic: bool = True  # False: Bearer only below /platform/classic
+    platform_tokens_on_classic: bool = True  # False: Bearer only on the platform
+    access_token_seconds: float = 300.0  # documented
+    sso_refusal: int = 400  # or 401: a client that is not known
+    sso_missing_scope: str = "refused"  # or "left_out": a scope that the client does not have
     keep_bodies: bool = False  # for crowds: a body is made once, and no entity ever changes
 
 

@@ -1,5 +1,5 @@
 """
-The error envelope of the environment API, as Dynatrace documentation and captured answers show it.
+The error envelope of the environment API and of the platform, as Dynatrace documentation and captured answers show it.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ class ApiError(Exception):
         *,
         headers: Mapping[str, str] | None = None,
         noted: bool = False,
+        details: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(message)
         self.code = code
@@ -28,12 +29,16 @@ class ApiError(Exception):
         self.violations = violations
         self.headers = dict(headers or {})
         self.noted = noted
+        self.details = details
 
     def body(self) -> dict[str, Any]:
         """
-        Give the envelope; `constraintViolations` is absent when nothing was validated.
+        Give the envelope; `constraintViolations` is absent when nothing was validated, `details`
+        are the platform's.
         """
         error: dict[str, Any] = {"code": self.code, "message": self.message}
+        if self.details is not None:
+            error["details"] = dict(self.details)
         if self.violations:
             error["constraintViolations"] = self.violations
         return {"error": error}

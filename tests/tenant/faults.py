@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from tests.tenant.platform.legs import LEGS, Leg
+
 LOGIN = b"<!DOCTYPE html><html><head><title>Sign in</title></head><body>Sign in</body></html>"
 
 # Name -> its options with their defaults.
@@ -21,6 +23,9 @@ FAULTS: dict[str, dict[str, Any]] = {
     "redirect_elsewhere": {"url": "http://127.0.0.1:9/", "status": 302},
     "empty_body": {},
     "wrong_type": {"body": ["unexpected"]},
+    "sso_error": {"status": 400, "error": "invalid_client"},
+    "grail_error": {"status": 503, "retry_after": None, "html": False},
+    "query_gone": {},
     # in the way that the real answer takes; the call is carried out unless said otherwise
     "truncated_body": {},
     "dropped_connection": {"carried_out": False},
@@ -50,6 +55,9 @@ REPLACING = frozenset(
         "redirect_elsewhere",
         "empty_body",
         "wrong_type",
+        "sso_error",
+        "grail_error",
+        "query_gone",
     }
 )
 ON_THE_WAY = frozenset({"truncated_body", "dropped_connection", "slow", "endless_body"})
@@ -58,7 +66,7 @@ ON_THE_WAY = frozenset({"truncated_body", "dropped_connection", "slow", "endless
 @dataclass
 class Fault:
     """
-    A fault that is set; `left` None means until it is cleared.
+    A fault that is set; `left` None means until it is cleared, `label` is how the test named it.
     """
 
     name: str
@@ -66,6 +74,7 @@ class Fault:
     path: str
     method: str | None
     options: dict[str, Any]
+    label: str
 
     def strikes(self, method: str | None, path: str | None) -> bool:
         """
@@ -87,14 +96,18 @@ class FaultBook:
         self, name: str, times: int | None, path: str, method: str | None, options: dict[str, Any]
     ) -> None:
         """
-        Set a fault; a wrong name or option is the test's mistake and said at once.
+        Set a fault, or that of a leg; a wrong name or option is the test's mistake and said at once.
         """
-        if name not in FAULTS:
-            raise ValueError(f"no fault is named {name!r}; there are {', '.join(sorted(FAULTS))}")
-        if unknown := set(options) - set(FAULTS[name]):
+        leg = LEGS.get(name, Leg(name, ""))
+        if leg.name not in FAULTS:
+            there = ", ".join(sorted({*FAULTS, *LEGS}))
+            raise ValueError(f"no fault is named {name!r}; there are {there}")
+        known = FAULTS[leg.name]
+        if unknown := set(options) - set(known):
             raise ValueError(f"the fault {name} has no option {', '.join(sorted(unknown))}")
+        chosen = {**known, **leg.options, **options}
         with self._lock:
-            self._faults.append(Fault(name, times, path, method, {**FAULTS[name], **options}))
+            self._faults.append(Fault(leg.name, times, path or leg.path, method, chosen, name))
 
     def clear(self) -> None:
         """

@@ -72,7 +72,7 @@ def routes() -> list[Route]:
     return [
         Route("GET", r"/api/v2/problems", "problems.read", list_problems, _LIST),
         Route("GET", one, "problems.read", show_problem, _FIELDS),
-        Route("POST", one + "/close", "problems.write", close_problem),
+        Route("POST", one + "/close", "problems.write", close_problem, instead=("problems.close",)),
     ]
 
 

@@ -17,15 +17,15 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from tests.tenant.api import respond
 from tests.tenant.errors import ApiError
-from tests.tenant.faults import LOGIN, ON_THE_WAY, REPLACING, Fault
-from tests.tenant.tokens import rate_headers
+from tests.tenant.faults import ON_THE_WAY, REPLACING, Fault
+from tests.tenant.platform.gateway import located
+from tests.tenant.replacements import replacement
 from tests.tenant.wire import Answer, Request
 
 if TYPE_CHECKING:
     from tests.tenant.tenant import Tenant
 
 _LARGEST_BODY = 1_048_576
-_GATEWAY = b"<html><body><h1>502 Bad Gateway</h1></body></html>"
 
 
 class Listener(ThreadingHTTPServer):
@@ -109,16 +109,16 @@ class Connection(BaseHTTPRequestHandler):
             self.close_connection = True  # Whoever sent it died while sending: that breaks no rule.
             return
         path = unquote(parts.path)
-        inside = path.startswith(tenant.environment_path + "/")
+        inner, platform = located(tenant, path, self.headers.get("Host") or "")
         request = Request(
             method=self.command,
-            path=path.removeprefix(tenant.environment_path) if inside else "/" + path,
+            path=inner,
+            platform=platform,
             query=dict(parse_qsl(parts.query, keep_blank_values=True)),
             headers={name.lower(): value for name, value in self.headers.items()},
             raw=raw,
         )
         fault = tenant.faults.take(REPLACING | ON_THE_WAY, request.method, request.concerns())
-        name = fault.name if fault else None
         if fault and fault.name in REPLACING:
             answer, accepted = replacement(fault), False
         elif fault and _not_carried_out(fault):
@@ -129,7 +129,8 @@ class Connection(BaseHTTPRequestHandler):
         else:
             answer, accepted = respond(tenant, request)
         gone = fault is not None and fault.name == "dropped_connection"
-        tenant.keep(request, 0 if gone else answer.status, accepted, name, path)
+        label = fault.label if fault else None
+        tenant.keep(request, 0 if gone else answer.status, accepted, label, path)
         self._send(answer, fault)
 
     do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = _serve
@@ -173,31 +174,3 @@ class Connection(BaseHTTPRequestHandler):
 
 def _not_carried_out(fault: Fault) -> bool:
     return fault.name == "dropped_connection" and not fault.options["carried_out"]
-
-
-def replacement(fault: Fault) -> Answer:
-    """
-    Give what a fault answers in place of the tenant.
-    """
-    options, html = fault.options, "text/html; charset=utf-8"
-    if fault.name == "rate_limited":
-        return _rate_limited(options)
-    if fault.name == "server_error":
-        return Answer(options["status"], ApiError(options["status"], options["message"]).body())
-    plain = {
-        "bad_gateway_html": lambda: Answer(options["status"], _GATEWAY, content_type=html),
-        "html_200": lambda: Answer(200, LOGIN, content_type=html),
-        "redirect_elsewhere": lambda: Answer(options["status"], None, {"Location": options["url"]}),
-        "wrong_type": lambda: Answer(200, options["body"]),
-        "empty_body": lambda: Answer(200, None),
-    }
-    return plain[fault.name]()
-
-
-def _rate_limited(options: dict[str, Any]) -> Answer:
-    headers: dict[str, str] = {}
-    if options["headers"]:
-        headers = rate_headers(50, 0, time.time() + options["wait"], options["unit"])
-    if options["retry_after"] is not None:
-        headers["Retry-After"] = str(options["retry_after"])
-    return Answer(429, ApiError(429, "Too many requests.").body(), headers)

@@ -16,6 +16,7 @@ from tests.tenant.deployment import Deployment
 from tests.tenant.kept import Kept
 from tests.tenant.monitor import Monitor
 from tests.tenant.paging import Cursors
+from tests.tenant.platform.access import PlatformAccess
 from tests.tenant.problems_api import Walked
 from tests.tenant.server import Listener
 from tests.tenant.tokens import TokenBook
@@ -25,7 +26,7 @@ from tests.tenant.wire import Request
 DEFAULT_SCOPES = ("problems.read", "problems.write", "entities.read")
 
 
-class Tenant(Deployment):
+class Tenant(Deployment, PlatformAccess):
     """
     A simulated Dynatrace environment on a loopback port.
 
@@ -33,7 +34,7 @@ class Tenant(Deployment):
     however many are asked for; None is exactly what is documented: 50, and up to 500 as asked.
     `port` 0 takes a free one. `cert` and `key` are paths of PEM files and make it https.
     `environment_path` `/e/<id>` gives the URL the shape that Managed and ActiveGates have.
-    `switches` are fields of `Switches`.
+    `switches` are fields of `Switches`. `platform_url` and `sso_url` are its platform's.
     """
 
     def __init__(
@@ -65,7 +66,7 @@ class Tenant(Deployment):
         if cert:
             self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self._tls.load_cert_chain(cert, key)
-        self.url = ""
+        self.origin = self.url = ""
 
     @classmethod
     def empty(cls, **arguments: Any) -> Tenant:
@@ -93,7 +94,8 @@ class Tenant(Deployment):
         self._listener = Listener(self, self._address, self._port, self._tls)
         self._port = self._listener.server_address[1]
         scheme = "https" if self._tls else "http"
-        self.url = f"{scheme}://{self._address}:{self._port}{self.environment_path}"
+        self.origin = f"{scheme}://{self._address}:{self._port}"
+        self.url = self.origin + self.environment_path
         self.running = True
         self._thread = threading.Thread(
             target=self._listener.serve_forever, kwargs={"poll_interval": 0.005}, daemon=True

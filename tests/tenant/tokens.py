@@ -1,26 +1,38 @@
 """
-Access tokens, their scopes, and the schemes in which they must be sent.
+Tokens as calls show them: the schemes, the scopes, and what is refused how.
 
 Token shapes, schemes and X-RateLimit headers are Dynatrace documentation's. The 403's text follows
-captured answers, the gateway's refusal a partly captured one; the text of the 401 is synthetic.
+captured answers, the text of the 401 is synthetic. On the platform: a token without the form of
+one, a missing scope, and that an expired platform token is a 403, follow captured answers and
+documentation; the refusal of another scheme is captured as far as "'Api-Token'."; "jwt expired"
+and "Could not parse JWT" were met by clients. The other wordings are synthetic.
 """
 
 from __future__ import annotations
 
 import re
 import secrets
-import string
 import threading
 import time
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from tests.tenant.core import Switches
 from tests.tenant.errors import ApiError
-from tests.tenant.wire import Request
+from tests.tenant.platform.logins import (
+    OAuthClient,
+    Refused,
+    Token,
+    access_text,
+    made_up,
+    on_platform,
+)
+from tests.tenant.platform.scopes import platform_scopes
+from tests.tenant.wire import ANY, Request, Route
 
 PLATFORM_PATH = "/platform/classic/environment-api"
+#: What the gateway of the platform answers itself carries this.
+_BY_GATEWAY = {"dynatrace-response-source": "API Gateway"}
 _TITLES = {
     "problems.read": "Read problems",
     "problems.write": "Write problems",
@@ -31,29 +43,19 @@ _TITLES = {
     "InstallerDownload": "PaaS integration - Installer download",
 }
 _PREFIXES = {"classic": "dt0c01", "platform": "dt0s16"}
-_PLATFORM_SCOPE = re.compile(r"^(?:environment-api:)?(\w+)(?::objects)?:(\w+)$")
-_ALPHABET = string.ascii_uppercase + "234567"
+_PLATFORM_TOKEN = re.compile(r"dt0s16\.[A-Z2-7]{24}\.[A-Z2-7]{64}")
+_CLASSIC_SCOPE = re.compile(r"^(?:environment-api:)?(\w+)(?::objects)?:(\w+)$")
 _PER_SECOND = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6}
-
-
-@dataclass
-class Token:
-    """
-    An issued token; the scopes of a platform token are kept under their classic names.
-    """
-
-    kind: str
-    scopes: frozenset[str]
-    expired: bool
 
 
 class TokenBook:
     """
-    The tokens of the tenant.
+    The tokens and OAuth clients of the tenant.
     """
 
     def __init__(self, switches: Switches) -> None:
         self._switches = switches
+        self.clients: dict[str, OAuthClient] = {}
         self._tokens: dict[str, Token] = {}
         self._calls: dict[tuple[str, str], deque[float]] = {}
         self._lock = threading.Lock()
@@ -64,14 +66,29 @@ class TokenBook:
         """
         Make a token of the documented shape, or take the one that is given.
         """
-        public, secret = (
-            "".join(secrets.choice(_ALPHABET) for _ in range(length)) for length in (24, 64)
-        )
-        text = text or f"{_PREFIXES[kind]}.{public}.{secret}"
-        named = frozenset(_PLATFORM_SCOPE.sub(r"\1.\2", scope) for scope in scopes)
+        text = text or made_up(_PREFIXES[kind])
+        spelled = on_platform if kind == "platform" else _classic
         with self._lock:
-            self._tokens[text] = Token(kind, named, expired)
+            self._tokens[text] = Token(kind, spelled(scopes), expired)
         return text
+
+    def issue_access(self, client: OAuthClient, scopes: set[str], seconds: float) -> str:
+        """
+        Make an access token of a client.
+        """
+        text, ends = access_text(), time.time() + seconds
+        with self._lock:
+            self._tokens[text] = Token("access", scopes, ends=ends, client=client)
+        return text
+
+    def client_of(self, client_id: str, secret: str) -> OAuthClient:
+        """
+        Give the client that logs in.
+        """
+        client = self.clients.get(client_id)
+        if client is None or client.revoked or not secrets.compare_digest(client.secret, secret):
+            raise Refused(400, "Client authentication failed.", why="invalid_client")
+        return client
 
     def expire(self, token: str, expired: bool) -> None:
         """
@@ -80,29 +97,50 @@ class TokenBook:
         with self._lock:
             self._tokens[token].expired = expired
 
-    def check(self, request: Request, scope: str, gateway: bool) -> str:
+    def end_access(self, at: float) -> None:
         """
-        Give the token of a call that may use `scope`; otherwise 401 or 403.
+        Let every access token end no later than then.
         """
-        scheme, _, text = request.headers.get("authorization", "").partition(" ")
-        if "api-token" in request.query:
-            request.note("the token must not travel in the query (api-token)")
-            if not text:
-                scheme, text = "Api-Token", request.query["api-token"]
-        token = self._tokens.get(text.strip())
-        if gateway and scheme != "Bearer":
-            raise ApiError(
-                401,
-                f"Unsupported authorization scheme '{scheme}'. The requested endpoint requires the"
-                " authorization scheme 'Bearer'.",
-                noted=True,
-            )
-        if token is None or token.expired or not self._fits(token, scheme, request, gateway):
-            raise ApiError(401, "Token Authentication failed")
-        if scope not in token.scopes:
-            named = f"{scope} ({_TITLES.get(scope, scope)})"
-            raise ApiError(403, f"Token is missing required scope. Use one of: {named}")
-        return text.strip()
+        with self._lock:
+            for token in self._tokens.values():
+                if token.kind == "access":
+                    token.ends = min(token.ends, at)
+
+    def revoke(self, credential: str) -> None:
+        """
+        Forget a token, or a client with its access tokens.
+        """
+        with self._lock:
+            if client := self.clients.get(credential):
+                client.revoked = True
+            self._tokens = {
+                text: token
+                for text, token in self._tokens.items()
+                if text != credential and (client is None or token.client is not client)
+            }
+
+    def scopes_of(self, credential: str) -> set[str]:
+        """
+        Give the scopes of a token or a client, to be changed.
+        """
+        client = self.clients.get(credential)
+        return client.scopes if client else self._tokens[credential].scopes
+
+    def check(self, request: Request, route: Route) -> str:
+        """
+        Give under whose name a call counts; 401 or 403 unless it may use the route.
+        """
+        scheme, text = _shown(request)
+        token = self._tokens.get(text)
+        if request.platform:
+            token = _let_in(token, scheme, text)
+        elif token is None or token.over or not self._fits(token, scheme, request):
+            raise Refused(401, "Token Authentication failed")
+        request.token = token
+        for scope in (route.scope, *route.also):
+            if scope != ANY and not token.may(scope, *route.instead):
+                raise (_lacks_on_platform if request.platform else _lacks)(scope)
+        return token.client.client_id if token.client else text
 
     def spend(self, token: str, endpoint: str) -> dict[str, str]:
         """
@@ -125,13 +163,14 @@ class TokenBook:
             raise ApiError(429, "Too many requests.", headers=headers)
         return headers
 
-    def _fits(self, token: Token, scheme: str, request: Request, gateway: bool) -> bool:
-        wanted = "Bearer" if token.kind == "platform" else "Api-Token"
+    def _fits(self, token: Token, scheme: str, request: Request) -> bool:
+        wanted = "Api-Token" if token.kind == "classic" else "Bearer"
         if scheme != wanted:
             request.note(f"a token of kind {token.kind} travels as {wanted}, not {scheme}")
             return False
-        on_classic = self._switches.platform_tokens_on_classic
-        return gateway or token.kind == "classic" or on_classic
+        return token.kind == "classic" or (
+            token.kind == "platform" and self._switches.platform_tokens_on_classic
+        )
 
 
 def rate_headers(limit: int, left: int, reset: float, unit: str) -> dict[str, str]:
@@ -143,3 +182,60 @@ def rate_headers(limit: int, left: int, reset: float, unit: str) -> dict[str, st
         "X-RateLimit-Remaining": str(left),
         "X-RateLimit-Reset": str(int(reset * _PER_SECOND[unit])),
     }
+
+
+def scopes_missing(*scopes: str) -> ApiError:
+    """
+    Make the platform's 403 that names what a token lacks.
+    """
+    text = "The authorization token does not provide the necessary permissions."
+    return ApiError(403, text, headers=_BY_GATEWAY, details={"missingScopes": list(scopes)})
+
+
+def _classic(scopes: Iterable[str]) -> set[str]:
+    return {_CLASSIC_SCOPE.sub(r"\1.\2", scope) for scope in scopes}
+
+
+def _shown(request: Request) -> tuple[str, str]:
+    scheme, _, text = request.headers.get("authorization", "").partition(" ")
+    if "api-token" in request.query:
+        request.note("the token must not travel in the query (api-token)")
+        if not text:
+            scheme, text = "Api-Token", request.query["api-token"]
+    return scheme, text.strip()
+
+
+def _let_in(token: Token | None, scheme: str, text: str) -> Token:
+    if scheme != "Bearer":
+        raise _unknown(
+            f"Unsupported authorization scheme '{scheme}'. The requested endpoint requires the"
+            " authorization scheme 'Bearer'.",
+            noted=True,
+        )
+    if token is None or token.kind == "classic":
+        raise _unknown(_what_it_is_not(text))
+    if token.over and token.kind == "platform":
+        raise Refused(403, "The platform token is expired.", headers=_BY_GATEWAY)
+    if token.over:
+        raise Refused(401, "jwt expired", headers=_BY_GATEWAY)
+    return token
+
+
+def _what_it_is_not(text: str) -> str:
+    if _PLATFORM_TOKEN.fullmatch(text):
+        return "Platform token is not valid."
+    return "Could not parse JWT" if text.count(".") == 2 else "Platform token has invalid format."
+
+
+def _unknown(message: str, *, noted: bool = False) -> Refused:
+    trace = {"traceId": secrets.token_hex(16)}
+    return Refused(401, message, headers=_BY_GATEWAY, details=trace, noted=noted)
+
+
+def _lacks(scope: str) -> ApiError:
+    named = f"{scope} ({_TITLES.get(scope, scope)})"
+    return ApiError(403, f"Token is missing required scope. Use one of: {named}")
+
+
+def _lacks_on_platform(scope: str) -> ApiError:
+    return scopes_missing(platform_scopes(scope)[0])

@@ -8,9 +8,15 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.tenant.errors import ApiError, violated
+
+if TYPE_CHECKING:
+    from tests.tenant.platform.logins import Token
+
+#: The scope of a route that any valid token may use.
+ANY = "any"
 
 
 def to_json(value: Any) -> str:
@@ -29,6 +35,8 @@ def to_json(value: Any) -> str:
 class Request:
     """
     One call, decoded. `path` begins behind the environment's; `parts` are the route's groups.
+
+    `platform` says that it came to the platform's URL, `token` who asks.
     """
 
     method: str
@@ -38,6 +46,8 @@ class Request:
     raw: bytes = b""
     parts: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    platform: bool = False
+    token: Token | None = None
 
     def concerns(self) -> str:
         """
@@ -122,8 +132,8 @@ class Answer:
 @dataclass(frozen=True)
 class Route:
     """
-    One endpoint: what it is called, which scope it asks for (`also` which others; an empty
-    one: no token), and which parameters it knows.
+    One endpoint: what it is called, which scope it asks for (`also` which others, `instead` which
+    one may have for it; an empty one: no token), and which parameters it knows.
     """
 
     method: str
@@ -132,3 +142,4 @@ class Route:
     answer: Callable[[Any, Request], Answer]
     parameters: frozenset[str] = frozenset()
     also: tuple[str, ...] = ()
+    instead: tuple[str, ...] = ()

@@ -20,19 +20,20 @@ from tests.tenant import Problem, Tenant
 @dataclass
 class Client:
     """
-    Asks one tenant with one token.
+    Asks one tenant with one token; `platform` says at its platform URL.
     """
 
     tenant: Tenant
     token: str
     scheme: str = "Api-Token"
     verify: str | bool = True
+    platform: bool = False
     session: requests.Session = field(default_factory=requests.Session)
 
     def call(self, method: str, path: str, body: Any = None, **query: Any) -> requests.Response:
         return self.session.request(
             method,
-            self.tenant.url + path,
+            (self.tenant.platform_url if self.platform else self.tenant.url) + path,
             params={name.rstrip("_"): value for name, value in query.items()},
             json=body,
             headers={"Authorization": f"{self.scheme} {self.token}"},
@@ -60,6 +61,26 @@ class Client:
             answer = self.get(path, nextPageKey=answer["nextPageKey"]).json()
             pages.append(answer[key])
         return pages
+
+
+def on_platform(tenant: Tenant, *scopes: str) -> Client:
+    """
+    Give a client with a platform token.
+    """
+    token = tenant.add_platform_token(scopes) if scopes else tenant.add_platform_token()
+    return Client(tenant, token, "Bearer", platform=True)
+
+
+def ask_sso(tenant: Tenant, client_id: str, secret: str, **form: str) -> requests.Response:
+    """
+    Ask the SSO for an access token.
+    """
+    known = {
+        "grant_type": "client_credentials",
+        "client_id": client_id,
+        "client_secret": secret,
+    }
+    return requests.post(tenant.sso_url, data={**known, **form}, timeout=5)
 
 
 class Receiver:

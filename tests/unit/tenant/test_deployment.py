@@ -109,7 +109,7 @@ def test_a_download_needs_its_scope(tenant: Tenant, path: str) -> None:
 def test_a_platform_token_downloads_through_the_gateway(client: Client, tenant: Tenant) -> None:
     """As Bearer."""
     token = tenant.add_token(["InstallerDownload"], kind="platform")
-    other = Client(tenant, token, scheme="Bearer")
+    other = Client(tenant, token, scheme="Bearer", platform=True)
     path = LATEST.replace("/api", PLATFORM_PATH, 1)
     assert other.get(path).content == tenant.installers[NEW]
 

@@ -147,4 +147,5 @@ def test_every_fault_is_tested() -> None:
     elsewhere |= {"installer_altered"}
     here = {"server_error", "bad_gateway_html", "html_200", "rate_limited", "truncated_body"}
     here |= {"dropped_connection", "slow", "endless_body", "redirect_elsewhere", "empty_body"}
+    elsewhere |= {"sso_error", "grail_error", "query_gone"}
     assert set(FAULTS) == elsewhere | here | {"wrong_type"}

@@ -14,7 +14,6 @@ from tests.tenant import Tenant
 from tests.unit.tenant.conftest import Client
 
 _SHAPE = re.compile(r"dt0[a-z]\d{2}\.[A-Z0-9]{24}\.[A-Z0-9]{64}")
-_GATEWAY = "/platform/classic/environment-api/v2/problems"
 
 
 def test_tokens_have_the_documented_shape(tenant: Tenant) -> None:
@@ -77,14 +76,10 @@ def test_a_token_in_the_wrong_scheme_is_refused(tenant: Tenant, kind: str, schem
         tenant.check()
 
 
-def test_the_platform_gateway_takes_bearer_only(tenant: Tenant, client: Client) -> None:
-    """Its refusal names both schemes; scopes may be given in their platform spelling."""
-    refused = client.get(_GATEWAY)
-    assert refused.status_code == 401
-    assert "scheme 'Api-Token'" in refused.json()["error"]["message"]
+def test_a_platform_token_on_the_classic_url_is_a_matter_of_the_tenant(tenant: Tenant) -> None:
+    """A switch says whether it is taken there."""
     token = tenant.add_token(scopes=["environment-api:problems:read"], kind="platform")
     platform = Client(tenant, token, "Bearer")
-    assert platform.get(_GATEWAY).status_code == 200
     assert platform.problems().status_code == 200
     tenant.switches.platform_tokens_on_classic = False
     assert platform.problems().status_code == 401
