@@ -30,7 +30,10 @@ from .threads import Loop, Threads
 from .views import Views
 
 #: The parts that are loops; health tells of their threads by these names.
-LOOPS = ["relay", "subscriber", "queries", "hook", "feedback", "recorder", "listener", "reconciler"]
+LOOPS = [
+    *("relay", "subscriber", "minions", "queries", "hook", "feedback", "recorder", "listener"),
+    "reconciler",
+]
 
 
 class Engine(Parts):
@@ -45,12 +48,12 @@ class Engine(Parts):
         Raises DynatraceError or OSError when something cannot work.
         """
         # All parts are made before a thread runs: two threads that ask for one at first would make it twice.
-        loops = self.loops
+        *others, last = self.loops.items()
         announce(self.instance, self.config, self.ledger)
         self.note_catalogue()
-        self.threads.start({"minions": self.minions})
+        self.threads.start(dict(others))
         self.minions.complete.wait(0.5)  # By then it is, unless there are thousands.
-        self.threads.start(loops)
+        self.threads.start(dict([last]))
 
     def note_catalogue(self) -> None:
         note_catalogue(self.instance, self.ledger, self.catalogue, self.clock())

@@ -35,6 +35,8 @@ SHARES = {"period": 500, "missed": 100, "keys": 10}
 REREADS = 100
 STEP_S = 0.1
 WAIT_S = 10.0
+#: The first listing waits so long for the bus: what is fired between both nobody would hear, and all were listed again.
+BUS_S = 1.0
 #: A scan works for so long, and rests as long.
 WORK_S = 0.01
 #: Of so many minions it is noted that they changed; of more all are looked at.
@@ -165,6 +167,7 @@ class MinionIndex:
         return self._known.candidates.agreed(host_id, host) or Match(None, reason=NO_MINION)
 
     def run(self) -> None:
+        self._wake.wait(BUS_S)
         while True:
             self.heartbeat.beat()
             self._wake.clear()

@@ -436,6 +436,23 @@ def test_after_the_bus_was_away_the_keys_are_listed() -> None:
     assert len(minions) == 1
 
 
+def test_the_first_listing_comes_after_the_bus_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    What came before the first listing is no reason for a second one, which would look at all minions again.
+    """
+    monkeypatch.setattr("_dynatrace.master.minion_index.BUS_S", 60.0)
+    master = Master({"web01": {}})
+    index = master.unbuilt()
+    threading.Thread(target=index.run, daemon=True).start()
+    time.sleep(0.05)
+    assert not master.listed
+    index.touch_keys()
+    assert index.complete.wait(30)
+    master.now += RELIST_S
+    assert not index._is_due()
+    assert master.listed == 1
+
+
 def test_a_search_among_ten_thousand_reads_nobody_else() -> None:
     """
     Who is found is read once more, for a miss nobody is, and a lookup takes less than a millisecond.
