@@ -66,7 +66,8 @@ class Place:
         opts = {"cachedir": str(root / "cache")}
         grains = {"cpuarch": "x86_64"}
         modules = private(opts=opts, salt=functions, grains=grains)
-        self.signature, self.http = modules.oneagent.signature, modules.tenant.http
+        self.signature = modules.oneagent.signature
+        self.http, self.access = modules.tenant.http, modules.tenant.access
         self.installer, self.options = modules.oneagent.installer, modules.oneagent.options
         self.script = tenant.offer_installer(NEW, root, mark=self.mark)
 
@@ -322,9 +323,9 @@ def test_the_api_is_where_the_kind_of_environment_has_it(
     """Managed below /e/<id>, the platform behind its gateway and with its own kind of token."""
     place.configuration["dynatrace:environment_url"] = url
     place.configuration["dynatrace:installer_token"] = token
-    asked = place.http._address(place.installer._path("latest"))
+    asked = place.access.address(place.installer._path("latest"))
     assert asked == begin + "deployment/installer/agent/unix/default/latest"
-    assert place.http._headers("installer_token")["Authorization"] == f"{scheme} {token}"
+    assert place.access.headers("installer_token") == {"Authorization": f"{scheme} {token}"}
 
 
 def test_a_rejected_token_is_said_once(place: Place) -> None:

@@ -19,7 +19,7 @@ from tests.unit.minion.loading import private
 TOKEN = "dt0c01.SYNTHETICSYNTHETICSYNTHE." + "MADEUPMADEUP" * 5 + "1234"
 
 
-def http(**given: Any) -> Any:
+def tenant(**given: Any) -> Any:
     settings = {
         "dynatrace:environment_url": "https://abc12345.live.dynatrace.com",
         "dynatrace:settings_token": TOKEN,
@@ -27,26 +27,28 @@ def http(**given: Any) -> Any:
         **{f"dynatrace:{key}": value for key, value in given.items()},
     }
     salt: dict[str, Any] = {"config.get": lambda key, default=None: settings.get(key, default)}
-    return private(salt=salt).tenant.http
+    return private(salt=salt).tenant
 
 
 def answering(*answers: tuple[int, dict[str, str], Any], **given: Any) -> Any:
     """
-    Return the module with these answers to come, without pauses.
+    Return the module with these answers to come; its ``requests`` are what was sent.
     """
-    module = http(**given)
+    modules = tenant(**given)
     left = list(answers)
+    modules.http.requests = requests = []
 
     @contextmanager
-    def asked(*_: Any, **__: Any) -> Iterator[SimpleNamespace]:
+    def asked(what: str, url: str, headers: Any, *_: Any, **sent: Any) -> Iterator[SimpleNamespace]:
+        requests.append((what, url, headers.get("Authorization"), sent.get("data")))
         status, headers, body = left.pop(0)
         body = body if isinstance(body, bytes) else json.dumps(body).encode()
         yield SimpleNamespace(
             status_code=status, headers=headers, iter_content=lambda _: iter([body])
         )
 
-    module._asked = asked
-    return module
+    modules.connection.asked = asked
+    return modules.http
 
 
 def refusal(*answers: tuple[int, dict[str, str], Any]) -> str:
@@ -117,17 +119,16 @@ def test_what_the_tenant_asks_for_is_read(headers: Any, least: float, most: floa
     units = {"seconds": 1, "milliseconds": 1e3, "microseconds": 1e6}
     moments = {name: str(int(until * factor)) for name, factor in units.items()}
     given = {key: value.format(**moments) for key, value in headers.items()}
-    assert least <= http().tenant_answer._asked_to_wait(given) <= most
+    assert least <= tenant().answer._asked_to_wait(given) <= most
 
 
 def test_a_platform_token_goes_as_bearer() -> None:
     """A classic one as Api-Token."""
-    assert http()._headers("settings_token")["Authorization"] == f"Api-Token {TOKEN}"
+    classic = tenant().access.headers("settings_token")
+    assert classic == {"Authorization": f"Api-Token {TOKEN}"}
     platform = TOKEN.replace("dt0c01", "dt0s16")
-    assert (
-        http(settings_token=platform)._headers("settings_token")["Authorization"]
-        == f"Bearer {platform}"
-    )
+    access = tenant(settings_token=platform).access
+    assert access.headers("settings_token") == {"Authorization": f"Bearer {platform}"}
 
 
 @pytest.mark.parametrize(
@@ -147,9 +148,9 @@ def test_a_platform_token_goes_as_bearer() -> None:
 )
 def test_the_token_goes_to_no_doubtful_url(url: Any, good: bool) -> None:
     """In the clear only to this machine."""
-    module = http(environment_url=url)
+    access = tenant(environment_url=url).access
     if good:
-        assert module.environment() == url.rstrip("/")
+        assert access.environment() == url.rstrip("/")
     else:
         with pytest.raises(CommandExecutionError, match="is no https:// URL such as"):
-            module.environment()
+            access.environment()

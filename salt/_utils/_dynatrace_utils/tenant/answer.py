@@ -12,9 +12,12 @@ from ..dunders import __salt__
 
 MAX_TEXT = 256
 
-SECRETS = re.compile(r"dt0[a-z]\d{2}\.[A-Za-z0-9]+(?:\.[A-Za-z0-9]+)?")
+# Of Dynatrace, and access tokens of OAuth clients.
+SECRETS = re.compile(
+    r"dt0[a-z]\d{2}\.[A-Za-z0-9]+(?:\.[A-Za-z0-9]+)?|eyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?"
+)
 # Whatever a text of the tenant repeats, none of these is told.
-OURS = ("settings_token", "webhook_token", "installer_token")
+OURS = ("settings_token", "webhook_token", "installer_token", "oauth:client_secret")
 ASK = "check dynatrace:environment_url and what lies between this minion and the tenant"
 
 
@@ -55,8 +58,9 @@ def _refusal(what, status, body, scope, token):
         )
     said = _said(body)
     if status == 403:
+        missing = ", ".join(_missing(body)) or scope
         return (
-            f"Dynatrace refused {what} (403): dynatrace:{token} needs the scope {scope}. "
+            f"Dynatrace refused {what} (403): dynatrace:{token} needs the scope {missing}. "
             f"It says: {said}"
         )
     if status == 409:
@@ -99,19 +103,37 @@ def _refused_parts(body):
     return [one for one in _parts(body) if one.get("error") or (one.get("code") or 200) >= 400]
 
 
+def _errors(body):
+    return [one["error"] for one in _parts(body) if isinstance(one.get("error"), dict)]
+
+
+def _missing(body):
+    """
+    Return the scopes that the platform's gateway says are missing.
+    """
+    details = [error.get("details") for error in _errors(body)]
+    found = [one.get("missingScopes") for one in details if isinstance(one, dict)]
+    return [clean(scope) for one in found if isinstance(one, list) for scope in one]
+
+
 def _said(body):
     """
     Return what the server says is wrong, in one line without secrets: not what was sent.
     """
     lines = []
-    for one in _parts(body):
-        error = one.get("error")
-        if not isinstance(error, dict):
-            continue
+    for error in _errors(body):
         violations = error.get("constraintViolations")
         for found in violations if isinstance(violations, list) else []:
             if isinstance(found, dict):
                 lines.append(f"{found.get('path') or 'object'}: {found.get('message')}")
         if not violations:
-            lines.append(str(error.get("message", "")))
+            lines += [str(error.get("message", "")), _details(error.get("details"))]
     return clean("; ".join(filter(None, lines)))
+
+
+def _details(details):
+    # The Automation API says there what is wrong with a workflow.
+    if not isinstance(details, dict):
+        return ""
+    kept = {key: one for key, one in details.items() if key not in ("traceId", "missingScopes")}
+    return json.dumps(kept) if kept else ""
