@@ -61,7 +61,8 @@ class Evidence:
     One piece of evidence: ``is_open`` is None where the API does not say (2021 captures have no event data).
 
     ``start`` is in UTC milliseconds, None where it is not told. ``source`` is what raised the event, ``unit`` the OS
-    service that it is about, and ``remedies`` are the values of ``salt_remedy``, where its properties tell.
+    service that it is about, and ``remedies`` are the values of ``salt_remedy``, where its properties tell. ``host`` is
+    the one host that the event itself names.
     """
 
     entity: Entity
@@ -74,12 +75,17 @@ class Evidence:
     source: str = ""
     unit: str | None = None
     remedies: tuple[str, ...] = ()
+    host: str | None = None
 
 
 @dataclass(frozen=True)
 class Problem:
     """
     One Dynatrace problem; ``start`` and ``end`` are UTC milliseconds, ``end`` is None while it is open.
+
+    A record of Grail tells more: ``reopened`` is when it was opened again last, in UTC milliseconds; ``hosts`` and
+    ``processes`` are the ids of those that it names, ``host_names`` what the hosts are called; ``container`` is the mark by
+    which it is about one. The Problems API tells none of these.
     """
 
     problem_id: str | None
@@ -99,6 +105,11 @@ class Problem:
     merged: bool = False
     url: str | None = None
     source: str = "api"
+    reopened: int | None = None
+    hosts: tuple[str, ...] = ()
+    host_names: tuple[str, ...] = ()
+    processes: tuple[str, ...] = ()
+    container: str | None = None
 
     @property
     def key(self) -> str:
@@ -179,6 +190,8 @@ def summary(problem: Problem, held: bool | None = None) -> str:
         *(problem.start, problem.end, problem.root_cause, problem.affected, problem.tags),
         *(problem.management_zones, problem.merged),
     ]
+    # Only if it is told: the Problems API tells no reopening, and its summaries stay what they were.
+    shown += [problem.reopened] if problem.reopened is not None else []
     text = json.dumps(shown, default=vars)
     held = problem.under_maintenance if held is None else held
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest() + HELD * held

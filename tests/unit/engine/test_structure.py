@@ -200,6 +200,7 @@ def test_decision_and_parsing_know_nothing_of_the_world() -> None:
         "random",
     }
     for name in (
+        "api.davis",
         "api.decompression",
         "api.entities",
         "api.json_values",
