@@ -18,10 +18,11 @@ from tests.tenant import (
     entities_api,
     events_api,
     problems_api,
+    schemas_api,
     settings_api,
 )
 from tests.tenant.errors import ApiError
-from tests.tenant.platform import environment_api, sso_api
+from tests.tenant.platform import automation_api, environment_api, sso_api, vault_api
 from tests.tenant.platform.gateway import behind_gateway, wrong_host
 from tests.tenant.platform.logins import Refused
 from tests.tenant.wire import Answer, Request, Route
@@ -58,9 +59,12 @@ def all_routes() -> list[Route]:
         entities_api,
         events_api,
         settings_api,
+        schemas_api,
         deployment_api,
         sso_api,
         environment_api,
+        automation_api,
+        vault_api,
     )
     return [route for part in parts for route in part.routes()]
 

@@ -42,6 +42,9 @@ class Switches:
     access_token_seconds: float = 300.0  # documented
     sso_refusal: int = 400  # or 401: a client that is not known
     sso_missing_scope: str = "refused"  # or "left_out": a scope that the client does not have
+    # What of a workflow's trigger only some tenants take.
+    trigger_takes: tuple[str, ...] = ("analysisReady", "maintenanceWindowTriggerBehavior")
+    lacks_schemas: frozenset[str] = frozenset()  # of Settings 2.0; a phase takes some away
     keep_bodies: bool = False  # for crowds: a body is made once, and no entity ever changes
 
 

@@ -1,5 +1,5 @@
 """
-The five schemas that the tenant knows, with their limits.
+The schemas that the tenant knows, with their limits.
 
 Properties, limits, enums and preconditions are those of the published schemas
 `builtin:alerting.profile` 8.6, `builtin:problem.notifications` 1.7,
@@ -24,6 +24,12 @@ from tests.tenant.kinds import (
     Text,
     Whole,
     Zone,
+)
+from tests.tenant.newer_schemas import (
+    ALLOWED_CONNECTIONS,
+    MAINTENANCE_WINDOW,
+    NEWER_WINDOW,
+    OUTBOUND,
 )
 from tests.tenant.rules import (
     condition,
@@ -300,5 +306,7 @@ SCHEMAS = {
             scopes=("environment", "HOST_GROUP", "HOST"),
             ordered=True,
         ),
+        Schema(OUTBOUND, "1.0.5", ALLOWED_CONNECTIONS, several=False),
+        Schema(NEWER_WINDOW, "1.1", MAINTENANCE_WINDOW, most=100),
     )
 }

@@ -223,6 +223,12 @@ class Settings(Core):
         """
         self.log.add(what, schema=schema, scope=scope, object_id=object_id)
 
+    def has_schema(self, schema_id: str) -> bool:
+        """
+        Say whether this tenant has a schema.
+        """
+        return schema_id in SCHEMAS and schema_id not in self.switches.lacks_schemas
+
     def knows_scope(self, scope: str) -> bool:
         """
         Say whether there is such a scope.
@@ -230,9 +236,9 @@ class Settings(Core):
         return scope == "environment"
 
     def _schema_for(self, schema_id: str, scope: str) -> Schema:
-        known = SCHEMAS.get(schema_id)
-        if known is None:
+        if not self.has_schema(schema_id):
             raise ApiError(404, f"The schema '{schema_id}' does not exist.")
+        known = SCHEMAS[schema_id]
         kind = scope.rpartition("-")[0] or scope
         if kind not in known.scopes:
             raise ApiError(400, f"The scope '{scope}' is not allowed for '{schema_id}'.")

@@ -207,7 +207,7 @@ def _begin(tenant: Tenant, request: Request) -> dict[str, Any]:
     if not schemas and not scopes:
         raise violated("schemaIds", "either schemaIds or scopes must be given")
     for schema in schemas:
-        if schema not in SCHEMAS:
+        if not tenant.has_schema(schema):
             raise ApiError(404, f"The schema '{schema}' does not exist.")
     for scope in scopes:
         if not tenant.knows_scope(scope):

@@ -19,6 +19,8 @@ ON_PLATFORM: dict[str, tuple[str, ...]] = {
     ),
     "settings.read": ("settings:objects:read",),
     "settings.write": ("settings:objects:write",),
+    "credentialVault.read": ("environment-api:credentials:read",),
+    "credentialVault.write": ("environment-api:credentials:write",),
     "InstallerDownload": ("environment-api:deployment:download",),
 }
 #: What reads problems in Grail.
