@@ -23,6 +23,10 @@ Where its behaviour comes from:
 - The platform (`/apps/<id>` below the server): addresses, scopes, calls and life of tokens are
   documentation's and those of official clients; several refusals are captured, others constructed,
   as `tokens` and the modules of `platform` say. The SSO's refusal has documented keys, no captured body.
+- Grail: states, codes, parameters and limits are those of Dynatrace's own SDK and tools; records of
+  problems and events, types, metadata, a cut result and several errors follow captures. It reads a
+  small part of DQL and refuses the rest; the modules of `platform.grail` and `platform.dql` say what
+  is constructed.
 - Settings 2.0 (calls, schemas with their limits, secrets, update tokens, one object per scope), and
   what alerting profiles, maintenance windows and process availability do: Dynatrace documentation
   and published schemas; messages follow captured ones as far as they are known. Each module says
@@ -41,7 +45,11 @@ Times are UTC milliseconds, except in the journal, the calls and the deliveries:
 
 It does not model:
 
-- metrics ingest, other v1 APIs, Grail, workflows; of the SSO: logins of persons, policies beside scopes;
+- metrics ingest, other v1 APIs, workflows; of the SSO: logins of persons, policies beside scopes;
+- of Grail: other tables and commands, `summarize`, `smartscapeEdges` and `traverse` among them;
+  snapshots of problems; sampling, scan limits, segments, time zones, permissions for buckets and
+  records; FAILED and CANCELLED are made by faults only; `includeTypes` and what ends a query that
+  nobody polls;
 - of Settings 2.0: schemas but the five, reading schemas and effective values, permissions, owners,
   `insertBefore`, notifications other than webhooks, OAuth, management zones as references, filters of
   profiles by event properties, availability by a number of instances; a notification tells nothing
@@ -75,7 +83,7 @@ from tests.tenant.faults import FAULTS
 from tests.tenant.journal import Entry
 from tests.tenant.kinds import MASK
 from tests.tenant.monitor import Monitor
-from tests.tenant.problems import Comment, Problem
+from tests.tenant.problem import Comment, Problem
 from tests.tenant.settings import SettingsObject
 from tests.tenant.templates import DEFAULT_TEMPLATE, RECOMMENDED_TEMPLATE
 from tests.tenant.tenant import Tenant

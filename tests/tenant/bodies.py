@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.tenant.entities import Entity, Topology
 from tests.tenant.evidence import Evidence, evidence_body, impacts, usual_evidence
-from tests.tenant.problems import Problem
+from tests.tenant.problem import Problem
 from tests.tenant.profiles import delay_in_minutes
 from tests.tenant.schemas import PROFILE
 from tests.tenant.tags import Tag
@@ -62,13 +62,25 @@ def problem_body(problem: Problem, fields: Iterable[str], topology: Topology) ->
         other = problem.merged_into
         body["linkedProblemInfo"] = {"displayId": other.display_id, "problemId": other.problem_id}
     if "evidenceDetails" in fields:
-        details = _evidence(problem, topology)
+        details = evidence_bodies(problem, topology)
         body["evidenceDetails"] = {"totalCount": len(details), "details": details}
     if "recentComments" in fields:
         body["recentComments"] = _recent_comments(problem)
     if "impactAnalysis" in fields:
         body["impactAnalysis"] = {"impacts": impacts(problem, topology)}
     return {**body, **problem.extra}
+
+
+def evidence_bodies(problem: Problem, topology: Topology) -> list[dict[str, Any]]:
+    """
+    Give the entries of `evidenceDetails`.
+    """
+    found: list[Evidence | dict[str, Any]] = (
+        list(usual_evidence(problem)) if problem.evidence is None else problem.evidence
+    )
+    return [
+        one if isinstance(one, dict) else evidence_body(problem, one, topology) for one in found
+    ]
 
 
 def problem_filters(problem: Problem, topology: Topology) -> list[dict[str, str]]:
@@ -158,15 +170,6 @@ def entity_body(entity: Entity, fields: Iterable[str] | None, topology: Topology
         elif isinstance(value, dict) and inner in value:
             body.setdefault(name, {})[inner] = value[inner]
     return body
-
-
-def _evidence(problem: Problem, topology: Topology) -> list[dict[str, Any]]:
-    found: list[Evidence | dict[str, Any]] = (
-        list(usual_evidence(problem)) if problem.evidence is None else problem.evidence
-    )
-    return [
-        one if isinstance(one, dict) else evidence_body(problem, one, topology) for one in found
-    ]
 
 
 def _recent_comments(problem: Problem) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.tenant.errors import ApiError
 from tests.tenant.paging import alone, page_length
-from tests.tenant.problems import Comment, Problem
+from tests.tenant.problem import Comment, Problem
 from tests.tenant.problems_api import find_problem
 from tests.tenant.wire import Answer, Request, Route
 

@@ -41,6 +41,12 @@ class Switches:
     platform_tokens_on_classic: bool = True  # False: Bearer only on the platform
     access_token_seconds: float = 300.0  # documented
     sso_refusal: int = 400  # or 401: a client that is not known
+    grail_seconds: float = 0.0  # how long a query takes
+    grail_token_lifetime: float = 399.0  # seconds; a captured one
+    grail_categories: str = "short"  # RESOURCE, CUSTOM; or "long": sources differ
+    grail_entity_tables: bool = True  # False: no `dt.entity.*`, as on "Grail-only tenants"
+    grail_entity_details: bool = True  # False: those tables have no metadata and detected names
+    smartscape: bool = True  # False: no `smartscapeNodes`
     sso_missing_scope: str = "refused"  # or "left_out": a scope that the client does not have
     # What of a workflow's trigger only some tenants take.
     trigger_takes: tuple[str, ...] = ("analysisReady", "maintenanceWindowTriggerBehavior")

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from itertools import cycle
 from typing import TYPE_CHECKING
 
-from tests.tenant.problems import Problem
+from tests.tenant.problem import Problem
 
 if TYPE_CHECKING:
     from tests.tenant.tenant import Tenant

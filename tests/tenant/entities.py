@@ -219,6 +219,14 @@ class Topology(Settings):
         with self.lock:
             del self.entities[entity]
 
+    def named(self, ids: Iterable[str] | None) -> list[Entity]:
+        """
+        Give the entities with these ids that are known; None gives all.
+        """
+        if ids is None:
+            return list(self.entities.values())
+        return [self.entities[one] for one in ids if one in self.entities]
+
     def stub(self, entity: str) -> dict[str, Any]:
         """
         Give the EntityStub; the name is absent when the entity is not known.

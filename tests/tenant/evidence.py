@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from tests.tenant.entities import Topology, type_of
 
 if TYPE_CHECKING:
-    from tests.tenant.problems import Problem
+    from tests.tenant.problem import Problem
 
 _EVENT_OF = {
     "HOST": ("OSI_UNEXPECTEDLY_UNAVAILABLE", "Host or monitoring unavailable"),

@@ -33,6 +33,9 @@ FAULTS: dict[str, dict[str, Any]] = {
     "endless_body": {"seconds": 5.0, "pause": 0.01},
     # in the answer itself
     "null_cursor": {},
+    "query_runs": {"seconds": None, "state": "RUNNING"},  # None: for ever; or NOT_STARTED
+    "query_ends": {"state": "FAILED"},  # or CANCELLED, RESULT_GONE
+    "query_cut": {"keep": 1, "kind": "API_RECORDS_LIMIT_ADDED"},  # of the records
     "comment_accepted_then_500": {},
     "comment_delayed_visibility": {"calls": 2},
     "notification_before_list": {"calls": 2, "detail": False},

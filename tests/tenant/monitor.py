@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from tests.tenant.alerting import HIDES
 from tests.tenant.outgoing import Outcome, call
-from tests.tenant.problems import Problem
+from tests.tenant.problem import Problem
 
 if TYPE_CHECKING:
     from tests.tenant.tenant import Tenant

@@ -18,7 +18,8 @@ from typing import Any
 
 from tests.tenant.conditions import parse_condition
 from tests.tenant.core import Switches
-from tests.tenant.problems import Problem, Problems
+from tests.tenant.problem import Problem
+from tests.tenant.problems import Problems
 from tests.tenant.schemas import OS_SERVICES
 from tests.tenant.settings import SettingsObject
 

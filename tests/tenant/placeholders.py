@@ -11,7 +11,7 @@ import html
 from tests.tenant.bodies import problem_body, problem_body_v1, problem_tags
 from tests.tenant.entities import Topology, type_of
 from tests.tenant.evidence import describe
-from tests.tenant.problems import Problem
+from tests.tenant.problem import Problem
 from tests.tenant.templates import Values
 
 _KIND = {"HOST": "host", "PROCESS_GROUP_INSTANCE": "Process", "SERVICE": "Web service"}

@@ -7,94 +7,18 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any, ClassVar
+from typing import Any
 
 from tests.tenant.alerting import HIDES, SILENCES, Alerting
 from tests.tenant.core import Switches
 from tests.tenant.entities import type_of
 from tests.tenant.evidence import Evidence, usual_event
-from tests.tenant.tags import Tag, parse_tag, zone
+from tests.tenant.problem import Comment, Problem
+from tests.tenant.tags import parse_tag, zone
 from tests.tenant.timeframe import milliseconds, now_ms
 
-
-@dataclass
-class Comment:
-    """
-    A stored comment; `author` is the owner of the token, never the client.
-    """
-
-    comment_id: str
-    message: str
-    context: str
-    created_at: int
-    author: str = "token-owner@example.com"
-    hidden_for: int = 0
-
-    def body(self) -> dict[str, Any]:
-        """
-        Give the comment as it is read: sent as `message`, it comes back as `content`.
-        """
-        return {
-            "id": self.comment_id,
-            "createdAtTimestamp": self.created_at,
-            "content": self.message,
-            "authorName": self.author,
-            "context": self.context,
-        }
-
-
-@dataclass
-class Problem:
-    """
-    A problem. All times are UTC milliseconds; `end` is -1 while it is open.
-
-    `properties` are those of its events beside the usual ones: what a rule or policy adds. `extra` is
-    laid over its body: keys of clusters, fields that nobody knows yet, wrong values.
-    """
-
-    number: int
-    display_id: str
-    title: str
-    severity: str
-    impact: str
-    event_type: str
-    start: int
-    event_start: int
-    affected: list[str]
-    root_cause: str | None
-    tags: list[Tag] = field(default_factory=list)
-    zones: list[dict[str, Any]] = field(default_factory=list)
-    evidence: list[Evidence | dict[str, Any]] | None = None
-    under_maintenance: bool = False
-    suppress_alert: bool = False
-    window: str | None = None
-    frequent: bool = False
-    status: str = "OPEN"
-    end: int = -1
-    comments: list[Comment] = field(default_factory=list)
-    merged_into: Problem | None = None
-    hidden_for: int = 0
-    detail_hidden: bool = False
-    properties: dict[str, str] = field(default_factory=dict)
-    extra: dict[str, Any] = field(default_factory=dict)
-
-    #: Grows with each change of any problem's attributes; `changed` is what it was after this one's latest.
-    changes: ClassVar[int] = 0
-    changed: ClassVar[int]
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        super().__setattr__(name, value)
-        Problem.changes += 1
-        self.__dict__["changed"] = Problem.changes
-
-    @property
-    def problem_id(self) -> str:
-        """
-        The id that the API takes; it holds the time of the first event, not of the problem.
-        """
-        return f"{self.number}_{self.event_start}V2"
+__all__ = ["Comment", "Problem", "Problems"]
 
 
 class Problems(Alerting):
@@ -175,6 +99,7 @@ class Problems(Alerting):
                 window=window.short_id if window else None,
                 frequent=frequent,
                 properties=dict(properties or {}),
+                updated=now_ms(),
             )
             if evidence is not None:
                 problem.evidence = [self._evidence(one) for one in evidence]
@@ -201,6 +126,7 @@ class Problems(Alerting):
             if problem.status == "CLOSED":
                 return
             problem.status, problem.end = "CLOSED", now_ms()
+            _note(problem, "CLOSED")
         self._happened("problem closed", problem, "RESOLVED")
 
     def reopen_problem(self, problem: Problem) -> None:
@@ -210,7 +136,8 @@ class Problems(Alerting):
         with self.lock:
             if problem.status == "OPEN":
                 return
-            problem.status, problem.end = "OPEN", -1
+            problem.status, problem.end, problem.muted = "OPEN", -1, False
+            problem.reopened = _note(problem, "REOPENED")
         self._happened("problem reopened", problem, "OPEN")
 
     def update_problem(self, problem: Problem, **changes: Any) -> None:
@@ -224,6 +151,7 @@ class Problems(Alerting):
                 setattr(
                     problem, name, [parse_tag(tag) for tag in value] if name == "tags" else value
                 )
+            _note(problem, "UPDATED")
         self._happened("problem updated", problem, None, changed=sorted(changes))
 
     def merge_problem(self, problem: Problem, into: Problem) -> None:
@@ -232,6 +160,7 @@ class Problems(Alerting):
         """
         with self.lock:
             problem.status, problem.end, problem.merged_into = "CLOSED", now_ms(), into
+            _note(problem, "CLOSED")
         self._happened("problem merged", problem, "MERGED", into=into.display_id)
 
     def forget_problem(self, problem: Problem) -> None:
@@ -267,6 +196,7 @@ class Problems(Alerting):
         Close a problem as a client does: a comment at once, the status after `close_lag`.
         """
         comment = self.add_comment(problem, message, "dynatrace-problem-close")
+        problem.muted = True
         if self.switches.close_lag:
             timer = threading.Timer(self.switches.close_lag, self.close_problem, [problem])
             timer.daemon = True
@@ -299,3 +229,8 @@ class Problems(Alerting):
 
     def _evidence(self, one: str | dict[str, Any]) -> Evidence | dict[str, Any]:
         return one if isinstance(one, dict) else Evidence("EVENT", one, True, *usual_event(one))
+
+
+def _note(problem: Problem, transition: str) -> int:
+    problem.updated, problem.transition = now_ms(), transition
+    return problem.updated

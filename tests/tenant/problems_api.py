@@ -18,7 +18,7 @@ from tests.tenant.bodies import PROBLEM_FIELDS, problem_body
 from tests.tenant.errors import ApiError, violated
 from tests.tenant.kept import listed
 from tests.tenant.paging import alone, page_length
-from tests.tenant.problems import Problem
+from tests.tenant.problem import Problem
 from tests.tenant.selectors import of_problem_alone, select_entities, select_problems
 from tests.tenant.timeframe import now_ms, parse_moment
 from tests.tenant.wire import Answer, Request, Route

@@ -19,7 +19,7 @@ from tests.tenant.tags import Tag, parse_tag
 
 if TYPE_CHECKING:
     from tests.tenant.entities import Topology
-    from tests.tenant.problems import Problem
+    from tests.tenant.problem import Problem
 
 _SEVERITIES = {"ERROR": "ERRORS"}
 

@@ -11,7 +11,7 @@ from tests.tenant.bodies import problem_filters, problem_tags, problem_zones
 from tests.tenant.entities import Entity, Topology, type_of
 from tests.tenant.errors import violated
 from tests.tenant.grammar import Criterion, SelectorError, parse
-from tests.tenant.problems import Problem
+from tests.tenant.problem import Problem
 from tests.tenant.tags import parse_tag
 
 _LONGEST_TEXT = 30

@@ -16,7 +16,7 @@ from tests.tenant.deployment import Deployment
 from tests.tenant.kept import Kept
 from tests.tenant.monitor import Monitor
 from tests.tenant.paging import Cursors
-from tests.tenant.platform.access import PlatformAccess
+from tests.tenant.platform.layer import Platform
 from tests.tenant.problems_api import Walked
 from tests.tenant.server import Listener
 from tests.tenant.tokens import TokenBook
@@ -26,7 +26,7 @@ from tests.tenant.wire import Request
 DEFAULT_SCOPES = ("problems.read", "problems.write", "entities.read")
 
 
-class Tenant(Deployment, PlatformAccess):
+class Tenant(Deployment, Platform):
     """
     A simulated Dynatrace environment on a loopback port.
 

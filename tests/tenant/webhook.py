@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.tenant.outgoing import Outcome, call, trust_for
-from tests.tenant.problems import Problem
+from tests.tenant.problem import Problem
 from tests.tenant.sender import Outbox
 from tests.tenant.templates import escaping
 

@@ -16,7 +16,7 @@ from tests.tenant.bodies import problem_tags
 from tests.tenant.core import Switches
 from tests.tenant.os_services import OsServices
 from tests.tenant.placeholders import problem_values
-from tests.tenant.problems import Problem
+from tests.tenant.problem import Problem
 from tests.tenant.profiles import delay_in_minutes
 from tests.tenant.schemas import NOTIFICATION
 from tests.tenant.sender import Outbox

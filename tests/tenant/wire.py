@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tests.tenant.errors import ApiError, violated
+from tests.tenant.platform.dql.queried import queried
 
 if TYPE_CHECKING:
     from tests.tenant.platform.logins import Token
@@ -51,8 +52,11 @@ class Request:
 
     def concerns(self) -> str:
         """
-        Give the path, and those of the problems or entities that a selector names: a fault of one strikes a list of it.
+        Give the path, and those of the problems or entities that a selector or a query names: a fault of one strikes a
+        list of it.
         """
+        if self.path.endswith("/query:execute"):
+            return " ".join([self.path, *queried(self.raw)])
         text = self.query.get("problemSelector", self.query.get("entitySelector", ""))
         named = re.search(r"(?:problemId|entityId)\(([^)]*)\)", text)
         ids = re.findall(r'"([^"]+)"', named[1]) if named else []
@@ -133,7 +137,8 @@ class Answer:
 class Route:
     """
     One endpoint: what it is called, which scope it asks for (`also` which others, `instead` which
-    one may have for it; an empty one: no token), and which parameters it knows.
+    one may have for it; an empty one: no token), and which parameters it knows. One that may wait
+    is not `locked`.
     """
 
     method: str
@@ -143,3 +148,4 @@ class Route:
     parameters: frozenset[str] = frozenset()
     also: tuple[str, ...] = ()
     instead: tuple[str, ...] = ()
+    locked: bool = True

@@ -42,6 +42,8 @@ LEGS = {
     "grail_429_html": Leg("grail_error", _EXECUTE, {"status": 429, "html": True}),
     "grail_500_html": Leg("grail_error", _EXECUTE, {"status": 500, "html": True}),
     "grail_503_html": Leg("grail_error", _EXECUTE, {"status": 503, "html": True}),
+    "grail_truncated": Leg("query_cut", _EXECUTE),
+    "poll_running": Leg("query_runs", _EXECUTE),
     "poll_gone": Leg("query_gone", _POLL),
     "poll_503_html": Leg("grail_error", _POLL, {"status": 503, "html": True}),
 }

@@ -148,4 +148,5 @@ def test_every_fault_is_tested() -> None:
     here = {"server_error", "bad_gateway_html", "html_200", "rate_limited", "truncated_body"}
     here |= {"dropped_connection", "slow", "endless_body", "redirect_elsewhere", "empty_body"}
     elsewhere |= {"sso_error", "grail_error", "query_gone"}
+    elsewhere |= {"query_runs", "query_ends", "query_cut"}
     assert set(FAULTS) == elsewhere | here | {"wrong_type"}
