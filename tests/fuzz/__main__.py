@@ -74,7 +74,8 @@ def run(name: str, for_seconds: int, findings: Path) -> None:
     with atheris.instrument_imports(
         include=[
             "_dynatrace.api.response",
-            "_dynatrace.api.client",
+            "_dynatrace.api.classic_entities",
+            "_dynatrace.api.classic_problems",
             "_dynatrace.api.decompression",
             "_dynatrace.api.entities",
             "_dynatrace.api.json_values",

@@ -46,7 +46,7 @@ class Transport:
     ) -> None:
         self.base = base
         self._credentials = credentials
-        self._redact = credentials.redact
+        self.redact = credentials.redact
         self._rate_limiter = rate_limiter or RateLimiter()
         self._connection = Connection("the tenant", ca_bundle, proxy, credentials.redact)
 
@@ -59,7 +59,7 @@ class Transport:
         """
         self._connection.close()
 
-    def _items(self, path: str, kind: Kind, query: Mapping[str, str], name: str) -> Iterator[Any]:
+    def items(self, path: str, kind: Kind, query: Mapping[str, str], name: str) -> Iterator[Any]:
         # All items of the list `name`, page after page.
         seen: set[str] = set()
         asked: Mapping[str, str] = query
@@ -67,7 +67,7 @@ class Transport:
         for _ in range(MAX_PAGES):
             if time.monotonic() > until:
                 raise Unavailable(f"GET {path}: not all pages came within {WALK_DEADLINE_S:g} s")
-            body = typed(self._get(path, kind, asked), dict)
+            body = typed(self.get(path, kind, asked), dict)
             if not isinstance(body.get(name), list):
                 raise UnexpectedResponse(f"GET {path}: the answer has no list `{name}`")
             yield from body[name]
@@ -82,14 +82,14 @@ class Transport:
             asked = {"nextPageKey": cursor}  # Nothing else may accompany it.
         raise UnexpectedResponse(f"GET {path}: more than {MAX_PAGES} pages")
 
-    def _get(self, path: str, kind: Kind, query: Mapping[str, str]) -> Any:
+    def get(self, path: str, kind: Kind, query: Mapping[str, str]) -> Any:
         try:
-            body = self._call("GET", path, kind, query)
+            body = self.call("GET", path, kind, query)
         except Dropped:  # Once more: connections that are kept alive die.
-            body = self._call("GET", path, kind, query)
-        return decode(body, f"GET {path}", self._redact)
+            body = self.call("GET", path, kind, query)
+        return decode(body, f"GET {path}", self.redact)
 
-    def _call(
+    def call(
         self,
         method: str,
         path: str,
@@ -133,7 +133,7 @@ class Transport:
         raise error
 
     def _refused(self, what: str, response: requests.Response, body: bytes) -> ApiError:
-        error = refused(what, response, body, self._redact, time.time())
+        error = refused(what, response, body, self.redact, time.time())
         hint = self._credentials.hint
         if hint and isinstance(error, AuthError):
             return AuthError(f"{error}; {hint}: correct `environment_url`", error.rejected)

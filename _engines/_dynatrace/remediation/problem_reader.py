@@ -12,8 +12,9 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ..api.client import Client, Listing
+from ..api.client import Client
 from ..api.rate_limiter import Kind
+from ..api.sources import Listing
 from ..core.errors import ApiError, NotFound
 from ..core.problem import HELD, Problem, summary
 from ..store.ledger import Ledger

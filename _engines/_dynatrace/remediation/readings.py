@@ -14,8 +14,9 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..api.client import Client, Listing
+from ..api.client import Client
 from ..api.rate_limiter import Kind
+from ..api.sources import Listing
 from ..core.errors import ApiError, BadRequest, NotFound, RateLimited, UnexpectedResponse
 from ..core.problem import PROBLEM_ID, Problem
 from .entities import Entities
@@ -23,8 +24,8 @@ from .notified import is_old_pid
 
 log = logging.getLogger(__name__)
 
-#: Details of one request. Some Managed tenants allow only 10 problems a page with evidence, and are asked for so many.
-DETAILS, FEWER_DETAILS = 40, 10
+#: Some Managed tenants allow only 10 problems a page with evidence, and are asked for so many.
+FEWER_DETAILS = 10
 #: Readings of one kind at the same time; more only fills the tenant's request queue.
 PARALLEL = 4
 
@@ -68,7 +69,7 @@ class Readings:
         self._entities = entities
         self._on_end = on_end
         self._clock = clock
-        self._details = DETAILS
+        self._details = client.batch
         self._under_way: list[Reading] = []
         # The list has a thread that nothing else can keep.
         self._pool = ThreadPoolExecutor(2 * PARALLEL + 1, thread_name_prefix=f"{name}-reader")
@@ -95,8 +96,9 @@ class Readings:
         def walk() -> Listing | ApiError:
             try:
                 listing = self._client.list_open()
-                ids = self._client.in_maintenance() if with_maintenance else None
-                return replace(listing, in_maintenance=ids)
+                if with_maintenance and listing.in_maintenance is None:
+                    listing = replace(listing, in_maintenance=self._client.in_maintenance())
+                return listing
             except ApiError as err:
                 return err
 

@@ -10,8 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from _dynatrace.api import client, connection, transport
-from _dynatrace.api.client import Client, api_base
+from _dynatrace.api import (
+    classic_entities,
+    classic_problems,
+    client,
+    connection,
+    feedback,
+    transport,
+)
+from _dynatrace.api.client import Client
+from _dynatrace.api.environment import classic_base
 from _dynatrace.core.errors import ApiError, AuthError, Unavailable, UnexpectedResponse
 
 from tests.functional.client.servers import Authority, says, serving, tunnels
@@ -261,7 +269,7 @@ def test_requests_have_the_paths_of_their_deployment(name: str, authority: Autho
     scheme = "Bearer" if token == PLATFORM_TOKEN else "Api-Token"
     assert tenant.header("Authorization") == f"{scheme} {token}"
     assert proxy.target() == f"CONNECT {plain}:{host.partition(':')[2] or '443'}"
-    assert client.base == api_base(f"https://{host}{path}") == f"https://{host}{base}"
+    assert classic_base(f"https://{host}{path}") == f"https://{host}{base}"
 
 
 @pytest.mark.parametrize("path", ["", "/e/abc"])
@@ -387,6 +395,6 @@ def test_modules_of_the_client_do_not_log() -> None:
     """
     Who raises does not log: the loop says it once, and there is no other place to watch for secrets.
     """
-    for module in (client, connection, transport):
+    for module in (classic_entities, classic_problems, client, connection, feedback, transport):
         assert not hasattr(module, "log")
         assert not hasattr(module, "logging")

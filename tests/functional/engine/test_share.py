@@ -39,7 +39,7 @@ def limit(world: World, calls: int = CALLS) -> None:
     def sleep(seconds: float) -> None:
         world.now += seconds
 
-    client._rate_limiter = RateLimiter(calls, lambda: world.now, sleep)
+    client._transport._rate_limiter = RateLimiter(calls, lambda: world.now, sleep)
 
 
 def run(world: World, seconds: float, meanwhile: Callable[[], None] = lambda: None) -> None:

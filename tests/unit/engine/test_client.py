@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 from _dynatrace.api import connection, response
-from _dynatrace.api.client import Client, api_base
+from _dynatrace.api.client import Client
+from _dynatrace.api.environment import classic_base
 from _dynatrace.api.response import retry_after
 from _dynatrace.core.errors import (
     ApiError,
@@ -775,8 +776,8 @@ def test_the_base_follows_the_deployment(given: str, expected: str) -> None:
     """
     SaaS, Managed, ActiveGate and the platform's gateway.
     """
-    assert api_base(given) == expected
-    assert repr(Client(given, TOKEN)) == f"Client({expected})"
+    assert classic_base(given) == expected
+    assert repr(Client(given, TOKEN)) == f"Client({given})"
 
 
 def test_managed_paths_are_read() -> None:

@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from _dynatrace.api.client import Client, Listing
+from _dynatrace.api.classic_problems import ClassicProblems
+from _dynatrace.api.client import Client
 from _dynatrace.api.rate_limiter import Kind, RateLimiter
+from _dynatrace.api.sources import Listing
 from _dynatrace.core.errors import (
     AuthError,
     BadRequest,
@@ -31,13 +33,14 @@ from _dynatrace.remediation.backlog import FIRST_S
 from _dynatrace.remediation.entities import ABSENT_S, FAILED_S, KNOWN_S, Entities
 from _dynatrace.remediation.notified import ENDING_TRIES, JOIN_S, NAMES, NOTICE_TRIES
 from _dynatrace.remediation.problem_reader import MOST, ProblemReader, Seen
-from _dynatrace.remediation.readings import DETAILS, FEWER_DETAILS, PARALLEL, Readings
+from _dynatrace.remediation.readings import FEWER_DETAILS, PARALLEL, Readings
 from _dynatrace.store.ledger import Ledger
 
 from tests.tenant import Problem, Tenant
 from tests.unit.engine.bodies import PID, PROCESS, evidence, problem
 
 NOW = 1721545260.0
+DETAILS = ClassicProblems.batch
 
 
 _MADE: list[Readings] = []
@@ -517,6 +520,8 @@ class Crowded:
     """
     A client whose details come only when so many requests are made at once; it counts them.
     """
+
+    batch = DETAILS
 
     def __init__(self, count: int) -> None:
         self.listed = [problem(problem_id=f"{number}_1V2", affected=()) for number in range(count)]
