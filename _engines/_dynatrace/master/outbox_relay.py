@@ -241,6 +241,7 @@ class OutboxRelay:
         return event.fresh_until is not None and self.clock() > event.fresh_until
 
     def _fire(self, event: Outgoing) -> None:
+        self.outbox.sync()
         if not self._put(event.data, event.tag, event.seq):
             raise _Refused
         log.info("%s: fired %s", self.instance, event.tag)

@@ -21,8 +21,9 @@ from ..core.states import (
     sources,
     sql,
 )
-from .database import Database, Records
+from .database import Database
 from .in_progress import InProgress
+from .table import Records
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ The ledger's comments and other reports to the tenant, from their recording unti
 from __future__ import annotations
 
 from ..core.records import Comment
-from .database import Records
+from .table import Records
 
 _WAITING = "sent IS NULL AND given_up IS NULL"
 
@@ -24,7 +24,9 @@ class Comments(Records):
 
     def waiting(self, now: float) -> list[Comment]:
         query = f"SELECT * FROM comments WHERE {_WAITING} AND due <= ? ORDER BY created LIMIT 100"
-        return self._db.all(Comment, query, now)
+        found = self._db.all(Comment, query, now)
+        self.sync()
+        return found
 
     def trying(self, marker: str, due: float | None = None) -> None:
         """

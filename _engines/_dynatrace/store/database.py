@@ -16,6 +16,7 @@ from typing import IO, Any, TypeVar
 
 from ..core.errors import LedgerDamaged, LedgerError, LedgerInUse
 from ..core.plain import plain, restored
+from .durable_log import DurableLog
 from .fair_lock import FairLock
 from .schema import Outdated, prepare
 
@@ -73,6 +74,7 @@ class Database:
         self.moved_aside: Path | None = None
         self.moved_why = ""
         self._lock = FairLock()
+        self._log = DurableLog(f"{self.path}-wal")
         self._depth = 0
         self._reads = _Translated("cannot read the ledger", self._damaged)
         self._writes = _Translated("cannot write the ledger", self._damaged)
@@ -135,8 +137,8 @@ class Database:
             db.execute("PRAGMA auto_vacuum = INCREMENTAL")
             db.execute("PRAGMA journal_mode = WAL")
             db.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
-            # FULL: a commit is on disk before 202 is answered or an event is fired.
-            db.execute("PRAGMA synchronous = FULL")
+            # A commit goes into the log, which `transaction` syncs: sqlite would do it under the lock.
+            db.execute("PRAGMA synchronous = NORMAL")
             db.execute("PRAGMA temp_store = MEMORY")
             prepare(db, self.path)
             self._check(db)
@@ -179,22 +181,37 @@ class Database:
         ``soon``: it is durable with the next commit, or before. A killed process loses nothing of it, a power cut may,
         together with all that came later; so it is only for what looking again finds again.
         """
-        with self._lock, self._writes:
-            if self._depth:
-                yield
-                return
-            self.connection.execute(f"PRAGMA synchronous = {'NORMAL' if soon else 'FULL'}")
-            self.connection.execute("BEGIN IMMEDIATE")
-            self._depth = 1
-            try:
-                yield
-                self.connection.execute("COMMIT")
-            except BaseException:
-                if self.connection.in_transaction:
-                    self.connection.execute("ROLLBACK")
-                raise
-            finally:
-                self._depth = 0
+        with self._writes:
+            with self._lock:
+                if self._depth:
+                    yield
+                    return
+                with self._commit():
+                    yield
+                self._log.committed(soon)
+            if not soon:
+                self._log.sync()
+
+    @contextlib.contextmanager
+    def _commit(self) -> Iterator[None]:
+        self.connection.execute("BEGIN IMMEDIATE")
+        self._depth = 1
+        try:
+            yield
+            self.connection.execute("COMMIT")
+        except BaseException:
+            if self.connection.in_transaction:
+                self.connection.execute("ROLLBACK")
+            raise
+        finally:
+            self._depth = 0
+
+    def sync(self) -> None:
+        """
+        Return when all is on disk that others have committed and wait for: nobody acts upon what a power cut takes back.
+        """
+        with self._writes:
+            self._log.sync()
 
     @contextlib.contextmanager
     def savepoint(self) -> Iterator[None]:
@@ -276,25 +293,3 @@ class Database:
 
     def first(self, kind: type[T], query: str, *values: Any) -> T | None:
         return next(iter(self.all(kind, query, *values)), None)
-
-
-class Records:
-    """
-    Records of one kind, in the database that all of them share.
-    """
-
-    def __init__(self, db: Database) -> None:
-        self._db = db
-        #: All changes inside are one, also with those of other records.
-        self.transaction = db.transaction
-        self.reading = db.reading
-
-    def count(self, name: str, by: int = 1) -> None:
-        """
-        Add to a counter that survives restarts, as the metrics need.
-        """
-        self._db.write(
-            "INSERT INTO counters VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
-            name,
-            by,
-        )

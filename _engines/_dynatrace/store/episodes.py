@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from ..core.records import Episode, Place
 from ..core.states import SHOWN, EpisodeState, Waiting, sql
-from .database import Records
+from .table import Records
 
 _OPEN = f"state = '{EpisodeState.OPEN}'"
 _SHOWN = f"state IN {sql(*SHOWN)}"

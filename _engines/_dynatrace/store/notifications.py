@@ -10,7 +10,7 @@ from itertools import chain
 
 from ..core.notification import Notification
 from ..core.plain import plain, restored
-from .database import Records
+from .table import Records
 
 #: Of one statement; older sqlite takes 999 values.
 _ROWS = 300

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..core.records import Outgoing
 from ..core.states import ActionState, AttemptState, sources, sql
-from .database import Records
+from .table import Records
 
 #: So many events are read, fired and recorded together: a commit costs as much as firing ten, an order waits for no more
 #: than these, and no more are fired twice when the engine is killed in between.

@@ -4,7 +4,7 @@ The ledger's settings: what is remembered by name, and the counters of the metri
 
 from __future__ import annotations
 
-from .database import Records
+from .table import Records
 
 
 class Settings(Records):

@@ -26,7 +26,7 @@ from _dynatrace.core.resolution import Resolution, Unmatched
 from _dynatrace.core.states import ActionState, AttemptState
 from _dynatrace.remediation.announcements import Announcements
 from _dynatrace.remediation.episodes import Episodes
-from _dynatrace.store import database
+from _dynatrace.store import database, durable_log
 from _dynatrace.store.ledger import SCHEMA_VERSION, Ledger
 from _dynatrace.store.retention import KEEP_S
 
@@ -723,52 +723,103 @@ def test_what_is_settled_is_forgotten_after_a_month(ledger: Ledger) -> None:
         assert ledger.attempts.in_progress.busy_minions() == {"web02"}
 
 
-def syncs(ledger: Ledger, write: Callable[[], Any]) -> list[int]:
+def syncs(patched: pytest.MonkeyPatch, write: Callable[[], Any]) -> int:
     """
-    Return how each commit of a write was made durable: 2 by a sync of its own, 1 with the next one.
+    Return how often a write waits for the disk.
     """
     found: list[int] = []
-
-    def note(statement: str) -> None:
-        if statement.startswith("BEGIN"):
-            ledger.database.connection.set_trace_callback(None)
-            found.append(ledger.database.connection.execute("PRAGMA synchronous").fetchone()[0])
-            ledger.database.connection.set_trace_callback(note)
-
-    ledger.database.connection.set_trace_callback(note)
-    write()
-    ledger.database.connection.set_trace_callback(None)
-    return found
+    with patched.context() as patch:
+        patch.setattr(durable_log, "_sync", found.append)
+        write()
+    return len(found)
 
 
-def test_what_is_found_again_causes_no_sync(ledger: Ledger) -> None:
+def test_others_read_and_write_while_the_disk_is_waited_for(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A commit is on disk when its write returns; those that came meanwhile share the next sync.
+    """
+    synced: list[int] = []
+    waits, goes_on = threading.Event(), threading.Event()
+
+    def sync(handle: int) -> None:
+        waits.set()
+        assert goes_on.wait(60)
+        synced.append(handle)
+
+    monkeypatch.setattr(durable_log, "_sync", sync)
+    writers = [
+        threading.Thread(target=ledger.outbox.add, args=(PID, "tag", {}, NOW)) for _ in range(5)
+    ]
+    writers[0].start()
+    assert waits.wait(60)
+    for writer in writers[1:]:
+        writer.start()
+    while len(waiting(ledger)) < len(writers):
+        threading.Event().wait(0.01)
+    assert all(writer.is_alive() for writer in writers)
+    goes_on.set()
+    for writer in writers:
+        writer.join(60)
+    assert len(synced) == 2
+
+
+def test_a_write_that_is_not_on_disk_is_an_error_and_is_not_acted_upon(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Else a person who is told, and an order that is fired, would be unknown after a power cut.
+    """
+
+    def fails(_: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(durable_log, "_sync", fails)
+        with pytest.raises(LedgerError, match="Input/output error"):
+            ledger.outbox.add(PID, "tag", {}, NOW)
+        with pytest.raises(LedgerError, match="Input/output error"):
+            ledger.outbox.sync()
+        with pytest.raises(LedgerError, match="Input/output error"):
+            ledger.comments.waiting(NOW)
+    ledger.outbox.sync()
+
+
+def test_what_is_found_again_causes_no_sync(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A notification that was looked at and a problem that was seen wait for the next sync."""
-    assert syncs(ledger, lambda: ledger.notifications.settle([1], NOW)) == [1]
+    assert syncs(monkeypatch, lambda: ledger.notifications.settle([1], NOW)) == 0
     announcements = Announcements("x", ledger, Policy())
     known = Resolution((target(),))
     episodes = Episodes(
         "x", ledger, announcements, lambda _: known, lambda _: problem(), lambda *_: False, 86400.0
     )
-    assert syncs(ledger, lambda: episodes.observe(problem(), NOW)) == [1]
+    assert syncs(monkeypatch, lambda: episodes.observe(problem(), NOW)) == 0
     assert ledger.episodes.get(PID, 1) is not None
     new = [replace(problem(), problem_id=f"{number}_1V2") for number in range(2)]
-    assert syncs(ledger, lambda: episodes.observe_all(new, NOW, {})) == [1]
+    assert syncs(monkeypatch, lambda: episodes.observe_all(new, NOW, {})) == 0
     # An end takes orders back, and these must stay so.
     ended = [replace(one, status="CLOSED") for one in new]
-    assert syncs(ledger, lambda: episodes.observe_all(ended, NOW, {})) == [2]
+    assert syncs(monkeypatch, lambda: episodes.observe_all(ended, NOW, {})) == 1
     ledger.outbox.add(PID, "tag", {}, NOW)
-    assert syncs(ledger, lambda: ledger.outbox.fired(waiting(ledger), NOW)) == [1]
+    assert syncs(monkeypatch, lambda: ledger.outbox.fired(waiting(ledger), NOW)) == 0
 
 
-def test_all_else_is_synced_also_afterwards(ledger: Ledger) -> None:
+def test_all_else_is_synced_also_afterwards(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Notifications and orders are on disk when the call returns, whatever was written before."""
     ledger.notifications.settle([1], NOW)
-    assert syncs(ledger, lambda: ledger.notifications.add([(NOW, Notification(PID))])) == [2]
-    assert syncs(ledger, lambda: ledger.episodes.save(episode())) == [2]
-    assert syncs(ledger, lambda: ledger.attempts.add(attempt(), [("web01", PROCESS)])) == [2]
+    assert syncs(monkeypatch, lambda: ledger.notifications.add([(NOW, Notification(PID))])) == 1
+    assert syncs(monkeypatch, lambda: ledger.episodes.save(episode())) == 1
+    assert syncs(monkeypatch, lambda: ledger.attempts.add(attempt(), [("web01", PROCESS)])) == 1
 
 
-def test_within_a_transaction_it_is_synced_with_the_rest(ledger: Ledger) -> None:
+def test_within_a_transaction_it_is_synced_with_the_rest(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What belongs to a durable commit is durable."""
 
     def write() -> None:
@@ -776,11 +827,11 @@ def test_within_a_transaction_it_is_synced_with_the_rest(ledger: Ledger) -> None
             ledger.episodes.save(episode())
             ledger.notifications.settle([1], NOW)
 
-    assert syncs(ledger, write) == [2]
+    assert syncs(monkeypatch, write) == 1
 
 
-def test_a_failed_write_leaves_syncs_on(ledger: Ledger) -> None:
+def test_a_failed_write_leaves_syncs_on(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """An error between the two does not make later commits less durable."""
     with pytest.raises(LedgerError):
         ledger.notifications.settle([1], object())  # type: ignore[arg-type]
-    assert syncs(ledger, lambda: ledger.episodes.save(episode())) == [2]
+    assert syncs(monkeypatch, lambda: ledger.episodes.save(episode())) == 1

@@ -13,9 +13,9 @@ import pytest
 from _dynatrace.core.notification import Notification
 from _dynatrace.core.records import Memory
 from _dynatrace.core.states import ActionState, AttemptState, Waiting
-from _dynatrace.store.database import Records
 from _dynatrace.store.in_progress import AT_FIRST
 from _dynatrace.store.ledger import Ledger
+from _dynatrace.store.table import Records
 
 from tests.unit.engine.bodies import PID, PROCESS
 from tests.unit.engine.test_ledger import NOW, attempt, episode
