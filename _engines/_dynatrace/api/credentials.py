@@ -7,8 +7,10 @@ from __future__ import annotations
 import base64
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from urllib.parse import unquote, urlsplit
+
+from .permissions import classic_scope, platform_scopes
 
 _MESSAGE_CHARS = 256
 _TOKENS = re.compile(r"dt0[a-z]\d{2}\.[A-Za-z0-9]+(\.[A-Za-z0-9]+)?")
@@ -40,11 +42,32 @@ class Credentials(ABC):
         return False
 
     @property
+    def name(self) -> str:
+        """
+        Return what they are, as the texts of errors call them.
+        """
+        return "the credentials"
+
+    @property
+    def fix(self) -> str:
+        """
+        Return what helps where they are not taken.
+        """
+        return "correct them"
+
+    @property
     def hint(self) -> str:
         """
         Return what else explains a refusal by this environment, where that is known, else an empty text.
         """
         return ""
+
+    def lacking(self, what: str, named: Sequence[str]) -> str:
+        """
+        Return what helps where a request such as ``GET /problems`` was refused by 403; ``named`` is what the tenant misses.
+        """
+        needed = " and ".join(named) or " or ".join(platform_scopes(what))
+        return f"give {self.name} that scope" + (f" ({needed})" if needed else "")
 
     def redact(self, text: object) -> str:
         """
@@ -75,18 +98,37 @@ class TokenCredentials(Credentials):
             self._hide(part, "<token>")
 
     def authorization(self) -> str:
-        scheme = "Bearer" if self._token.startswith("dt0s16.") else "Api-Token"
+        scheme = "Bearer" if self._is_platform else "Api-Token"
         return f"{scheme} {self._token}"
 
     @property
+    def name(self) -> str:
+        return "the platform token" if self._is_platform else "the API token"
+
+    @property
+    def fix(self) -> str:
+        return "set a valid `api_token`"
+
+    def lacking(self, what: str, named: Sequence[str]) -> str:
+        if self._is_platform:
+            expired = "" if named else "; an expired platform token is refused by 403 too"
+            return super().lacking(what, named) + expired
+        scope = classic_scope(what)
+        return "give the token that scope" + (f" ({scope})" if scope else "")
+
+    @property
     def hint(self) -> str:
-        for kind, wrong, right in (("dt0c01", "apps", "live"), ("dt0s16", "live", "apps")):
-            if self._token.startswith(f"{kind}.") and self._host.endswith(
-                f".{wrong}.dynatrace.com"
-            ):
-                name = self._host.partition(".")[0]
-                return f"a {kind} token belongs to https://{name}.{right}.dynatrace.com"
+        # The platform's gateway takes Bearer alone. Of what `live.` takes nothing is said: that differs by the API.
+        if self._token.startswith("dt0c01.") and self._host.endswith(".apps.dynatrace.com"):
+            right = f"https://{self._host.partition('.')[0]}.live.dynatrace.com"
+            return (
+                f"a dt0c01 token belongs to {right}, and `apps.` takes a platform token or `oauth`"
+            )
         return ""
+
+    @property
+    def _is_platform(self) -> bool:
+        return self._token.startswith("dt0s16.")
 
 
 def _proxy_secrets(proxy: str) -> Iterator[str]:

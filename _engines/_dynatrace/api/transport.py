@@ -11,12 +11,10 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import requests
-
 from ..core.errors import (
-    ApiError,
     AuthError,
     RateLimited,
+    Refusal,
     Unavailable,
     UnexpectedResponse,
 )
@@ -24,7 +22,8 @@ from .connection import Connection, Dropped
 from .credentials import Credentials
 from .json_values import typed
 from .rate_limiter import Kind, RateLimiter
-from .response import decode, refused
+from .refusals import refused
+from .response import decode
 
 MAX_PAGES = 1000
 #: All pages of a walk together: the loop waits for them. Ten thousand problems are twenty pages.
@@ -101,7 +100,8 @@ class Transport:
         try:
             return self._send(shown, method, path, kind, query, payload)
         except AuthError as err:
-            if not (err.rejected and self._credentials.renew(shown)):
+            rejected = err.refusal is Refusal.REJECTED
+            if not (rejected and self._credentials.renew(shown)):
                 raise
         return self._send(self._credentials.authorization(), method, path, kind, query, payload)
 
@@ -127,17 +127,10 @@ class Transport:
         self._rate_limiter.observe(endpoint, response.headers)
         if 200 <= response.status_code < 300:
             return body
-        error = self._refused(what, response, body)
+        error = refused(what, response, body, self._credentials, time.time())
         if isinstance(error, RateLimited):
             self._rate_limiter.hold(endpoint, error.retry_after)
         raise error
-
-    def _refused(self, what: str, response: requests.Response, body: bytes) -> ApiError:
-        error = refused(what, response, body, self.redact, time.time())
-        hint = self._credentials.hint
-        if hint and isinstance(error, AuthError):
-            return AuthError(f"{error}; {hint}: correct `environment_url`", error.rejected)
-        return error
 
 
 def _endpoint(method: str, path: str) -> str:

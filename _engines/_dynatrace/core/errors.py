@@ -6,6 +6,8 @@ No message of these holds a token, a query string or more than 256 characters of
 
 from __future__ import annotations
 
+from enum import Enum
+
 
 class DynatraceError(Exception):
     """
@@ -81,15 +83,23 @@ class ApiError(DynatraceError):
     """
 
 
+class Refusal(Enum):
+    """
+    What was refused: the credentials as such, a permission that they lack, or a request at a host that is not the API's.
+    """
+
+    REJECTED = "rejected"
+    FORBIDDEN = "forbidden"
+    FOREIGN = "foreign"
+
+
 class AuthError(ApiError):
     """
-    The tenant rejected the credentials or they lack a permission; waiting does not help.
-
-    ``rejected`` tells of the first (401): with other credentials the same request may succeed.
+    The credentials are not taken or lack a permission (``refusal`` tells which); waiting does not help.
     """
 
-    def __init__(self, message: str, rejected: bool = False) -> None:
-        self.rejected = rejected
+    def __init__(self, message: str, refusal: Refusal = Refusal.FORBIDDEN) -> None:
+        self.refusal = refusal
         super().__init__(message)
 
 

@@ -17,7 +17,7 @@ import pytest
 from _dynatrace.api import connection, response
 from _dynatrace.api.client import Client
 from _dynatrace.api.environment import classic_base
-from _dynatrace.api.response import retry_after
+from _dynatrace.api.refusals import retry_after
 from _dynatrace.core.errors import (
     ApiError,
     AuthError,
