@@ -11,9 +11,13 @@ from collections.abc import Iterator, Sequence
 from urllib.parse import unquote, urlsplit
 
 from .permissions import classic_scope, platform_scopes
+from .secret import Secret
 
 _MESSAGE_CHARS = 256
-_TOKENS = re.compile(r"dt0[a-z]\d{2}\.[A-Za-z0-9]+(\.[A-Za-z0-9]+)?")
+#: Tokens and clients' secrets of Dynatrace, and access tokens in the form that most of them have.
+_TOKENS = re.compile(
+    r"dt0[a-z]\d{2}\.[A-Za-z0-9]+(\.[A-Za-z0-9]+)?|eyJ[\w-]{8,}\.[\w-]+(\.[\w-]+)?"
+)
 #: Of a token, a proxy's password and the like; a shorter one is found in any text.
 _SECRET_CHARS = 3
 
@@ -25,9 +29,9 @@ class Credentials(ABC):
 
     def __init__(self, environment_url: str, proxy: str | None = None) -> None:
         self._host = urlsplit(environment_url).hostname or ""
+        self._hidden: dict[str, dict[str, str]] = {}
         self._secrets: list[tuple[str, str]] = []
-        for part in _proxy_secrets(proxy) if proxy else ():
-            self._hide(part, "<proxy>")
+        self._hide("proxy", "<proxy>", *(_proxy_secrets(proxy) if proxy else ()))
 
     @abstractmethod
     def authorization(self) -> str:
@@ -78,12 +82,13 @@ class Credentials(ABC):
             line = line.replace(secret, name)
         return re.sub(r"\?[^\s)'\"]*", "", _TOKENS.sub("<token>", line))[:_MESSAGE_CHARS]
 
-    def _hide(self, secret: str, name: str) -> None:
-        if len(secret) < _SECRET_CHARS:
-            return
-        known = {*self._secrets, (secret, name)}
+    def _hide(self, which: str, name: str, *texts: str) -> None:
+        # What is to be shown as `name` from now on, in place of what `which` stood for before.
+        self._hidden[which] = dict.fromkeys(texts, name)
+        known = [pair for texts in list(self._hidden.values()) for pair in texts.items()]
+        long = [(text, name) for text, name in known if len(text) >= _SECRET_CHARS]
         # The longest first: a part of a secret must not be replaced before the whole is.
-        self._secrets = sorted(known, key=lambda pair: -len(pair[0]))
+        self._secrets = sorted(long, key=lambda pair: -len(pair[0]))
 
 
 class TokenCredentials(Credentials):
@@ -91,15 +96,34 @@ class TokenCredentials(Credentials):
     An API token (``dt0c01``) or a platform token (``dt0s16``).
     """
 
-    def __init__(self, environment_url: str, token: str, proxy: str | None = None) -> None:
+    def __init__(self, environment_url: str, token: Secret | str, proxy: str | None = None) -> None:
         super().__init__(environment_url, proxy)
-        self._token = token
-        for part in (token, token.rpartition(".")[2]):
-            self._hide(part, "<token>")
+        self._secret = token if isinstance(token, Secret) else Secret(token)
+        self._token = ""
+        self._use(self._secret.current())
 
     def authorization(self) -> str:
-        scheme = "Bearer" if self._is_platform else "Api-Token"
-        return f"{scheme} {self._token}"
+        self._use(self._secret.current())
+        return self._header
+
+    def renew(self, refused: str) -> bool:
+        """
+        Read the token again where it is kept; return whether it is another one than the tenant rejected.
+        """
+        self._use(self._secret.refused())
+        return self._header != refused
+
+    def _use(self, token: str) -> None:
+        if token == self._token:
+            return
+        texts = [text for one in (token, self._token) for text in (one, one.rpartition(".")[2])]
+        # A request that is under way shows the one before.
+        self._hide("token", "<token>", *texts)
+        self._token = token
+
+    @property
+    def _header(self) -> str:
+        return f"{'Bearer' if self._is_platform else 'Api-Token'} {self._token}"
 
     @property
     def name(self) -> str:
@@ -107,7 +131,7 @@ class TokenCredentials(Credentials):
 
     @property
     def fix(self) -> str:
-        return "set a valid `api_token`"
+        return f"set a valid `api_token`{self._secret.advice}"
 
     def lacking(self, what: str, named: Sequence[str]) -> str:
         if self._is_platform:

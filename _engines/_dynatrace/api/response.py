@@ -41,9 +41,11 @@ def read(response: requests.Response, what: str) -> bytes:
         raise UnexpectedResponse(f"{what}: the answer {wrong}") from None
 
 
-def decode(body: bytes, what: str, redact: Redact) -> Any:
+def decode(body: bytes, what: str, redact: Redact, option: str = "environment_url") -> Any:
     """
     Return the JSON of a 2xx response; raises UnexpectedResponse, also for what would take too long to decode.
+
+    ``option`` names the host that was asked.
     """
     if is_too_dense(body):
         raise UnexpectedResponse(f"{what}: the answer has too many values for its size")
@@ -51,7 +53,7 @@ def decode(body: bytes, what: str, redact: Redact) -> Any:
         return json.loads(body)
     except (ValueError, RecursionError) as err:
         # Another host than the API's mostly sends a page for people.
-        hint = "; see `environment_url`, and what lies between" if is_html(body) else ""
+        hint = f"; see `{option}`, and what lies between" if is_html(body) else ""
         raise UnexpectedResponse(
             f"{what}: the answer is not JSON but {redact(start_of(body))}{hint}"
         ) from err
