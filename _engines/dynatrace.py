@@ -24,23 +24,14 @@ master's user can read; a reactor that acts must begin with ``{% if salt['dynatr
 Configuration
 -------------
 
-The least that works:
+Without ``webhook`` it learns of a problem by the next poll:
 
 .. code-block:: yaml
 
     engines:
       - dynatrace:
           environment_url: https://abc12345.live.dynatrace.com
-          api_token: sdb://mysecrets/dynatrace_token    # problems.read, problems.write, entities.read
-
-With notifications, which save the wait for the next poll:
-
-.. code-block:: yaml
-
-    engines:
-      - dynatrace:
-          environment_url: https://abc12345.live.dynatrace.com
-          api_token: sdb://mysecrets/dynatrace_token
+          api_token: sdb://mysecrets/dynatrace_token    # problems.read, problems.write, entities.read; or `oauth`
           webhook:
             address: 0.0.0.0
             port: 8765
@@ -48,9 +39,9 @@ With notifications, which save the wait for the next poll:
             ssl_crt: /etc/salt/pki/dynatrace.crt
             ssl_key: /etc/salt/pki/dynatrace.key
 
-All keys with their defaults stand in ``master.d/dynatrace.conf`` and ``docs/reference/configuration.md``. Several tenants are
-several entries with ``engine_module: dynatrace`` and a name of their own each. A configuration that cannot be used is
-reported once, whole, as one ERROR; the engine then stays asleep until the master is restarted.
+All keys with their defaults stand in ``master.d/dynatrace.conf`` and ``docs/reference/configuration.md``. Several
+tenants are several entries with ``engine_module: dynatrace`` and a name of their own each. A configuration that cannot
+be used is reported once, whole, as one ERROR; the engine then stays asleep until the master is restarted.
 
 Does it run?
 ------------
@@ -74,11 +65,13 @@ from pathlib import Path
 
 import salt.cache
 import salt.client
+import salt.config
 import salt.fileserver
 import salt.key
 import salt.loader
 import salt.minion
 import salt.utils.event
+import salt.utils.sdb
 import salt.utils.verify
 
 if __name__.startswith("salt.loaded."):
@@ -118,7 +111,7 @@ def start(**config):
     """
     instance = _instance(config)
     try:
-        engine = wiring.Engine(instance, configuration.load(config), _master())
+        engine = wiring.Engine(instance, configuration.load(config), _master(instance))
         engine.start()
     except errors.ConfigError as err:
         misplaced = entries.misplaced(__opts__.get("engines"))
@@ -163,7 +156,7 @@ def _sleep():
         signal.pause()
 
 
-def _master():
+def _master(instance=__virtualname__):
     return Master(
         directory=Path(__opts__["cachedir"]) / "dynatrace",
         connect_to_fire=_connect_to_fire,
@@ -176,7 +169,27 @@ def _master():
         jobs=_jobs(),
         stamp=grains_.stamps(salt.cache.factory(__opts__)),
         remedies=__opts__.get("dynatrace_remedies"),
+        secrets=_secrets(instance),
     )
+
+
+def _secrets(instance):
+    """
+    Return the functions that read an engine's secrets again, by the names of options that hold an sdb:// URL.
+    """
+    get, urls = salt.utils.sdb.sdb_get, entries.kept_elsewhere(_written(), instance)
+    return {option: functools.partial(get, url, __opts__) for option, url in urls.items()}
+
+
+def _written():
+    """
+    Return ``engines`` as it stands in the configuration's files: Salt has replaced the sdb:// URLs in its options.
+    """
+    path = __opts__.get("conf_file")
+    given = salt.config.load_config(path, "", "", exit_on_config_errors=False)
+    for key in ("default_include", "include"):
+        given.update(salt.config.include_config(__opts__.get(key), path, verbose=False))
+    return given.get("engines")
 
 
 def _connect_to_fire():

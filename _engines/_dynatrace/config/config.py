@@ -16,7 +16,7 @@ from .options import OPTIONS
 from .validator import FILE, closed_to, is_loopback, short
 
 _BY_NAME = {option.name: option for option in OPTIONS}
-_SECTIONS = ("webhook", "feedback", "policy")
+_SECTIONS = ("oauth", "webhook", "feedback", "policy")
 _SHORT_FORMS = {"feedback": "true, false or "}
 
 
@@ -34,6 +34,13 @@ class Config:
         Return an option by its dotted name, e.g. ``policy.cooldown``; ``feedback`` is whether any is wanted.
         """
         return self.values[name]
+
+    @property
+    def has_login(self) -> bool:
+        """
+        Whether there are credentials for the tenant; without them notifications alone count.
+        """
+        return bool(self.get("api_token") or self.get("oauth.client_id"))
 
     @property
     def policy(self) -> Policy:
@@ -118,10 +125,7 @@ def _nearest(name: str) -> str:
 
 def _check_together(given: Mapping[str, Any], values: Mapping[str, Any]) -> Iterator[str]:
     webhook = given.get("webhook") is not None
-    if values.get("api_token") and not values.get("environment_url"):
-        yield "`environment_url` is needed with `api_token`: the engine must know which environment to read"
-    if not values.get("api_token") and not webhook:
-        yield "`api_token` or `webhook` is needed: without both the engine cannot learn of any problem"
+    yield from _check_login(given, values, webhook)
     calls, interval = values.get("calls_per_minute"), values.get("poll_interval", 30)
     if calls and interval and 60 / interval > calls / 2:
         yield (
@@ -130,6 +134,22 @@ def _check_together(given: Mapping[str, Any], values: Mapping[str, Any]) -> Iter
         )
     if webhook:
         yield from _check_webhook(values)
+
+
+def _check_login(
+    given: Mapping[str, Any], values: Mapping[str, Any], webhook: bool
+) -> Iterator[str]:
+    logins = [name for name in ("api_token", "oauth") if given.get(name) is not None]
+    if len(logins) > 1:
+        yield "`api_token` and `oauth` exclude each other: keep one of them"
+    if "oauth" in logins and not all(
+        values.get(f"oauth.{key}") for key in ("client_id", "client_secret")
+    ):
+        yield "`oauth` needs `client_id` and `client_secret` (an sdb:// URL must give a value)"
+    if logins and not values.get("environment_url"):
+        yield f"`environment_url` is needed with `{logins[0]}`: the engine must know which environment to read"
+    if not logins and not webhook:
+        yield "`api_token`, `oauth` or `webhook` is needed: without all the engine cannot learn of any problem"
 
 
 def _check_webhook(values: Mapping[str, Any]) -> Iterator[str]:

@@ -30,6 +30,21 @@ def entries(engines: Any) -> Iterator[tuple[Any, Any]]:
             yield entry, None
 
 
+def kept_elsewhere(engines: Any, instance: str) -> dict[str, str]:
+    """
+    Return the ``sdb://`` URLs of an engine's secrets by the names of their options, from ``engines`` as it is written.
+    """
+    options = next((given for name, given in entries(engines) if name == instance), None)
+    found: dict[str, str] = {}
+    for option in OPTIONS if isinstance(options, Mapping) else ():
+        value: Any = options
+        for key in option.name.split("."):
+            value = value.get(key) if isinstance(value, Mapping) else None
+        if option.secret and isinstance(value, str) and value.startswith("sdb://"):
+            found[option.name] = value
+    return found
+
+
 def misplaced(engines: Any) -> list[str]:
     """
     Return one sentence for each entry of ``engines`` whose form loses options of ours; never raises.

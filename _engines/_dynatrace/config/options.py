@@ -38,7 +38,7 @@ class Option:
 
 
 OPTIONS: tuple[Option, ...] = (
-    Option("environment_url", None, rules.ENVIRONMENT_URL, "Needed with `api_token`."),
+    Option("environment_url", None, rules.ENVIRONMENT_URL, "Needed with `api_token` and `oauth`."),
     # Null is what Salt makes of an sdb:// URL whose file is missing: it must not turn polling off.
     Option(
         "api_token",
@@ -48,6 +48,12 @@ OPTIONS: tuple[Option, ...] = (
         secret=True,
         nullable=False,
     ),
+    # An OAuth client in place of `api_token`.
+    Option("oauth.client_id", None, rules.SECRET, "The client's id, dt0s02…."),
+    Option("oauth.client_secret", None, rules.SECRET, "The client's secret.", secret=True),
+    Option("oauth.token_url", None, rules.TOKEN_URL, "SSO; null: by `environment_url`."),
+    Option("oauth.scope", None, rules.SCOPES, "Asked for; null: all that the client has."),
+    Option("oauth.resource", None, rules.URN, "Account or environment; null: not sent."),
     Option("ca_bundle", None, rules.FILE, "Certificates to verify the tenant with; null: certifi."),
     Option("proxy", None, rules.PROXY, "Proxy for requests to the tenant.", secret=True),
     Option("poll_interval", 30, rules.seconds(1, 3600, "never poll"), "Seconds between two polls."),

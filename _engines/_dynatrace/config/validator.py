@@ -168,6 +168,16 @@ ENVIRONMENT_URL = Rule(
     "https://abc12345.live.dynatrace.com (http:// only to a loopback address)",
     _is_environment,
 )
+TOKEN_URL = Rule(
+    "an https:// URL of the SSO without query or user name, such as https://sso.dynatrace.com/sso/oauth2/token "
+    "(http:// only to a loopback address)",
+    lambda value: _is_environment(value) and len(_url_parts(value).path) > 1,
+)
+SCOPES = Rule(
+    "scopes with a space between two, such as storage:events:read storage:buckets:read",
+    _matches(r"[a-z0-9:._-]+( [a-z0-9:._-]+)*"),
+)
+URN = Rule("a name such as urn:dtaccount:<uuid>", _matches(r"urn:[A-Za-z0-9:._-]+"))
 PROXY = Rule("a proxy URL such as http://proxy.example.com:3128", _is_proxy)
 PATH = Rule("an absolute path", _is_path)
 FILE = Rule(

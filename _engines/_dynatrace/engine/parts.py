@@ -77,7 +77,7 @@ class Parts:
 
     @cached_property
     def client(self) -> Client | None:
-        return client_for(self.config)
+        return client_for(self.config, self.master.secrets)
 
     @cached_property
     def minions(self) -> MinionIndex:

@@ -6,11 +6,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ..api.client import Client
+from ..api.credentials import Credentials, TokenCredentials
+from ..api.oauth import OAuthClient, OAuthCredentials, token_url
 from ..api.rate_limiter import RateLimiter
+from ..api.secret import Secret, Source
 from ..config.config import Config
 from ..core import errors
 from ..core.notification import Notification
@@ -54,20 +57,38 @@ def open_ledger(instance: str, path: Path) -> Ledger:
     return ledger
 
 
-def client_for(config: Config) -> Client | None:
+def client_for(config: Config, secrets: Mapping[str, Source] | None = None) -> Client | None:
     """
-    Return access to the tenant as it is configured; None without a token: nothing is asked of it then.
+    Return access to the tenant as it is configured; None without credentials: nothing is asked of it then.
+
+    ``secrets`` read the values of options again where they are kept.
     """
-    if not config.get("api_token"):
+    if not config.has_login:
         return None
     return Client(
         config.get("environment_url"),
-        config.get("api_token"),
+        "",
         config.get("ca_bundle"),
         config.get("proxy"),
         config.get("problem_selector"),
         RateLimiter(config.get("calls_per_minute")),
+        credentials=_credentials(config, secrets or {}),
     )
+
+
+def _credentials(config: Config, secrets: Mapping[str, Source]) -> Credentials:
+    url, proxy = config.get("environment_url"), config.get("proxy")
+    if config.get("api_token"):
+        own = Secret(config.get("api_token"), secrets.get("api_token"))
+        return TokenCredentials(url, own, proxy)
+    client = OAuthClient(
+        config.get("oauth.client_id"),
+        Secret(config.get("oauth.client_secret"), secrets.get("oauth.client_secret")),
+        config.get("oauth.token_url") or token_url(url),
+        config.get("oauth.scope"),
+        config.get("oauth.resource"),
+    )
+    return OAuthCredentials(url, client, config.get("ca_bundle"), proxy)
 
 
 def announce(instance: str, config: Config, ledger: Ledger) -> None:
@@ -75,7 +96,7 @@ def announce(instance: str, config: Config, ledger: Ledger) -> None:
     Announce the start on the bus and in the log, without any secret.
     """
     ways = []
-    if config.get("api_token"):
+    if config.has_login:
         interval = config.get("poll_interval")
         ways.append(f"polls every {interval:g} s" if interval else "never polls")
     if config.has_webhook:

@@ -4,8 +4,8 @@ What the engine takes from Salt; ``dynatrace.py`` hands it in, and tests hand in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -34,7 +34,8 @@ class Master:
     do, or None where the cache does not tell.
 
     ``why_untaken`` returns why no reactor takes an order under any of some tags, for a process of some technologies, with
-    a remedy or none. ``remedies`` is the catalogue as the admin wrote it.
+    a remedy or none. ``secrets`` read secrets of the configuration again where they are kept, by the names of their
+    options; there is none for what stands in the configuration itself. ``remedies`` is the catalogue as the admin wrote it.
     ``publish`` gives minions a function and its arguments, without waiting for a return, and returns the job's id.
     """
 
@@ -49,3 +50,4 @@ class Master:
     jobs: Jobs
     stamp: Callable[[str], Hashable | None] = lambda _: None
     remedies: Any = None
+    secrets: Mapping[str, Callable[[], object]] = field(default_factory=dict)

@@ -205,7 +205,7 @@ class Notifications(Endpoint):
         if self.coding:
             body = decompressed(body, self.coding, self.limit)
         # What an API will be asked for need not be read here.
-        return parse(body, config.get("webhook.keys"), whole=not config.get("api_token"))
+        return parse(body, config.get("webhook.keys"), whole=not config.has_login)
 
 
 def _awaitable(work: concurrent.futures.Future[Any]) -> Future[Any]:

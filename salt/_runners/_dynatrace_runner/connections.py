@@ -66,7 +66,7 @@ def collect(found, asked, until):
 
 
 def _calls(engine, config):
-    if not config.get("api_token"):
+    if not config.has_login:
         return
     client, errors = engine["wiring"].client_for(config), engine["errors"]
     # A search, which finds nothing: what is not found there is the API itself.

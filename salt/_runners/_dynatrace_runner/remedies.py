@@ -68,7 +68,7 @@ def _covered(opts, name, rows):
     client = engine["wiring"].client_for(engine["configuration"].load(options))
     if client is None:
         raise CommandExecutionError(
-            "the engine has no `api_token`: it cannot read the tenant's processes"
+            "the engine has neither `api_token` nor `oauth`: it cannot read the tenant's processes"
         )
     catalogue = engine["remedies"].Catalogue(
         engine["remedies"].Remedy(

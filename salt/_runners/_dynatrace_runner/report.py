@@ -8,6 +8,7 @@ from . import bus
 
 NAMED = 5
 RESTART = "and restart the master"
+SECRETS = ("api_token", "client_secret", "token", "password", "proxy")
 
 
 class Found:
@@ -58,5 +59,5 @@ def _secrets(options):
     for name, value in options:
         if isinstance(value, dict):
             yield from _secrets(value.items())
-        elif name in ("api_token", "token", "password", "proxy") and len(str(value or "")) >= 3:
+        elif name in SECRETS and len(str(value or "")) >= 3:
             yield from (str(value), str(value).rpartition(".")[2])

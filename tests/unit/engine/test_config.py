@@ -20,8 +20,17 @@ from tests.unit.somebody import as_nobody, entered
 
 TOKEN = "dt0c01.AAAAAAAAAAAAAAAAAAAAAAAA.SYNTHETIC"
 URL = "https://abc12345.live.dynatrace.com"
+PLATFORM = "https://abc12345.apps.dynatrace.com"
 GOOD: dict[str, Any] = {"environment_url": URL, "api_token": TOKEN}
 
+SSO_RULE = (
+    "an https:// URL of the SSO without query or user name, such as https://sso.dynatrace.com/sso/oauth2/token "
+    "(http:// only to a loopback address), or null"
+)
+SCOPES_RULE = (
+    "scopes with a space between two, such as storage:events:read storage:buckets:read, or null"
+)
+BOTH_NEEDED = "`oauth` needs `client_id` and `client_secret` (an sdb:// URL must give a value)"
 URL_RULE = (
     "an https:// URL of the environment without query or user name, such as "
     "https://abc12345.live.dynatrace.com (http:// only to a loopback address)"
@@ -40,6 +49,14 @@ def webhook(**options: Any) -> dict[str, Any]:
     Return a good configuration with these options of the webhook beside a token.
     """
     return {**GOOD, "webhook": {"token": "a-secret", **options}}
+
+
+def oauth(**options: Any) -> dict[str, Any]:
+    """
+    Return a good configuration with an OAuth client in place of the token, and these options of it.
+    """
+    client = {"client_id": "dt0s02.SYNTHETI", "client_secret": "dt0s02.SYNTHETI.SECRET"}
+    return {"environment_url": PLATFORM, "oauth": {**client, **options}}
 
 
 def policy(**options: Any) -> dict[str, Any]:
@@ -210,7 +227,31 @@ ONE_PROBLEM = [
         {**GOOD, "proxy": "http://[::1"},
         "`proxy` must be a proxy URL such as http://proxy.example.com:3128, or null",
     ),
+    (oauth(client_secret="a b"), f"`oauth:client_secret` must be {SECRET_RULE}, or null"),
+    (oauth(client_secret="sdb://x/y"), f"`oauth:client_secret` must be {SECRET_RULE}, or null"),
+    (oauth(token_url="http://a.b/c"), f"`oauth:token_url` must be {SSO_RULE}, not 'http://a.b/c'"),
+    (oauth(token_url="https://a.b/"), f"`oauth:token_url` must be {SSO_RULE}, not 'https://a.b/'"),
+    (oauth(scope="a,b"), f"`oauth:scope` must be {SCOPES_RULE}, not 'a,b'"),
+    (
+        oauth(resource="uuid"),
+        "`oauth:resource` must be a name such as urn:dtaccount:<uuid>, or null, not 'uuid'",
+    ),
+    (
+        {**oauth(), "client_secret": "x"},
+        "`client_secret` is not a known key; did you mean `oauth:client_secret`?",
+    ),
     # What is good one by one and not together.
+    (oauth(client_id=None), BOTH_NEEDED),
+    (oauth(client_secret=None), BOTH_NEEDED),
+    ({**oauth(), "oauth": {}}, BOTH_NEEDED),
+    (
+        {**oauth(), "api_token": TOKEN},
+        "`api_token` and `oauth` exclude each other: keep one of them",
+    ),
+    (
+        {"oauth": oauth()["oauth"]},
+        "`environment_url` is needed with `oauth`: the engine must know which environment to read",
+    ),
     (
         {"api_token": TOKEN},
         "`environment_url` is needed with `api_token`: the engine must know which environment to read",
@@ -224,9 +265,12 @@ ONE_PROBLEM = [
     ),
     (
         {"environment_url": URL},
-        "`api_token` or `webhook` is needed: without both the engine cannot learn of any problem",
+        "`api_token`, `oauth` or `webhook` is needed: without all the engine cannot learn of any problem",
     ),
-    ({}, "`api_token` or `webhook` is needed: without both the engine cannot learn of any problem"),
+    (
+        {},
+        "`api_token`, `oauth` or `webhook` is needed: without all the engine cannot learn of any problem",
+    ),
     (
         {"webhook": {}},
         (
@@ -293,7 +337,11 @@ def test_all_problems_are_reported_at_once() -> None:
 
 GOOD_ONES = [
     GOOD,
-    {**GOOD, "webhook": None, "policy": None},
+    {**GOOD, "webhook": None, "policy": None, "oauth": None},
+    oauth(),
+    oauth(token_url=None, scope=None, resource=None),
+    oauth(token_url="http://127.0.0.1:8/sso/oauth2/token", resource="urn:dtaccount:0-0"),
+    oauth(scope="storage:events:read environment-api:problems:read"),
     {"webhook": {"token": "a-secret"}},
     {"webhook": {"username": "me", "password": "a-secret", "address": "::1"}},
     webhook(address="0.0.0.0", insecure=True),
@@ -378,6 +426,11 @@ def test_the_defaults_are_the_documented_ones() -> None:
         "webhook.insecure",
         "webhook.keys",
         "calls_per_minute",
+        "oauth.client_id",
+        "oauth.client_secret",
+        "oauth.token_url",
+        "oauth.scope",
+        "oauth.resource",
         "feedback.event",
         "feedback.close",
         "feedback.close_after",

@@ -42,7 +42,7 @@ def test_an_engine_that_cannot_go_on_ends_its_process(
     dynatrace: Any = importlib.import_module("dynatrace")
     ended: list[int] = []
     monkeypatch.setattr(dynatrace, "__opts__", {"engines": []}, raising=False)
-    monkeypatch.setattr(dynatrace, "_master", lambda: None)
+    monkeypatch.setattr(dynatrace, "_master", lambda _: None)
     monkeypatch.setattr(dynatrace.wiring, "Engine", lambda *_: Engine(error))
     monkeypatch.setattr(dynatrace.os, "_exit", ended.append)
     with caplog.at_level(logging.ERROR):
