@@ -56,6 +56,9 @@ ALLOWED = {
     ("_engines/_dynatrace/store/fair_lock.py", "FairLock.__enter__", "acquire"): (
         "the lock of the ledger, as above"
     ),
+    ("_engines/_dynatrace/store/durable_log.py", "", "with _lock"): (
+        "held over one sync of the disk, as a commit is"
+    ),
     (
         "_engines/_dynatrace/master/minion_queries.py",
         "MinionQueries.run",
