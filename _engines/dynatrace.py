@@ -82,6 +82,7 @@ if __name__.startswith("salt.loaded."):
 
 # Here and nowhere later: the directory of the package is on sys.path only while this module loads.
 # What is imported under its own name is for the runner, which finds the code by this module.
+from _dynatrace.api import environment as environment
 from _dynatrace.config import catalogue as catalogue
 from _dynatrace.config import config as configuration
 from _dynatrace.config import entries, validator

@@ -14,6 +14,7 @@ from . import (
     catalogue_check,
     configuration,
     connections,
+    generation,
     job_cache,
     minions,
     permissions,
@@ -42,6 +43,7 @@ def rows(opts, timeout):
     applied = found.guarded("reactor", reactors.check, found, opts) or [configuration.STATE]
     found.guarded("remedy", configuration.check_remedy, found, opts)
     configs = found.guarded("configuration", configuration.check_options, found, opts, engine) or {}
+    found.guarded("tenant generation", generation.check, found, configs, engine)
     asked = found.guarded("tenant", connections.ask_all, configs, engine) or []
     found.guarded("engine", _answers, found, opts, min(ANSWER_S, timeout))
     found.guarded("job cache", job_cache.check, found, opts, engine, until)
