@@ -1,11 +1,11 @@
 """
 Learns of Dynatrace problems and has them healed through Salt's reactor.
 
-A service on a host dies and Dynatrace opens a problem. This engine learns of it (it polls the Problems API v2, and a
-webhook tells it to look at once), finds the minion and process that are meant, asks its policy whether that minion may
-be acted on now, and fires ``dynatrace/problem/open/…``. A reactor maps the event to a state, which restarts the service
-and proves that it serves. The engine records how the job ended, comments on the problem, and tries again or calls a
-person. It only reports: nothing is acted on until ``master.d/reactor.conf`` is included.
+A service on a host dies and Dynatrace opens a problem. This engine polls, and a webhook tells it to look at once. It
+finds the minion and process that are meant, asks its policy whether it may act now, and fires
+``dynatrace/problem/open/…``. A reactor maps the event to a state, which restarts the service and proves that it
+serves. The engine records how the job ended, comments on the problem, and tries again or calls a person. It only
+reports: nothing is acted on until ``master.d/reactor.conf`` is included.
 
 :maintainer: the salt-dynatrace authors
 :maturity: new
@@ -34,7 +34,6 @@ Without ``webhook`` it learns of a problem by the next poll:
           api_token: sdb://mysecrets/dynatrace_token    # problems.read, problems.write, entities.read; or `oauth`
           webhook:
             address: 0.0.0.0
-            port: 8765
             token: sdb://mysecrets/dynatrace_webhook     # sent as Authorization: Bearer <token>
             ssl_crt: /etc/salt/pki/dynatrace.crt
             ssl_key: /etc/salt/pki/dynatrace.key
@@ -136,8 +135,8 @@ def start(**config):
         engine.threads.supervise()
     except Exception:
         log.exception("%s: the engine ends", instance)
-    # With a damaged ledger, or a thread that ends again and again. Salt starts the engine anew within ten seconds; only
-    # so does no thread of this process go on.
+    # With a damaged ledger, or a thread that ends again and again. Salt starts the engine anew within ten seconds; no
+    # thread of this process goes on.
     os._exit(1)
 
 
