@@ -38,6 +38,7 @@ _TITLES = {
     "problems.write": "Write problems",
     "entities.read": "Read entities",
     "events.ingest": "Ingest events",
+    "bizevents.ingest": "Ingest bizevents",
     "settings.read": "Read settings",
     "settings.write": "Write settings",
     "InstallerDownload": "PaaS integration - Installer download",

@@ -17,6 +17,7 @@ ON_PLATFORM: dict[str, tuple[str, ...]] = {
         "storage:events:write",
         "openpipeline:events.davis:ingest",
     ),
+    "bizevents.ingest": ("storage:events:write", "openpipeline:bizevents:ingest"),
     "settings.read": ("settings:objects:read",),
     "settings.write": ("settings:objects:write",),
     "credentialVault.read": ("environment-api:credentials:read",),
