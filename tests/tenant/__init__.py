@@ -27,6 +27,9 @@ Where its behaviour comes from:
   problems and events, types, metadata, a cut result and several errors follow captures. It reads a
   small part of DQL and refuses the rest; the modules of `platform.grail` and `platform.dql` say what
   is constructed.
+- Workflows: the API, the trigger and its filters, actions and the delivery of the action for Ansible
+  follow the API's own description, official samples and captures; that an execution begins at once,
+  and what its modules name, is constructed.
 - Settings 2.0 (calls, schemas with their limits, secrets, update tokens, one object per scope), and
   what alerting profiles, maintenance windows and process availability do: Dynatrace documentation
   and published schemas; messages follow captured ones as far as they are known. Each module says
@@ -45,12 +48,15 @@ Times are UTC milliseconds, except in the journal, the calls and the deliveries:
 
 It does not model:
 
-- metrics ingest, other v1 APIs, workflows; of the SSO: logins of persons, policies beside scopes;
+- metrics ingest, other v1 APIs; of the SSO: logins of persons, policies beside scopes;
 - of Grail: other tables and commands, `summarize`, `smartscapeEdges` and `traverse` among them;
   snapshots of problems; sampling, scan limits, segments, time zones, permissions for buckets and
   records; FAILED and CANCELLED are made by faults only; `includeTypes` and what ends a query that
   nobody polls;
-- of Settings 2.0: schemas but the five, reading schemas and effective values, permissions, owners,
+- of workflows: schedules, other triggers and actions, conditions and predecessors of tasks,
+  `triggerOnUpdateFields` and `problemOpenDuration`, the hourly limit, the rights of the actor,
+  EdgeConnect;
+- of Settings 2.0: schemas but the eight, their definitions, effective values, permissions, owners,
   `insertBefore`, notifications other than webhooks, OAuth, management zones as references, filters of
   profiles by event properties, availability by a number of instances; a notification tells nothing
   of problems that were open before it;

@@ -23,7 +23,14 @@ from tests.tenant import (
     settings_api,
 )
 from tests.tenant.errors import ApiError
-from tests.tenant.platform import automation_api, bizevents_api, environment_api, sso_api, vault_api
+from tests.tenant.platform import (
+    automation_api,
+    bizevents_api,
+    environment_api,
+    executions_api,
+    sso_api,
+    vault_api,
+)
 from tests.tenant.platform.gateway import behind_gateway, wrong_host
 from tests.tenant.platform.grail import query_api
 from tests.tenant.platform.logins import Refused
@@ -66,6 +73,7 @@ def all_routes() -> list[Route]:
         sso_api,
         environment_api,
         automation_api,
+        executions_api,
         vault_api,
         bizevents_api,
         query_api,

@@ -50,6 +50,8 @@ class Switches:
     sso_missing_scope: str = "refused"  # or "left_out": a scope that the client does not have
     # What of a workflow's trigger only some tenants take.
     trigger_takes: tuple[str, ...] = ("analysisReady", "maintenanceWindowTriggerBehavior")
+    analysis_seconds: float = 0.0  # until a problem's `dt.analysis.ready`; minutes in reality
+    workflow_second: float = 1.0  # seconds of a second that a task waits before it is tried again
     lacks_schemas: frozenset[str] = frozenset()  # of Settings 2.0; a phase takes some away
     keep_bodies: bool = False  # for crowds: a body is made once, and no entity ever changes
 

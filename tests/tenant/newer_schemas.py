@@ -1,5 +1,6 @@
 """
-Two schemas of newer tenants: the hosts that functions may call, and maintenance windows.
+Three schemas of newer tenants: the hosts that functions may call, maintenance windows, and the
+connection to Event-Driven Ansible, of which names of properties are known, no limits.
 
 Properties, limits and preconditions are those of the published schemas
 `builtin:dt-javascript-runtime.allowed-outbound-connections` 1.0.5 and
@@ -14,11 +15,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from tests.tenant.kinds import Choice, Flag, Moment, Opaque, Text, Whole, Zone
+from tests.tenant.kinds import Choice, Flag, Moment, Opaque, Secret, Text, Whole, Zone
 from tests.tenant.schema import Part, Report, Several
 
 OUTBOUND = "builtin:dt-javascript-runtime.allowed-outbound-connections"
 NEWER_WINDOW = "builtin:maintenance-windows"
+EDA_CONNECTION = "app:dynatrace.redhat.ansible:eda-webhook.connection"
 
 _HOST = r"(?:\*\.)?[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?"
 _CLAUSE = r'matchesValue\([a-z_.]+, "(?:[^"\\]|\\.)*"\)'
@@ -76,4 +78,13 @@ MAINTENANCE_WINDOW = Part(
         ),
     },
     rule=_matcher,
+)
+ANSIBLE_CONNECTION = Part(
+    fields={
+        "name": Text(),
+        "url": Text(pattern=r"https?://\S+"),
+        "type": Choice(of=("api-token",)),
+        "token": Secret(),
+        "eventStreamEnabled": Flag(nullable=True),
+    }
 )

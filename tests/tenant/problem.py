@@ -44,7 +44,7 @@ class Problem:
 
     `properties` are those of its events beside the usual ones: what a rule or policy adds. `extra` is
     laid over its body: keys of clusters, fields that nobody knows yet, wrong values. `record` is the
-    same for its record in Grail and in workflows. `updated` is when, and `transition` by what, it
+    same for its record in Grail and in workflows. `opened` is when it was raised, `updated` when, and `transition` by what, it
     changed last; `muted` says that it was closed by hand.
     """
 
@@ -73,6 +73,7 @@ class Problem:
     detail_hidden: bool = False
     properties: dict[str, str] = field(default_factory=dict)
     extra: dict[str, Any] = field(default_factory=dict)
+    opened: int = 0
     updated: int = 0
     transition: str = "CREATED"
     reopened: int | None = None

@@ -99,7 +99,8 @@ class Problems(Alerting):
                 window=window.short_id if window else None,
                 frequent=frequent,
                 properties=dict(properties or {}),
-                updated=now_ms(),
+                opened=(now := now_ms()),
+                updated=now,
             )
             if evidence is not None:
                 problem.evidence = [self._evidence(one) for one in evidence]

@@ -27,6 +27,8 @@ from tests.tenant.kinds import (
 )
 from tests.tenant.newer_schemas import (
     ALLOWED_CONNECTIONS,
+    ANSIBLE_CONNECTION,
+    EDA_CONNECTION,
     MAINTENANCE_WINDOW,
     NEWER_WINDOW,
     OUTBOUND,
@@ -307,6 +309,7 @@ SCHEMAS = {
             ordered=True,
         ),
         Schema(OUTBOUND, "1.0.5", ALLOWED_CONNECTIONS, several=False),
+        Schema(EDA_CONNECTION, "1", ANSIBLE_CONNECTION),
         Schema(NEWER_WINDOW, "1.1", MAINTENANCE_WINDOW, most=100),
     )
 }

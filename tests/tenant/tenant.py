@@ -57,9 +57,6 @@ class Tenant(Deployment, Platform):
         self.walked: Walked | None = None
         self.kept = Kept()
         self.routes = all_routes()
-        #: Workflows by id, and entries of the credential vault, their tokens among them.
-        self.workflows: dict[str, dict[str, Any]] = {}
-        self.vault: dict[str, dict[str, Any]] = {}
         self.running = False
         self._calls: list[Call] = []
         self._rules_broken: list[str] = []

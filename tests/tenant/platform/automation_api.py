@@ -10,10 +10,13 @@ refusal is constructed. Not modelled: owners, private workflows, schedules, hist
 from __future__ import annotations
 
 import datetime
+import re
 import uuid
 from typing import TYPE_CHECKING, Any
 
 from tests.tenant.errors import ApiError
+from tests.tenant.platform.dql.errors import DqlError
+from tests.tenant.platform.triggers import matcher
 from tests.tenant.wire import Answer, Request, Route
 
 if TYPE_CHECKING:
@@ -36,8 +39,13 @@ _CATEGORIES = frozenset(
     }
 )
 _TRIGGER = frozenset(
-    {"categories", "entityTags", "entityTagsMatch", "onProblemClose", "customFilter"}
+    {
+        *("categories", "entityTags", "entityTagsMatch", "onProblemClose", "customFilter"),
+        "severityThreshold",
+    }
 )
+_LONGEST_TITLE = 200
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 #: Of the trigger, what only some tenants take.
 NEWER = ("analysisReady", "maintenanceWindowTriggerBehavior")
 _UNIQUE = (
@@ -58,6 +66,7 @@ def routes() -> list[Route]:
         Route("POST", WORKFLOWS, _WRITE, create_workflow),
         Route("GET", one, _READ, show_workflow),
         Route("PATCH", one, _WRITE, change_workflow),
+        Route("PUT", one, _WRITE, replace_workflow),
         Route("DELETE", one, _WRITE, delete_workflow),
         Route("POST", _PREVIEW, _READ, preview),
     ]
@@ -69,7 +78,11 @@ def list_workflows(tenant: Tenant, request: Request) -> Answer:
     """
     size = request.number("limit", 100, 1000)
     begin = int(request.query.get("offset", "0"))
-    found = sorted(tenant.workflows.values(), key=lambda one: str(one["id"]))
+    word = request.query.get("search", "").lower()
+    found = sorted(
+        (one for one in tenant.workflows.values() if word in one["title"].lower()),
+        key=lambda one: str(one["id"]),
+    )
     return Answer(200, {"count": len(found), "results": found[begin : begin + size]})
 
 
@@ -84,11 +97,7 @@ def create_workflow(tenant: Tenant, request: Request) -> Answer:
     """
     Answer POST /workflows.
     """
-    body = _checked(tenant, request)
-    if not body.get("title"):
-        raise _wrong({"title": ["This field is required."]})
-    made = {"id": str(uuid.uuid4()), "version": 0, "isPrivate": True, "tasks": {}, **body}
-    return Answer(201, _saved(tenant, made))
+    return Answer(201, _saved(tenant, _whole(tenant, request, str(uuid.uuid4()), 0)))
 
 
 def change_workflow(tenant: Tenant, request: Request) -> Answer:
@@ -97,6 +106,14 @@ def change_workflow(tenant: Tenant, request: Request) -> Answer:
     """
     known = _known(tenant, request)
     return Answer(200, _saved(tenant, {**known, **_checked(tenant, request)}))
+
+
+def replace_workflow(tenant: Tenant, request: Request) -> Answer:
+    """
+    Answer PUT /workflows/{id}: what is not sent is as if it had never been.
+    """
+    known = _known(tenant, request)
+    return Answer(200, _saved(tenant, _whole(tenant, request, known["id"], known["version"])))
 
 
 def delete_workflow(tenant: Tenant, request: Request) -> Answer:
@@ -111,7 +128,7 @@ def preview(tenant: Tenant, request: Request) -> Answer:
     """
     Answer POST /event-triggers/filter-preview: the filter of a trigger of which nothing is kept.
     """
-    configuration = request.json().get("triggerConfiguration")
+    configuration: Any = request.json().get("triggerConfiguration")
     _check_trigger(tenant, configuration)
     return Answer(
         200, {"triggerConfiguration": configuration, "filterQuery": _filter(configuration)}
@@ -125,17 +142,30 @@ def _known(tenant: Tenant, request: Request) -> dict[str, Any]:
     return found
 
 
+def _whole(tenant: Tenant, request: Request, workflow_id: str, version: int) -> dict[str, Any]:
+    body = _checked(tenant, request)
+    if not body.get("title"):
+        raise _wrong({"title": ["This field is required."]})
+    return {"isPrivate": True, "tasks": {}, **body, "id": workflow_id, "version": version}
+
+
 def _checked(tenant: Tenant, request: Request) -> dict[str, Any]:
     body = request.json()
     for name in body.keys() - _SENT:
         request.note(f"there is no property {name} of a workflow that can be set; it is ignored")
+    if len(body.get("title") or "") > _LONGEST_TITLE:
+        raise _wrong({"title": ["Ensure this field has no more than 200 characters."]})
     event = (body.get("trigger") or {}).get("eventTrigger")
     if event is not None:
         for name in event.keys() - {"isActive", "triggerConfiguration"}:
             request.note(f"there is no property {name} of a trigger that can be set")
         _check_trigger(tenant, event.get("triggerConfiguration"))
     for name, task in (body.get("tasks") or {}).items():
-        if task.get("name") != name or ":" not in str(task.get("action")):
+        if (
+            task.get("name") != name
+            or not _NAME.fullmatch(name)
+            or ":" not in str(task.get("action"))
+        ):
             raise _wrong({"tasks": [f"{name} has no name and action"]})
         if (task.get("position") or {}).get("y", 0) < 1:
             raise _wrong({"tasks": [f"{name}: position.y must be at least 1"]})
@@ -149,12 +179,22 @@ def _check_trigger(tenant: Tenant, configuration: Any) -> None:
     taken = _TRIGGER | set(tenant.switches.trigger_takes)
     unknown = [f"`{name}` not permitted" for name in sorted(value.keys() - taken)]
     categories, tags = value.get("categories"), value.get("entityTags", {})
+    if "customFilter" in value:
+        unknown += _unreadable(value["customFilter"])
     if not isinstance(categories, dict) or not _CATEGORIES.issuperset(categories):
         unknown.append("`categories` must be a dictionary")
     if not isinstance(tags, dict) or not all(isinstance(one, list) for one in tags.values()):
         unknown.append("`entityTags` must be a dictionary")
     if unknown:
         raise _wrong({"triggerConfiguration": unknown})
+
+
+def _unreadable(text: Any) -> list[str]:
+    try:
+        matcher(str(text))
+    except DqlError as err:
+        return [f"`customFilter` is no matcher: {err}"]
+    return []
 
 
 def _wrong(details: dict[str, Any]) -> ApiError:

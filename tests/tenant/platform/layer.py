@@ -1,5 +1,5 @@
 """
-The layer of the tenant that is the platform: its logins, and what Grail keeps.
+The layer of the tenant that is the platform: its logins, its workflows, and what Grail keeps.
 """
 
 from __future__ import annotations
@@ -7,15 +7,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from tests.tenant.core import Switches
-from tests.tenant.platform.access import PlatformAccess
 from tests.tenant.platform.grail.running import QueryBook
 from tests.tenant.platform.grail.tables import Tables
+from tests.tenant.platform.workflow_setup import WorkflowSetup
 
 if TYPE_CHECKING:
     from tests.tenant.tenant import Tenant
 
 
-class Platform(PlatformAccess):
+class Platform(WorkflowSetup):
     """
     The layer that answers queries; `bizevents` are the business events that were ingested.
     """

@@ -41,6 +41,7 @@ def problem_record(problem: Problem, topology: Topology) -> dict[str, Any]:
         **_state(problem),
         **_affected(problem, topology),
         **_around(problem, topology),
+        "dt.analysis.ready": _analysed(problem, topology),
         "entity_tags": [
             tag.body()["stringRepresentation"] for tag in problem_tags(problem, topology)
         ],
@@ -97,8 +98,11 @@ def _state(problem: Problem) -> dict[str, Any]:
         "dt.davis.is_frequent_event": problem.frequent,
         "dt.davis.mute.status": "MUTED" if problem.muted else "NOT_MUTED",
         "dt.davis.last_reopen_timestamp": at_ms(reopened) if reopened else None,
-        "dt.analysis.ready": True,
     }
+
+
+def _analysed(problem: Problem, topology: Topology) -> bool:
+    return now_ms() >= problem.opened + topology.switches.analysis_seconds * 1000
 
 
 def _affected(problem: Problem, topology: Topology) -> dict[str, Any]:
