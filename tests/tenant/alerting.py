@@ -4,16 +4,20 @@ What settings say about raising and telling problems, and short ways to set it f
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from tests.tenant.entities import Topology, type_of
 from tests.tenant.maintenance import active, covers, strongest, utc_now
+from tests.tenant.newer_schemas import NEWER_WINDOW
+from tests.tenant.newer_windows import active_newer, covers_newer, newer_window
 from tests.tenant.schemas import AVAILABILITY, PROFILE, WINDOW
 from tests.tenant.settings import SettingsObject
 
 HIDES, SILENCES = "DONT_DETECT_PROBLEMS", "DETECT_PROBLEMS_DONT_ALERT"
+MARKS = "DETECT_PROBLEMS_AND_ALERT"
 
 
 class Alerting(Topology):
@@ -53,11 +57,24 @@ class Alerting(Topology):
                 one.value["generalProperties"]["suppression"]: one
                 for one in self.settings.values()
                 if one.schema_id == WINDOW
+                and self.has_schema(WINDOW)
                 and active(one.value, now)
                 and all(covers(one.value, entity, self) for entity in entities)
             }
+            marking = self._newer_windows(entities, now)
         level = strongest(windows)
+        if level is None and marking:
+            return MARKS, marking[0]
         return level, windows[level] if level else None
+
+    def _newer_windows(self, entities: Sequence[str], now: datetime) -> list[SettingsObject]:
+        return [
+            one
+            for one in self.settings.values()
+            if one.schema_id == NEWER_WINDOW
+            and active_newer(one.value, now)
+            and all(covers_newer(one.value, entity, self) for entity in entities)
+        ]
 
     def alerting(self, entity: str, enabled: bool = True) -> str:
         """
@@ -91,9 +108,15 @@ class Alerting(Topology):
     ) -> str:
         """
         Make a window from `start` seconds after now for `seconds`; without an entity for all.
+
+        Where there are no classic ones it is a newer one: whole minutes, without a suppression.
         """
         # Windows have whole seconds; one that begins now must be active at once.
-        begin = (utc_now() + timedelta(seconds=start)).replace(microsecond=0, tzinfo=None)
+        at = (utc_now() + timedelta(seconds=start)).replace(microsecond=0)
+        if not self.has_schema(WINDOW):
+            minutes = max(1, math.ceil(seconds / 60))
+            return self.put_settings(NEWER_WINDOW, newer_window(name, entity, at, minutes))
+        begin = at.replace(tzinfo=None)
         end = begin + timedelta(seconds=max(seconds, 1) + (0 if start else 1))
         limited: dict[str, Any] = {"entityId": entity, "entityTags": [], "managementZones": []}
         value = {

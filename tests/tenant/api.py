@@ -34,6 +34,7 @@ from tests.tenant.platform import (
 from tests.tenant.platform.gateway import behind_gateway, wrong_host
 from tests.tenant.platform.grail import query_api
 from tests.tenant.platform.logins import Refused
+from tests.tenant.platform.phases import gone_answer
 from tests.tenant.wire import Answer, Request, Route
 
 if TYPE_CHECKING:
@@ -93,6 +94,8 @@ def respond(tenant: Tenant, request: Request) -> tuple[Answer, bool]:
         route = _route(tenant, request)
         headers = _admit(tenant, request, route)
         accepted = True
+        if gone := gone_answer(request.path, tenant.switches):
+            return gone, accepted
         _note_unknown(request, route)
         with tenant.lock if route.locked else nullcontext():
             answer = route.answer(tenant, request)

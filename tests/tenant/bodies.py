@@ -9,6 +9,7 @@ from typing import Any
 
 from tests.tenant.entities import Entity, Topology
 from tests.tenant.evidence import Evidence, evidence_body, impacts, usual_evidence
+from tests.tenant.platform.phases import has_zones
 from tests.tenant.problem import Problem
 from tests.tenant.profiles import delay_in_minutes
 from tests.tenant.schemas import PROFILE
@@ -87,6 +88,8 @@ def problem_filters(problem: Problem, topology: Topology) -> list[dict[str, str]
     """
     Give the alerting profiles that let a problem through.
     """
+    if not topology.has_schema(PROFILE):
+        return []
     tags = problem_tags(problem, topology)
     return [
         {"id": one.short_id, "name": one.value["name"]}
@@ -108,6 +111,8 @@ def problem_zones(problem: Problem, topology: Topology) -> list[dict[str, Any]]:
     """
     Give the management zones of the problem and of its affected entities.
     """
+    if not has_zones(topology.switches):
+        return []
     known = [topology.entities[one] for one in problem.affected if one in topology.entities]
     zones = [*problem.zones, *(zone for one in known for zone in one.zones)]
     return list({zone["id"]: zone for zone in zones}.values())

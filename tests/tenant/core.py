@@ -52,6 +52,9 @@ class Switches:
     trigger_takes: tuple[str, ...] = ("analysisReady", "maintenanceWindowTriggerBehavior")
     analysis_seconds: float = 0.0  # until a problem's `dt.analysis.ready`; minutes in reality
     workflow_second: float = 1.0  # seconds of a second that a task waits before it is tried again
+    phase: int = 1  # of the environment: 1 hybrid, 2 new, 3 without classic tokens
+    phase_3_has_problems: bool = False  # whether the Problems API is still there then
+    gone_status: int = 403  # of an API that a phase has taken away
     lacks_schemas: frozenset[str] = frozenset()  # of Settings 2.0; a phase takes some away
     keep_bodies: bool = False  # for crowds: a body is made once, and no entity ever changes
 

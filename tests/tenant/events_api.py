@@ -11,6 +11,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from tests.tenant.errors import violated
+from tests.tenant.platform.phases import has_entity_ids
 from tests.tenant.selectors import select_entities
 from tests.tenant.wire import Answer, Request, Route
 
@@ -52,7 +53,9 @@ def ingest(tenant: Tenant, request: Request) -> Answer:
         raise violated("eventType", f"Unknown event type '{kind}'", "PAYLOAD_BODY")
     _check_properties(body.get("properties"))
     selector = request.text(body, "entitySelector", required=False)
-    if not selector:
+    if selector and not has_entity_ids(tenant.switches):
+        raise violated("entitySelector", "is not supported in this environment", "PAYLOAD_BODY")
+    if not selector and not (body.get("properties") or {}).get("dt.source_entity"):
         request.note("an event without entitySelector is about the whole environment")
     chosen = select_entities(selector, tenant, path="entitySelector") if selector else []
     tenant.log.add("event ingested", type=kind, title=title, entities=len(chosen), body=body)

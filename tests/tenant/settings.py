@@ -20,6 +20,7 @@ from typing import Any
 
 from tests.tenant.core import Core, Switches
 from tests.tenant.errors import ApiError
+from tests.tenant.platform.phases import gone_schemas
 from tests.tenant.schema import Report
 from tests.tenant.schemas import PROFILE, SCHEMAS, SEVERITIES, Schema
 from tests.tenant.timeframe import now_ms
@@ -227,7 +228,7 @@ class Settings(Core):
         """
         Say whether this tenant has a schema.
         """
-        return schema_id in SCHEMAS and schema_id not in self.switches.lacks_schemas
+        return schema_id in SCHEMAS and schema_id not in gone_schemas(self.switches)
 
     def knows_scope(self, scope: str) -> bool:
         """

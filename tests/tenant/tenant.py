@@ -17,6 +17,7 @@ from tests.tenant.kept import Kept
 from tests.tenant.monitor import Monitor
 from tests.tenant.paging import Cursors
 from tests.tenant.platform.layer import Platform
+from tests.tenant.platform.phases import has_classic_tokens
 from tests.tenant.problems_api import Walked
 from tests.tenant.server import Listener
 from tests.tenant.tokens import TokenBook
@@ -127,7 +128,11 @@ class Tenant(Deployment, Platform):
     ) -> str:
         """
         Issue a token: "classic" goes as Api-Token, "platform" as Bearer; `token` is its text.
+
+        `ValueError` for a classic one where there are none any more.
         """
+        if kind == "classic" and not has_classic_tokens(self.switches):
+            raise ValueError("in phase 3 no classic token can be made")
         return self.tokens.issue(scopes, expired, kind, token)
 
     def expire_token(self, token: str) -> None:

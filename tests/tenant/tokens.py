@@ -27,6 +27,7 @@ from tests.tenant.platform.logins import (
     made_up,
     on_platform,
 )
+from tests.tenant.platform.phases import has_classic_tokens
 from tests.tenant.platform.scopes import platform_scopes
 from tests.tenant.wire import ANY, Request, Route
 
@@ -169,9 +170,9 @@ class TokenBook:
         if scheme != wanted:
             request.note(f"a token of kind {token.kind} travels as {wanted}, not {scheme}")
             return False
-        return token.kind == "classic" or (
-            token.kind == "platform" and self._switches.platform_tokens_on_classic
-        )
+        if token.kind == "classic":
+            return has_classic_tokens(self._switches)
+        return token.kind == "platform" and self._switches.platform_tokens_on_classic
 
 
 def rate_headers(limit: int, left: int, reset: float, unit: str) -> dict[str, str]:

@@ -63,10 +63,13 @@ class Notifications(OsServices):
         """
         Let a URL be told of problems that open and close from now on.
 
-        Options: `notify_merges`, `accept_any_certificate`, `delay`, `timeout`, `wants`.
+        Options: `notify_merges`, `accept_any_certificate`, `delay`, `timeout`, `wants`. `ValueError`
+        where there are no classic notifications.
         """
         webhook = Webhook(url, dict(headers or {}), template, notify_closed, ca=ca, **options)
         check_template(template, escape=webhook.escape)
+        if not self.has_schema(NOTIFICATION):
+            raise ValueError("this tenant has no classic notifications: add a workflow")
         self._begin(webhook)
         self.log.add("webhook added", url=url)
         return webhook
@@ -170,6 +173,8 @@ class Notifications(OsServices):
     def _happened(self, what: str, problem: Problem, state: str | None, **detail: Any) -> None:
         super()._happened(what, problem, state, **detail)
         if state is None or problem.suppress_alert or problem.frequent:
+            return
+        if not self.has_schema(NOTIFICATION):
             return
         with self.lock:
             for webhook in self._webhooks:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.tenant.errors import ApiError
 from tests.tenant.platform.dql.errors import DqlError
-from tests.tenant.platform.triggers import matcher
+from tests.tenant.platform.dql.matching import matcher
 from tests.tenant.wire import Answer, Request, Route
 
 if TYPE_CHECKING:

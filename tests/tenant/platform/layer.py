@@ -26,6 +26,15 @@ class Platform(WorkflowSetup):
         self.tables = Tables(cast("Tenant", self))
         self.bizevents: list[dict[str, Any]] = []
 
+    def enter_phase(self, phase: int) -> None:
+        """
+        Let the environment be upgraded; there is no way back.
+        """
+        if phase < self.switches.phase:
+            raise ValueError(f"the environment is in phase {self.switches.phase} already")
+        self.switches.phase = phase
+        self.log.add("phase entered", phase=phase)
+
     @property
     def dql(self) -> list[str]:
         """

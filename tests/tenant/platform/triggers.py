@@ -15,12 +15,8 @@ from typing import Any
 
 from tests.tenant.bodies import problem_tags
 from tests.tenant.entities import Topology
-from tests.tenant.platform.dql.errors import DqlError
-from tests.tenant.platform.dql.expressions import Expressions
-from tests.tenant.platform.dql.reader import Reader
-from tests.tenant.platform.dql.rows import Context, Expression, Row
+from tests.tenant.platform.dql.matching import meets
 from tests.tenant.problem import Problem
-from tests.tenant.timeframe import now_ms
 
 _CATEGORIES = {
     "AVAILABILITY": "availability",
@@ -30,28 +26,6 @@ _CATEGORIES = {
     "CUSTOM_ALERT": "custom",
     "MONITORING_UNAVAILABLE": "monitoringUnavailable",
 }
-
-
-def matcher(text: str) -> Expression:
-    """
-    Read a DQL matcher, as triggers and maintenance windows have it; raises `DqlError`.
-    """
-    reader = Reader(text)
-    found = Expressions(reader).condition()
-    if reader.word.kind != "end":
-        raise reader.refused()
-    return found
-
-
-def meets(text: str, record: Mapping[str, Any]) -> bool:
-    """
-    Say whether a record meets a matcher; one that cannot be read meets none.
-    """
-    now = now_ms() * 10**6
-    try:
-        return matcher(text)(Row(dict(record)), Context(now, now, now, lambda *_: ())) is True
-    except DqlError:
-        return False
 
 
 def trigger_of(workflow: Mapping[str, Any]) -> Mapping[str, Any] | None:

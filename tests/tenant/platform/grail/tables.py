@@ -19,6 +19,7 @@ from tests.tenant.platform.grail.event_records import event_records
 from tests.tenant.platform.grail.problem_records import problem_record
 from tests.tenant.platform.grail.smartscape import node_rows
 from tests.tenant.platform.logins import Token
+from tests.tenant.platform.phases import has_entity_ids
 from tests.tenant.problem import Problem
 
 if TYPE_CHECKING:
@@ -54,7 +55,8 @@ class Tables:
             if not switches.smartscape:
                 raise NoSuchTable("smartscapeNodes")
             return None
-        fields = entity_fields(table, self._tenant) if switches.grail_entity_tables else None
+        there = switches.grail_entity_tables and has_entity_ids(switches)
+        fields = entity_fields(table, self._tenant) if there else None
         if fields is None:
             raise NoSuchTable(table)
         return fields
