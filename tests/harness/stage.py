@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tests.harness import account
+from tests.harness.logins import LOGINS
 from tests.harness.ports import free_ports
 from tests.harness.scratch import ScratchError, ScratchSalt, scratch_root
 from tests.harness.shell import Shell
@@ -32,7 +33,8 @@ class Stage(Started):
     polling, or both.
 
     `states` are directories with further states, `options` further keys of the engine, `included`
-    further files of master.d.
+    further files of master.d. `login` says how the engine reaches the tenant: "classic", or
+    "platform" with OAuth, Grail and a workflow.
     """
 
     def __init__(
@@ -42,15 +44,15 @@ class Stage(Started):
         options: Mapping[str, Any] | None = None,
         states: Sequence[Path] = (),
         included: Mapping[str, Mapping[str, Any]] | None = None,
+        login: str = "classic",
     ) -> None:
         self.webhook_token = secrets.token_urlsafe(32)
         self.webhook_url = f"http://127.0.0.1:{free_ports(1)[0]}/dynatrace" if webhook else None
         self.root = scratch_root()
         self.tenant = self.new_tenant().start()
-        self.api_token = self.tenant.add_token()
+        self.login = LOGINS[login](self.tenant)
         engine: dict[str, Any] = {
-            "environment_url": self.tenant.url,
-            "api_token": self.api_token,
+            **self.login.options,
             "poll_interval": poll_interval,
             **(options or {}),
         }
@@ -111,8 +113,7 @@ class Stage(Started):
         Let the tenant notify the engine from now on.
         """
         if self.webhook_url:
-            headers = {"Authorization": f"Bearer {self.webhook_token}"}
-            self.tenant.add_webhook(self.webhook_url, headers)
+            self.login.tell(self.webhook_url, self.webhook_token)
 
     def sync(self) -> str:
         """
@@ -168,8 +169,14 @@ class Stage(Started):
         """
         What may be in no log.
         """
-        secret_part = self.api_token.split(".")[-1]
-        return [self.api_token, secret_part, self.webhook_token, self.salt.secret]
+        return [*self.login.secrets, self.webhook_token, self.salt.secret]
+
+    @property
+    def api_token(self) -> str:
+        """
+        The token with which the engine logs in, or the secret of its OAuth client.
+        """
+        return self.login.secrets[0]
 
     def tracebacks_in_logs(self) -> list[str]:
         """

@@ -108,6 +108,13 @@ class TokenBook:
                 if token.kind == "access":
                     token.ends = min(token.ends, at)
 
+    def access_texts(self) -> list[str]:
+        """
+        Give every access token that is not forgotten.
+        """
+        with self._lock:
+            return [text for text, token in self._tokens.items() if token.kind == "access"]
+
     def revoke(self, credential: str) -> None:
         """
         Forget a token, or a client with its access tokens.

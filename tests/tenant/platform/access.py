@@ -104,6 +104,13 @@ class PlatformAccess(Notifications):
         self.tokens.scopes_of(credential).update(scopes)
         self.log.add("scope gained", scopes=" ".join(scopes))
 
+    @property
+    def access_tokens(self) -> list[str]:
+        """
+        All access tokens so far: secrets that may be nowhere.
+        """
+        return self.tokens.access_texts()
+
     def end_access_tokens(self) -> None:
         """
         Let every access token be over now.
