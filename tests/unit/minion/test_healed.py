@@ -111,6 +111,7 @@ class Minion:
         Let systemd have every unit that is asked for.
         """
         found = {"LoadState": "loaded", "Type": "simple", "FragmentPath": "/x", "SourcePath": ""}
+        found.update(ActiveState="active", InactiveEnterTimestampMonotonic="0")
         self.unit.is_booted = lambda: True
         self.unit.read = lambda name: {**found, "Id": name}
 

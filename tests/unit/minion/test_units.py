@@ -4,6 +4,7 @@ The unit that Dynatrace names: text from outside, that is compared before system
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -19,16 +20,24 @@ LOADED = {
     "FragmentPath": "/etc/systemd/system/app-orders.service",
     "SourcePath": "",
     "ConsistsOf": "",
+    "ActiveState": "inactive",
+    "InactiveEnterTimestampMonotonic": "",
 }
 GLOBS = ["app-*", "worker@*.service"]
 
 
-def chosen(name: Any, found: Any = LOADED, globs: Any = GLOBS, booted: bool = True) -> str:
+def chosen(
+    name: Any,
+    found: Any = LOADED,
+    globs: Any = GLOBS,
+    booted: bool = True,
+    failed: float | None = None,
+) -> str:
     package = private()
     package.service.unit.is_booted = lambda: booted
     package.service.unit.read = lambda name: found
     package.service.unit._near = lambda unit: []
-    told: str = package.remedy.units.chosen(name, globs)
+    told: str = package.remedy.units.chosen(name, globs, failed)
     return told
 
 
@@ -120,3 +129,50 @@ def test_without_systemd_there_are_no_units() -> None:
     """It would be looked for as an init script."""
     with pytest.raises(CommandExecutionError, match="systemd does not run here"):
         chosen("app-orders", booted=False)
+
+
+NOW = 1e6
+
+
+def at_rest(seconds: float, state: str = "inactive") -> dict[str, str]:
+    """
+    Return a unit that has been at rest for so long, as systemd shows it.
+    """
+    ended = str(int((NOW - seconds) * 1e6))
+    return {**LOADED, "ActiveState": state, "InactiveEnterTimestampMonotonic": ended}
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    The machine runs since days.
+    """
+    monkeypatch.setattr(time, "monotonic", lambda: NOW)
+
+
+@pytest.mark.parametrize("state", ["inactive", "failed"])
+@pytest.mark.usefixtures("clock")
+def test_a_unit_that_was_stopped_long_before_the_failure_is_another_one(state: str) -> None:
+    """A renamed service leaves its old unit in the topology; to start that one would be wrong."""
+    with pytest.raises(CommandExecutionError, match=r"was stopped 2\.0 h before"):
+        chosen("app-orders", at_rest(7800, state), failed=time.time() - 600)
+
+
+@pytest.mark.parametrize(
+    ("found", "ago"),
+    [
+        (at_rest(900), 600),
+        (at_rest(600), 7800),
+        (at_rest(7800), None),
+        ({**at_rest(7800), "ActiveState": "active"}, 600),
+        ({**LOADED, "InactiveEnterTimestampMonotonic": "0"}, 600),
+    ],
+    ids=["just before", "since", "unknown", "it runs", "never stopped"],
+)
+@pytest.mark.usefixtures("clock")
+def test_a_unit_that_may_be_the_one_that_failed_is_taken(
+    found: dict[str, str], ago: float | None
+) -> None:
+    """Dynatrace sees it later, or earlier in a problem that stays open; one that never ran since the start may fail."""
+    failed = None if ago is None else time.time() - ago
+    assert chosen("app-orders", found, failed=failed) == "app-orders.service"

@@ -73,7 +73,8 @@ def _subject(service, order):
     if not service["service"]:
         from . import units
 
-        service["service"] = units.chosen(named.get("unit"), service["units"])
+        failed = order["failed"] if order else None
+        service["service"] = units.chosen(named.get("unit"), service["units"], failed)
     return Subject(service, control, control.place(service))
 
 

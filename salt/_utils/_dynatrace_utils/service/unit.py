@@ -48,6 +48,7 @@ PROPERTIES = (
     "ControlPID",
     "ExecMainStatus",
     "ControlGroup",
+    "InactiveEnterTimestampMonotonic",
     "InvocationID",
     "FreezerState",
     "KillMode",
