@@ -15,41 +15,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.tenant.core import Switches
+from tests.tenant.entity_properties import DEBIAN, HOST, PROPERTIES
 from tests.tenant.settings import Settings
 from tests.tenant.tags import Tag, parse_tag
 from tests.tenant.timeframe import milliseconds, now_ms
-
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-PROPERTIES: dict[str, frozenset[str]] = {
-    "HOST": _words(
-        "additionalSystemInfo bitness cloudType cpuCores customHostMetadata detectedName dnsNames"
-        " hostGroupName hypervisorType installerPotentialProblem installerSupportAlert"
-        " installerTrackedDownload installerVersion ipAddress isMonitoringCandidate"
-        " logicalCpuCores memoryTotal monitoringMode networkZone oneAgentCustomHostName"
-        " osArchitecture osServices osType osVersion physicalMemory softwareTechnologies"
-        " standaloneSpecialAgentsOnly state"
-    ),
-    "PROCESS_GROUP_INSTANCE": _words(
-        "appVersion awsNameTag azureHostName azureSiteName bitness boshName conditionalName"
-        " customPgMetadata customizedName detectedName gardenApplicationNames gcpZone"
-        " internalName isDockerized jvmClrVersion jvmVendor listenPorts metadata modules"
-        " oneAgentCustomHostName processType softwareTechnologies versionedModules"
-    ),
-    "PROCESS_GROUP": _words(
-        "conditionalName customPgMetadata customizedName detectedName listenPorts metadata"
-        " oneAgentCustomHostName processType softwareTechnologies"
-    ),
-    "OS:SERVICE": _words("alerting display_name manufacturer name path startup_type status"),
-    "SERVICE": _words(
-        "agentTechnologyType className contextRoot customizedName detectedName internalName"
-        " ipAddress mainServiceSoftwareTech port publicDomainName serviceTechnologyTypes"
-        " serviceType softwareTechnologies webApplicationId webServerName webServiceName"
-    ),
-}
 
 
 @dataclass
@@ -112,7 +81,7 @@ class Topology(Settings):
         known = {key: given.pop(key) for key in list(given) if key in PROPERTIES["HOST"]}
         metadata = _pairs(given)
         body = {
-            **_HOST,
+            **HOST,
             "detectedName": name if detected_name is None else detected_name,
             "ipAddress": list(ip),
             **({"dnsNames": list(dns_names)} if dns_names else {}),
@@ -151,7 +120,7 @@ class Topology(Settings):
         """
         named = [technology] if isinstance(technology, str) else list(technology or ())
         apache = "APACHE_HTTPD" in named
-        known = {**(_DEBIAN if apache else {}), **(build or {})}
+        known = {**(DEBIAN if apache else {}), **(build or {})}
         with self.lock:
             group_id = self._group(group or name, named[0] if named else "")
             self._link(group_id, "runsOn", host)
@@ -305,30 +274,3 @@ def _pairs(values: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _once(ids: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(ids))
-
-
-_HOST: dict[str, Any] = {
-    "bitness": "64",
-    "cpuCores": 2,
-    "installerPotentialProblem": False,
-    "installerSupportAlert": False,
-    "installerTrackedDownload": False,
-    "installerVersion": "1.305.50.20250110-093218",
-    "isMonitoringCandidate": False,
-    "logicalCpuCores": 4,
-    "memoryTotal": 8589934592,
-    "monitoringMode": "FULL_STACK",
-    "networkZone": "default",
-    "oneAgentCustomHostName": "",
-    "osArchitecture": "X86",
-    "osType": "LINUX",
-    "osVersion": "Debian GNU/Linux 12 (bookworm) (kernel 6.1.0-31-amd64)",
-    "standaloneSpecialAgentsOnly": False,
-    "state": "RUNNING",
-}
-_DEBIAN = {
-    "EXE_NAME": "apache2",
-    "EXE_PATH": "/usr/sbin/apache2",
-    "COMMAND_LINE_ARGS": "/usr/sbin/apache2 -k start",
-    "APACHE_CONFIG_PATH": "/etc/apache2/apache2.conf",
-}

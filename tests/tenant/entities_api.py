@@ -11,7 +11,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from tests.tenant.bodies import ENTITY_FIELDS, entity_body
-from tests.tenant.entities import PROPERTIES, Entity
+from tests.tenant.entities import Entity
+from tests.tenant.entity_properties import PROPERTIES
 from tests.tenant.errors import ApiError, violated
 from tests.tenant.kept import listed
 from tests.tenant.paging import alone, page_length

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.tenant import Tenant
+from tests.tenant.platform.grail.smartscape import node_id
 from tests.unit.tenant.conftest import Client, on_platform
 
 EXECUTE = "/platform/storage/query/v1/query:execute"
@@ -76,6 +77,13 @@ def test_a_process_that_ended_is_the_captured_record(tenant: Tenant, grail: Clie
         "affected_entity_ids": [process],
         "affected_entity_names": ["Apache Web Server httpd"],
         "affected_entity_types": ["dt.entity.process_group_instance"],
+        "smartscape.affected_entities": [
+            {
+                "id": node_id(process),
+                "name": "Apache Web Server httpd",
+                "type": "PROCESS",
+            }
+        ],
         "related_entity_ids": [host, group],
         "related_entity_names": ["web01.internal.example.com", "dc1"],
         "host.name": ["web01.internal.example.com"],
@@ -272,6 +280,10 @@ def test_the_metadata_tells_what_was_scanned(tenant: Tenant, grail: Client, proc
     assert entities["scannedBytes"] == "0"
     assert entities["flags"] == ["CLASSIC_ENTITY_MIGRATION_ADVISED"]
     [note] = entities["notifications"]
+    assert note["syntaxPosition"] == {
+        "start": {"column": 7, "index": 6, "line": 1},
+        "end": {"column": 20, "index": 19, "line": 1},
+    }
     assert (note["notificationType"], note["severity"]) == ("DEPRECATED_ENTITY_DATAOBJECT", "INFO")
 
 

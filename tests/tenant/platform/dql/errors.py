@@ -36,7 +36,7 @@ class DqlError(Exception):
         """
         Give what the error's envelope tells; the end of the position is its last character.
         """
-        position = {"start": _place(query, self.begin), "end": _place(query, self.end - 1)}
+        position = {"start": place(query, self.begin), "end": place(query, self.end - 1)}
         arguments = {"arguments": self.arguments} if self.arguments else {}
         return {
             "exceptionType": "DQL-SYNTAX-ERROR",
@@ -49,7 +49,10 @@ class DqlError(Exception):
         }
 
 
-def _place(query: str, index: int) -> dict[str, int]:
+def place(query: str, index: int) -> dict[str, int]:
+    """
+    Give the place of a character: line and column begin at 1, the index at 0.
+    """
     index = min(max(index, 0), max(len(query) - 1, 0))
     before = query[:index]
     column = index - (before.rfind("\n") + 1) + 1

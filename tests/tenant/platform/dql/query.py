@@ -160,8 +160,14 @@ class Parser(Expressions):
         except NoSuchTable as err:
             name = str(err) or source.table
             text = f"{name} isn't a valid data object."
+            # Tables of entities are what some tenants lack; of the others a client must know.
             raise DqlError(
-                "UNKNOWN_DATA_OBJECT", text, begin, end, arguments=[name], expected=True
+                "UNKNOWN_DATA_OBJECT",
+                text,
+                begin,
+                end,
+                arguments=[name],
+                expected=name.startswith(("dt.entity.", "smartscape")),
             ) from None
         while self.reader.taken(","):
             word = self.reader.name()

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tests.tenant.entities import PROPERTIES, Entity, Topology
+from tests.tenant.entities import Entity, Topology
+from tests.tenant.entity_properties import PROPERTIES
 from tests.tenant.platform.dql.rows import Context, Row
 from tests.tenant.platform.dql.values import at_ms
 from tests.tenant.platform.grail.around import table_of

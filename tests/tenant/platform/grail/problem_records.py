@@ -24,6 +24,7 @@ from tests.tenant.platform.grail.around import (
     table_of,
 )
 from tests.tenant.platform.grail.event_records import event_ids
+from tests.tenant.platform.grail.smartscape import node_stub
 from tests.tenant.problem import Problem
 from tests.tenant.timeframe import now_ms
 
@@ -113,6 +114,9 @@ def _affected(problem: Problem, topology: Topology) -> dict[str, Any]:
         "affected_entity_names": [name_of(one, topology) or one for one in affected],
         "affected_entity_types": [table_of(kind) for kind in kinds],
         **{table_of(kind): [one for one in affected if type_of(one) == kind] for kind in kinds},
+        "smartscape.affected_entities": [
+            stub for one in affected if (stub := node_stub(one, topology))
+        ],
         "root_cause_entity_id": cause,
         "root_cause_entity_name": name_of(cause, topology) if cause else None,
     }

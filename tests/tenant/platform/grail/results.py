@@ -7,10 +7,12 @@ by a client, its text is constructed, and so are scanned bytes (one record: 497,
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tests.tenant.platform.dql.errors import place
 from tests.tenant.platform.dql.rows import Context, Row
 from tests.tenant.platform.dql.values import moment, shown, types_of
 from tests.tenant.wire import to_json
@@ -99,6 +101,8 @@ def _metadata(
 def _deprecations(tables: Sequence[str], query: str) -> list[dict[str, Any]]:
     if not any(table.startswith("dt.entity.") for table in tables):
         return []
+    begin = query.find("dt.entity.")
+    end = begin + len(re.split(r"[\s,|\]`]", query[begin:], maxsplit=1)[0])
     text = (
         "Give the new `smartscapeNodes` command a try to work with entities from the new Smartscape"
         " storage."
@@ -111,5 +115,6 @@ def _deprecations(tables: Sequence[str], query: str) -> list[dict[str, Any]]:
             "messageFormatSpecifierTypes": [],
             "notificationType": "DEPRECATED_ENTITY_DATAOBJECT",
             "severity": "INFO",
+            "syntaxPosition": {"start": place(query, begin), "end": place(query, end - 1)},
         }
     ]

@@ -18,6 +18,7 @@ from tests.tenant.platform.dql.values import SmartscapeId, at_ms
 from tests.tenant.platform.grail.around import host_name, hosts_of, name_of
 from tests.tenant.timeframe import now_ms
 
+#: Type of a node -> type of the classic entity.
 _CLASSIC = {"HOST": "HOST", "PROCESS": "PROCESS_GROUP_INSTANCE", "SERVICE": "SERVICE"}
 
 
@@ -42,6 +43,17 @@ def node_id(entity: str) -> SmartscapeId:
         return SmartscapeId(entity)
     other = hashlib.blake2b(suffix.encode(), digest_size=8).hexdigest().upper()
     return SmartscapeId(f"PROCESS-{other}")
+
+
+def node_stub(entity: str, topology: Topology) -> dict[str, Any] | None:
+    """
+    Give how a record names the node of an entity; None when there is none.
+    """
+    kinds = {classic: kind for kind, classic in _CLASSIC.items()}
+    kind = kinds.get(entity.rpartition("-")[0])
+    if kind is None:
+        return None
+    return {"id": node_id(entity), "name": name_of(entity, topology) or entity, "type": kind}
 
 
 def _node(kind: str, entity: Entity, topology: Topology, last: int) -> dict[str, Any]:
