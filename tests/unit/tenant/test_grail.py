@@ -471,3 +471,19 @@ def test_a_fault_of_a_path_strikes_the_query_for_the_same(
     assert grail.call("POST", EXECUTE, {"query": LIST}).status_code == 200
     assert grail.call("POST", EXECUTE, {"query": by_id}).status_code == 500
     assert tenant.dql == [LIST]
+
+
+def test_a_crowds_result_is_made_again_when_a_problem_changes() -> None:
+    """And when the token may not see it any more; other tables are always read."""
+    with Tenant(keep_bodies=True) as tenant:
+        problem = tenant.open_problem(tenant.add_process(tenant.add_host()))
+        client = on_platform(tenant)
+        query = f"{LIST} | fields event.status"
+        assert records(client, query) == records(client, query) == [{"event.status": "ACTIVE"}]
+        tenant.close_problem(problem)
+        assert records(client, query) == [{"event.status": "CLOSED"}]
+        tenant.lose_scope(client.token, "storage:buckets:read")
+        assert records(client, query) == []
+        assert len(records(client, "fetch dt.entity.host")) == 1
+        tenant.add_host("web02")
+        assert len(records(client, "fetch dt.entity.host")) == 2

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+_AS_THEY_ARE = frozenset({str, bool, float, type(None)})
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
@@ -40,7 +41,7 @@ def shown(value: Any) -> Any:
     """
     Give a value as JSON carries it.
     """
-    if value is None or isinstance(value, (bool, float)):
+    if type(value) in _AS_THEY_ARE:
         return value
     if isinstance(value, Timestamp):
         return moment(value)

@@ -8,6 +8,7 @@ one second, a poll without one not at all, and a request token of no query is a 
 
 from __future__ import annotations
 
+import copy
 import math
 import secrets
 import time
@@ -115,20 +116,26 @@ def _carried_out(tenant: Tenant, request: Request, body: dict[str, Any]) -> dict
         details = err.details(text, query_id)
         raise ApiError(400, err.kind, noted=not err.expected, details=details) from err
     tenant.tables.authorize(query.tables(), token)
-    now = time.time_ns()
-    context = Context(
-        now, now - _TWO_HOURS, now, lambda table, inside: tenant.tables.rows(table, inside, token)
-    )
-    rows = query.run(context)
     limits = Limits(_number(body, "maxResultRecords", Limits.records), body.get("maxResultBytes"))
-    found = result(text, query_id, rows, context, limits)
-    tenant.log.add("query", query=" ".join(text.split()), records=len(found["records"]))
-    return _cut(tenant, request, found)
+
+    def found() -> dict[str, Any]:
+        now = time.time_ns()
+        context = Context(
+            now,
+            now - _TWO_HOURS,
+            now,
+            lambda table, inside: tenant.tables.rows(table, inside, token),
+        )
+        return result(text, query_id, query.run(context), context, limits)
+
+    whole = tenant.tables.kept((text, limits), query.tables(), token, found)
+    tenant.log.add("query", query=" ".join(text.split()), records=len(whole["records"]))
+    return _cut(tenant, request, whole)
 
 
 def _cut(tenant: Tenant, request: Request, found: dict[str, Any]) -> dict[str, Any]:
     if fault := tenant.faults.take("query_cut", request.method, request.concerns()):
-        keep = fault.options["keep"]
+        keep, found = fault.options["keep"], copy.deepcopy(found)
         found["records"] = found["records"][:keep]
         note = limited(fault.options["kind"], keep)
         found["metadata"]["grail"]["notifications"].append(note)
