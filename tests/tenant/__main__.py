@@ -24,7 +24,9 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8099, help="0 takes a free one")
     parser.add_argument("--environment-path", default="", help="/e/<id>, the shape of Managed")
     parser.add_argument("--host-name", default="web01.example.com")
-    parser.add_argument("--webhook", help="URL that is told of problems")
+    parser.add_argument(
+        "--webhook", help="URL that is told of problems, by a workflow from phase 2"
+    )
     parser.add_argument("--webhook-token", help="sent to it as Authorization: Bearer")
     parser.add_argument("--watch", help="URL of a web server; its problem opens and closes by it")
     parser.add_argument("--empty", action="store_true", help="nothing alerts until settings say so")
@@ -33,6 +35,10 @@ def main() -> None:
     parser.add_argument("--crowd", type=int, help="so many problems, each on a host of its own")
     parser.add_argument("--slow", type=float, help="seconds that each call takes longer")
     parser.add_argument("--calls-per-minute", type=int, help="at each endpoint; more are refused")
+    parser.add_argument("--platform", action="store_true", help="tell of the platform, too")
+    parser.add_argument(
+        "--phase", type=int, default=1, choices=(1, 2, 3), help="of the environment"
+    )
     chosen = parser.parse_args()
     tenant = Tenant(
         address=chosen.address,
@@ -41,20 +47,19 @@ def main() -> None:
         alerting_by_default=not chosen.empty,
         site_local_urls=True,
         calls_per_minute=chosen.calls_per_minute,
+        phase=chosen.phase,
     )
     with tenant:
         if not chosen.crowd:
             tenant.subscribe(_print)
         process = tenant.add_process(tenant.add_host(chosen.host_name))
         scopes = ("settings.read", "settings.write", "InstallerDownload")
-        token = tenant.add_token([*DEFAULT_SCOPES, *scopes])
+        token = tenant.add_token([*DEFAULT_SCOPES, *scopes]) if chosen.phase < 3 else ""
         if chosen.installers:
             tenant.offer_installer(_VERSION, Path(chosen.installers).resolve())
             print(f"root certificate: {tenant.authority.certificate}")
         if chosen.webhook:
-            secret = chosen.webhook_token
-            headers = {"Authorization": f"Bearer {secret}"} if secret else {}
-            tenant.add_webhook(chosen.webhook, headers)
+            _tell(tenant, chosen.webhook, chosen.webhook_token)
         if chosen.problem:
             tenant.open_problem(process)
         if chosen.crowd:
@@ -63,13 +68,38 @@ def main() -> None:
             tenant.fault("slow", times=None, delay=chosen.slow)
         if chosen.watch:
             tenant.monitor(process, chosen.watch)
-        print(f"environment_url: {tenant.url}\napi_token: {token}")
-        print(f"curl -H 'Authorization: Api-Token {token}' '{tenant.url}/api/v2/problems'")
+        if chosen.platform or chosen.phase > 1:
+            _print_platform(tenant)
+        if token:
+            print(f"environment_url: {tenant.url}\napi_token: {token}")
+            print(f"curl -H 'Authorization: Api-Token {token}' '{tenant.url}/api/v2/problems'")
         try:
             while True:
                 time.sleep(3600)
         except KeyboardInterrupt:
             print("stopped")
+
+
+def _tell(tenant: Tenant, url: str, secret: str | None) -> None:
+    if tenant.switches.phase > 1:
+        tenant.add_workflow(url, secret or "")
+    else:
+        tenant.add_webhook(url, {"Authorization": f"Bearer {secret}"} if secret else {})
+
+
+def _print_platform(tenant: Tenant) -> None:
+    client_id, secret = tenant.add_oauth_client()
+    token = tenant.add_platform_token()
+    print(f"environment_url: {tenant.platform_url}")
+    print(
+        f"oauth: {{client_id: {client_id}, client_secret: {secret}, token_url: {tenant.sso_url}}}"
+    )
+    print(f"platform token: {token}")
+    execute = f"{tenant.platform_url}/platform/storage/query/v1/query:execute"
+    print(
+        f"curl -H 'Authorization: Bearer {token}' -H 'Content-Type: application/json'"
+        f" -d '{{\"query\": \"fetch dt.davis.problems\"}}' '{execute}'"
+    )
 
 
 def _print(entry: Entry) -> None:
