@@ -47,6 +47,20 @@ class Workflows(PlatformAccess):
         record = problem_record(problem, self)
         return {**shown(record), "event.severity": record.get("event.severity")}
 
+    def notify(self, problem: Problem, state: str = "OPEN", *, times: int = 1) -> list[Delivery]:
+        """
+        Tell every webhook and every workflow now, whatever the problem's status; give the outcomes.
+        """
+        sent = super().notify(problem, state, times=times)
+        event = self.workflow_event(problem)
+        event["event.status"] = "ACTIVE" if state == "OPEN" else "CLOSED"
+        before = len(self.deliveries)
+        for workflow_id in list(self.workflows):
+            for _ in range(times):
+                self.run_workflow(workflow_id, event, state)
+        own = [one for one in self.deliveries[before:] if one.problem_id == problem.problem_id]
+        return [*sent, *own]
+
     def run_workflow(
         self, workflow_id: str, event: Mapping[str, Any], state: str = "OPEN"
     ) -> dict[str, Any]:
@@ -110,6 +124,8 @@ class Workflows(PlatformAccess):
     def _execute(
         self, workflow_id: str, problem: Problem, state: str, event: dict[str, Any] | None
     ) -> None:
+        if event is None and problem.status == "CLOSED":
+            return
         if self.faults.take("lost_notification"):
             self.log.add("notification lost", problem=problem.display_id, state=state)
             return

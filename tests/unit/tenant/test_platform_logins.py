@@ -99,6 +99,21 @@ def test_one_problem_is_read_by_every_login(tenant: Tenant, client: Client, proc
     tenant.check()
 
 
+def test_a_page_key_is_sent_alone_through_the_gateway(tenant: Tenant, process: str) -> None:
+    """Settings as well as problems: anything beside it is a 400."""
+    tenant.maintenance(process)
+    tenant.maintenance(process)
+    client = on_platform(tenant, "settings:objects:read")
+    path, schema = f"{GATEWAY}/settings/objects", "builtin:alerting.maintenance-window"
+    first = client.get(path, schemaIds=schema, pageSize=1).json()
+    assert len(first["items"]) == 1
+    key = first["nextPageKey"]
+    assert len(client.get(path, nextPageKey=key).json()["items"]) == 1
+    refused = client.get(path, nextPageKey=key, schemaIds=schema)
+    assert refused.status_code == 400
+    assert "must not be used in combination with nextPageKey" in refused.text
+
+
 def test_a_comment_and_a_close_need_their_scopes(tenant: Tenant, process: str) -> None:
     """One of two scopes closes; neither of the other opens the comments."""
     problem = tenant.open_problem(process)

@@ -139,6 +139,27 @@ def test_the_analysis_is_waited_for_unless_it_is_not(
     assert receiver.bodies()[0]["dt.analysis.ready"] is False
 
 
+def test_what_closes_before_its_analysis_is_never_told_as_open(
+    tenant: Tenant, process: str, receiver: Receiver
+) -> None:
+    """Nor by a workflow that is not told of what closes."""
+    tenant.switches.analysis_seconds = 0.2
+    tenant.add_workflow(receiver.url, TOKEN, on_close=False, analysisReady=True)
+    tenant.close_problem(tenant.open_problem(process))
+    later = tenant.open_problem(process)
+    assert done(tenant) == ["SUCCESS"]
+    assert [one["event.id"] for one in receiver.bodies()] == [later.problem_id]
+
+
+def test_a_problem_is_told_on_request(tenant: Tenant, process: str, receiver: Receiver) -> None:
+    """As often as asked, with the state that is asked for."""
+    problem = tenant.open_problem(process)
+    tenant.add_workflow(receiver.url, TOKEN)
+    sent = tenant.notify(problem, "RESOLVED", times=2)
+    assert [(one.state, one.status) for one in sent] == [("RESOLVED", 202)] * 2
+    assert [one["event.status"] for one in receiver.bodies()] == ["CLOSED"] * 2
+
+
 def test_a_host_that_is_not_allowed_is_not_called(
     tenant: Tenant, process: str, receiver: Receiver
 ) -> None:
