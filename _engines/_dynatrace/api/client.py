@@ -14,7 +14,7 @@ from ..core.problem import EntityDetail, Problem
 from .classic_entities import ClassicEntities
 from .classic_problems import ClassicProblems
 from .credentials import Credentials, TokenCredentials
-from .environment import classic_base, problem_url
+from .environment import classic_base, ingest_base, problem_url
 from .feedback import Feedback
 from .rate_limiter import Kind, RateLimiter
 from .sources import Listing
@@ -44,7 +44,10 @@ class Client:
         )
         self._problems = ClassicProblems(self._transport, problem_selector)
         self._entities = ClassicEntities(self._transport)
-        self._feedback = Feedback(self._transport)
+        ingest = ingest_base(environment_url) if credentials.is_platform_token else None
+        own = credentials, ca_bundle, proxy, rate_limiter
+        self._ingest = Transport(ingest, *own) if ingest else None
+        self._feedback = Feedback(self._transport, self._ingest)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._environment})"
@@ -61,6 +64,8 @@ class Client:
         Close all connections; only tests need it.
         """
         self._transport.close()
+        if self._ingest:
+            self._ingest.close()
 
     def list_open(self, kind: Kind = Kind.LISTING) -> Listing:
         """
@@ -130,6 +135,12 @@ class Client:
         Put a ``CUSTOM_INFO`` event on one entity. Not idempotent, and there is no way to look whether it is there.
         """
         self._feedback.ingest_event(entity_id, title, properties, start_ms, end_ms)
+
+    def business_event(self, keys: Mapping[str, str]) -> None:
+        """
+        Write a business event with flat keys, which opens no problem and needs no entity. Not idempotent.
+        """
+        self._feedback.business_event(keys)
 
     def problem_url(self, problem_id: str) -> str:
         return problem_url(self._environment, problem_id)

@@ -46,6 +46,13 @@ class Credentials(ABC):
         return False
 
     @property
+    def is_platform_token(self) -> bool:
+        """
+        Return whether they are a platform token, which fewer APIs of the platform take than access tokens.
+        """
+        return False
+
+    @property
     def name(self) -> str:
         """
         Return what they are, as the texts of errors call them.
@@ -123,18 +130,18 @@ class TokenCredentials(Credentials):
 
     @property
     def _header(self) -> str:
-        return f"{'Bearer' if self._is_platform else 'Api-Token'} {self._token}"
+        return f"{'Bearer' if self.is_platform_token else 'Api-Token'} {self._token}"
 
     @property
     def name(self) -> str:
-        return "the platform token" if self._is_platform else "the API token"
+        return "the platform token" if self.is_platform_token else "the API token"
 
     @property
     def fix(self) -> str:
         return f"set a valid `api_token`{self._secret.advice}"
 
     def lacking(self, what: str, named: Sequence[str]) -> str:
-        if self._is_platform:
+        if self.is_platform_token:
             expired = "" if named else "; an expired platform token is refused by 403 too"
             return super().lacking(what, named) + expired
         scope = classic_scope(what)
@@ -151,7 +158,7 @@ class TokenCredentials(Credentials):
         return ""
 
     @property
-    def _is_platform(self) -> bool:
+    def is_platform_token(self) -> bool:
         return self._token.startswith("dt0s16.")
 
 

@@ -35,6 +35,21 @@ def classic_base(environment_url: str) -> str:
     return url + (GATEWAY if is_platform(url) else CLASSIC)
 
 
+def ingest_base(environment_url: str) -> str | None:
+    """
+    Return the base of the API v2 on the classic host of a platform environment, without a last slash; else None.
+
+    Documentation names it for business events of platform tokens, which the gateway takes of access tokens alone.
+    """
+    parts = urlsplit(environment_url.rstrip("/"))
+    if not is_platform(environment_url):
+        return None
+    if parts.hostname in _LOOPBACK:
+        return f"{parts.scheme}://{parts.netloc}{CLASSIC}"
+    classic = ".live." if (parts.hostname or "").endswith(".apps.dynatrace.com") else "."
+    return f"{parts.scheme}://{parts.netloc.replace('.apps.', classic)}{CLASSIC}"
+
+
 def query_base(environment_url: str) -> str:
     """
     Return the base of the API of Grail's queries, without a last slash; only platform environments have it.

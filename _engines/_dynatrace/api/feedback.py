@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..core.errors import UnexpectedResponse
+from ..core.errors import AuthError, NotFound, Refusal, UnexpectedResponse
 from .classic_entities import checked
 from .classic_problems import problem_path
 from .json_values import objects_of, typed
@@ -22,11 +22,11 @@ EVENT_TYPE = "CUSTOM_INFO"
 
 class Feedback:
     """
-    Reports to one environment by its API v2.
+    Reports to one environment by its API v2; ``ingest`` is another way for business events, tried where the first refuses.
     """
 
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
+    def __init__(self, transport: Transport, ingest: Transport | None = None) -> None:
+        self._transport, self._ingest = transport, ingest
 
     def comments(self, problem_id: str) -> Iterator[str]:
         """
@@ -81,6 +81,19 @@ class Feedback:
         if "OK" not in states:
             reason = redact(states[:5] or "no result")
             raise UnexpectedResponse(f"{what}: no entity took the event: {reason}")
+
+    def business_event(self, keys: Mapping[str, str]) -> None:
+        """
+        Write a business event with flat keys, which opens no problem. Not idempotent.
+        """
+        path = "/bizevents/ingest"
+        try:
+            self._post(path, keys)
+        except (AuthError, NotFound, UnexpectedResponse) as err:
+            rejected = isinstance(err, AuthError) and err.refusal is Refusal.REJECTED
+            if self._ingest is None or rejected:
+                raise
+            self._ingest.call("POST", path, Kind.FEEDBACK, payload=keys)
 
     def _post(self, path: str, payload: Mapping[str, Any]) -> bytes:
         return self._transport.call("POST", path, Kind.FEEDBACK, payload=payload)

@@ -22,6 +22,7 @@ from ..core.errors import (
     AuthError,
     NotFound,
     RateLimited,
+    Refusal,
     UnexpectedResponse,
 )
 from ..core.heartbeat import IDLE_S, Heartbeat
@@ -31,6 +32,7 @@ from ..core.remedies import Catalogue
 from ..core.states import EpisodeState
 from ..store.ledger import Ledger
 from .comments import CONTEXT
+from .refusals import BUSINESS_EVENT, Refusals, business_event
 from .reports import AGAIN_S, GivenUp, NotYet, closing, kind
 
 log = logging.getLogger(__name__)
@@ -44,7 +46,14 @@ _NAMES = {
     "comment": ("comments", "comments_sent"),
     "event": ("events", "tenant_events_sent"),
     "close": ("closings", "problems_closed"),
+    BUSINESS_EVENT: ("business events", "business_events_sent"),
 }
+
+
+class Dropped(GivenUp):
+    """
+    A report that the credentials may not send in any form.
+    """
 
 
 class Feedback:
@@ -72,6 +81,7 @@ class Feedback:
         )
         #: What cannot be sent, with the name of its error.
         self.failing: dict[str, str] = {}
+        self._refusals = Refusals(name)
 
     def wake(self) -> None:
         self._wake.set()
@@ -97,10 +107,12 @@ class Feedback:
             self.heartbeat.beat()
             what = kind(record)
             try:
-                self._send(record, what)
+                told = self._send(record, what)
             except GivenUp as why:
                 self._ledger.comments.given_up(record.marker, str(why))
                 level = logging.WARNING if what == "event" else logging.INFO
+                if isinstance(why, Dropped):
+                    level = logging.DEBUG  # It is said once, for all of them.
                 log.log(level, "%s: no %s on %s: %s", self._prefix, what, record.problem_id, why)
             except NotYet as why:
                 log.debug("%s: %s of %s waits: %s", self._prefix, what, record.problem_id, why)
@@ -109,26 +121,64 @@ class Feedback:
                 self._failed(record, what, err)
             else:
                 self._ledger.comments.sent(record.marker, self._clock())
-                self._ledger.settings.count(_NAMES[what][1])
-                log.debug("%s: %s sent for %s", self._prefix, what, record.problem_id)
+                self._ledger.settings.count(_NAMES[told][1])
+                log.debug("%s: %s sent for %s", self._prefix, told, record.problem_id)
                 self.failing.pop(_NAMES[what][0], None)
 
-    def _send(self, record: Comment, what: str) -> None:
+    def _send(self, record: Comment, what: str) -> str:
+        """
+        Return as what it was sent: as what it is, or as a business event where that is refused.
+        """
         message = record.message
         if what == "close":
             message = closing(self._ledger, self._client, record, self._clock(), self._catalogue)
         elif record.doubtful and what == "event":
             raise GivenUp("it may have been sent before, and cannot be looked for")
-        elif record.doubtful and self._is_stored(record):
+        if not self._refusals.holds(what, self._clock()):
+            try:
+                self._tell(record, what, message)
+            except AuthError as err:
+                if err.refusal is not Refusal.FORBIDDEN:
+                    raise
+                self._refusals.note(what, err, self._clock())
+            else:
+                self._refusals.lifted(what)
+                return what
+        self._tell_otherwise(record, what, message)
+        return BUSINESS_EVENT
+
+    def _tell(self, record: Comment, what: str, message: str) -> None:
+        if record.doubtful and what == "comment" and self._is_stored(record):
             return
-        # If this process is killed now, it is looked at again then.
-        self._ledger.comments.trying(record.marker, self._clock() + DOUBT_WAIT_S)
+        self._trying(record)
         if what == "close":
             self._client.close_problem(record.problem_id, message)
         elif what == "event":
             self._client.ingest_event(**json.loads(message))
         else:
             self._client.comment(record.problem_id, message, CONTEXT)
+
+    def _tell_otherwise(self, record: Comment, what: str, message: str) -> None:
+        now = self._clock()
+        if self._refusals.holds(BUSINESS_EVENT, now):
+            raise Dropped("the tenant takes neither it nor a business event")
+        episode = self._ledger.episodes.latest(record.problem_id)
+        display_id = episode.problem.display_id if episode else None
+        self._trying(record)
+        try:
+            self._client.business_event(
+                business_event(self._prefix, record, what, message, display_id)
+            )
+        except (AuthError, NotFound, UnexpectedResponse) as err:
+            if isinstance(err, AuthError) and err.refusal is Refusal.REJECTED:
+                raise
+            self._refusals.note(BUSINESS_EVENT, err, now)
+            raise Dropped(str(err)) from None
+        self._refusals.lifted(BUSINESS_EVENT)
+
+    def _trying(self, record: Comment) -> None:
+        # If this process is killed now, it is looked at again then.
+        self._ledger.comments.trying(record.marker, self._clock() + DOUBT_WAIT_S)
 
     def _is_stored(self, record: Comment) -> bool:
         return any(record.marker in text for text in self._client.comments(record.problem_id))
