@@ -7,7 +7,7 @@ Sources of the wire facts: the documentation of Problems API v2, Entities API v2
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from ..core.problem import EntityDetail, Problem
@@ -136,9 +136,9 @@ class Client:
         """
         self._feedback.ingest_event(entity_id, title, properties, start_ms, end_ms)
 
-    def business_event(self, keys: Mapping[str, str]) -> None:
+    def business_event(self, keys: Mapping[str, str] | Sequence[Mapping[str, str]]) -> None:
         """
-        Write a business event with flat keys, which opens no problem and needs no entity. Not idempotent.
+        Write a business event with flat keys, or several, which open no problem and need no entity. Not idempotent.
         """
         self._feedback.business_event(keys)
 

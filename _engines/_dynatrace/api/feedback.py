@@ -4,7 +4,7 @@ What is reported to the tenant: comments on problems, their end, and events on e
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..core.errors import AuthError, NotFound, Refusal, UnexpectedResponse
@@ -82,9 +82,9 @@ class Feedback:
             reason = redact(states[:5] or "no result")
             raise UnexpectedResponse(f"{what}: no entity took the event: {reason}")
 
-    def business_event(self, keys: Mapping[str, str]) -> None:
+    def business_event(self, keys: Mapping[str, str] | Sequence[Mapping[str, str]]) -> None:
         """
-        Write a business event with flat keys, which opens no problem. Not idempotent.
+        Write a business event with flat keys, or several, which open no problem. Not idempotent.
         """
         path = "/bizevents/ingest"
         try:
@@ -95,5 +95,5 @@ class Feedback:
                 raise
             self._ingest.call("POST", path, Kind.FEEDBACK, payload=keys)
 
-    def _post(self, path: str, payload: Mapping[str, Any]) -> bytes:
+    def _post(self, path: str, payload: Any) -> bytes:
         return self._transport.call("POST", path, Kind.FEEDBACK, payload=payload)

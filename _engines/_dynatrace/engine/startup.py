@@ -72,11 +72,15 @@ def client_for(config: Config, secrets: Mapping[str, Source] | None = None) -> C
         config.get("proxy"),
         config.get("problem_selector"),
         RateLimiter(config.get("calls_per_minute")),
-        credentials=_credentials(config, secrets or {}),
+        credentials=credentials_for(config, secrets),
     )
 
 
-def _credentials(config: Config, secrets: Mapping[str, Source]) -> Credentials:
+def credentials_for(config: Config, secrets: Mapping[str, Source] | None = None) -> Credentials:
+    """
+    Return the credentials of a configuration that has some.
+    """
+    secrets = secrets or {}
     url, proxy = config.get("environment_url"), config.get("proxy")
     if config.get("api_token"):
         own = Secret(config.get("api_token"), secrets.get("api_token"))

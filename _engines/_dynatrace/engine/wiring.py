@@ -17,6 +17,9 @@ from ..webhook.endpoints import Health
 from ..webhook.listener import Listener
 from ..webhook.recorder import Recorder
 from ..webhook.salt_api_hook import Hook
+
+# The runner's check asks what the credentials may do.
+from .abilities import abilities as abilities
 from .bus_events import BusEvents
 from .commands import Commands
 from .health import Probe, Status, Troubles

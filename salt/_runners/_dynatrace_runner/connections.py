@@ -1,5 +1,5 @@
 """
-Checks what an engine talks to: the tenant with the token and its scopes, and the engine's own webhook.
+Checks what an engine talks to: the tenant, by what the credentials may do there, and the engine's own webhook.
 """
 
 import concurrent.futures
@@ -12,12 +12,6 @@ import time
 from . import webhook
 
 WAIT_S = 10
-# Nothing has these ids, so that even a comment leaves nothing behind: a token without the scope is refused before the
-# problem is looked for.
-NUMBER = "P-0"
-NOBODY = "0_0V2"
-NOTHING = "HOST-0000000000000000"
-NOTE = "salt-dynatrace checks its token"
 WEBHOOK = ("address", "port", "path", "ssl_crt", "token", "username", "password")
 
 
@@ -27,8 +21,9 @@ def ask_all(configs, engine):
     """
     asked = []
     for name, config in configs.items():
-        for scope, call in _calls(engine, config):
-            asked.append((f"tenant {scope}", name, _begin(_scope, engine["errors"], call)))
+        for ability in engine["wiring"].abilities(config):
+            check = f"tenant {ability.name}"
+            asked.append((check, name, _begin(_allowed, engine["errors"], ability)))
         if config.has_webhook:
             asked.append(("webhook", name, _begin(_webhook, config)))
     return asked
@@ -65,39 +60,26 @@ def collect(found, asked, until):
         found.add(result, check, what, fix, name)
 
 
-def _calls(engine, config):
-    if not config.has_login:
-        return
-    client, errors = engine["wiring"].client_for(config), engine["errors"]
-    # A search, which finds nothing: what is not found there is the API itself.
-    yield "problems.read", lambda: _found(errors, client)
-    yield "entities.read", lambda: client.entity(NOTHING)
-    if config.get("feedback"):
-        yield "problems.write", lambda: client.comment(NOBODY, NOTE, "salt")
-
-
-def _found(errors, client):
-    try:
-        client.find_by_display_id(NUMBER)
-    except errors.NotFound as err:
-        raise errors.UnexpectedResponse(str(err)) from err
-
-
-def _scope(errors, call):
+def _allowed(errors, ability):
     """
-    Return result, detail and fix: to be told that it does not know the id, one must be allowed to ask.
+    Return result, detail and fix of something that the credentials may do or not.
     """
     try:
-        call()
-    except errors.NotFound:
-        pass
-    except errors.AuthError as err:
-        return "fail", str(err), "set a token and a URL that go together, restart the master"
+        ability.ask()
     except errors.RateLimited as err:
         return "warn", str(err), "check again in a minute"
     except errors.ApiError as err:
-        return "fail", str(err), "see `environment_url`, `proxy` and `ca_bundle`, and the network"
-    return "ok", "the tenant answers, and the token has the scope", ""
+        forbidden = getattr(err, "refusal", None) is errors.Refusal.FORBIDDEN
+        if not ability.wanted:
+            known = "not allowed" if forbidden else f"not known ({err})"
+            return "ok", f"{known}; {ability.without}", ""
+        if forbidden and ability.without:
+            return "warn", f"{err}; {ability.without}", "give that permission, or leave it so"
+        if isinstance(err, errors.AuthError):
+            return "fail", str(err), "see docs/how-to/log-in-to-dynatrace.md"
+        fix = "see `environment_url`, `proxy` and `ca_bundle`, and the network"
+        return "fail", str(err), fix
+    return "ok", "allowed", ""
 
 
 def _webhook(config):

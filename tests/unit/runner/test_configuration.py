@@ -183,8 +183,10 @@ def test_the_engine_has_what_the_check_takes_of_it() -> None:
     asked = connections.ask_all({"dynatrace": engine.configuration.load(ENGINE)}, vars(engine))
     connections.collect(rows, asked, time.monotonic() + 10)
     assert [row["check"] for row in rows.rows] == [
-        "tenant problems.read",
-        "tenant entities.read",
-        "tenant problems.write",
+        "tenant read problems",
+        "tenant read entities",
+        "tenant comment",
+        "tenant business event",
+        "tenant settings",
     ]
     assert not any("could not be checked" in row["detail"] for row in rows.rows)
