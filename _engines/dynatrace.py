@@ -105,9 +105,8 @@ def __virtual__():
 
 def start(**config):
     """
-    Run the engine; never returns, since Salt would start it again every few seconds for ever.
-
-    Takes the keys of the configuration as keyword arguments, so that an unknown one is reported and not a TypeError.
+    Run the engine; never returns, since Salt would start it again every few seconds for ever. Takes the keys of the
+    configuration as keyword arguments, so that an unknown one is reported and not a TypeError.
     """
     instance = _instance(config)
     try:
@@ -177,18 +176,18 @@ def _secrets(instance):
     """
     Return the functions that read an engine's secrets again, by the names of options that hold an sdb:// URL.
     """
-    get, urls = salt.utils.sdb.sdb_get, entries.kept_elsewhere(_written(), instance)
-    return {option: functools.partial(get, url, __opts__) for option, url in urls.items()}
+    urls = entries.kept_elsewhere(_written(), instance).items()
+    return {name: functools.partial(salt.utils.sdb.sdb_get, url, __opts__) for name, url in urls}
 
 
 def _written():
     """
     Return ``engines`` as it stands in the configuration's files: Salt has replaced the sdb:// URLs in its options.
     """
-    path = __opts__.get("conf_file")
+    path, *includes = map(__opts__.get, ("conf_file", "default_include", "include"))
     given = salt.config.load_config(path, "", "", exit_on_config_errors=False)
-    for key in ("default_include", "include"):
-        given.update(salt.config.include_config(__opts__.get(key), path, verbose=False))
+    for one in includes:
+        given.update(salt.config.include_config(one, path, verbose=False))
     return given.get("engines")
 
 
