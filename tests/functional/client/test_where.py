@@ -368,7 +368,9 @@ def test_a_rejected_token_of_the_other_kind_is_told_where_it_belongs(
     assert ("belongs to" in str(caught.value)) is bool(belongs)
 
 
-@pytest.mark.parametrize("token", [TOKEN, "an-old-token-of-21-ch", "a.b.c'quoted\\secret"])
+@pytest.mark.parametrize(
+    "token", [TOKEN, PLATFORM_TOKEN, "an-old-token-of-21-ch", "a.b.c'quoted\\secret"]
+)
 def test_the_token_is_shown_nowhere(
     token: str, authority: Authority, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -511,6 +511,25 @@ def test_no_message_shows_a_secret(config: dict[str, Any]) -> None:
     assert "secret" not in " ".join(problems)
 
 
+@pytest.mark.parametrize(
+    "config",
+    [
+        oauth(client_secret="very hidden"),
+        oauth(client_id="dt0s02.SYNTHETI.VERYHIDDEN more"),
+        oauth(token_url="https://me:hidden@sso.example.com/token"),
+        oauth(token_url="https://sso.example.com/token?client_secret=hidden"),
+        {**oauth(), "oauth": "very-hidden"},
+    ],
+)
+def test_no_message_shows_the_secret_of_a_client(config: dict[str, Any]) -> None:
+    """
+    Wherever it stands by mistake.
+    """
+    problems = validate(config)
+    assert problems
+    assert "hidden" not in " ".join(problems).lower()
+
+
 JUNK = st.recursive(
     st.none()
     | st.booleans()
