@@ -22,6 +22,9 @@ MAX_KEYS = 1000
 MAX_ENVELOPES = 3
 _ENVELOPES = ("eventData", "event_data", "data", "event", "payload", "body")
 
+#: What every record of a problem has, spelled as only a record has it.
+_RECORD = frozenset({"event.id", "event.status"})
+
 #: By what they hold, the keys under which payloads have it, flattened.
 KEYS = {
     "pid": ("pid", "eventid", "problemid", "id"),
@@ -50,9 +53,17 @@ class Fields:
     """
 
     def __init__(self, body: Mapping[str, Any], keys: Mapping[str, str]) -> None:
-        self._levels = [_flat(level) for level in _levels(body)]
+        levels = list(_levels(body))
+        self._records = [one for one in levels if one.keys() >= _RECORD]
+        self._levels = [_flat(level) for level in levels]
         own = {field: (_flat_name(key), *KEYS[field]) for field, key in keys.items()}
         self._keys = {**KEYS, **own}
+
+    def records(self) -> Iterator[Mapping[str, Any]]:
+        """
+        Yield what is a whole record of Grail, the innermost first.
+        """
+        yield from self._records
 
     def values(self, field: str) -> Iterator[Any]:
         for level in self._levels:

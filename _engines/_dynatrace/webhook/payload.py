@@ -3,19 +3,20 @@ Recognises the problem in the payload of a notification.
 
 A payload is free text of the tenant's admin: keys may have any name and case, JSON placeholders may stand in quotes,
 keys may be doubled. So values are recognised by their form as much as by their key, which ``fields`` lists.
-Workflow bodies (``{"eventData": {…}}``, a record in the field names of Grail, ``dt.davis.problems``) and CloudEvents
-(``{"data": {…}}``) are read too; Smartscape ids are not, since they look like entity ids and name other things.
+Workflow bodies (a record of ``dt.davis.problems``, flat or as ``{"eventData": {…}}``) and CloudEvents (``{"data": {…}}``)
+are read too, a whole record as ``api.davis`` reads it. Smartscape ids are not: they look like entity ids and name others.
 """
 
 from __future__ import annotations
 
-import calendar
+import contextlib
 import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from ..api.davis import SEVERITIES, moment, parse_record
 from ..api.decompression import DecompressionError, decompress
 from ..api.json_values import MAX_DEPTH, is_too_deep, is_too_dense, typed
 from ..api.problems import parse_problem, parse_problem_v1
@@ -38,9 +39,6 @@ _STATES = {
     "CLOSED": "RESOLVED",
     "MERGED": "MERGED",
 }
-#: Of Grail's categories, the one that the Problems API spells otherwise.
-_SEVERITIES = {"SLOWDOWN": "PERFORMANCE"}
-_MOMENT = re.compile(r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?Z")
 
 
 class BodyTooLarge(NotificationError):
@@ -151,6 +149,9 @@ def _details(fields: Fields) -> Iterator[Problem]:
                 yield parse_problem_v1(body)
         except UnexpectedResponse:
             continue
+    for record in fields.records():
+        with contextlib.suppress(UnexpectedResponse):
+            yield parse_record(record, source="notification")
 
 
 def _problem(notification: Notification, details: Problem | None, fields: Fields) -> Problem:
@@ -164,7 +165,7 @@ def _problem(notification: Notification, details: Problem | None, fields: Fields
         problem_id=notification.problem_id,
         display_id=notification.display_id,
         title=problem.title or notification.title,
-        severity=_SEVERITIES.get(severity, severity),
+        severity=SEVERITIES.get(severity, severity),
         impact=_known(problem.impact, fields, "impact"),
         status=status,
         start=problem.start if problem.start is not None else _moment(fields, "start"),
@@ -174,7 +175,7 @@ def _problem(notification: Notification, details: Problem | None, fields: Fields
         tags=problem.tags or tuple(tags),
         under_maintenance=problem.under_maintenance
         or any(value is True for value in fields.values("maintenance")),
-        merged=notification.state == "MERGED",
+        merged=problem.merged or notification.state == "MERGED",
         url=next(fields.texts("url"), None),
         source="notification",
     )
@@ -213,14 +214,7 @@ def _root_cause(fields: Fields) -> Entity | None:
 
 
 def _moment(fields: Fields, field: str) -> int | None:
-    # In UTC milliseconds; a record has nanoseconds.
-    for found in filter(None, (_MOMENT.fullmatch(typed(one, str)) for one in fields.values(field))):
-        *date, fraction = found.groups()
-        year, month, day, *clock = (int(part) for part in date)
-        if 1970 <= year <= 2999 and 1 <= month <= 12 and 1 <= day <= 31:
-            seconds = calendar.timegm((year, month, day, *clock))
-            return seconds * 1000 + int((fraction or "0").ljust(9, "0")[:3])
-    return None
+    return next(filter(None, map(moment, fields.values(field))), None)
 
 
 def _is_test(notification: Notification, fields: Fields) -> bool:

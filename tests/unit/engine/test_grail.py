@@ -75,7 +75,6 @@ def test_templates_spell_the_list_in_many_ways(key: str) -> None:
     [
         None,
         5,
-        PROCESS,
         "[",
         {},
         [None, 5, {}],
@@ -90,6 +89,89 @@ def test_what_is_no_list_of_entities_names_nobody(value: Any) -> None:
     Nothing but an id in its full form is taken.
     """
     assert told(affected_entity_ids=value).affected == ()
+
+
+def test_one_entity_may_stand_without_a_list() -> None:
+    """
+    Records have arrays or scalars under the same key.
+    """
+    assert [entity.id for entity in told(affected_entity_ids=PROCESS).affected] == [PROCESS]
+
+
+#: In the shape of a captured record of a stopped process, which names its host beside it; the values are synthetic.
+STOPPED: dict[str, Any] = {
+    **{key: RECORD[key] for key in ("event.id", "display_id", "event.kind", "event.name")},
+    **{key: RECORD[key] for key in ("event.status", "event.category", "event.start")},
+    "event.severity": "3",
+    "event.status_transition": "UPDATED",
+    "dt.davis.is_duplicate": False,
+    "dt.davis.mute.status": "NOT_MUTED",
+    "dt.davis.impact_level": ["Infrastructure"],
+    "affected_entity_ids": [PROCESS],
+    "affected_entity_names": ["Apache Web Server httpd"],
+    "affected_entity_types": ["dt.entity.process_group_instance"],
+    "related_entity_ids": [HOST, "HOST_GROUP-00000000000000A1"],
+    "host.name": ["web01.example.com"],
+    "dt.entity.host": [HOST],
+    "dt.entity.process_group_instance": [PROCESS],
+    "root_cause_entity_id": None,
+    "maintenance.is_under_maintenance": False,
+}
+
+
+@pytest.mark.parametrize(
+    "body", [STOPPED, {"eventData": STOPPED}, {"eventData": json.dumps(STOPPED)}]
+)
+def test_a_record_names_host_and_process_itself(body: Any) -> None:
+    """
+    Flat, as an HTTP action sends it, or as the action for event-driven Ansible does; nothing is to be looked up.
+    """
+    problem = parse(json.dumps(body).encode()).problem
+    assert problem is not None
+    assert (problem.hosts, problem.host_names) == ((HOST,), ("web01.example.com",))
+    assert problem.processes == (PROCESS,)
+    assert problem.affected == (
+        Entity(PROCESS, "PROCESS_GROUP_INSTANCE", "Apache Web Server httpd"),
+    )
+    assert (problem.impact, problem.source) == ("INFRASTRUCTURE", "notification")
+    assert problem.is_open
+
+
+def test_a_record_that_reaches_an_engine_with_an_api_says_only_which_problem_it_is() -> None:
+    """
+    What it is, the API is asked.
+    """
+    found = parse(json.dumps(STOPPED).encode(), whole=False)
+    assert (found.problem_id, found.state, found.problem) == (MINUS_PID, "OPEN", None)
+
+
+def test_a_reopening_tells_itself_by_its_time() -> None:
+    """
+    The id is that of before; a first opening has none.
+    """
+    assert told().reopened is None
+    again = {"dt.davis.last_reopen_timestamp": "2024-07-21T08:00:00.000000001Z"}
+    assert told(**again).reopened == 1721548800000
+
+
+def test_a_duplicate_is_merged_into_another() -> None:
+    """
+    Nobody acts on it beside the other.
+    """
+    assert told(**{"dt.davis.is_duplicate": True}).is_open is False
+    assert told(**{"dt.davis.is_duplicate": None}).is_open
+
+
+@pytest.mark.parametrize("key", ["event.status", "event.category"])
+def test_a_record_that_is_none_is_read_as_a_template(key: str) -> None:
+    """
+    Free text may spell what a record spells, with values of its own.
+    """
+    body = {**STOPPED, key: "odd value", "state": "OPEN"}
+    problem = parse(json.dumps(body).encode()).problem
+    assert problem is not None
+    assert problem.affected[0].id == PROCESS
+    assert problem.hosts == ()
 
 
 def test_each_entity_is_taken_once_and_not_too_many() -> None:
@@ -130,6 +212,8 @@ def test_a_category_is_told_in_the_words_of_the_api() -> None:
     """
     assert told(**{"event.category": "SLOWDOWN"}).severity == "PERFORMANCE"
     assert told(**{"event.category": "ERROR"}).severity == "ERROR"
+    assert told(**{"event.category": "RESOURCE"}).severity == "RESOURCE_CONTENTION"
+    assert told(**{"event.category": "CUSTOM"}).severity == "CUSTOM_ALERT"
 
 
 @pytest.mark.parametrize(

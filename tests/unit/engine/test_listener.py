@@ -184,6 +184,21 @@ def test_a_good_notification_is_on_disk_when_it_is_accepted(
     assert running.looked.wait(5)
 
 
+@pytest.mark.parametrize("kind", [None, "text/plain", "application/x-www-form-urlencoded"])
+def test_the_record_of_a_workflow_needs_no_content_type(
+    running: Running, ledger: Ledger, kind: str | None
+) -> None:
+    """
+    An action sends none unless somebody sets one, and the body tells what it is.
+    """
+    record = {"event.id": PID, "display_id": DISPLAY_ID, "event.status": "ACTIVE"}
+    headers = BEARER if kind is None else {**BEARER, "Content-Type": kind}
+    for body in (record, {"eventData": {**record, "event.status": "CLOSED"}}):
+        assert running.post(body, headers=headers) == (202, {"accepted": True})
+    assert [notice.problem_id for notice in kept(ledger)] == [PID, PID]
+    assert [notice.state for notice in kept(ledger)] == ["OPEN", "RESOLVED"]
+
+
 def test_a_test_notification_is_answered_and_nothing_else(running: Running, ledger: Ledger) -> None:
     """
     Whoever fires its event is told; no problem is recorded.
