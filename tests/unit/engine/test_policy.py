@@ -437,7 +437,7 @@ def test_it_never_acts_against_a_rule(
     assert not (around.maintenance and policy.hold_in_maintenance)
     assert not policy.dry_run
     assert around.connected
-    assert around.busy or around.room > 0
+    assert around.busy or around.capacity > 0
     assert all(item.state != "waiting" for item in past)
     own = [item for item in past if item.started >= around.since]
     assert all(item.state not in ("refused", "unproved") for item in own)
