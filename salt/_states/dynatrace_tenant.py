@@ -15,7 +15,7 @@ from salt.exceptions import CommandExecutionError
 
 try:
     from _dynatrace_utils import arguments
-    from _dynatrace_utils.tenant import alerting, maintenance, os_services, webhook
+    from _dynatrace_utils.tenant import alerting, maintenance, os_services, webhook, workflow
 
     LACKING = None
 except ImportError as err:
@@ -71,6 +71,55 @@ def webhook_absent(name):
         The display name of the notification.
     """
     return _told(name, lambda test: webhook.absent(name, test))
+
+
+def workflow_present(
+    name,
+    url=None,
+    credential=None,
+    severities=None,
+    tags=None,
+    closed=None,
+    maintenance=None,
+    enabled=None,
+    **unknown,
+):
+    """
+    Make sure that a workflow of the platform tells the engine of problems.
+
+    Three things are set: an entry of the credential vault with the token, the listener's host among
+    those that functions may call, and a workflow that posts each problem to ``url``. It needs the
+    platform's URL as ``dynatrace:environment_url``. What a person has added to the workflow stays.
+
+    name
+        The title of the workflow.
+    url
+        Where Dynatrace reaches the engine's webhook.
+    credential
+        The id of an entry of the credential vault that holds the token already; default: one is made.
+    severities
+        List of the severities that are told: ``[AVAILABILITY, …]``; default: all.
+    tags
+        Only problems of entities with one of these tags; default: all.
+    closed
+        Whether closed problems are told too; default: yes.
+    maintenance
+        Problems in a maintenance window: always (default), inside or outside, where the tenant knows it.
+    enabled
+        Whether the workflow is deployed; default: yes.
+    """
+    names = locals()
+    return _told(name, lambda test: workflow.present(name, test, arguments.given(names)))
+
+
+def workflow_absent(name):
+    """
+    Make sure that nothing is left of what ``workflow_present`` has made.
+
+    name
+        The title of the workflow.
+    """
+    return _told(name, lambda test: workflow.absent(name, test))
 
 
 def process_alerting_present(
@@ -168,6 +217,7 @@ def maintenance_window_present(
     tags=None,
     entity_type=None,
     whole_environment=None,
+    rule=None,
     suppression=None,
     description=None,
     enabled=None,
@@ -191,6 +241,8 @@ def maintenance_window_present(
         of this type.
     whole_environment
         Must be true if it covers everything.
+    rule
+        The id of a scheduling rule, for a weekly or monthly window in ``builtin:maintenance-windows``.
     suppression
         DETECT_PROBLEMS_AND_ALERT, DETECT_PROBLEMS_DONT_ALERT (default) or DONT_DETECT_PROBLEMS.
     """

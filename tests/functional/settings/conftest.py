@@ -155,7 +155,9 @@ class Site:
         return [
             f"{call.method} {call.path}"
             for call in self.tenant.requests[before:]
-            if call.method != "GET" and "validateOnly" not in str(call.query)
+            if call.method != "GET"
+            and "validateOnly" not in str(call.query)
+            and not call.path.endswith("/filter-preview")
         ]
 
 

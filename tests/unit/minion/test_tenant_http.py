@@ -32,10 +32,11 @@ def tenant(**given: Any) -> Any:
 
 def answering(*answers: tuple[int, dict[str, str], Any], **given: Any) -> Any:
     """
-    Return the module with these answers to come; its ``requests`` are what was sent.
+    Return the module with these answers to come; its ``requests`` are what was sent, ``modules`` its siblings.
     """
     modules = tenant(**given)
     left = list(answers)
+    modules.http.modules = modules
     modules.http.requests = requests = []
 
     @contextmanager

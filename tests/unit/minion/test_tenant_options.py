@@ -5,6 +5,7 @@ What may stand under ``dynatrace:tenant``, and what is said about what may not.
 from __future__ import annotations
 
 import itertools
+import re
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -350,13 +351,21 @@ def test_an_entry_is_named_by_its_key() -> None:
 
 def example() -> Any:
     text = (REPO / "pillar.example").read_text(encoding="utf-8")
-    return yaml.safe_load(text)["dynatrace"]["tenant"]
+    # A comment, since most sites want only one of webhook and workflow.
+    shown = re.sub(r"^    # workflow:\n(?:    # .*\n)+", _uncommented, text, flags=re.MULTILINE)
+    assert shown != text
+    return yaml.safe_load(shown)["dynatrace"]["tenant"]
+
+
+def _uncommented(found: re.Match[str]) -> str:
+    return found[0].replace("    # ", "    ", 1).replace("\n    # ", "\n    ")
 
 
 @pytest.mark.parametrize(
     ("key", "kind"),
     [
         ("webhook", "webhook"),
+        ("workflow", "workflow"),
         ("process_alerting", "process_alerting"),
         ("os_services", "os_services"),
         ("maintenance_windows", "maintenance_window"),
@@ -375,6 +384,8 @@ def test_the_example_shows_the_defaults() -> None:
     given = example()["webhook"]
     left_out = checked("webhook", name="Salt", url=given["url"])
     assert given == left_out
+    workflow = example()["workflow"]
+    assert workflow == checked("workflow", name="Salt", url=workflow["url"])
     groups = example()["process_alerting"]["apache"]
     assert checked("process_alerting", name="apache", **groups) == checked(
         "process_alerting", name="apache", technology="APACHE_HTTPD"

@@ -109,5 +109,21 @@ def headers(key):
     return {"Authorization": f"{scheme} {token}"}
 
 
+def listener_token():
+    """
+    Return the secret that the tenant sends with each notification.
+    """
+    secret = __salt__["config.get"]("dynatrace:webhook_token", None)
+    good = isinstance(secret, str) and secret and secret.isprintable() and secret.isascii()
+    if not good or " " in secret or len(secret) > 4096:
+        raise CommandExecutionError(
+            "dynatrace:webhook_token is not set, or is no token: it is the `token` of the engine's "
+            "`webhook`, which the tenant sends with each notification"
+        )
+    if secret.startswith("sdb://"):
+        raise CommandExecutionError("dynatrace:webhook_token: its sdb profile is not known here")
+    return secret
+
+
 def _is_loopback(host):
     return host in ("localhost", "::1") or bool(re.fullmatch(r"127(\.\d{1,3}){3}", host or ""))

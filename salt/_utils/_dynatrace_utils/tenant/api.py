@@ -20,6 +20,7 @@ WALK_DEADLINE_S = 600
 PAGE_SIZE = 500
 
 OBJECTS = "/api/v2/settings/objects"
+SCHEMAS = "/api/v2/settings/schemas"
 FIELDS = "objectId,scope,value,externalId,modified,updateToken"
 # Of an entity id; it goes into other calls.
 ENTITY = re.compile(r"[A-Z][A-Z0-9_]*-[0-9A-F]{16}")
@@ -35,7 +36,7 @@ def objects(schema, scopes=None):
     query = {"schemaIds": schema, "fields": FIELDS, "pageSize": str(PAGE_SIZE)}
     if scopes:
         query["scopes"] = ",".join(scopes)
-    found = list(_pages(OBJECTS, query, "items", "settings.read"))
+    found = list(pages(OBJECTS, query, "items", "settings.read"))
     for one in found:
         if not (
             isinstance(one, dict)
@@ -46,6 +47,17 @@ def objects(schema, scopes=None):
                 f"GET {OBJECTS}: an item of the answer has no objectId and value; {ASK}"
             )
     return found
+
+
+def schemas():
+    """
+    Return the ids of the schemas that this tenant has: tenants of different generations differ in them.
+    """
+    answer = tenant_http.call("GET", SCHEMAS, "settings.read")
+    items = answer.get("items") if isinstance(answer, dict) else None
+    if not isinstance(items, list):
+        raise CommandExecutionError(f"GET {SCHEMAS}: the answer has no list `items`; {ASK}")
+    return {one.get("schemaId") for one in items if isinstance(one, dict)}
 
 
 def create(schema, scope, value, external_id=None, validate_only=False, after=None):
@@ -98,7 +110,7 @@ def entities(selector, limit):
     """
     query = {"entitySelector": selector, "pageSize": str(min(limit + 1, PAGE_SIZE))}
     found = []
-    for one in _pages("/api/v2/entities", query, "entities", "entities.read"):
+    for one in pages("/api/v2/entities", query, "entities", "entities.read"):
         entity = one.get("entityId") if isinstance(one, dict) else None
         if not isinstance(entity, str) or not ENTITY.fullmatch(entity):
             raise CommandExecutionError("GET /api/v2/entities: an entity of the answer has no id")
@@ -117,7 +129,10 @@ def _validation(validate_only):
     return {"validateOnly": "true"} if validate_only else {}
 
 
-def _pages(path, query, name, scope):
+def pages(path, query, name, scope):
+    """
+    Yield what is in a list of an answer, page after page.
+    """
     seen, until = set(), time.monotonic() + WALK_DEADLINE_S
     for _ in range(MAX_PAGES):
         if time.monotonic() > until:

@@ -13,14 +13,24 @@ import time
 from salt.exceptions import CommandExecutionError
 
 from . import api as tenant_api
+from . import marks, vault, workflows
 from . import record as tenant_record
 from . import values as tenant_values
 
-MARK = "salt-dynatrace"
+# What is no settings object, and is read and written by the same functions.
+OTHERS = {workflows.SCHEMA: workflows, vault.SCHEMA: vault}
+CALLED = {workflows.SCHEMA: "workflow", vault.SCHEMA: "credential"}
 ENVIRONMENT = "environment"
 # Until what was written is shown.
 SETTLE_S = 10
 POLL_S = 0.5
+
+
+def of(schema):
+    """
+    Return the module that reads and writes the objects of a schema.
+    """
+    return OTHERS.get(schema, tenant_api)
 
 
 def find(schema, path, name, scope=ENVIRONMENT):
@@ -29,7 +39,7 @@ def find(schema, path, name, scope=ENVIRONMENT):
 
     Two of one name are an error: which of them is meant, only a person knows.
     """
-    named = [one for one in tenant_api.objects(schema, [scope]) if _at(one["value"], path) == name]
+    named = [one for one in of(schema).objects(schema, [scope]) if at(one["value"], path) == name]
     if len(named) > 1:
         raise CommandExecutionError(
             f"{len(named)} objects of {schema} are named {name}, and only a person can tell which "
@@ -53,9 +63,9 @@ def validate(schema, scope, found, value):
     Let the tenant check a value without saving it; raises with what it says.
     """
     if found is None:
-        tenant_api.create(schema, scope, value, validate_only=True)
+        of(schema).create(schema, scope, value, validate_only=True)
     else:
-        tenant_api.update(found["objectId"], value, found.get("updateToken"), validate_only=True)
+        of(schema).update(found["objectId"], value, found.get("updateToken"), validate_only=True)
 
 
 def write(about, schema, scope, found, value, secret=None, after=None):
@@ -68,7 +78,7 @@ def write(about, schema, scope, found, value, secret=None, after=None):
     entry = {**about, "schema": schema, "before": None, "set": tenant_values.shown(value)}
     if found is None:
         mark = _mark(about, schema, scope)
-        object_id = tenant_api.create(schema, scope, value, mark, after=after)
+        object_id = of(schema).create(schema, scope, value, mark, after=after)
     else:
         object_id = found["objectId"]
         known = tenant_record.recall().get(object_id)
@@ -78,8 +88,8 @@ def write(about, schema, scope, found, value, secret=None, after=None):
             entry["before"] = found["value"]
         # Before: a run that is killed leaves what there was.
         tenant_record.remember(object_id, entry)
-        tenant_api.update(object_id, value, found.get("updateToken"))
-    now = _settled(schema, scope, object_id, value)
+        of(schema).update(object_id, value, found.get("updateToken"))
+    now = settled(schema, scope, object_id, value)
     entry["modified"] = now.get("modified")
     if secret is not None:
         entry["secret"] = tenant_record.fingerprint(secret)
@@ -114,14 +124,14 @@ def take_back(about, schema, keep=(), test=False):
     """
     entries = tenant_record.recall()
     done = {"changes": {}, "ids": [], "notes": []}
-    present = tenant_api.objects(schema)
+    present = of(schema).objects(schema)
     for found in present:
         entry = entries.get(found["objectId"])
         ours = entry and all(entry.get(key) == about[key] for key in about)
         if mine(about, schema, found):
-            _delete(found, keep, done, test)
+            _delete(schema, found, keep, done, test)
         elif ours and entry.get("before"):
-            _put_back(found, entry, done, test)
+            _put_back(schema, found, entry, done, test)
     if not test:
         _forget_what_is_gone(about, schema, entries, {one["objectId"] for one in present})
     return done
@@ -152,32 +162,46 @@ def title(value, scope=None):
     """
     Return how an object is called in a comment.
     """
+    if "tasks" in value:
+        return f"workflow {value.get('title')}"
+    if "ownerAccessOnly" in value:
+        return f"credential {value.get('name')}"
     if "severityRules" in value:
         return f"alerting profile {value.get('name')}"
     if "displayName" in value:
         return f"notification {value['displayName']}"
     if "generalProperties" in value:
-        return f"maintenance window {_at(value, 'generalProperties.name')}"
+        return f"maintenance window {at(value, 'generalProperties.name')}"
+    if "autoDelete" in value:
+        return f"maintenance window {value.get('name')}"
     if "statusConditionLinux" in value:
         return f"OS-service policy {value.get('name')}"
     return str(scope)
 
 
 def _mark(about, schema, scope):
-    return f"{MARK}:{about['kind']}:{schema}:{about['label']}:{scope}"
+    return f"{marks.MARK}:{about['kind']}:{schema}:{about['label']}:{scope}"
 
 
-def _at(value, path):
+def at(value, path):
+    """
+    Return what is at a path such as ``generalProperties.name``, or None.
+    """
     for key in path.split("."):
         value = value.get(key) if isinstance(value, dict) else None
     return value
 
 
-def _settled(schema, scope, object_id, value):
+def settled(schema, scope, object_id, value):
+    """
+    Wait until the tenant shows an object as it was written, and return it.
+
+    What the tenant has added of its own, such as a default, is no difference.
+    """
     until = time.monotonic() + SETTLE_S
     while True:
-        shown = [one for one in tenant_api.objects(schema, [scope]) if one["objectId"] == object_id]
-        differs = tenant_values.difference(shown[0]["value"], value) if shown else {"(all)": None}
+        shown = [one for one in of(schema).objects(schema, [scope]) if one["objectId"] == object_id]
+        differs = plan(shown[0], value)["changes"] if shown else {"(all)": None}
         if not differs:
             return shown[0]
         if time.monotonic() > until:
@@ -188,7 +212,7 @@ def _settled(schema, scope, object_id, value):
         time.sleep(POLL_S)
 
 
-def _delete(found, keep, done, test):
+def _delete(schema, found, keep, done, test):
     called = title(found["value"], found.get("scope"))
     if found["objectId"] in keep:
         done["notes"].append(f"The {called} is used by others too, and stays.")
@@ -196,11 +220,11 @@ def _delete(found, keep, done, test):
     done["changes"][called] = {"old": tenant_values.shown(found["value"]), "new": None}
     done["ids"].append(found["objectId"])
     if not test:
-        tenant_api.delete(found["objectId"], found.get("updateToken"))
+        of(schema).delete(found["objectId"], found.get("updateToken"))
         tenant_record.forget(found["objectId"])
 
 
-def _put_back(found, entry, done, test):
+def _put_back(schema, found, entry, done, test):
     called = title(found["value"], found.get("scope"))
     if not tenant_values.same(found["value"], entry.get("set")):
         done["notes"].append(
@@ -218,7 +242,7 @@ def _put_back(found, entry, done, test):
                 f"{', '.join(again['lost'])}: set them again in Dynatrace."
             )
         if changes and not test:
-            tenant_api.update(found["objectId"], again["value"], found.get("updateToken"))
+            of(schema).update(found["objectId"], again["value"], found.get("updateToken"))
     if not test:
         tenant_record.forget(found["objectId"])
 

@@ -38,6 +38,8 @@ SETS = (
     "managementZones",
     "metadata",
     "detectionConditionsLinux",
+    "hostList",
+    "scopes",
 )
 # Each has a meaning only with another property, which is compared. They are not sent without it,
 # and a tenant that shows them all the same differs in nothing.
@@ -51,7 +53,7 @@ DEPENDENT = (
     "monthlyRecurrence",
 )
 # Of all notifications, since a person's own may be shown too.
-SECRETS = ("secretValue", "secretUrl", "clientSecret", "apiKey", "apiToken", "password")
+SECRETS = ("secretValue", "secretUrl", "clientSecret", "apiKey", "apiToken", "password", "token")
 
 
 def profile(options):

@@ -9,7 +9,7 @@ import functools
 
 from salt.exceptions import CommandExecutionError
 
-from ..dunders import __salt__
+from . import access
 from . import api as tenant_api
 from . import objects as tenant_objects
 from . import options as tenant_options
@@ -32,7 +32,7 @@ def present(name, test, given):
     Make sure that an alerting profile and a notification tell the engine of problems.
     """
     options = tenant_options.checked("webhook", name, given)
-    secret = _webhook_token()
+    secret = access.listener_token()
     about = {"kind": "webhook", "label": name}
     profile = tenant_objects.find(PROFILE, "name", options["profile"])
     wanted = tenant_values.profile(options)
@@ -75,19 +75,6 @@ def absent(name, test):
     }
     look = functools.partial(tenant_objects.find, NOTIFICATION, "displayName", name)
     return tenant_objects.taken_back(f"webhook {name}", both, test, look)
-
-
-def _webhook_token():
-    secret = __salt__["config.get"]("dynatrace:webhook_token", None)
-    good = isinstance(secret, str) and secret and secret.isprintable() and secret.isascii()
-    if not good or " " in secret or len(secret) > 4096:
-        raise CommandExecutionError(
-            "dynatrace:webhook_token is not set, or is no token: it is the `token` of the engine's "
-            "`webhook`, which the tenant sends with each notification"
-        )
-    if secret.startswith("sdb://"):
-        raise CommandExecutionError("dynatrace:webhook_token: its sdb profile is not known here")
-    return secret
 
 
 def _planned_notification(found, options, profile_id, secret):

@@ -8,9 +8,59 @@ time zone, in the forms that Dynatrace documents for it.
 import datetime
 import re
 
+from . import checks
+
+SCHEMA = "builtin:alerting.maintenance-window"
+NAME = "generalProperties.name"
 RECURRENCES = ("once", "daily", "weekly", "monthly")
 DAYS = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
+SUPPRESSIONS = ("DETECT_PROBLEMS_AND_ALERT", "DETECT_PROBLEMS_DONT_ALERT", "DONT_DETECT_PROBLEMS")
+ENTITY = re.compile(r"[A-Z][A-Z0-9_]*-[0-9A-F]{16}")
+# More is no slip any more.
+MOST_MINUTES = 24 * 60
 ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+/-]{0,63}")
+
+
+def problems(options):
+    """
+    Return what is wrong with the options of a window, and complete its times.
+    """
+    wrong = checks.booleans(options, "enabled", "whole_environment")
+    wrong += checks.texts(options, "entities", ENTITY, "entity ids, such as HOST-5FD609AD6757BE7D")
+    wrong += checks.texts(options, "tags", what=checks.TAGS)
+    wrong += _suppression(options)
+    if options["entity_type"] is not None and not (
+        isinstance(options["entity_type"], str) and checks.TYPE.fullmatch(options["entity_type"])
+    ):
+        wrong.append("`entity_type` is named as Dynatrace does, such as HOST")
+    limited = bool(options["entities"] or options["tags"] or options["entity_type"])
+    if limited == (options["whole_environment"] is True):
+        wrong.append(
+            "`entities`, `tags` or `entity_type` must say what it covers, "
+            "or `whole_environment: true` that it covers all, and not both"
+        )
+    if not checks.is_text(options["description"], 1000):
+        wrong.append("`description` is a text of at most 1000 characters")
+    found = times(options)
+    options.update(found["options"])
+    return [*wrong, *found["problems"]]
+
+
+def problems_of_announcement(options):
+    """
+    Return what is wrong with the options of a planned change.
+    """
+    wrong = checks.texts(options, "hosts", ENTITY, "host ids, such as HOST-5FD609AD6757BE7D")
+    if not options["hosts"]:
+        wrong.append("`hosts` must name at least one host id")
+    if not checks.is_number(options["minutes"], 1, MOST_MINUTES):
+        wrong.append(f"`minutes` is a whole number from 1 to {MOST_MINUTES}")
+    return [*wrong, *_suppression(options)]
+
+
+def _suppression(options):
+    good = options["suppression"] in SUPPRESSIONS
+    return [] if good else [f"`suppression` is one of {', '.join(SUPPRESSIONS)}"]
 
 
 def times(given):
@@ -54,6 +104,37 @@ def announcement(options, start, end):
     covered = {"entities": options["hosts"], "tags": [], "entity_type": None}
     about = {"description": "A change that Salt makes.", "enabled": True}
     return value({**options, **once, **days, **covered, **about})
+
+
+def end(found):
+    """
+    Return when a window that there is ends, of those that open once; "" for another.
+    """
+    schedule = found.get("schedule") or {}
+    return str((schedule.get("onceRecurrence") or {}).get("endTime", ""))
+
+
+def cut(found, until):
+    """
+    Return what lets a window that opens once end then.
+    """
+    return {"schedule": {"onceRecurrence": {"endTime": until}}}
+
+
+def covers(found, options):
+    """
+    Tell whether a window that there is announces what these options say.
+    """
+    hosts = {one.get("entityId") for one in found.get("filters") or []}
+    general = found.get("generalProperties") or {}
+    return hosts == set(options["hosts"]) and general.get("suppression") == options["suppression"]
+
+
+def notes(options):
+    """
+    Return what is to be said of what such a window cannot do.
+    """
+    return []
 
 
 def _schedule(options):
