@@ -5,7 +5,7 @@ What those states do is private: who may call all that begins with ``dynatrace``
 tenant.
 """
 
-from _dynatrace_utils.tenant import alerting, options, record
+from _dynatrace_utils.tenant import alerting, chosen, options, record
 from _dynatrace_utils.tenant import api as tenant_api
 from _dynatrace_utils.tenant import planned_change as tenant_change
 from salt.exceptions import CommandExecutionError
@@ -18,7 +18,7 @@ def asked(kind):
     """
     Return what pillar or configuration ask for of a kind: ``{"problem": None, "entries": […]}``.
 
-    ``kind`` is webhook, process_alerting, os_services or maintenance_windows; an entry is the options
+    ``kind`` is webhook, workflow, process_alerting, os_services or maintenance_windows; an entry is the options
     of one of them, with its ``name``. A problem is a text, and there are no entries then. It never
     raises. Where nothing is said of os_services, they are those of the catalogue ``dynatrace_remedies``.
 
@@ -29,6 +29,22 @@ def asked(kind):
         salt master01 dynatrace_tenant.asked process_alerting
     """
     return options.asked(kind)
+
+
+def webhook(take_back=False):
+    """
+    Return what ``asked`` or ``to_take_back`` do of the webhook, and by which ``state`` it is done.
+
+    ``state`` is webhook where the tenant has notifications, and else workflow, with the entries as a
+    workflow has them; ``why`` says so, None where nothing is asked for. It never raises.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt master01 dynatrace_tenant.webhook
+    """
+    return chosen.absent() if take_back else chosen.present()
 
 
 def to_take_back(kind):

@@ -10,4 +10,5 @@ include:
   - .maintenance_windows_absent
   - .os_services_absent
   - .process_alerting_absent
+  - .workflow_absent
   - .webhook_absent

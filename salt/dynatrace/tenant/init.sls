@@ -3,9 +3,10 @@
 #
 # Triggered by   nothing; it is applied by hand, or by dynatrace.orch.setup, to one minion that
 #                reaches the environment.
-# Changes        alerting profile, notification, availability alerting of process groups,
-#                policies of OS services and maintenance windows in Dynatrace; on the minion only the
-#                record of what there was.
+# Changes        alerting profile and notification, or a workflow where the tenant has none of these;
+#                availability alerting of process groups, policies of OS services and maintenance
+#                windows, of the kind that the tenant has; on the minion only the record of what there
+#                was. The comments say what was chosen, and why.
 # By hand        salt master01 state.apply dynatrace.tenant test=True
 #                salt master01 state.apply dynatrace.tenant
 # Undone by      dynatrace.tenant.absent
@@ -14,6 +15,7 @@
 
 include:
   - .webhook
+  - .workflow
   - .process_alerting
   - .os_services
   - .maintenance_windows

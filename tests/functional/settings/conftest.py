@@ -103,10 +103,16 @@ class Site:
         reader, end = "dynatrace_tenant.asked", "present"
         if kind != name:
             reader, end = "dynatrace_tenant.to_take_back", "absent"
-        asked = self._load()[0][reader](kind)
-        assert asked["problem"] is None
-        [options] = asked["entries"]
+        functions = self._load()[0]
         state = kind if kind == "os_services" else kind.removesuffix("s")
+        if kind == "webhook":
+            asked = functions["dynatrace_tenant.webhook"](take_back=end == "absent")
+            state = asked["state"]
+        else:
+            asked = functions[reader](kind)
+        if asked["problem"]:
+            return {"result": False, "comment": asked["problem"], "changes": {}}
+        [options] = asked["entries"]
         return self.run(f"{state}_{end}", test=test, **options)
 
     def compiled(

@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 
-from tests.functional.settings.conftest import PROFILE, Site
-from tests.functional.settings.test_life import ALL, SLS, WEBHOOK
+from tests.functional.settings.conftest import PROFILE, URL, Site
+from tests.functional.settings.test_life import ALL, PATCHES, SLS, WEBHOOK
 
-SCOPES = ("settings:objects:read", "settings:objects:write", "environment-api:entities:read")
+SCOPES = (
+    *("settings:objects:read", "settings:objects:write", "settings:schemas:read"),
+    "environment-api:entities:read",
+)
 
 
 def by_client(site: Site, *scopes: str) -> None:
@@ -50,10 +53,12 @@ def test_a_scope_that_is_missing_is_named_as_the_platform_does(
     """And nothing was set."""
     give(site, "settings:objects:read")
     before = site.objects()
-    state = site.one(SLS)
+    state = site.run("webhook_present", "Salt", url=URL)
     assert state["result"] is False
     assert f"{whose} needs the scope settings:objects:write." in state["comment"]
     assert site.objects() == before
+    told = site.run("maintenance_window_present", "Patch night", **PATCHES)
+    assert f"{whose} needs the scope settings:schemas:read." in told["comment"]
 
 
 def test_an_access_token_that_ends_is_replaced(site: Site) -> None:
@@ -70,7 +75,7 @@ def test_a_wrong_secret_of_the_client_is_said(site: Site) -> None:
     by_client(site)
     secret = site.top["oauth"]["client_secret"]
     site.tenant.rotate_secret(site.top["oauth"]["client_id"])
-    state = site.one(SLS)
+    state = site.run("webhook_present", "Salt", url=URL)
     assert state["result"] is False
     assert "SSO refused the client of dynatrace:oauth (400)" in state["comment"]
     assert secret not in state["comment"]
@@ -81,4 +86,7 @@ def test_an_environment_that_is_taken_for_the_sso_is_said(site: Site) -> None:
     by_client(site)
     wrong = f"{site.tenant.platform_url}/sso/oauth2/token"
     site.pillar(ALL, oauth={**site.top["oauth"], "token_url": wrong})
-    assert "is no token URL of Dynatrace's SSO" in site.one(SLS)["comment"]
+    assert (
+        "is no token URL of Dynatrace's SSO"
+        in site.run("webhook_present", "Salt", url=URL)["comment"]
+    )

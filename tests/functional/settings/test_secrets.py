@@ -1,5 +1,5 @@
 """
-Both tokens are where they must be, and nowhere else.
+All secrets are where they must be, and nowhere else.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import pytest
 
 from tests.functional.oneagent.test_secrets import everybody
 from tests.functional.settings.conftest import URL, WEBHOOK_TOKEN, Site
+from tests.functional.settings.test_generations import CLASSIC
+from tests.functional.settings.test_workflow import log_in
 
 
 def by_pillar(site: Site) -> None:
@@ -33,11 +35,36 @@ def by_sdb(site: Site) -> None:
     site.pillar({"webhook": {"url": URL}}, **given)
 
 
+def by_client(site: Site) -> None:
+    """An OAuth client of a tenant that is told by a workflow; its secret stands behind an sdb profile, too."""
+    site.tenant.switches.lacks_schemas = CLASSIC
+    log_in(site)
+    oauth = site.top["oauth"]
+    path = site.root / "secrets.yaml"
+    path.write_text(json.dumps({"client": oauth["client_secret"], "webhook": WEBHOOK_TOKEN}))
+    profile = {"driver": "yaml", "files": [str(path)]}
+    conf = site.root / "conf" / "minion"
+    conf.write_text(json.dumps({**json.loads(conf.read_text()), "secrets": profile}))
+    oauth = {**oauth, "client_secret": "sdb://secrets/client"}
+    site.pillar({"webhook": {"url": URL}}, oauth=oauth, webhook_token="sdb://secrets/webhook")
+
+
+def secrets(site: Site) -> list[bytes]:
+    """
+    Return the secret part of all that opens the tenant or the listener, access tokens among them.
+    """
+    known = [
+        *site.tenant.tokens._tokens,
+        *(one.secret for one in site.tenant.tokens.clients.values()),
+    ]
+    return [WEBHOOK_TOKEN.encode(), *(one.rpartition(".")[2].encode() for one in known)]
+
+
 def where(site: Site) -> set[str]:
     """
-    Return the files below the root that hold the secret part of a token.
+    Return the files below the root that hold a secret.
     """
-    wanted = [site.token.rpartition(".")[2].encode(), WEBHOOK_TOKEN.encode()]
+    wanted = secrets(site)
     return {
         str(path.relative_to(site.root))
         for path in site.root.rglob("*")
@@ -64,6 +91,7 @@ def command(site: Site, level: str) -> list[str]:
             marks=pytest.mark.skipif(os.environ.get("FULL") != "1", reason="only with FULL=1"),
         ),
         (by_sdb, "trace", {"secrets.yaml"}),
+        (by_client, "trace", {"secrets.yaml"}),
     ],
 )
 def test_the_tokens_are_in_no_output_log_cache_or_process(
@@ -81,7 +109,6 @@ def test_the_tokens_are_in_no_output_log_cache_or_process(
     give(site)
     # The minion waits for the tenant, so it is seen while it runs.
     site.tenant.fault("slow", path="/settings/objects", delay=1.0)
-    secrets = [site.token.rpartition(".")[2].encode(), WEBHOOK_TOKEN.encode()]
     with (
         open(site.root / "printed", "wb") as printed,
         subprocess.Popen(command(site, level), stdout=printed, stderr=subprocess.STDOUT) as run,
@@ -95,12 +122,14 @@ def test_the_tokens_are_in_no_output_log_cache_or_process(
             for what in ("cmdline", "environ"):
                 seen = everybody(what)
                 assert run.pid in seen
-                assert [p for p, text in seen.items() if any(s in text for s in secrets)] == []
+                known = secrets(site)
+                assert [p for p, text in seen.items() if any(s in text for s in known)] == []
             run.wait(120)
         finally:
             run.kill()
     text = (site.root / "printed").read_text()
-    assert "The webhook Salt is set." in text, text[-2000:]
+    told = "workflow" if give is by_client else "webhook"
+    assert f"The {told} Salt is set." in text, text[-2000:]
     assert list(site.root.rglob("return.p")), "the job cache is kept"
     assert log.stat().st_size > 0 or level == "info"
     assert where(site) == places

@@ -34,6 +34,7 @@ PUBLIC = {
     "dynatrace_tenant.known_hosts": "tells",
     "dynatrace_tenant.planned_change": "tells",
     "dynatrace_tenant.to_take_back": "tells",
+    "dynatrace_tenant.webhook": "tells",
     "dynatrace_tenant.without_groups": "tells",
 }
 #: What a master has beside these; whoever may call it there is its user.

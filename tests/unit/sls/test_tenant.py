@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import salt.utils.data
+from salt.exceptions import CommandExecutionError
 
 from tests.unit.minion.loading import load, private
 from tests.unit.minion.tenant import modules
@@ -18,32 +19,53 @@ from tests.unit.sls.test_reactor import HOSTILE
 # Each SLS, the kind that it reads, and the state that it makes.
 SLS = {
     "webhook": ("webhook", "webhook_present"),
+    "workflow": ("workflow", "workflow_present"),
     "process_alerting": ("process_alerting", "process_alerting_present"),
     "os_services": ("os_services", "os_services_present"),
     "maintenance_windows": ("maintenance_windows", "maintenance_window_present"),
     "webhook_absent": ("webhook", "webhook_absent"),
+    "workflow_absent": ("workflow", "workflow_absent"),
     "process_alerting_absent": ("process_alerting", "process_alerting_absent"),
     "os_services_absent": ("os_services", "os_services_absent"),
     "maintenance_windows_absent": ("maintenance_windows", "maintenance_window_absent"),
 }
 
 
-def rendered(tmp_path: Path, sls: str, tenant: Any = None, remembered: Any = ()) -> Any:
+#: What tells an engine on a classic tenant.
+NOTIFIED = {"builtin:alerting.profile", "builtin:problem.notifications"}
+
+
+def rendered(
+    tmp_path: Path, sls: str, tenant: Any = None, remembered: Any = (), has: Any = NOTIFIED
+) -> Any:
+    """
+    Return what an SLS is made into; the tenant has these schemas, or raises this when it is asked.
+    """
+
+    def schemas() -> Any:
+        if isinstance(has, Exception):
+            raise has
+        return has
+
     given = {"dynatrace:tenant": tenant, "dynatrace:settings_token": "t0p-s3cret"}
-    record = modules(given, tmp_path).tenant.record
+    package = modules(given, tmp_path)
+    package.tenant.api.schemas = schemas
+    record = package.tenant.record
     for number, label in enumerate(remembered):
         kind = SLS[sls][0]
         kind = kind if kind == "os_services" else kind.removesuffix("s")
         record.remember(str(number), {"kind": kind, "label": label})
     public = load("_modules/dynatrace_tenant.py")
-    names = ("asked", "to_take_back")
+    names = ("asked", "to_take_back", "webhook")
     salt = {f"dynatrace_tenant.{name}": getattr(public, name) for name in names}
     return render(f"salt/dynatrace/tenant/{sls}.sls", tmp_path, salt)
 
 
 def states(high: Any) -> list[tuple[str, dict[str, Any]]]:
     found = []
-    for state in high.values():
+    for name, state in high.items():
+        if "-chosen-" in name:
+            continue
         [(function, arguments)] = state.items()
         merged: dict[str, Any] = {}
         for one in arguments:
@@ -84,10 +106,11 @@ def test_a_hostile_pillar_changes_nothing_but_that_text(
     kind, state = SLS[sls]
     # YAML takes no longer key.
     entry = {"url": text, "tags": [text, {text[:1000]: [text]}], "profile": text}
-    given = {"name": text, **entry} if kind == "webhook" else {text: entry}
+    single = kind in ("webhook", "workflow")
+    given = {"name": text, **entry} if single else {text: entry}
     [(function, arguments)] = states(rendered(tmp_path, sls, {kind: given}))
     assert function == f"dynatrace_tenant.{state}"
-    assert arguments["name"] == (text or "Salt" if kind == "webhook" else text)
+    assert arguments["name"] == (text or "Salt" if single else text)
     if state.endswith("present"):
         assert arguments == {**entry, "name": arguments["name"]}
     assert set(arguments) <= {*entry, "name"}
@@ -103,14 +126,72 @@ def test_what_pillar_names_no_more_is_taken_back_too(tmp_path: Path, kind: str) 
 
 @pytest.mark.parametrize("sls", ["init", "absent"])
 def test_the_whole_only_includes(tmp_path: Path, sls: str) -> None:
-    """Each of the four can be applied alone, and each has its twin."""
+    """Each of the five can be applied alone, and each has its twin."""
     high = render(f"salt/dynatrace/tenant/{sls}.sls", tmp_path, {})
     assert list(high) == ["include"]
     suffix = "_absent" if sls == "absent" else ""
     assert {one.lstrip(".") for one in high["include"]} == {
         f"{kind}{suffix}"
-        for kind in ("webhook", "process_alerting", "os_services", "maintenance_windows")
+        for kind in (
+            *("webhook", "workflow", "process_alerting", "os_services"),
+            "maintenance_windows",
+        )
     }
+
+
+# -- a notification or a workflow
+
+
+def chosen(high: Any) -> str:
+    [text] = [
+        one["test.succeed_without_changes"][0]["comment"]
+        for name, one in high.items()
+        if "-chosen-" in name
+    ]
+    assert isinstance(text, str)
+    return text
+
+
+HOOK = {
+    "url": "https://master.example.com/",
+    "tags": ["owner:web"],
+    "severities": {"ERRORS": 0, "PERFORMANCE": 30},
+    "merges": False,
+    "profile": "Salt",
+}
+
+
+def test_a_tenant_with_notifications_gets_one(tmp_path: Path) -> None:
+    """With all that it was given, and the reason."""
+    high = rendered(tmp_path, "webhook", {"webhook": HOOK})
+    assert states(high) == [("dynatrace_tenant.webhook_present", {**HOOK, "name": "Salt"})]
+    assert chosen(high).startswith("By a notification: the tenant has builtin:alerting.profile")
+
+
+def test_a_tenant_without_notifications_gets_a_workflow(tmp_path: Path) -> None:
+    """With what a workflow has of it, and the comment says what it has not."""
+    high = rendered(tmp_path, "webhook", {"webhook": HOOK}, has={"builtin:alerting.profile"})
+    kept = {key: HOOK[key] for key in ("url", "tags")}
+    wanted = {**kept, "severities": ["ERRORS", "PERFORMANCE"], "name": "Salt"}
+    assert states(high) == [("dynatrace_tenant.workflow_present", wanted)]
+    assert chosen(high) == (
+        "By a workflow: the tenant has no builtin:problem.notifications. A workflow knows no "
+        "`merges`, `profile`, delays of `severities`."
+    )
+    [(function, arguments)] = states(
+        rendered(tmp_path, "webhook_absent", {"webhook": HOOK}, has=set())
+    )
+    assert (function, arguments) == ("dynatrace_tenant.workflow_absent", {"name": "Salt"})
+
+
+@pytest.mark.parametrize("sls", ["webhook", "webhook_absent"])
+def test_a_tenant_that_does_not_answer_is_a_failed_state(tmp_path: Path, sls: str) -> None:
+    """Which of both it is, is asked and not assumed; without an entry nobody is asked."""
+    refused = CommandExecutionError("GET /schemas answered 500")
+    high = rendered(tmp_path, sls, {"webhook": HOOK}, has=refused)
+    assert states(high) == [("test.fail_without_changes", {"comment": "GET /schemas answered 500"})]
+    [(function, _)] = states(rendered(tmp_path, sls, has=refused))
+    assert function == "test.succeed_without_changes"
 
 
 # -- the planned change
