@@ -120,7 +120,8 @@ def _admit(tenant: Tenant, request: Request, route: Route) -> dict[str, str]:
     if not route.scope:
         return {}
     name = tenant.tokens.check(request, route)
-    return tenant.tokens.spend(name, route.pattern + route.method)
+    endpoint = route.pattern + route.method
+    return tenant.tokens.spend(name, endpoint, platform=request.platform)
 
 
 def _keep_note(request: Request, err: ApiError) -> None:

@@ -42,6 +42,7 @@ class Switches:
     access_token_seconds: float = 300.0  # documented
     sso_refusal: int = 400  # or 401: a client that is not known
     grail_seconds: float = 0.0  # how long a query takes
+    grail_patience: float | None = None  # seconds that a call waits at most, however long it may
     grail_token_lifetime: float = 399.0  # seconds; a captured one
     grail_categories: str = "short"  # RESOURCE, CUSTOM; or "long": sources differ
     grail_entity_tables: bool = True  # False: no `dt.entity.*`, as on "Grail-only tenants"

@@ -22,6 +22,7 @@ class ApiError(Exception):
         headers: Mapping[str, str] | None = None,
         noted: bool = False,
         details: Mapping[str, Any] | None = None,
+        retry_after: int | None = None,
     ) -> None:
         super().__init__(message)
         self.code = code
@@ -30,13 +31,16 @@ class ApiError(Exception):
         self.headers = dict(headers or {})
         self.noted = noted
         self.details = details
+        self.retry_after = retry_after
 
     def body(self) -> dict[str, Any]:
         """
         Give the envelope; `constraintViolations` is absent when nothing was validated, `details`
-        are the platform's.
+        and `retryAfterSeconds` are the platform's.
         """
         error: dict[str, Any] = {"code": self.code, "message": self.message}
+        if self.retry_after is not None:
+            error["retryAfterSeconds"] = self.retry_after
         if self.details is not None:
             error["details"] = dict(self.details)
         if self.violations:

@@ -10,6 +10,7 @@ and "Could not parse JWT" were met by clients. The other wordings are synthetic.
 
 from __future__ import annotations
 
+import math
 import re
 import secrets
 import threading
@@ -151,9 +152,11 @@ class TokenBook:
                 raise (_lacks_on_platform if request.platform else _lacks)(scope)
         return token.client.client_id if token.client else text
 
-    def spend(self, token: str, endpoint: str) -> dict[str, str]:
+    def spend(self, token: str, endpoint: str, *, platform: bool = False) -> dict[str, str]:
         """
         Count a call against the limit; give the rate headers, or a 429 that carries them.
+
+        That of the platform says beside them after how many seconds to come back.
         """
         limit = self._switches.calls_per_minute
         if limit is None:
@@ -169,7 +172,11 @@ class TokenBook:
         reset = recent[0] + self._switches.rate_window
         headers = rate_headers(limit, max(left - 1, 0), reset, self._switches.rate_unit)
         if left <= 0:
-            raise ApiError(429, "Too many requests.", headers=headers)
+            wait = math.ceil(max(reset - now, 0)) if platform else None
+            again = {"Retry-After": str(wait)} if platform else {}
+            raise ApiError(
+                429, "Too many requests.", headers={**headers, **again}, retry_after=wait
+            )
         return headers
 
     def _fits(self, token: Token, scheme: str, request: Request) -> bool:

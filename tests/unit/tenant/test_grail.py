@@ -473,6 +473,34 @@ def test_a_fault_of_a_path_strikes_the_query_for_the_same(
     assert tenant.dql == [LIST]
 
 
+@pytest.mark.parametrize("detail", [False, True])
+def test_a_list_may_lag_behind_a_notification(
+    tenant: Tenant, grail: Client, process: str, detail: bool
+) -> None:
+    """For some lists; by its id a problem is there at once, or not either."""
+    tenant.fault("notification_before_list", calls=2, detail=detail)
+    problem = tenant.open_problem(process)
+    by_id = f'fetch dt.davis.problems | filter in(event.id, array("{problem.problem_id}"))'
+    assert [len(records(grail, query)) for query in (LIST, by_id, LIST, LIST)] == [
+        0,
+        0 if detail else 1,
+        0,
+        1,
+    ]
+
+
+def test_a_limit_of_calls_says_when_to_come_back(tenant: Tenant, grail: Client) -> None:
+    """In the header and in the body, for each endpoint and token."""
+    tenant.switches.calls_per_minute = 1
+    assert grail.call("POST", EXECUTE, {"query": LIST}).status_code == 200
+    answer = grail.call("POST", EXECUTE, {"query": LIST})
+    assert answer.status_code == 429
+    seconds = answer.json()["error"]["retryAfterSeconds"]
+    assert 0 < seconds <= 60
+    assert answer.headers["Retry-After"] == str(seconds)
+    assert answer.headers["X-RateLimit-Remaining"] == "0"
+
+
 def test_a_crowds_result_is_made_again_when_a_problem_changes() -> None:
     """And when the token may not see it any more; other tables are always read."""
     with Tenant(keep_bodies=True) as tenant:

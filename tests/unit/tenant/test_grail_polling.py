@@ -67,6 +67,16 @@ def test_execute_waits_as_long_as_it_is_told(tenant: Tenant, grail: Client) -> N
     assert time.monotonic() - before >= 0.3
 
 
+def test_a_tenant_may_answer_earlier_than_it_is_asked_to(tenant: Tenant, grail: Client) -> None:
+    """So that a test need not wait as long as its client would."""
+    tenant.switches.grail_patience = 0.0
+    tenant.fault("poll_running")
+    before = time.monotonic()
+    token = begin(grail, 20_000)["requestToken"]
+    assert poll(grail, token, 20_000).json()["state"] == "RUNNING"
+    assert time.monotonic() - before < 10
+
+
 @pytest.mark.parametrize("state", ["RUNNING", "NOT_STARTED"])
 def test_a_query_may_run_for_ever(tenant: Tenant, grail: Client, state: str) -> None:
     """Every poll is a 200; a cancelled one is gone."""

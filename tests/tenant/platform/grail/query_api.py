@@ -66,7 +66,7 @@ def execute(tenant: Tenant, request: Request) -> Answer:
     with tenant.lock:
         found = _carried_out(tenant, request, body)
     running = _started(tenant, request, found)
-    if running.wait(wait):
+    if running.wait(_at_most(tenant, wait)):
         return Answer(200, running.ended())
     token = tenant.queries.keep(running)
     return Answer(202, {**running.going(), "requestToken": token})
@@ -78,7 +78,7 @@ def poll(tenant: Tenant, request: Request) -> Answer:
     """
     token, running = _asked(tenant, request)
     wait = request.number("request-timeout-milliseconds", 1, 600_000) / 1000
-    if not running.wait(wait):
+    if not running.wait(_at_most(tenant, wait)):
         return Answer(200, running.going())
     tenant.queries.drop(token)
     return Answer(200, running.ended())
@@ -153,6 +153,11 @@ def _started(tenant: Tenant, request: Request, found: dict[str, Any]) -> Running
     if fault := tenant.faults.take("query_ends", request.method, request.concerns()):
         running.end = fault.options["state"]
     return running
+
+
+def _at_most(tenant: Tenant, seconds: float) -> float:
+    patience = tenant.switches.grail_patience
+    return seconds if patience is None else min(seconds, patience)
 
 
 def _number(body: dict[str, Any], name: str, default: int) -> int:

@@ -109,11 +109,9 @@ class Tables:
         for problem in self._tenant.problems if context.wanted is None else wanted:
             record = self._record(problem)
             end = record.get("event.end", Timestamp(context.end))
-            if record["event.start"] < context.end and end >= context.begin:
-                if problem.hidden_for:
-                    problem.hidden_for -= 1
-                else:
-                    yield Row(record)
+            inside = record["event.start"] < context.end and end >= context.begin
+            if inside and not _hides(problem, listed=context.wanted is None):
+                yield Row(record)
 
     def _events(self, context: Context) -> Iterator[Row]:
         for problem in self._of_events(context.wanted):
@@ -143,6 +141,17 @@ class Tables:
             known = (problem.changed, problem_record(problem, self._tenant))
             self._kept[problem.problem_id] = known
         return known[1]
+
+
+def _hides(problem: Problem, *, listed: bool) -> bool:
+    """
+    Say whether a problem is not to be seen yet: in a list, or by its id as well.
+    """
+    if not problem.hidden_for:
+        return False
+    if listed:
+        problem.hidden_for -= 1
+    return listed or problem.detail_hidden
 
 
 def _scope_of(table: str) -> str:
