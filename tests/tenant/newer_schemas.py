@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tests.tenant.kinds import Choice, Flag, Moment, Opaque, Secret, Text, Whole, Zone
-from tests.tenant.schema import Part, Report, Several
+from tests.tenant.schema import Part, Report, Schema, Several
 
 OUTBOUND = "builtin:dt-javascript-runtime.allowed-outbound-connections"
 NEWER_WINDOW = "builtin:maintenance-windows"
@@ -87,4 +87,10 @@ ANSIBLE_CONNECTION = Part(
         "token": Secret(),
         "eventStreamEnabled": Flag(nullable=True),
     }
+)
+
+NEWER_SCHEMAS = (
+    Schema(OUTBOUND, "1.0.5", ALLOWED_CONNECTIONS, several=False),
+    Schema(EDA_CONNECTION, "1", ANSIBLE_CONNECTION),
+    Schema(NEWER_WINDOW, "1.1", MAINTENANCE_WINDOW, most=100),
 )

@@ -172,5 +172,22 @@ class Part(Kind):
         return any(kind.moved(new.get(name), old.get(name)) for name, kind in self.fields.items())
 
 
+@dataclass(frozen=True)
+class Schema:
+    """
+    A schema; a scope is `environment` or an entity type, `several` that a scope has many objects.
+
+    `ordered` says that their order counts, and that a call may say where an object goes.
+    """
+
+    schema_id: str
+    version: str
+    root: Part
+    scopes: tuple[str, ...] = ("environment",)
+    several: bool = True
+    ordered: bool = False
+    most: int = 1000
+
+
 def _key(item: Any, key: str) -> str:
     return str(item.get(key)) if isinstance(item, dict) else ""

@@ -12,8 +12,6 @@ limits, which of its properties may be left out, and its wordings are constructe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from tests.tenant.kinds import (
     Choice,
     Flag,
@@ -25,14 +23,7 @@ from tests.tenant.kinds import (
     Whole,
     Zone,
 )
-from tests.tenant.newer_schemas import (
-    ALLOWED_CONNECTIONS,
-    ANSIBLE_CONNECTION,
-    EDA_CONNECTION,
-    MAINTENANCE_WINDOW,
-    NEWER_WINDOW,
-    OUTBOUND,
-)
+from tests.tenant.newer_schemas import NEWER_SCHEMAS
 from tests.tenant.rules import (
     condition,
     mode_is_given,
@@ -42,7 +33,7 @@ from tests.tenant.rules import (
     statuses,
     webhook_leads_out,
 )
-from tests.tenant.schema import Kind, Part, Several
+from tests.tenant.schema import Kind, Part, Schema, Several
 
 PROFILE = "builtin:alerting.profile"
 NOTIFICATION = "builtin:problem.notifications"
@@ -70,23 +61,6 @@ _OTHERS = {
     "SERVICE_NOW": "serviceNowNotification",
 }
 _URL = r"https?://[^\s/?#]+[^\s]*"
-
-
-@dataclass(frozen=True)
-class Schema:
-    """
-    A schema; a scope is `environment` or an entity type, `several` that a scope has many objects.
-
-    `ordered` says that their order counts, and that a call may say where an object goes.
-    """
-
-    schema_id: str
-    version: str
-    root: Part
-    scopes: tuple[str, ...] = ("environment",)
-    several: bool = True
-    ordered: bool = False
-    most: int = 1000
 
 
 _INCLUDES = ("tagFilterIncludeMode", ("INCLUDE_ANY", "INCLUDE_ALL"))
@@ -308,8 +282,6 @@ SCHEMAS = {
             scopes=("environment", "HOST_GROUP", "HOST"),
             ordered=True,
         ),
-        Schema(OUTBOUND, "1.0.5", ALLOWED_CONNECTIONS, several=False),
-        Schema(EDA_CONNECTION, "1", ANSIBLE_CONNECTION),
-        Schema(NEWER_WINDOW, "1.1", MAINTENANCE_WINDOW, most=100),
+        *NEWER_SCHEMAS,
     )
 }

@@ -21,8 +21,8 @@ from typing import Any
 from tests.tenant.core import Core, Switches
 from tests.tenant.errors import ApiError
 from tests.tenant.platform.phases import gone_schemas
-from tests.tenant.schema import Report
-from tests.tenant.schemas import PROFILE, SCHEMAS, SEVERITIES, Schema
+from tests.tenant.schema import Report, Schema
+from tests.tenant.schemas import PROFILE, SCHEMAS, SEVERITIES
 from tests.tenant.timeframe import now_ms
 
 _AROUND = bytes.fromhex("beef54de15dadead")
