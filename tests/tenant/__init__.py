@@ -5,6 +5,8 @@ A simulated Dynatrace tenant: a stateful server on loopback that tests and the d
         token = tenant.add_token()
         process = tenant.add_process(tenant.add_host("web01.example.com"))
         problem = tenant.open_problem(process)
+        client_id, secret = tenant.add_oauth_client()  # for tenant.sso_url, tenant.platform_url
+        tenant.add_workflow("http://127.0.0.1:8000/dynatrace", "token")
 
 Where its behaviour comes from:
 

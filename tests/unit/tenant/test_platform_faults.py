@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.tenant import Tenant
+from tests.tenant import FAULTS, Tenant
+from tests.tenant.platform.legs import LEGS
 from tests.unit.tenant.conftest import on_platform
 
 QUERY = "/platform/storage/query/v1/query:"
@@ -54,3 +55,12 @@ def test_a_leg_is_named_or_refused(tenant: Tenant) -> None:
         tenant.fault("sso_dwon")
     with pytest.raises(ValueError, match="delay"):
         tenant.fault("sso_400", delay=1)
+
+
+def test_every_leg_is_tested() -> None:
+    """The legs are these, and each stands in a test of this directory."""
+    sso = {"sso_down", "sso_400", "sso_401", "sso_html", "sso_slow"}
+    execute = {f"grail_{status}{form}" for status in (429, 500, 503) for form in ("", "_html")}
+    polls = {"poll_running", "poll_gone", "poll_503_html"}
+    assert set(LEGS) == sso | execute | polls | {"grail_truncated"}
+    assert {leg.name for leg in LEGS.values()} <= set(FAULTS)

@@ -240,11 +240,18 @@ def test_the_sso_has_faults(tenant: Tenant) -> None:
     tenant.fault("sso_down")
     with pytest.raises(requests.ConnectionError):
         ask_sso(tenant, *client)
-    tenant.fault("sso_400")
-    assert ask_sso(tenant, *client).status_code == 400
+    for status in (400, 401):
+        tenant.fault(f"sso_{status}")
+        answer = ask_sso(tenant, *client)
+        assert (answer.status_code, answer.json()["error"]) == (status, "invalid_client")
     tenant.fault("sso_html")
     assert ask_sso(tenant, *client).headers["Content-Type"].startswith("text/html")
     tenant.fault("sso_slow", delay=0.0)
     assert login(tenant, client).get(ENVIRONMENT).status_code == 200
-    assert [one.fault for one in tenant.requests[:3]] == ["sso_down", "sso_400", "sso_html"]
+    assert [one.fault for one in tenant.requests[:4]] == [
+        "sso_down",
+        "sso_400",
+        "sso_401",
+        "sso_html",
+    ]
     assert client[1] not in repr(tenant.requests)
