@@ -32,6 +32,7 @@ Where its behaviour comes from:
 - Workflows: the API, the trigger and its filters, actions and the delivery of the action for Ansible
   follow the API's own description, official samples and captures; that an execution begins at once,
   and what its modules name, is constructed.
+- Business events and the credential vault: Dynatrace documentation.
 - Phases: what each takes away is known in part only; `platform.phases` says what is assumed. Newer
   maintenance windows: the published schema; what they do is assumed in `newer_windows`.
 - Settings 2.0 (calls, schemas with their limits, secrets, update tokens, one object per scope), and
