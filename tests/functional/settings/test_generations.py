@@ -8,11 +8,20 @@ import datetime
 from typing import Any
 
 import pytest
+from _dynatrace.webhook.payload import parse
 
-from tests.functional.settings.conftest import NOTIFICATION, PROFILE, URL, WINDOW, Site
+from tests.functional.settings.conftest import (
+    NOTIFICATION,
+    PROFILE,
+    URL,
+    WEBHOOK_TOKEN,
+    WINDOW,
+    Site,
+)
 from tests.functional.settings.test_life import PATCHES
 from tests.functional.settings.test_workflow import everything, log_in
 from tests.tenant.newer_schemas import NEWER_WINDOW
+from tests.unit.tenant.conftest import Receiver
 
 #: What a new tenant lacks, by name; that it has none of each is documented.
 CLASSIC = frozenset({NOTIFICATION, PROFILE, WINDOW})
@@ -95,6 +104,41 @@ def test_a_workflow_may_be_wanted_where_there_are_notifications(site: Site) -> N
     site.pillar({})
     applied(site, "dynatrace.tenant.workflow_absent")
     assert site.tenant.workflows == {}
+
+
+@pytest.mark.parametrize("phase", [2, 3])
+def test_the_workflow_tells_the_listener_with_its_secret(site: Site, phase: int) -> None:
+    """What the state has made runs: the record names host and process, and the closing comes too."""
+    tenant = site.tenant
+    tenant.switches.phase = phase
+    log_in(site)
+    receiver = Receiver()
+    try:
+        site.pillar({"webhook": {"url": receiver.url}})
+        applied(site, "dynatrace.tenant.webhook")
+        host = tenant.add_host(name="web01.example.com")
+        process = tenant.add_process(host)
+        problem = tenant.open_problem(process)
+        tenant.wait_for("workflow succeeded")
+        tenant.close_problem(problem)
+        tenant.wait_for("workflow succeeded", count=2)
+        tenant.reopen_problem(problem)
+        tenant.wait_for("workflow succeeded", count=3)
+    finally:
+        receiver.stop()
+    opened, closed, again = (parse(raw) for _, raw in receiver.taken)
+    assert {headers["authorization"] for headers, _ in receiver.taken} == {
+        f"Bearer {WEBHOOK_TOKEN}"
+    }
+    assert (opened.state, closed.state) == ("OPEN", "RESOLVED")
+    ids = {one.problem_id for one in (opened, closed, again)}
+    assert ids == {problem.problem_id}
+    assert opened.problem is not None
+    assert again.problem is not None
+    assert opened.problem.reopened is None
+    assert again.problem.reopened is not None
+    assert (opened.problem.hosts, opened.problem.processes) == ((host,), (process,))
+    assert opened.problem.host_names == ("web01.example.com",)
 
 
 # -- new windows

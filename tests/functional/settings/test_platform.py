@@ -8,8 +8,15 @@ from typing import Any
 
 import pytest
 
-from tests.functional.settings.conftest import PROFILE, URL, Site
-from tests.functional.settings.test_life import ALL, PATCHES, SLS, WEBHOOK
+from tests.functional.settings.conftest import NOTIFICATION, PROFILE, URL, Site
+from tests.functional.settings.test_life import (
+    ALL,
+    PATCHES,
+    SLS,
+    WEBHOOK,
+    default_profile,
+    theirs,
+)
 
 SCOPES = (
     *("settings:objects:read", "settings:objects:write", "settings:schemas:read"),
@@ -90,3 +97,17 @@ def test_an_environment_that_is_taken_for_the_sso_is_said(site: Site) -> None:
         "is no token URL of Dynatrace's SSO"
         in site.run("webhook_present", "Salt", url=URL)["comment"]
     )
+
+
+def test_what_was_remembered_by_the_classic_url_is_known_by_the_platforms(site: Site) -> None:
+    """A site that moves to the platform takes back what it had changed before."""
+    value = theirs() | {"alertingProfile": default_profile(site)}
+    site.tenant.put_settings(NOTIFICATION, value)
+    before = site.objects()
+    site.pillar({"webhook": WEBHOOK})
+    site.changed(SLS)
+    by_client(site)
+    site.pillar({"webhook": WEBHOOK})
+    assert site.changed(SLS) == {}
+    site.changed(f"{SLS}_absent")
+    assert site.objects() == before

@@ -257,6 +257,16 @@ def test_a_trigger_that_is_refused_for_another_reason_is_said_before_anything_is
     assert everything(site) == before
 
 
+def test_a_tenant_that_does_not_answer_is_not_asked_for_less(platform: Site) -> None:
+    """Only a refusal of the trigger tells that something of it is not known."""
+    site = platform
+    site.tenant.fault("server_error", path="filter-preview", status=500)
+    state = site.run("workflow_present", "Salt", url=URL)
+    assert state["result"] is False
+    assert "filter-preview answered 500" in state["comment"]
+    assert site.tenant.workflows == {}
+
+
 # -- the hosts that may be called
 
 

@@ -53,6 +53,21 @@ def test_the_url_tells_which_one_it_is(url: str, platform: bool) -> None:
     assert tenant(environment_url=url).access.is_platform() is platform
 
 
+@pytest.mark.parametrize(
+    ("url", "called"),
+    [
+        (CLASSIC, CLASSIC),
+        (PLATFORM, CLASSIC),
+        ("https://x.sprint.apps.dynatracelabs.com", "https://x.sprint.dynatracelabs.com"),
+        ("http://127.0.0.1:8080/apps/abc12345", "http://127.0.0.1:8080"),
+        ("https://managed.example.com/e/0000-1111", "https://managed.example.com/e/0000-1111"),
+    ],
+)
+def test_a_tenant_is_one_by_both_of_its_urls(url: str, called: str) -> None:
+    """What was remembered before it moved to the platform is its own afterwards."""
+    assert tenant(environment_url=url).access.tenant() == called
+
+
 def test_classic_apis_are_reached_through_the_gateway_of_the_platform() -> None:
     """And what only the platform has, is not asked for elsewhere."""
     access = tenant(environment_url=PLATFORM).access

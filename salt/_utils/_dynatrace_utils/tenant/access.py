@@ -59,6 +59,17 @@ def is_platform():
     return ".apps." in host or (_is_loopback(host) and parts.path.startswith("/apps/"))
 
 
+def tenant():
+    """
+    Return what the tenant is called in records: the same by its classic URL and by the platform's.
+    """
+    base = environment()
+    if not is_platform():
+        return base
+    classic = base.replace(".apps.dynatrace.com", ".live.dynatrace.com").replace(".apps.", ".")
+    return re.sub(r"/apps/[^/]+$", "", classic)
+
+
 def address(path):
     """
     Return the URL of a path as classic environments have it, or of one that only the platform has.

@@ -41,7 +41,7 @@ def remember(object_id, entry):
     Keep the entry of one object, in place of the one that there was.
     """
     record = _load()
-    record["tenants"][access.environment()] = {**_tenant(record), object_id: entry}
+    record["tenants"][access.tenant()] = {**_tenant(record), object_id: entry}
     disk.write(RECORD, record)
 
 
@@ -52,7 +52,7 @@ def forget(object_id):
     record = _load()
     entries = _tenant(record)
     if entries.pop(object_id, None) is not None:
-        record["tenants"][access.environment()] = entries
+        record["tenants"][access.tenant()] = entries
         disk.write(RECORD, record)
 
 
@@ -86,7 +86,7 @@ def fingerprint(secret):
 
 
 def _tenant(record):
-    entries = record["tenants"].get(access.environment())
+    entries = record["tenants"].get(access.tenant())
     entries = entries if isinstance(entries, dict) else {}
     return {key: entry for key, entry in entries.items() if isinstance(entry, dict)}
 

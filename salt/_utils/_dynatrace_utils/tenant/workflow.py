@@ -124,6 +124,8 @@ def _taken(options, found):
             workflows.preview(tenant_values.merged({}, configuration))
         except CommandExecutionError as err:
             refused = refused or err
+            if "answered 400" not in str(err):
+                break
         else:
             return configuration, without
     raise refused
