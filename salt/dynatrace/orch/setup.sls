@@ -11,9 +11,9 @@
   Pillar with the call:
 
     minions        list of the minions' whole ids
-    via            the minion that asks the tenant; it has dynatrace:settings_token and
-                   dynatrace:tenant in its pillar. Without it the master asks, with `dynatrace:` in
-                   its own configuration or pillar
+    via            the minion that asks the tenant; it has dynatrace:settings_token or
+                   dynatrace:oauth, and dynatrace:tenant in its pillar. Without it the master asks,
+                   with `dynatrace:` in its own configuration or pillar
     timeout        seconds that the tenant gets to notice a new host; 600
     wait           seconds that it gets, after that, to know the process groups that
                    dynatrace:tenant:process_alerting names; 600, and 0 does not wait
@@ -63,6 +63,7 @@ dynatrace-orch-setup-dynatrace-setup-hosts-known:
 {%- if via is none %}
     - require_in:
         - sls: dynatrace.tenant.webhook
+        - sls: dynatrace.tenant.workflow
         - sls: dynatrace.tenant.process_alerting
         - sls: dynatrace.tenant.os_services
         - sls: dynatrace.tenant.maintenance_windows

@@ -30,6 +30,7 @@ dynatrace-orch-teardown-dynatrace-setup-targets-known:
         - sls: dynatrace.tenant.os_services_absent
         - sls: dynatrace.tenant.process_alerting_absent
         - sls: dynatrace.tenant.webhook_absent
+        - sls: dynatrace.tenant.workflow_absent
 {%- else %}
 
 dynatrace-orch-teardown-dynatrace-setup-applied-tenant:
@@ -52,6 +53,7 @@ dynatrace-orch-teardown-dynatrace-setup-applied-oneagent:
         - sls: dynatrace.tenant.os_services_absent
         - sls: dynatrace.tenant.process_alerting_absent
         - sls: dynatrace.tenant.webhook_absent
+        - sls: dynatrace.tenant.workflow_absent
 {%- else %}
         - dynatrace_setup: dynatrace-orch-teardown-dynatrace-setup-applied-tenant
 {%- endif %}
