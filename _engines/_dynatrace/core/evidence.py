@@ -58,6 +58,27 @@ def others(problem: Problem) -> Iterator[Entity]:
             yield subject
 
 
+def told_hosts(problem: Problem, entity_id: str) -> tuple[str, ...]:
+    """
+    Return the hosts that a problem itself names for a process: those of its own events, else all that the problem names.
+
+    More than one is an ambiguity. The Problems API names none.
+    """
+    own = {item.host for item in problem.evidence if item.entity.id == entity_id and item.host}
+    if own:
+        return tuple(sorted(own))
+    return problem.hosts if entity_id in problem.processes else ()
+
+
+def names(problem: Problem, entity_id: str) -> tuple[str, ...]:
+    """
+    Return what a problem and its evidence call an entity.
+    """
+    named = [*problem.affected, problem.root_cause, *(item.entity for item in problem.evidence)]
+    same = (one.name for one in named if one is not None and one.id == entity_id and one.name)
+    return tuple(dict.fromkeys(same))
+
+
 def is_down(problem: Problem, entity_id: str) -> bool:
     """
     Tell whether the evidence says that this very process is down now, not merely slow, and not back already.

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .errors import UnexpectedResponse
-from .evidence import PROCESS, concerned, is_down, last_failure, others, wide
+from .evidence import PROCESS, concerned, is_down, last_failure, names, others, told_hosts, wide
 from .identity import Match
 from .problem import DOWN_EVENTS, Entity, EntityDetail, Problem, Process
 from .reasons import Reason
@@ -162,8 +162,8 @@ class _Found:
             self._add(subject, subject.id, root_cause=root_cause, down=False)
             return
         detail = self.entity(subject.id)
-        hosts = detail.relations.get("from.isProcessOf", ()) if detail else ()
-        if detail is None:
+        hosts = self._hosts_of(subject.id, detail)
+        if detail is None and not hosts:
             self._nobody(subject.id, "the tenant does not know this process")
         elif not hosts:
             self._nobody(subject.id, "the tenant names no host for this process")
@@ -171,15 +171,27 @@ class _Found:
             self._nobody(subject.id, f"the tenant names {len(hosts)} hosts for it")
         else:
             down = is_down(self.problem, subject.id)
-            technologies = detail.technologies if down else ()
             self._add(
                 subject,
                 hosts[0],
-                technologies=technologies,
+                technologies=detail.technologies if detail and down else (),
                 root_cause=root_cause,
-                process=detail.process,
+                process=self._process(subject.id, detail),
                 down=down,
             )
+
+    def _hosts_of(self, process: str, detail: EntityDetail | None) -> tuple[str, ...]:
+        # Where the tenant's entities and the problem contradict each other nobody knows.
+        known = detail.relations.get("from.isProcessOf", ()) if detail else ()
+        told = told_hosts(self.problem, process)
+        if not known or not told:
+            return known or told
+        return known if set(known) <= set(told) else tuple(dict.fromkeys((*known, *told)))
+
+    def _process(self, entity_id: str, detail: EntityDetail | None) -> Process:
+        # Of a process that no entity tells of, what the problem calls it.
+        known = detail.process if detail else Process(names=names(self.problem, entity_id))
+        return replace(known, container=known.container or self.problem.container)
 
     def spread(self, subject: Entity) -> None:
         """
@@ -188,7 +200,7 @@ class _Found:
         detail = self.entity(subject.id)
         relation = "from.runsOnHost" if subject.type == "SERVICE" else "from.runsOn"
         related = detail.relations.get(relation, ()) if detail else ()
-        hosts = [host for host in related if host.startswith("HOST-")]
+        hosts = [host for host in related if host.startswith("HOST-")] or self.problem.hosts
         if not hosts:
             self._nobody(subject.id, "the tenant names no host for it")
         for host in hosts:
@@ -208,7 +220,7 @@ class _Found:
             self._nobody(subject.id, why_nothing(subject), final=True)
 
     def _add(self, subject: Entity, host: str, unmatched: str = "", **known: Any) -> None:
-        match = self.find(host, lambda: self.entity(host))
+        match = self.find(host, lambda: self.entity(host) or self._told_host(host))
         if match.minion is None:
             self._nobody(unmatched or subject.id, match.reason)
             return
@@ -221,6 +233,11 @@ class _Found:
                 advice=advice(self.problem, subject),
             )
         self.targets.setdefault((match.minion, subject.id), target)
+
+    def _told_host(self, host: str) -> EntityDetail | None:
+        hosts, called = self.problem.hosts, self.problem.host_names
+        known = (host,) == hosts and len(called) == 1
+        return EntityDetail(host, called[0], detected_name=called[0]) if known else None
 
     def _nobody(self, entity: str, reason: str, final: bool = False) -> None:
         self.unmatched[entity] = Unmatched(entity, reason, final)

@@ -142,11 +142,12 @@ class Entities:
 
 def _named(problem: Problem, types: Collection[str]) -> list[str]:
     # What matching reads whatever the minions are called, and what of these types is named: hosts are read with those of the
-    # processes.
+    # processes, but for those that the problem itself tells.
     wanted = (PROCESS, *types)
     named = [subject for subject, _ in concerned(problem) if subject.type in wanted]
     single = [one for one in others(problem) if is_os_service(one) or one.type in types]
-    return [subject.id for subject in (*named, *wide(problem), *single)]
+    told = problem.hosts if problem.processes else ()
+    return [*told, *(subject.id for subject in (*named, *wide(problem), *single))]
 
 
 def _hosts(detail: EntityDetail | ApiError | None) -> Iterable[str]:
