@@ -110,9 +110,13 @@ class Episodes:
             if not problem.is_open:
                 return None
             return self._open(problem, resolution, known, now, read)
-        updated = _updated(known, problem, read)
         if not problem.is_open:
             return self._close(problem, known, now)
+        if _was_reopened(problem, known):
+            # It closed meanwhile, which nobody saw.
+            self._close(replace(known.problem, status="CLOSED"), known, now)
+            return self._open(problem, resolution, known, now, read)
+        updated = _updated(known, problem, read)
         if known.state == EpisodeState.IGNORED:
             self.ledger.episodes.save(updated)
             return None
@@ -233,6 +237,14 @@ class Episodes:
 
 def _updated(known: Episode, problem: Problem, read: float) -> Episode:
     return replace(known, problem=problem, summary=summary(problem), rank=problem.rank, read=read)
+
+
+def _was_reopened(problem: Problem, known: Episode) -> bool:
+    # What knew the problem first may not have told of a reopening before that.
+    at, before = problem.reopened, known.problem.reopened
+    if at is None or at == before:
+        return False
+    return before is not None or at / 1000 > known.opened
 
 
 def _ended(problem: Problem, known: Problem) -> Problem:

@@ -74,6 +74,8 @@ class ProblemReader:
         #: Of the present look.
         self._now = 0.0
         self._unreadable = False
+        #: Why, as it was said of the last listing.
+        self._said: tuple[str, ...] = ()
         self._in_maintenance: frozenset[str] | None = None
         self._some_held = False
         #: What the list shows and the tenant says it does not know.
@@ -214,8 +216,9 @@ class ProblemReader:
         if isinstance(listing, ApiError):
             self._list_error = seen.poll_error = listing
             return
-        for why in dict.fromkeys(listing.unreadable):
-            log.warning("%s: an open problem could not be read: %s", self._prefix, why)
+        for why in dict.fromkeys(one for one in listing.unreadable if one not in self._said):
+            log.warning("%s: not all open problems could be read: %s", self._prefix, why)
+        self._said = listing.unreadable
         seen.listed, seen.open_count = True, len(listing.problems)
         self._listed = {problem.key: problem for problem in listing.problems}
         self._listed_at, self._unreadable = self._now, bool(listing.unreadable)
