@@ -7,15 +7,18 @@ What is fuzzed: each target takes bytes and lets out only what is not documented
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 from collections.abc import Callable
 from typing import Any
 
 import requests
-from _dynatrace.api import client, entities, json_values
+from _dynatrace.api import client, davis, entities, json_values
 from _dynatrace.api import problems as api_problems
+from _dynatrace.api.credentials import TokenCredentials
 from _dynatrace.api.decompression import CODINGS
 from _dynatrace.api.rate_limiter import Kind
+from _dynatrace.api.refusals import refused
 from _dynatrace.core import problem as problems
 from _dynatrace.core.errors import ApiError, NotificationError, UnexpectedResponse
 from _dynatrace.core.notification import Notification
@@ -66,12 +69,14 @@ def api(data: bytes) -> None:
         body = json.loads(data)
     except (ValueError, RecursionError):
         return
-    for parse in (api_problems.parse_problem, api_problems.parse_problem_v1):
+    for parse in (api_problems.parse_problem, api_problems.parse_problem_v1, davis.parse_record):
         with contextlib.suppress(UnexpectedResponse):
             problem = parse(body)
             assert restored(problems.Problem, plain(problem)) == problem
     with contextlib.suppress(UnexpectedResponse):
         entities.parse_entity(body)
+    if isinstance(body, dict):
+        davis.parse_event(body)
 
 
 def answer(data: bytes) -> None:
@@ -79,34 +84,40 @@ def answer(data: bytes) -> None:
     Hand the client an answer: the first byte chooses the status, the rest is the body.
     """
     status = (200, 200, 200, 200, 400, 401, 404, 429, 500, 503)[data[0] % 10] if data else 200
-    asked = _Answering(status, data[1:])
-    for call in (
-        asked.list_open,
-        lambda: asked.problem("1_1V2"),
-        lambda: asked.find_by_display_id("P-1"),
-        lambda: asked.entity("HOST-0000000000000000"),
-        lambda: list(asked.comments("1_1V2")),
-    ):
-        with contextlib.suppress(ApiError):
-            call()
+    for source in (None, "grail"):
+        asked = _Answering(status, data[1:], source)
+        for call in (
+            asked.list_open,
+            functools.partial(asked.problem, "1_1V2"),
+            functools.partial(asked.find_by_display_id, "P-1"),
+            functools.partial(asked.entity, "HOST-0000000000000000"),
+            lambda own=asked: list(own.comments("1_1V2")),
+        ):
+            with contextlib.suppress(ApiError):
+                call()
 
 
 class _Answering(client.Client):
     """
-    A client whose tenant always gives the same answer.
+    A client whose tenant always gives the same answer; on the platform if so told.
     """
 
-    def __init__(self, status: int, body: bytes) -> None:
-        super().__init__("http://127.0.0.1:1", "dt0c01.FUZZ.FUZZ")
+    def __init__(self, status: int, body: bytes, source: str | None = None) -> None:
+        self._made = TokenCredentials("http://127.0.0.1:1", "dt0c01.FUZZ.FUZZ")
+        url = "http://127.0.0.1:1" + ("/apps/fuzz" if source else "")
+        super().__init__(url, "", credentials=self._made, source=source)
         self._answer = requests.Response()
         self._answer.status_code = status
         self._body = body
+        for transport in self._transports:
+            transport.call = self._called  # type: ignore[method-assign]
 
-    def _call(
+    def _called(
         self, method: str, path: str, kind: Any, query: Any = None, payload: Any = None
     ) -> bytes:
         if self._answer.status_code != 200:
-            raise self._refused(f"{method} {path}", self._answer, self._body)
+            what = f"{method} {path}"
+            raise refused(what, self._answer, self._body, self._made, 0.0)
         return self._body
 
 
@@ -117,7 +128,7 @@ def _api_call(parse: Callable[[Any], object]) -> Callable[[bytes], None]:
 
     def call(data: bytes) -> None:
         with contextlib.suppress(ApiError):
-            parse(_Answering(200, data)._get("/x", Kind.READING, {}))
+            parse(_Answering(200, data)._transports[0].get("/x", Kind.READING, {}))
 
     return call
 
@@ -159,6 +170,7 @@ TIMED: dict[str, tuple[Callable[[bytes], None], ...]] = {
         for parse in (
             api_problems.parse_problem,
             api_problems.parse_problem_v1,
+            davis.parse_record,
             entities.parse_entity,
         )
     ),

@@ -13,7 +13,7 @@ import pytest
 from _dynatrace.api import problems
 from _dynatrace.api.client import Client
 from _dynatrace.api.json_values import is_too_dense
-from _dynatrace.api.response import _error_object, _server_message
+from _dynatrace.api.response import error_object, server_message
 from _dynatrace.core.errors import NotificationError, UnexpectedResponse
 from _dynatrace.webhook.fields import MAX_KEYS
 from _dynatrace.webhook.payload import decompressed, parse
@@ -229,13 +229,11 @@ def test_a_dense_answer_is_not_decoded() -> None:
     """
     32 MiB of empty lists would be a gigabyte in memory.
     """
-
-    class Dense(Client):
-        def _call(self, *_: Any, **__: Any) -> bytes:
-            return b'{"problems":[' + b"[]," * 200_000 + b"0]}"
-
+    dense = Client("http://127.0.0.1:1", "token")
+    body = b'{"problems":[' + b"[]," * 200_000 + b"0]}"
+    dense._transports[0].call = lambda *_, **__: body  # type: ignore[method-assign]
     with pytest.raises(UnexpectedResponse, match="too many values for its size"):
-        Dense("http://127.0.0.1:1", "token").list_open()
+        dense.list_open()
 
 
 def test_the_message_of_a_dense_refusal_is_its_beginning() -> None:
@@ -243,7 +241,7 @@ def test_the_message_of_a_dense_refusal_is_its_beginning() -> None:
     It is not decoded either.
     """
     body = b"[" + b"[]," * 200_000 + b"0]"
-    assert _server_message(_error_object(body), body).startswith("'[[],[],")
+    assert server_message(error_object(body), body).startswith("'[[],[],")
 
 
 @given(body=BODIES)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from ..core.errors import NotFound, UnexpectedResponse
+from ..core.errors import ApiError, BadRequest, NotFound, UnexpectedResponse
 from ..core.problem import PROBLEM_ID, Problem
 from .json_values import objects_of, typed
 from .problems import parse_problem
@@ -20,6 +20,8 @@ from .sources import Listing, check_same
 from .transport import Transport
 
 PAGE_SIZE = 500
+#: Details of one request. Some Managed tenants allow only 10 problems a page with evidence, and are asked for so many.
+DETAILS, FEWER_DETAILS = 40, 10
 #: Open problems that began before `from` are listed all the same in captured responses; a wide window does not rely on it.
 WINDOW = "now-90d"
 
@@ -29,10 +31,8 @@ class ClassicProblems:
     Reads the problems of one environment; ``selector`` is added to that of open problems.
     """
 
-    #: Details of one request: more would take the tenant too long.
-    batch = 40
-
     def __init__(self, transport: Transport, selector: str | None) -> None:
+        self.batch = DETAILS
         self._transport = transport
         self._selector = 'status("open")' + (f",{selector}" if selector else "")
 
@@ -59,7 +59,7 @@ class ClassicProblems:
         items = self._listed(selector, kind)
         return frozenset(str(typed(item, dict).get("problemId")) for item in items)
 
-    def problems(self, ids: Iterable[str], kind: Kind) -> dict[str, Problem]:
+    def problems(self, ids: Iterable[str], kind: Kind) -> dict[str, Problem | ApiError]:
         """
         Return several problems with their evidence by one request, by id; what does not come whole is left out.
 
@@ -72,8 +72,12 @@ class ClassicProblems:
             "fields": "evidenceDetails",
             "pageSize": str(len(wanted)),
         }
-        body = typed(self._transport.get("/problems", kind, query), dict)
-        found: dict[str, Problem] = {}
+        try:
+            body = typed(self._transport.get("/problems", kind, query), dict)
+        except BadRequest:
+            self.batch = FEWER_DETAILS if self.batch > FEWER_DETAILS else 1
+            raise
+        found: dict[str, Problem | ApiError] = {}
         for item in objects_of(body.get("problems")):
             try:
                 problem = _parsed(item)

@@ -10,20 +10,33 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from ..core.errors import ApiError
 from ..core.problem import EntityDetail, Problem
 from .classic_entities import ClassicEntities
 from .classic_problems import ClassicProblems
 from .credentials import Credentials, TokenCredentials
-from .environment import classic_base, ingest_base, problem_url
+from .environment import classic_base, ingest_base, is_platform, problem_url, query_base
 from .feedback import Feedback
+from .first_entities import FirstEntities
+from .first_problems import FirstProblems
+from .grail import Grail
+from .grail_entities import GrailEntities
+from .grail_problems import GrailProblems
 from .rate_limiter import Kind, RateLimiter
-from .sources import Listing
+from .smartscape import Smartscape
+from .sources import EntitySource, Listing, ProblemSource, Say, unheard
 from .transport import Transport
+
+#: Where problems may be read from, as the configuration calls it.
+PROBLEMS, GRAIL = "problems", "grail"
 
 
 class Client:
     """
     Reads one environment, and reports to it what was done. Methods may be called from several threads at once.
+
+    ``source`` is where problems are read from; None: by the URL, and by what the credentials may do. ``say`` hears what is
+    chosen, and what is done without.
     """
 
     def __init__(
@@ -36,18 +49,41 @@ class Client:
         rate_limiter: RateLimiter | None = None,
         *,
         credentials: Credentials | None = None,
+        source: str | None = None,
+        say: Say = unheard,
     ) -> None:
         credentials = credentials or TokenCredentials(environment_url, token, proxy)
+        limiter = rate_limiter or RateLimiter()
         self._environment = environment_url
-        self._transport = Transport(
-            classic_base(environment_url), credentials, ca_bundle, proxy, rate_limiter
-        )
-        self._problems = ClassicProblems(self._transport, problem_selector)
-        self._entities = ClassicEntities(self._transport)
+        self._transports = [
+            Transport(base, credentials, ca_bundle, proxy, limiter)
+            for base in (classic_base(environment_url), query_base(environment_url))
+        ]
+        classic, queries = self._transports
         ingest = ingest_base(environment_url) if credentials.is_platform_token else None
-        own = credentials, ca_bundle, proxy, rate_limiter
-        self._ingest = Transport(ingest, *own) if ingest else None
-        self._feedback = Feedback(self._transport, self._ingest)
+        if ingest:
+            self._transports.append(Transport(ingest, credentials, ca_bundle, proxy, limiter))
+        self._feedback = Feedback(classic, self._transports[2] if ingest else None)
+        self._problems: ProblemSource = ClassicProblems(classic, problem_selector)
+        self._entities: EntitySource = ClassicEntities(classic)
+        if source == GRAIL or is_platform(environment_url):
+            self._use(Grail(queries), source or (PROBLEMS if problem_selector else None), say)
+
+    def _use(self, grail: Grail, source: str | None, say: Say) -> None:
+        # A selector is the Problems API's, and must not be passed over.
+        by_grail, by_classic = GrailProblems(grail), self._problems
+        if source == GRAIL:
+            self._problems = by_grail
+        elif source is None:
+            both = {"Grail": by_grail, "the Problems API": by_classic}
+            self._problems = FirstProblems(both, say)
+        classic: dict[str, EntitySource] = {"the Entities API": self._entities}
+        queried: dict[str, EntitySource] = {
+            "the tables of Grail": GrailEntities(grail),
+            "Smartscape": Smartscape(grail),
+        }
+        ways = {**classic, **queried} if source == PROBLEMS else {**queried, **classic}
+        self._entities = FirstEntities(ways, say)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._environment})"
@@ -63,9 +99,8 @@ class Client:
         """
         Close all connections; only tests need it.
         """
-        self._transport.close()
-        if self._ingest:
-            self._ingest.close()
+        for transport in self._transports:
+            transport.close()
 
     def list_open(self, kind: Kind = Kind.LISTING) -> Listing:
         """
@@ -79,12 +114,17 @@ class Client:
         """
         return self._problems.in_maintenance(kind)
 
-    def problems(self, ids: Iterable[str], kind: Kind = Kind.READING) -> dict[str, Problem]:
+    def problems(
+        self, ids: Iterable[str], kind: Kind = Kind.READING
+    ) -> dict[str, Problem | ApiError]:
         """
-        Return several problems with their evidence by one request, by id; what does not come whole is left out.
+        Return several problems with their evidence by id, or why one is not known; what is left out is read by itself.
         """
         found = self._problems.problems(ids, kind)
-        return {own_id: self._with_url(problem) for own_id, problem in found.items()}
+        return {
+            own_id: self._with_url(one) if isinstance(one, Problem) else one
+            for own_id, one in found.items()
+        }
 
     def problem(self, problem_id: str, kind: Kind = Kind.READING) -> Problem:
         return self._with_url(self._problems.problem(problem_id, kind))

@@ -32,6 +32,7 @@ _NEEDED = (
         "bizevents.ingest",
         ("storage:events:write", "openpipeline:bizevents:ingest"),
     ),
+    (r"(GET|POST) /query:.*", "", ("storage:events:read and storage:buckets:read",)),
     (r"GET /settings/.*", "settings.read", ("settings:objects:read",)),
     (r"GET /workflows(/.*)?", "", ("automation:workflows:read",)),
     ("GET /environment", "", ("platform-management:environments:read",)),

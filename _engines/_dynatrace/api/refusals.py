@@ -23,6 +23,7 @@ from ..core.errors import (
     UnexpectedResponse,
 )
 from .credentials import Credentials
+from .json_values import typed
 from .response import error_object, is_html, server_message
 
 RETRY_AFTER_DEFAULT_S = 5.0
@@ -58,8 +59,16 @@ def refused(
     if 300 <= status < 400:
         message = f"a redirect, which is not followed{redact(destination(headers))}; correct `environment_url`"
         return UnexpectedResponse(f"{what}: the tenant answered {status}, {message}")
-    kind = Unavailable if status >= 500 else BadRequest if status == 400 else UnexpectedResponse
-    return kind(f"{what}: the tenant answered {status}: {message}")
+    text = f"{what}: the tenant answered {status}: {message}"
+    if status == 400:
+        return BadRequest(text, _reason(error))
+    # Gone is a query of Grail that was fetched, or took too long.
+    return Unavailable(text) if status == 410 or status >= 500 else UnexpectedResponse(text)
+
+
+def _reason(error: Mapping[str, Any] | None) -> str:
+    details = typed((error or {}).get("details"), dict)
+    return typed(details.get("errorType") or (error or {}).get("message"), str)[:100]
 
 
 def _not_allowed(

@@ -6,13 +6,22 @@ All methods may be called from several threads at once, and raise the errors of 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from ..core.errors import UnexpectedResponse
+from ..core.errors import ApiError, UnexpectedResponse
 from ..core.problem import EntityDetail, Problem
 from .rate_limiter import Kind
+
+#: Takes what is worth a line in the log, and whether something is done without from then on; nothing here logs itself.
+Say = Callable[[str, bool], None]
+
+
+def unheard(text: str, without: bool) -> None:
+    """
+    Take what is worth a line in the log, and leave it.
+    """
 
 
 @dataclass(frozen=True)
@@ -30,10 +39,14 @@ class Listing:
 
 class ProblemSource(Protocol):
     """
-    Reads problems. ``batch`` is of how many problems one request brings the details.
+    Reads problems. ``batch`` is of how many problems one request brings the details; it shrinks if a tenant takes fewer.
     """
 
-    batch: int
+    @property
+    def batch(self) -> int:
+        """
+        Of how many problems one request brings the details.
+        """
 
     def list_open(self, kind: Kind) -> Listing:
         """
@@ -45,9 +58,9 @@ class ProblemSource(Protocol):
         Return the ids of all open problems that the tenant says are under maintenance.
         """
 
-    def problems(self, ids: Iterable[str], kind: Kind) -> dict[str, Problem]:
+    def problems(self, ids: Iterable[str], kind: Kind) -> dict[str, Problem | ApiError]:
         """
-        Return several problems with their evidence, by id; what does not come whole is left out.
+        Return several problems with their evidence by id, or why one is not known; what is left out is read by itself.
         """
 
     def problem(self, problem_id: str, kind: Kind) -> Problem:

@@ -132,6 +132,7 @@ def _check_together(given: Mapping[str, Any], values: Mapping[str, Any]) -> Iter
             f"`poll_interval` {short(interval)} takes {60 / interval:.0f} calls a minute, and the poll has half of "
             f"`calls_per_minute`: set that to {math.ceil(120 / interval)} or more, or poll less often"
         )
+    yield from _check_source(values)
     if webhook:
         yield from _check_webhook(values)
 
@@ -150,6 +151,14 @@ def _check_login(
         yield f"`environment_url` is needed with `{logins[0]}`: the engine must know which environment to read"
     if not logins and not webhook:
         yield "`api_token`, `oauth` or `webhook` is needed: without all the engine cannot learn of any problem"
+
+
+def _check_source(values: Mapping[str, Any]) -> Iterator[str]:
+    if values.get("source") == "grail" and values.get("problem_selector"):
+        yield (
+            "`problem_selector` is one of the Problems API, and Grail does not know it: remove it, or set "
+            "`source` to problems"
+        )
 
 
 def _check_webhook(values: Mapping[str, Any]) -> Iterator[str]:

@@ -54,6 +54,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("oauth.token_url", None, rules.TOKEN_URL, "SSO; null: by `environment_url`."),
     Option("oauth.scope", None, rules.SCOPES, "Asked for; null: all that the client has."),
     Option("oauth.resource", None, rules.URN, "Account or environment; null: not sent."),
+    Option("source", None, rules.SOURCE, "Of problems; null: by the URL and the credentials."),
     Option("ca_bundle", None, rules.FILE, "Certificates to verify the tenant with; null: certifi."),
     Option("proxy", None, rules.PROXY, "Proxy for requests to the tenant.", secret=True),
     Option("poll_interval", 30, rules.seconds(1, 3600, "never poll"), "Seconds between two polls."),

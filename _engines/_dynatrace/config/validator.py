@@ -16,6 +16,7 @@ from urllib.parse import SplitResult, urlsplit
 #: What a custom payload may name otherwise, by ``webhook:keys``.
 NOTIFICATION_FIELDS = ("pid", "problem_id", "state", "title", "details")
 #: The steps by which a host's minion is found, in the order of trust; the first two prove that it is the host.
+SOURCES = ("problems", "grail")
 STEPS = ("host_id", "property", "name", "address")
 LOOPBACK_NAMES = ("localhost", "localhost.localdomain")
 #: Tokens, and in URLs the user, password and query.
@@ -178,6 +179,7 @@ SCOPES = Rule(
     _matches(r"[a-z0-9:._-]+( [a-z0-9:._-]+)*"),
 )
 URN = Rule("a name such as urn:dtaccount:<uuid>", _matches(r"urn:[A-Za-z0-9:._-]+"))
+SOURCE = Rule("problems or grail", lambda value: value in SOURCES)
 PROXY = Rule("a proxy URL such as http://proxy.example.com:3128", _is_proxy)
 PATH = Rule("an absolute path", _is_path)
 FILE = Rule(

@@ -109,6 +109,12 @@ class NotFound(ApiError):
     """
 
 
+class NotAsked(NotFound):
+    """
+    Nothing may be asked for an entity of this type: all that can be asked refuse, and the text says why.
+    """
+
+
 class RateLimited(ApiError):
     """
     The tenant asks to wait, by 429 or 503; ``retry_after`` is in seconds, already clamped.
@@ -133,5 +139,9 @@ class UnexpectedResponse(ApiError):
 
 class BadRequest(UnexpectedResponse):
     """
-    The tenant refused a request as wrong (400).
+    The tenant refused a request as wrong (400); ``reason`` is the word that Grail has for it, such as ``UNKNOWN_DATA_OBJECT``.
     """
+
+    def __init__(self, message: str, reason: str = "") -> None:
+        self.reason = reason
+        super().__init__(message)

@@ -17,7 +17,7 @@ from ..api.environment import classic_base, is_platform
 from ..api.rate_limiter import Kind
 from ..api.transport import Transport
 from ..config.config import Config
-from ..core.errors import BadRequest, NotFound, UnexpectedResponse
+from ..core.errors import AuthError, BadRequest, NotAsked, NotFound, UnexpectedResponse
 from .startup import client_for, credentials_for
 
 NUMBER = "P-0"
@@ -108,7 +108,10 @@ def _there(call: Callable[[], object]) -> None:
 def _known(call: Callable[[], object]) -> None:
     # To be told that something is not there, one must be allowed to ask.
     with contextlib.suppress(NotFound):
-        call()
+        try:
+            call()
+        except NotAsked as err:
+            raise AuthError(str(err)) from err
 
 
 def _taken(call: Callable[[], object]) -> None:

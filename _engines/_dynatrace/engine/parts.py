@@ -39,7 +39,7 @@ from ..remediation.scheduler import Scheduler
 from ..remediation.verdicts import Verdicts
 from ..store.ledger import Ledger
 from .clock import steady
-from .startup import client_for, open_ledger
+from .startup import client_for, heard, open_ledger
 
 
 class Parts:
@@ -77,7 +77,8 @@ class Parts:
 
     @cached_property
     def client(self) -> Client | None:
-        return client_for(self.config, self.master.secrets)
+        say = partial(heard, self.instance)
+        return client_for(self.config, self.master.secrets, say)
 
     @cached_property
     def minions(self) -> MinionIndex:

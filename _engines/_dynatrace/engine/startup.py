@@ -14,6 +14,7 @@ from ..api.credentials import Credentials, TokenCredentials
 from ..api.oauth import OAuthClient, OAuthCredentials, token_url
 from ..api.rate_limiter import RateLimiter
 from ..api.secret import Secret, Source
+from ..api.sources import Say, unheard
 from ..config.config import Config
 from ..core import errors
 from ..core.notification import Notification
@@ -57,11 +58,13 @@ def open_ledger(instance: str, path: Path) -> Ledger:
     return ledger
 
 
-def client_for(config: Config, secrets: Mapping[str, Source] | None = None) -> Client | None:
+def client_for(
+    config: Config, secrets: Mapping[str, Source] | None = None, say: Say = unheard
+) -> Client | None:
     """
     Return access to the tenant as it is configured; None without credentials: nothing is asked of it then.
 
-    ``secrets`` read the values of options again where they are kept.
+    ``secrets`` read the values of options again where they are kept. ``say`` hears what of the tenant is done without.
     """
     if not config.has_login:
         return None
@@ -73,6 +76,8 @@ def client_for(config: Config, secrets: Mapping[str, Source] | None = None) -> C
         config.get("problem_selector"),
         RateLimiter(config.get("calls_per_minute")),
         credentials=credentials_for(config, secrets),
+        source=config.get("source"),
+        say=say,
     )
 
 
@@ -93,6 +98,13 @@ def credentials_for(config: Config, secrets: Mapping[str, Source] | None = None)
         config.get("oauth.resource"),
     )
     return OAuthCredentials(url, client, config.get("ca_bundle"), proxy)
+
+
+def heard(instance: str, text: str, without: bool) -> None:
+    """
+    Log what the client has to say.
+    """
+    log.log(logging.WARNING if without else logging.INFO, "%s: %s", instance, text)
 
 
 def announce(instance: str, config: Config, ledger: Ledger) -> None:

@@ -17,15 +17,13 @@ from typing import Any
 from ..api.client import Client
 from ..api.rate_limiter import Kind
 from ..api.sources import Listing
-from ..core.errors import ApiError, BadRequest, NotFound, RateLimited, UnexpectedResponse
+from ..core.errors import ApiError, NotFound, RateLimited, UnexpectedResponse
 from ..core.problem import PROBLEM_ID, Problem
 from .entities import Entities
 from .notified import is_old_pid
 
 log = logging.getLogger(__name__)
 
-#: Some Managed tenants allow only 10 problems a page with evidence, and are asked for so many.
-FEWER_DETAILS = 10
 #: Readings of one kind at the same time; more only fills the tenant's request queue.
 PARALLEL = 4
 
@@ -69,7 +67,6 @@ class Readings:
         self._entities = entities
         self._on_end = on_end
         self._clock = clock
-        self._details = client.batch
         self._under_way: list[Reading] = []
         # The list has a thread that nothing else can keep.
         self._pool = ThreadPoolExecutor(2 * PARALLEL + 1, thread_name_prefix=f"{name}-reader")
@@ -79,7 +76,7 @@ class Readings:
         """
         Of how many problems one request brings the details.
         """
-        return self._details
+        return self._client.batch
 
     @property
     def busy(self) -> frozenset[str]:
@@ -172,10 +169,12 @@ class Readings:
         # By one request; what it does not bring is read by itself, which tells why.
         found: dict[str, Problem | ApiError] = {}
         if len(ids) > 1:
+            before = self._client.batch
             try:
                 found.update(self._client.problems(ids, kind))
             except (UnexpectedResponse, NotFound) as err:
-                self._refused(err)
+                if self._client.batch < before:
+                    log.info("details are read %d at a time: %s", self._client.batch, err)
             except ApiError as err:
                 return dict.fromkeys(ids, err)
         limited: ApiError | None = None
@@ -183,11 +182,6 @@ class Readings:
             found[one] = read = limited or self._one(one, kind)
             limited = read if isinstance(read, RateLimited) else None
         return found
-
-    def _refused(self, error: ApiError) -> None:
-        if isinstance(error, BadRequest):
-            self._details = FEWER_DETAILS if self._details > FEWER_DETAILS else 1
-            log.info("details are read %d at a time: %s", self._details, error)
 
     def _one(self, problem_id: str, kind: Kind) -> Problem | ApiError:
         try:

@@ -16,6 +16,9 @@ from _dynatrace.api import (
     client,
     connection,
     feedback,
+    first_entities,
+    first_problems,
+    grail,
     transport,
 )
 from _dynatrace.api.client import Client
@@ -245,6 +248,7 @@ def test_requests_have_the_paths_of_their_deployment(name: str, authority: Autho
             token,
             str(authority.path),
             proxy=f"http://127.0.0.1:{proxy.port}",
+            source="problems",
         )
         calls = (
             client.list_open,
@@ -270,6 +274,23 @@ def test_requests_have_the_paths_of_their_deployment(name: str, authority: Autho
     assert tenant.header("Authorization") == f"{scheme} {token}"
     assert proxy.target() == f"CONNECT {plain}:{host.partition(':')[2] or '443'}"
     assert classic_base(f"https://{host}{path}") == f"https://{host}{base}"
+
+
+def test_queries_go_to_the_platform_itself(authority: Authority) -> None:
+    """
+    Beside its gateway, with the same credentials.
+    """
+    host = "abc12345.apps.dynatrace.com"
+    with (
+        serving(says(status=b"404 Not Found"), authority.server(host)) as tenant,
+        serving(tunnels({host: tenant.port})) as proxy,
+    ):
+        way = f"http://127.0.0.1:{proxy.port}"
+        client = Client(f"https://{host}", PLATFORM_TOKEN, str(authority.path), proxy=way)
+        with pytest.raises(ApiError):
+            client.list_open()
+    assert tenant.target() == "POST /platform/storage/query/v1/query:execute"
+    assert tenant.header("Authorization") == f"Bearer {PLATFORM_TOKEN}"
 
 
 @pytest.mark.parametrize("path", ["", "/e/abc"])
@@ -394,10 +415,16 @@ def test_the_token_is_shown_nowhere(
         assert token.rpartition(".")[2] not in text
 
 
+MODULES = (
+    *(classic_entities, classic_problems, client, connection, feedback),
+    *(first_entities, first_problems, grail, transport),
+)
+
+
 def test_modules_of_the_client_do_not_log() -> None:
     """
     Who raises does not log: the loop says it once, and there is no other place to watch for secrets.
     """
-    for module in (classic_entities, classic_problems, client, connection, feedback, transport):
+    for module in MODULES:
         assert not hasattr(module, "log")
         assert not hasattr(module, "logging")

@@ -39,7 +39,9 @@ def limit(world: World, calls: int = CALLS) -> None:
     def sleep(seconds: float) -> None:
         world.now += seconds
 
-    client._transport._rate_limiter = RateLimiter(calls, lambda: world.now, sleep)
+    limiter = RateLimiter(calls, lambda: world.now, sleep)
+    for transport in client._transports:
+        transport._rate_limiter = limiter
 
 
 def run(world: World, seconds: float, meanwhile: Callable[[], None] = lambda: None) -> None:

@@ -419,7 +419,10 @@ class TestedEngine(Engine):
             return None
         selector = config.get("problem_selector")
         url, token = config.get("environment_url"), config.get("api_token")
-        return Client(url, token, problem_selector=selector, rate_limiter=Unlimited())
+        source = config.get("source")
+        return Client(
+            url, token, problem_selector=selector, rate_limiter=Unlimited(), source=source
+        )
 
     @property
     def on_job(self) -> Callable[[str, str, str | None, Mapping[str, Any]], None]:

@@ -30,6 +30,7 @@ SSO_RULE = (
 SCOPES_RULE = (
     "scopes with a space between two, such as storage:events:read storage:buckets:read, or null"
 )
+SELECTOR_OF_GRAIL = "`problem_selector` is one of the Problems API, and Grail does not know it: remove it, or set `source` to problems"
 BOTH_NEEDED = "`oauth` needs `client_id` and `client_secret` (an sdb:// URL must give a value)"
 URL_RULE = (
     "an https:// URL of the environment without query or user name, such as "
@@ -240,7 +241,12 @@ ONE_PROBLEM = [
         {**oauth(), "client_secret": "x"},
         "`client_secret` is not a known key; did you mean `oauth:client_secret`?",
     ),
+    ({**GOOD, "source": "api"}, "`source` must be problems or grail, or null, not 'api'"),
     # What is good one by one and not together.
+    (
+        {**GOOD, "source": "grail", "problem_selector": 'text("x")'},
+        SELECTOR_OF_GRAIL,
+    ),
     (oauth(client_id=None), BOTH_NEEDED),
     (oauth(client_secret=None), BOTH_NEEDED),
     ({**oauth(), "oauth": {}}, BOTH_NEEDED),
@@ -431,6 +437,7 @@ def test_the_defaults_are_the_documented_ones() -> None:
         "oauth.token_url",
         "oauth.scope",
         "oauth.resource",
+        "source",
         "feedback.event",
         "feedback.close",
         "feedback.close_after",

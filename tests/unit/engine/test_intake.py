@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from _dynatrace.api.classic_problems import ClassicProblems
+from _dynatrace.api.classic_problems import DETAILS, FEWER_DETAILS
 from _dynatrace.api.client import Client
 from _dynatrace.api.rate_limiter import Kind, RateLimiter
 from _dynatrace.api.sources import Listing
@@ -33,14 +33,13 @@ from _dynatrace.remediation.backlog import FIRST_S
 from _dynatrace.remediation.entities import ABSENT_S, FAILED_S, KNOWN_S, Entities
 from _dynatrace.remediation.notified import ENDING_TRIES, JOIN_S, NAMES, NOTICE_TRIES
 from _dynatrace.remediation.problem_reader import MOST, ProblemReader, Seen
-from _dynatrace.remediation.readings import FEWER_DETAILS, PARALLEL, Readings
+from _dynatrace.remediation.readings import PARALLEL, Readings
 from _dynatrace.store.ledger import Ledger
 
 from tests.tenant import Problem, Tenant
 from tests.unit.engine.bodies import PID, PROCESS, evidence, problem
 
 NOW = 1721545260.0
-DETAILS = ClassicProblems.batch
 
 
 _MADE: list[Readings] = []

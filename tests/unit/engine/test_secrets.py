@@ -74,7 +74,7 @@ def test_each_login_has_the_secret_of_its_own_option(master: Any, tmp_path: Path
     given = dict(master.__opts__["engines"][0]["dynatrace"])
     client = client_for(load(given), master._secrets("dynatrace"))
     assert client is not None
-    own: Any = client._transport._credentials
+    own: Any = client._transports[0]._credentials
     (tmp_path / "secrets.yaml").write_text("token: dt0s16.NEW.NEW\nclient: newnewnew\n")
     own._secret._read_at -= 60
     assert own.authorization() == "Bearer dt0s16.NEW.NEW"
@@ -82,7 +82,7 @@ def test_each_login_has_the_secret_of_its_own_option(master: Any, tmp_path: Path
     del given["engine_module"]
     client = client_for(load(given), master._secrets("other"))
     assert client is not None
-    oauth: Any = client._transport._credentials
+    oauth: Any = client._transports[0]._credentials
     assert oauth._client.secret.current() == "oldoldold"
     assert oauth._client.secret.refused() == "oldoldold"
     oauth._client.secret._read_at -= 10
