@@ -89,8 +89,12 @@ class Smartscape:
         return {str(one.get("id")): one["id_classic"] for one in self._nodes("HOST", these)}
 
 
+def _references(node: Mapping[str, Any]) -> dict[str, Any]:
+    return typed(node.get("references"), dict)
+
+
 def _hosts(node: Mapping[str, Any]) -> list[str]:
-    value = typed(node.get("references"), dict).get("runs_on.host")
+    value = _references(node).get("runs_on.host")
     return [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, str)]
 
 
@@ -110,5 +114,8 @@ def _body(node: Mapping[str, Any], hosts: Mapping[str, str]) -> dict[str, Any]:
         "tags": [
             {"key": key, "value": value} for key, value in typed(node.get("tags"), dict).items()
         ],
-        "fromRelationships": related("isProcessOf", classic),
+        "fromRelationships": {
+            **related("isProcessOf", classic),
+            **related("isPgiOfCgi", _references(node).get("runs_on.container")),
+        },
     }

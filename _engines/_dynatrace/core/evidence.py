@@ -60,14 +60,16 @@ def others(problem: Problem) -> Iterator[Entity]:
 
 def told_hosts(problem: Problem, entity_id: str) -> tuple[str, ...]:
     """
-    Return the hosts that a problem itself names for a process: those of its own events, else all that the problem names.
-
-    More than one is an ambiguity. The Problems API names none.
+    Return the hosts that a problem itself names for a process: those of its own events, else all that a problem of this
+    process alone names. More than one is an ambiguity. The Problems API names none.
     """
     own = {item.host for item in problem.evidence if item.entity.id == entity_id and item.host}
     if own:
         return tuple(sorted(own))
-    return problem.hosts if entity_id in problem.processes else ()
+    # Of several processes a host may be that of another.
+    affected = (one.id for one in problem.affected if one.type == PROCESS)
+    alone = {*problem.processes, *affected} == {entity_id}
+    return problem.hosts if alone and entity_id in problem.processes else ()
 
 
 def names(problem: Problem, entity_id: str) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from _dynatrace.api import smartscape
 from _dynatrace.api.client import Client
 from _dynatrace.api.entities import parse_entity
 from _dynatrace.api.first_entities import REFUSED_S, FirstEntities
@@ -193,6 +194,27 @@ def test_smartscape_tells_of_a_host(tenant: Tenant) -> None:
     host, _ = made(tenant)
     found = PlatformClient(tenant, SMARTSCAPE).entity(host)
     assert (found.id, found.name, found.salt_minions) == (host, "web01.example.com", ("web01",))
+
+
+def test_a_node_in_a_container_is_marked() -> None:
+    """
+    By its edge alone.
+    """
+    node = {
+        "id_classic": PROCESS,
+        "references": {"runs_on.host": HOST, "runs_on.container": ["CONTAINER-00000000000000F1"]},
+    }
+    detail = parse_entity(smartscape._body(node, {HOST: HOST}))
+    assert detail.process.container == "isPgiOfCgi"
+    assert detail.relations["from.isProcessOf"] == (HOST,)
+
+
+def test_a_host_whose_classic_id_is_unknown_is_no_host() -> None:
+    """
+    Beside a known one it makes it doubtful where the process runs.
+    """
+    node = {"id_classic": PROCESS, "references": {"runs_on.host": [HOST, OTHER_HOST]}}
+    assert "from.isProcessOf" not in parse_entity(smartscape._body(node, {HOST: HOST})).relations
 
 
 def test_smartscape_tells_of_many_at_once(tenant: Tenant) -> None:

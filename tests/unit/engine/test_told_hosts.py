@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from _dynatrace.core.evidence import told_hosts
 from _dynatrace.core.identity import Match
-from _dynatrace.core.problem import EntityDetail, Problem, Process
+from _dynatrace.core.problem import Entity, EntityDetail, Problem, Process
 from _dynatrace.core.resolution import Resolution, resolve
 
 from tests.unit.engine.bodies import (
@@ -70,6 +70,7 @@ def test_a_process_without_a_host_gets_that_of_the_record() -> None:
 
 
 TWO = (HOST, OTHER_HOST)
+THE_OTHER = Entity(OTHER_PROCESS, "PROCESS_GROUP_INSTANCE", "nginx")
 
 
 @pytest.mark.parametrize(
@@ -83,6 +84,8 @@ TWO = (HOST, OTHER_HOST)
         ({"evidence": (evidence(OTHER_PROCESS, host=OTHER_HOST),)}, (HOST,)),
         ({"evidence": (evidence(),), "processes": ()}, ()),
         ({"evidence": (evidence(),), "processes": (OTHER_PROCESS,)}, ()),
+        ({"evidence": (evidence(),), "processes": (PROCESS, OTHER_PROCESS)}, ()),
+        ({"evidence": (evidence(),), "affected": (APACHE, THE_OTHER)}, ()),
         ({"evidence": (), "hosts": ()}, ()),
     ],
 )
