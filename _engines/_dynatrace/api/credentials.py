@@ -53,6 +53,13 @@ class Credentials(ABC):
         return False
 
     @property
+    def granted(self) -> frozenset[str] | None:
+        """
+        Return the scopes that they are known to have, None where that is not known.
+        """
+        return None
+
+    @property
     def name(self) -> str:
         """
         Return what they are, as the texts of errors call them.

@@ -185,6 +185,11 @@ class OAuthCredentials(Credentials):
         return _AccessToken(text, self._clock(), _life(answer.get("expires_in")), scopes)
 
     @property
+    def granted(self) -> frozenset[str] | None:
+        token = self._token
+        return token.scopes if token else None
+
+    @property
     def name(self) -> str:
         return "the OAuth client"
 
@@ -194,7 +199,7 @@ class OAuthCredentials(Credentials):
 
     def lacking(self, what: str, named: Sequence[str]) -> str:
         needed = tuple(named) or platform_scopes(what)
-        granted = self._token.scopes if self._token else None
+        granted = self.granted
         if not needed or granted is None:
             return super().lacking(what, named)
         # Of those that the tenant misses all are needed, of those that a request needs one.

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from ..api.client import Client
+from ..api.client import PROBLEMS, Client
+from ..api.credentials import Credentials
 from ..api.environment import classic_base, is_platform
 from ..api.rate_limiter import Kind
 from ..api.transport import Transport
@@ -26,6 +27,8 @@ NOTHING = "HOST-0000000000000000"
 NOTE = "salt-dynatrace checks its credentials"
 #: Events need a type and a title, so that this one is refused for what it is.
 INGEST = "/events/ingest"
+#: Of these scopes the first lets a query of Grail pass, and without the second it finds nothing.
+EVENTS, BUCKETS = "storage:events:read", "storage:buckets:read"
 SCHEMA = "builtin:alerting.profile"
 AUTOMATION = "/platform/automation/v1"
 
@@ -52,17 +55,32 @@ def abilities(config: Config) -> Iterator[Ability]:
     client = client_for(config)
     if client is None:
         return
-    yield Ability("read problems", lambda: _there(lambda: client.find_by_display_id(NUMBER)))
-    on_platform = is_platform(config.get("environment_url"))
+    own, on_platform = credentials_for(config), is_platform(config.get("environment_url"))
+    by_grail = on_platform and config.get("source") != PROBLEMS
+    yield Ability("read problems", partial(_read_problems, client, own, by_grail))
     lacking = "a problem's own record names its hosts and processes" if on_platform else ""
     yield Ability("read entities", lambda: _known(lambda: client.entity(NOTHING)), lacking)
-    yield from _reports(config, client)
-    yield from _others(config)
+    yield from _reports(config, client, own)
+    yield from _others(config, own)
 
 
-def _reports(config: Config, client: Client) -> Iterator[Ability]:
+def _read_problems(client: Client, own: Credentials, by_grail: bool) -> None:
+    try:
+        client.find_by_display_id(NUMBER)
+    except NotFound as err:
+        # It is a search, which finds nothing: what is not found is the API itself.
+        raise UnexpectedResponse(str(err)) from err
+    own.authorization()
+    granted = own.granted or ()
+    if by_grail and EVENTS in granted and BUCKETS not in granted:
+        raise AuthError(
+            f"the tenant answers, but shows no problem without {BUCKETS}: give the client that scope"
+        )
+
+
+def _reports(config: Config, client: Client, own: Credentials) -> Iterator[Ability]:
     # An engine that is to tell a tenant nothing does not do so in vain either.
-    classic = _transport(config, classic_base(config.get("environment_url")))
+    classic = _transport(config, own, classic_base(config.get("environment_url")))
     asked = {
         "comment": lambda: _known(lambda: client.comment(NOBODY, NOTE, "salt")),
         "close": lambda: _known(lambda: client.close_problem(NOBODY, NOTE)),
@@ -77,32 +95,21 @@ def _reports(config: Config, client: Client) -> Iterator[Ability]:
         yield Ability("business event", ask, lacking, wanted=False)
 
 
-def _others(config: Config) -> Iterator[Ability]:
+def _others(config: Config, own: Credentials) -> Iterator[Ability]:
     url = config.get("environment_url")
-    own = "the engine does without, and `dynatrace.tenant` has credentials of its own"
-    classic, automation = (
-        _transport(config, classic_base(url)),
-        _transport(config, url.rstrip("/") + AUTOMATION),
-    )
+    lacking = "the engine does without, and `dynatrace.tenant` has credentials of its own"
+    classic = _transport(config, own, classic_base(url))
+    automation = _transport(config, own, url.rstrip("/") + AUTOMATION)
     query = {"schemaIds": SCHEMA, "pageSize": "1"}
     ask = partial(_known, partial(classic.get, "/settings/objects", Kind.READING, query))
-    yield Ability("settings", ask, own, wanted=False)
+    yield Ability("settings", ask, lacking, wanted=False)
     if is_platform(url):
         ask = partial(automation.get, "/workflows", Kind.READING, {"limit": "1"})
-        yield Ability("workflows", ask, own, wanted=False)
+        yield Ability("workflows", ask, lacking, wanted=False)
 
 
-def _transport(config: Config, base: str) -> Transport:
-    own = credentials_for(config)
+def _transport(config: Config, own: Credentials, base: str) -> Transport:
     return Transport(base, own, config.get("ca_bundle"), config.get("proxy"), None)
-
-
-def _there(call: Callable[[], object]) -> None:
-    # A search, which finds nothing: what is not found there is the API itself.
-    try:
-        call()
-    except NotFound as err:
-        raise UnexpectedResponse(str(err)) from err
 
 
 def _known(call: Callable[[], object]) -> None:

@@ -145,6 +145,18 @@ def test_an_oauth_client_is_asked_for_what_the_platform_has() -> None:
         assert secret not in str(told)
 
 
+def test_problems_that_grail_would_not_show_are_told() -> None:
+    """A query is answered, by nothing, where the client may not read the bucket."""
+    with Tenant() as tenant:
+        client_id, secret = tenant.add_oauth_client()
+        tenant.lose_scope(client_id, "storage:buckets:read")
+        login = {"client_id": client_id, "client_secret": secret, "token_url": tenant.sso_url}
+        given = {"environment_url": tenant.platform_url, "oauth": login}
+        result, told = found(given)["tenant read problems"]
+        assert found({**given, "source": "problems"})["tenant read problems"] == ("ok", "allowed")
+    assert (result, "shows no problem without storage:buckets:read" in told) == ("fail", True)
+
+
 def test_what_an_engine_is_not_to_tell_is_not_asked_for() -> None:
     """Without feedback nothing is posted; without credentials there is no tenant."""
     with Tenant() as tenant:
