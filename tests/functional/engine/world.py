@@ -20,6 +20,7 @@ from _dynatrace.core.errors import JobCacheError
 from _dynatrace.core.records import Attempt, Episode, Memory
 from _dynatrace.core.resolution import Target
 from _dynatrace.engine.commands import ANSWER_PREFIX
+from _dynatrace.engine.startup import credentials_for
 from _dynatrace.engine.wiring import Engine
 from _dynatrace.master.attempt_records import AttemptRecords
 from _dynatrace.master.job_cache import Jobs
@@ -415,13 +416,15 @@ class TestedEngine(Engine):
     @cached_property
     def client(self) -> Client | None:
         config = self.config
-        if not config.get("api_token"):
+        if not config.has_login:
             return None
-        selector = config.get("problem_selector")
-        url, token = config.get("environment_url"), config.get("api_token")
-        source = config.get("source")
         return Client(
-            url, token, problem_selector=selector, rate_limiter=Unlimited(), source=source
+            config.get("environment_url"),
+            "",
+            problem_selector=config.get("problem_selector"),
+            rate_limiter=Unlimited(),
+            credentials=credentials_for(config),
+            source=config.get("source"),
         )
 
     @property
