@@ -88,6 +88,7 @@ class OAuthCredentials(Credentials):
         self._connection = Connection("the SSO", ca_bundle, proxy, self.redact)
         self._asking = threading.Lock()
         self._token: _AccessToken | None = None
+        self._issued: list[str] = []
         self._failure: ApiError | None = None
         self._retry_at = 0.0
 
@@ -171,9 +172,9 @@ class OAuthCredentials(Credentials):
         if not 200 <= response.status_code < 300:
             raise sso_refused(what, response, body, self.redact, self._client.secret.advice)
         token = self._parsed(what, decode(body, what, self.redact, _URL))
-        before = (self._token.text,) if self._token else ()
-        # A request that is under way shows the one before.
-        self._hide("access token", "<token>", token.text, *before)
+        # Requests that are under way show those before.
+        self._issued = [token.text, *self._issued[:2]]
+        self._hide("access token", "<token>", *self._issued)
         return token
 
     def _parsed(self, what: str, answer: Any) -> _AccessToken:

@@ -18,7 +18,7 @@ from ..core.errors import (
     Unavailable,
     UnexpectedResponse,
 )
-from .connection import Connection, Dropped
+from .connection import Connection, Dropped, NotSent
 from .credentials import Credentials
 from .json_values import typed
 from .rate_limiter import Kind, RateLimiter
@@ -96,14 +96,21 @@ class Transport:
         query: Mapping[str, str] | None = None,
         payload: Any = None,
     ) -> bytes:
-        shown = self._credentials.authorization()
+        shown = self._authorization()
         try:
             return self._send(shown, method, path, kind, query, payload)
         except AuthError as err:
             rejected = err.refusal is Refusal.REJECTED
             if not (rejected and self._credentials.renew(shown)):
                 raise
-        return self._send(self._credentials.authorization(), method, path, kind, query, payload)
+        return self._send(self._authorization(), method, path, kind, query, payload)
+
+    def _authorization(self) -> str:
+        try:
+            return self._credentials.authorization()
+        except (Unavailable, UnexpectedResponse) as err:
+            # Whatever became of the login: the request itself was not made.
+            raise NotSent(str(err)) from err
 
     def _send(
         self,

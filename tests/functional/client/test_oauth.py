@@ -336,6 +336,15 @@ def test_an_sso_that_is_slow_has_a_bound(login: Login, monkeypatch: pytest.Monke
         login.ask()
 
 
+@pytest.mark.parametrize("fault", ["sso_down", "sso_html", "server_error"])
+def test_without_a_login_a_request_was_surely_not_made(login: Login, fault: str) -> None:
+    """Who comments need not look whether it is there, and an event that cannot be looked for may be sent later."""
+    login.tenant.fault(fault, path=SSO, times=None)
+    with pytest.raises(connection.NotSent, match=SSO):
+        login.transport.call("POST", "/events/ingest", Kind.FEEDBACK, payload={})
+    assert {call.path for call in login.tenant.requests} <= {SSO}
+
+
 def test_a_missing_scope_is_named_by_what_was_granted(login: Login) -> None:
     """Scopes and policies are two things, and either may lack."""
     granted = login.credentials
@@ -395,6 +404,22 @@ def test_the_old_secret_is_tried_while_its_source_gives_nothing(
     with pytest.raises(AuthError, match="its source cannot be read again: LookupError") as caught:
         login.ask()
     assert "NOTSHOWN" not in str(caught.value)
+
+
+def test_an_access_token_that_ended_is_hidden_a_while_longer(clock: Clock) -> None:
+    """A request that was under way may come back with it; this one has no form by which it would be known."""
+    given = iter(["opaque-one", "opaque-two"])
+
+    def answer(client: Any, head: str) -> None:
+        says(json.dumps({"access_token": next(given)}).encode())(client, head)
+
+    with serving(answer) as server:
+        own = credentials(f"http://127.0.0.1:{server.port}{SSO}", clock=clock)
+        assert own.authorization() == "Bearer opaque-one"
+        clock.now += 60
+        assert own.renew("Bearer opaque-one")
+        assert own.authorization() == "Bearer opaque-two"
+    assert own.redact("opaque-one and opaque-two") == "<token> and <token>"
 
 
 def test_nothing_secret_is_shown(authority: Authority, caplog: pytest.LogCaptureFixture) -> None:
