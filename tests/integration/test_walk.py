@@ -216,7 +216,7 @@ def test_the_master_checks_itself_and_finds_nothing_wrong(newcomer: Newcomer) ->
     for line in wanted:
         begin = " ".join(line.partition("0.1.0")[0].split())
         assert newcomer.shell.here(begin) in printed
-    assert "the tenant answers, and the token has the scope" in printed
+    assert "tenant comment: allowed" in printed
     assert "takes the configured credentials" in printed
     assert newcomer.shell.here("ok reactor: /srv/salt-dynatrace/reactor/remedy.sls") in printed
     assert block(TUTORIAL, "systemctl restart salt-master salt-api").endswith(
