@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
@@ -101,7 +102,8 @@ FORMS: dict[str, Callable[[Problem], dict[str, Any]]] = {
         "type": "problem",
         "data": whole(problem),
     },
-    "workflow": lambda problem: {"eventData": workflow(problem)},
+    "workflow, HTTP action": workflow,
+    "workflow, EDA action": lambda problem: {"eventData": workflow(problem)},
     "relay": lambda problem: {"event": {"id": 1, "body": json.dumps(whole(problem))}},
 }
 
@@ -127,7 +129,10 @@ def test_each_form_leads_to_the_problem(scene: Scene, form: str) -> None:
 
 
 #: Forms that say whom the problem concerns.
-TELLING = ("recommended template", "v1 details", "v2 details", "workflow", "CloudEvents")
+TELLING = (
+    *("recommended template", "v1 details", "v2 details", "CloudEvents"),
+    *("workflow, HTTP action", "workflow, EDA action"),
+)
 
 
 @pytest.mark.parametrize("form", TELLING)
@@ -142,6 +147,30 @@ def test_without_an_api_what_a_form_tells_is_all_there_is(scene: Scene, form: st
     [event] = world.events("open")
     assert [entity["id"] for entity in event["affected"]] == [apache]
     assert event["minions"] == []
+
+
+@pytest.mark.parametrize("envelope", [False, True])
+def test_without_an_api_a_whole_record_names_host_and_minion(scene: Scene, envelope: bool) -> None:
+    """It says which host the process runs on; opened again it is a new episode, though nobody saw the end."""
+    apache = scene.host("web01")
+    world = scene.world(api_token=None, webhook={"token": "secret"})
+    problem = scene.tenant.open_problem(apache)
+
+    def tell(**changes: str) -> None:
+        record = {**scene.tenant.workflow_event(problem), **changes}
+        world.notify(json.dumps({"eventData": record} if envelope else record).encode())
+        world.cycle(1)
+
+    tell()
+    tell()
+    [event] = world.events("open")
+    assert (event["minions"], event["source"]) == (["web01"], "notification")
+    # By the engine's clock, which runs ahead here.
+    again = datetime.fromtimestamp(world.now, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f000Z")
+    for _ in range(2):
+        tell(**{"dt.davis.last_reopen_timestamp": again})
+    assert [data["what"] for data in world.events()] == ["open", "resolved", "open"]
+    assert {data["problem_id"] for data in world.events()} == {problem.problem_id}
 
 
 @pytest.mark.parametrize("template", [DEFAULT_TEMPLATE, RECOMMENDED_TEMPLATE])
