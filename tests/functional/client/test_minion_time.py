@@ -40,6 +40,7 @@ class Minion:
         }
         modules = private(salt=self.functions, grains={"cpuarch": "x86_64"})
         self.site = modules.remedy.url
+        self.connection = modules.tenant.connection
         self.tenant_http, self.tenant_api = modules.tenant.http, modules.tenant.api
         self.installer = modules.oneagent.installer
         self.want = {**modules.oneagent.options.DEFAULTS, "download_pause": 0}
@@ -54,7 +55,7 @@ class Minion:
 @pytest.fixture
 def minion(monkeypatch: pytest.MonkeyPatch) -> Minion:
     made = Minion()
-    monkeypatch.setattr(made.tenant_http, "ANSWER_DEADLINE_S", LIMIT_S)
+    monkeypatch.setattr(made.connection, "WITHIN", (30, LIMIT_S, LIMIT_S))
     monkeypatch.setattr(made.tenant_http, "DOWNLOAD_DEADLINE_S", LIMIT_S)
     return made
 
@@ -123,7 +124,7 @@ def test_no_wait_that_the_tenant_asks_for_is_longer_than_the_whole_call(
     )
     monkeypatch.setattr(minion.tenant_http, "time", clock)
     monkeypatch.setattr(minion.tenant_http, "ATTEMPTS", 1000)
-    monkeypatch.setattr(minion.tenant_http, "ANSWER_DEADLINE_S", 60)
+    monkeypatch.setattr(minion.connection, "WITHIN", (30, 60, 60))
     head = f"Retry-After: {asked}\r\n".encode()
     with serving(says(b"{}", b"429 Too Many Requests", head)) as tenant:
         minion.asks(tenant.port)

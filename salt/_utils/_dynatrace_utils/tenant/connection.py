@@ -35,7 +35,7 @@ class Again(Exception):
 
 
 @contextlib.contextmanager
-def asked(what, url, headers, within=WITHIN, repeatable=None, **sent):
+def asked(what, url, headers, within=None, repeatable=None, **sent):
     """
     Give the answer while it is read; raises Again when it may be tried again.
 
@@ -43,7 +43,7 @@ def asked(what, url, headers, within=WITHIN, repeatable=None, **sent):
     and in all, as it is told. What is not ``repeatable``, a GET is, may have been carried out.
     """
     method, host = what.split()[0], urlsplit(url).hostname
-    byte_s, answer_s, all_s = within
+    byte_s, answer_s, all_s = within or WITHIN
     session = sessions.to_tenant(answer_s)
     try:
         # The texts of these errors may hold the proxy's password, and nothing that helps more.
