@@ -111,7 +111,7 @@ def _hidden(entity: Entity) -> dict[str, Any]:
 def _relations(entity: Entity) -> dict[str, Any]:
     found: dict[str, list[str]] = {}
     for relationship, ends in entity.links.items():
-        name = _HOST_OF.get(entity.type) or _RELATIONS.get(relationship)
-        for end in ends if name else ():
+        name = _HOST_OF.get(entity.type) or _RELATIONS.get(relationship, "belongs_to")
+        for end in ends:
             found.setdefault(f"{name}[{table_of(end.rpartition('-')[0])}]", []).append(end)
     return {name: ends[0] if len(ends) == 1 else ends for name, ends in found.items()}

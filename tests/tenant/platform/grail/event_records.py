@@ -42,15 +42,23 @@ def event_records(problem: Problem, topology: Topology) -> Iterator[dict[str, An
     """
     for event_id, body in _events(problem, topology):
         record = _record(problem, event_id, body, topology)
-        begin = max(problem.event_start, problem.reopened or 0)
-        spent = 0 if problem.status == "CLOSED" else max(now_ms() - begin, 0)
+        # A test's time may be ahead: what has happened is not later than now.
+        now, closed = now_ms() - 1, problem.status == "CLOSED" or _is_over(body)
+        begun = body.get("startTime") or problem.event_start
+        begin = min(max(begun, problem.reopened or 0), now)
+        spent = 0 if closed else now - begin
         refreshed = begin + spent // _REFRESH_MS * _REFRESH_MS
         yield {**record, "timestamp": at_ms(refreshed)}
-        if problem.status == "CLOSED":
+        if closed:
             end = {"event.status": "CLOSED", "event.status_transition": "CLOSED"}
-            at = at_ms(problem.end)
+            ended = problem.end if problem.status == "CLOSED" else body["endTime"]
+            at = at_ms(min(ended, now))
             # Later than the beginning, even of what was over in the same millisecond.
             yield {**record, **end, "event.end": at, "timestamp": Timestamp(at + 1)}
+
+
+def _is_over(body: dict[str, Any]) -> bool:
+    return body.get("data", {}).get("status") == "CLOSED" and body.get("endTime", -1) > 0
 
 
 def _events(problem: Problem, topology: Topology) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -86,7 +94,7 @@ def _record(
         "event.description": properties.get("dt.event.description"),
         "event.status": "ACTIVE",
         "event.status_transition": "REFRESHED",
-        "event.start": at_ms(problem.event_start),
+        "event.start": at_ms(body["startTime"]) if body.get("startTime") else None,
         "dt.davis.impact_level": problem.impact.capitalize(),
         "dt.davis.is_rootcause_relevant": bool(body.get("rootCauseRelevant")),
         "dt.davis.is_frequent_event": problem.frequent,
