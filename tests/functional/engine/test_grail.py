@@ -4,6 +4,8 @@ The engine on a platform environment, which it reads by queries of Grail.
 
 from __future__ import annotations
 
+import itertools
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.functional.engine.conftest import Scene
+from tests.functional.engine.test_promises import open_body
 from tests.functional.engine.world import World
 from tests.tenant import Tenant
 from tests.unit.engine.platform import READS
@@ -79,6 +82,52 @@ def test_many_new_problems_take_few_queries(scene: Scene) -> None:
     world.poll()
     assert len(world.events("open")) == 60
     assert queries(scene.tenant) == 4
+
+
+def test_what_is_asked_grows_by_500_problems_at_a_time(scene: Scene) -> None:
+    """
+    Here by 20: a list, and for each 20 one query for the problems and their events, one for processes, one for hosts.
+    """
+    for number in range(60):
+        scene.tenant.open_problem(scene.host(f"web{number}"))
+    world = on_platform(scene, source="grail", policy={"dry_run": True})
+    world.engine.client._problems.batch = 20  # type: ignore[union-attr, misc]
+    world.poll()
+    assert len(world.events("open")) == 60
+    assert queries(scene.tenant) == 1 + 3 + 3 + 3
+
+
+WAYS = ("api", "grail", "notification", "workflow")
+
+
+@pytest.mark.parametrize("ways", list(itertools.permutations(WAYS)), ids="-".join)
+def test_a_problem_is_one_whoever_tells_of_it(scene: Scene, ways: tuple[str, ...]) -> None:
+    """
+    By the Problems API, Grail, a notification and a workflow, in any order: one episode, and one attempt.
+    """
+    apache = scene.host("web01")
+    world = scene.world()
+    classic = world.given["environment_url"], world.given["api_token"]
+    platform = scene.tenant.platform_url, scene.tenant.add_platform_token(READS)
+    problem = scene.tenant.open_problem(apache)
+    for way in ways:
+        if way in ("api", "grail"):
+            login = classic if way == "api" else platform
+            world.given["environment_url"], world.given["api_token"] = login
+            world.restart()
+            world.poll(6)
+        else:
+            body = {"eventData": scene.tenant.workflow_event(problem)}
+            told = open_body(problem) if way == "notification" else json.dumps(body).encode()
+            world.notify(told)
+            world.cycle(6)
+        opened = world.events("open")
+        assert [one["episode"] for one in opened] == [1]
+        if len(world.whats()) == 1:
+            world.salt_runs(opened[0])
+            world.cycle(1)
+    assert world.whats() == ["open", "healed"]
+    assert {one["attempt_id"] for one in world.events()} == {opened[0]["attempt_id"]}
 
 
 def test_the_record_alone_finds_the_minion(scene: Scene) -> None:

@@ -7,6 +7,7 @@ is done by `World.salt_runs`, through the same job cache interface that the engi
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
@@ -76,6 +77,10 @@ QUEUED = {
 }
 
 
+#: Of events: no two problems are made of the same one.
+_numbers = itertools.count(1)
+
+
 def down(
     apache: str, start: float, status: str = "OPEN", kind: str = "PGI_UNAVAILABLE"
 ) -> dict[str, Any]:
@@ -90,7 +95,7 @@ def down(
         "entity": entity,
         "groupingEntity": None,
         "rootCauseRelevant": True,
-        "eventId": f"1_{begun}",
+        "eventId": f"{next(_numbers)}_{begun}",
         "eventType": kind,
         "startTime": begun,
         "endTime": -1 if status == "OPEN" else begun + 1000,
