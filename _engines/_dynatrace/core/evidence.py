@@ -66,10 +66,15 @@ def told_hosts(problem: Problem, entity_id: str) -> tuple[str, ...]:
     own = {item.host for item in problem.evidence if item.entity.id == entity_id and item.host}
     if own:
         return tuple(sorted(own))
-    # Of several processes a host may be that of another.
-    affected = (one.id for one in problem.affected if one.type == PROCESS)
-    alone = {*problem.processes, *affected} == {entity_id}
-    return problem.hosts if alone and entity_id in problem.processes else ()
+    return problem.hosts if is_alone(problem, entity_id) else ()
+
+
+def is_alone(problem: Problem, entity_id: str) -> bool:
+    """
+    Tell whether a record of Grail names this process and no other: then what the record tells is about this one.
+    """
+    affected = {one.id for one in problem.affected if one.type == PROCESS}
+    return entity_id in problem.processes and affected.union(problem.processes) == {entity_id}
 
 
 def names(problem: Problem, entity_id: str) -> tuple[str, ...]:

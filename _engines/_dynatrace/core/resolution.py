@@ -12,7 +12,17 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .errors import UnexpectedResponse
-from .evidence import PROCESS, concerned, is_down, last_failure, names, others, told_hosts, wide
+from .evidence import (
+    PROCESS,
+    concerned,
+    is_alone,
+    is_down,
+    last_failure,
+    names,
+    others,
+    told_hosts,
+    wide,
+)
 from .identity import Match
 from .problem import DOWN_EVENTS, Entity, EntityDetail, Problem, Process
 from .reasons import Reason
@@ -191,7 +201,9 @@ class _Found:
     def _process(self, entity_id: str, detail: EntityDetail | None) -> Process:
         # Of a process that no entity tells of, what the problem calls it.
         known = detail.process if detail else Process(names=names(self.problem, entity_id))
-        return replace(known, container=known.container or self.problem.container)
+        marked = detail is None or is_alone(self.problem, entity_id)
+        container = self.problem.container if marked else None
+        return replace(known, container=known.container or container)
 
     def spread(self, subject: Entity) -> None:
         """

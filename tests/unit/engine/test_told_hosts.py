@@ -136,12 +136,23 @@ def test_one_of_several_hosts_is_the_one_that_the_tenant_knows() -> None:
 
 def test_what_runs_in_a_container_is_no_service_of_the_host() -> None:
     """
-    Whether the process is known or not, the record's mark counts.
+    Whether the process is known or not, the mark of a record of this process alone counts.
     """
     shown = record(container="k8s.pod.name: shop-1")
     for entities in ((), (KNOWN,)):
         [target] = resolved(shown, *entities).targets
         assert target.process.container == "k8s.pod.name: shop-1"
+
+
+def test_a_mark_may_be_that_of_another_process() -> None:
+    """
+    What the tenant tells of a process counts more then; where it tells nothing the mark is that of all.
+    """
+    shown = record(container="k8s.pod.name: shop-1", processes=(PROCESS, OTHER_PROCESS))
+    [known] = resolved(shown, KNOWN).targets
+    assert known.process.container is None
+    [unknown] = resolved(shown).targets
+    assert unknown.process.container == "k8s.pod.name: shop-1"
 
 
 def test_the_hosts_of_a_service_are_listed_without_leave_to_act() -> None:
