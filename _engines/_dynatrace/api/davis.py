@@ -111,6 +111,7 @@ def parse_event(record: Record) -> Evidence | None:
         is_open=_IS_OPEN.get(_text(record, "event.status")),
         grouping=_grouping(record),
         start=moment(record.get("event.start")),
+        source=_text(record, "Event source")[:100],
         unit=parse_unit(_text(record, "dt.osservice.name")),
         remedies=parse_remedies(("salt_remedy", one) for one in _texts(record, "salt_remedy")),
         host=hosts[0] if len(hosts) == 1 else None,

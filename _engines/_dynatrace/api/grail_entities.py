@@ -25,7 +25,8 @@ _PROCESS = (
     f"id, entity.name, tags, softwareTechnologies, listenPorts, {_HOST}, "
     "pod=belongs_to[dt.entity.container_group_instance]"
 )
-_BASIC = f"id, entity.name, tags, {_HOST}"
+#: Of what else stands on a host, such as a disk, it is not documented how it is related to it.
+_BASIC = f"id, entity.name, tags, {_HOST}, other=runs_on[dt.entity.host]"
 #: By type, the fields that tenants are known to have, and those that are asked for first beside them.
 FIELDS = {
     "PROCESS_GROUP_INSTANCE": (
@@ -36,6 +37,7 @@ FIELDS = {
         "id, entity.name, tags, ipAddress",
         "entity.detected_name, dnsNames, customHostMetadata, osServices",
     ),
+    "OS:SERVICE": (_BASIC, "name"),
     "SERVICE": (_RUNS, ""),
     "PROCESS_GROUP": (_RUNS, ""),
 }
@@ -91,9 +93,10 @@ class GrailEntities:
         return {}
 
     def _rows(self, kind: str, filtered: str) -> dict[str, EntityDetail]:
-        table = re.sub("[^a-z0-9]+", "_", kind.lower())
+        table = f"dt.entity.{kind.lower()}"
         basic, more = FIELDS.get(kind, (_BASIC, ""))
-        start = f"fetch dt.entity.{table}, from:{WINDOW}{filtered} | fields {basic}"
+        shown = f"`{table}`" if ":" in table else table
+        start = f"fetch {shown}, from:{WINDOW}{filtered} | fields {basic}"
         if more and kind not in self._plain:
             try:
                 return self._details(f"{start}, {more}", kind)
@@ -140,6 +143,7 @@ def _body(row: Mapping[str, Any], kind: str) -> dict[str, Any]:
         "tags": [_tag(one) for one in typed(row.get("tags"), list) if isinstance(one, str)],
         "fromRelationships": {
             **related(_RELATIONS.get(kind, "isOf"), row.get("host")),
+            **related("runsOnHost", row.get("other")),
             **related("isPgiOfCgi", row.get("pod")),
         },
     }

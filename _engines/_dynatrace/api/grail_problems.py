@@ -44,7 +44,7 @@ _EVENT = (
     "event.id, event.kind, event.type, event.name, event.category, event.status, event.start, event.end, "
     "dt.source_entity, affected_entity_ids, dt.davis.is_rootcause_relevant, dt.entity.host, dt.entity.process_group, "
     "dt.entity.process_group.name, dt.entity.process_group_instance, dt.entity.process_group_instance.name, "
-    "dt.osservice.name, salt_remedy"
+    "dt.osservice.name, salt_remedy, `Event source`"
 )
 
 Events = Mapping[str, Mapping[str, Any]]

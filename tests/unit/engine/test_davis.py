@@ -356,8 +356,13 @@ def test_an_event_tells_of_a_unit_and_a_remedy() -> None:
     """
     By properties of these names.
     """
-    found = event(dt__osservice__name="apache2.service", salt_remedy="web")
+    found = event(
+        dt__osservice__name="apache2.service",
+        salt_remedy="web",
+        **{"Event source": "OS services"},
+    )
     assert found is not None
+    assert found.source == "OS services"
     assert (found.unit, found.remedies) == ("apache2.service", ("web",))
 
 
