@@ -123,5 +123,5 @@ def _known(call: Callable[[], object]) -> None:
 
 def _taken(call: Callable[[], object]) -> None:
     # So too to be told that something is wrong with what was sent.
-    with contextlib.suppress(NotFound, BadRequest):
+    with contextlib.suppress(BadRequest):
         call()

@@ -188,6 +188,18 @@ def test_a_url_with_a_wrong_path_is_no_tenant_with_a_good_token() -> None:
     assert (result, detail.endswith("correct `environment_url`")) == ("fail", True)
 
 
+def test_an_api_that_is_not_there_is_not_allowed() -> None:
+    """A Managed cluster has no business events: that it does not know the path is no permission."""
+    body = b'{"error": {"code": 404, "message": "HTTP 404 Not Found"}}'
+    token = "dt0c01.SYNTHETICSYNTHETICSYNTHE.VERYSECRET"
+    with serving(says(body, b"404 No")) as tenant:
+        lines = found(options(f"http://127.0.0.1:{tenant.port}", token, feedback=ALL))
+    assert lines["tenant business event"][1].startswith(
+        "not known (POST /bizevents/ingest: unknown"
+    )
+    assert lines["tenant event"][0] == "fail"
+
+
 def test_a_token_that_a_server_echoes_is_not_in_a_line() -> None:
     """Nor its secret part alone."""
     token = "dt0c01.SYNTHETICSYNTHETICSYNTHE.VERYSECRET"
