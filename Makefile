@@ -69,7 +69,7 @@ test-full: tools lint  ## All tests at full length, with Salt 3006, 3007 and 300
 	@.ci/test-full $(ARGS)
 
 .PHONY: demo
-demo: tools venv  ## Watch a real apache2 fail and be healed. SERVICE=nginx, POLL=1, KILL=1, KEEP=1, APACHE=mine.
+demo: tools venv  ## Watch a real apache2 fail and be healed. SERVICE=nginx, TENANT=platform, POLL=1, KILL=1, KEEP=1, APACHE=mine.
 	@$(BIN)/python -m tests.demo
 
 .PHONY: pictures

@@ -2,6 +2,7 @@
 `make demo`: a real Salt heals a real apache2 (or nginx), because a simulated Dynatrace raised a problem.
 
     SERVICE=nginx instead of apache2; the catalogue that is shipped has its remedy
+    TENANT=platform  a tenant on the platform: the engine logs in by OAuth and reads Grail, and a workflow tells it
     POLL=1        without the webhook: the engine finds the problem by itself
     KILL=1        apache2 is killed as by `kill -9`, not stopped
     KEEP=1        everything is left running afterwards, with a note on how to look around

@@ -21,6 +21,7 @@ from tests.demo.saying import DemoError, Interrupted, say
 from tests.demo.setting_up import SET_UP, set_up
 from tests.demo.timeline import Moment, Probe, Timeline
 from tests.harness import ScratchError, apache, switched_on
+from tests.harness.logins import LOGINS
 from tests.harness.newcomer import Newcomer
 from tests.harness.stage import MINION, Stage
 
@@ -39,7 +40,8 @@ def main() -> int:
     """
     try:
         apache.become(os.environ.get("SERVICE") or apache.NAME)
-    except apache.ApacheError as err:
+        login()
+    except (apache.ApacheError, DemoError) as err:
         print(err, file=sys.stderr, flush=True)
         return 2
     if (status := apache.again("tests.demo")) is not None:
@@ -63,6 +65,16 @@ def main() -> int:
     return 0
 
 
+def login() -> str:
+    """
+    Return how the tenant is reached; raises DemoError for what it is not.
+    """
+    wanted = os.environ.get("TENANT") or "classic"
+    if wanted not in LOGINS:
+        raise DemoError(f"TENANT must be one of {', '.join(LOGINS)}, not {wanted}")
+    return wanted
+
+
 def play() -> float:
     """
     Set the stage, let apache2 fail, watch it being healed; return the seconds of the outage.
@@ -75,6 +87,7 @@ def play() -> float:
             "poll_interval": 5 if webhook else 2,
             "options": {"policy": POLICY},
             "states": [STATES],
+            "login": login(),
         }
         if isinstance(found, own.OwnApache):
             say("This is not root: an apache2 of this user's own is healed, without systemd.")
@@ -116,7 +129,7 @@ def prepare(stage: Newcomer) -> None:
     apache.wait_until_answers(20)
     say(f"  {apache.URL} answers")
     say(
-        f"\nThe tenant {stage.tenant.url} is empty, and no OneAgent is installed. Set up all of it:"
+        f"\nThe tenant {stage.login.options['environment_url']} is empty, and no OneAgent is installed. Set up all of it:"
     )
     say(f"  {SET_UP}\n")
     set_up(stage)

@@ -188,6 +188,8 @@ def _from_tenant(entry: Entry) -> Moment | None:
         return Moment(entry.at, "problem closed", str(detail["problem"]))
     if entry.what == "notification sent" and detail["state"] == "OPEN":
         return Moment(entry.at, "notification accepted", f"the engine answered {detail['status']}")
+    if entry.what == "workflow succeeded":
+        return Moment(entry.at, "notification accepted", "the workflow called the engine")
     return None
 
 

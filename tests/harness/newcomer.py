@@ -12,6 +12,13 @@ from tests.harness import apache
 from tests.harness.stage import MINION, Stage
 from tests.tenant import Tenant
 
+#: What `dynatrace.tenant` needs of an OAuth client, by the documentation of the workflow.
+SET_UP_SCOPES = (
+    *("settings:objects:read", "settings:objects:write", "settings:schemas:read"),
+    *("environment-api:credentials:read", "environment-api:credentials:write"),
+    *("environment-api:entities:read", "storage:events:read", "storage:buckets:read"),
+    *("automation:workflows:read", "automation:workflows:write"),
+)
 VERSION = "1.303.50.20241015-120000"
 HOST = "5FD609AD6757BE7D"
 
@@ -26,9 +33,9 @@ class Newcomer(Stage):
 
     def new_tenant(self) -> Tenant:
         """
-        Make an empty tenant, which accepts that the engine is on the loopback.
+        Make an empty tenant, which accepts that the engine is on the loopback; on the platform one without notifications.
         """
-        return Tenant.empty(site_local_urls=True)
+        return Tenant.empty(site_local_urls=True, phase=2 if self.kind == "platform" else 1)
 
     def furnish(self) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
         """
@@ -37,9 +44,7 @@ class Newcomer(Stage):
         self.oneagent = self.root / "host" / "oneagent"
         self.host = f"HOST-{HOST}"
         self.installer_token = self.tenant.add_token(["InstallerDownload"])
-        self.settings_token = self.tenant.add_token(
-            ["settings.read", "settings.write", "entities.read"]
-        )
+        self.setter = self._setter()
         self.tenant.offer_installer(VERSION, self.root, host_id=HOST)
         self.tenant.discover(after=4, **self.discovered())
         pillar = self._pillar(self.tenant.authority.certificate.read_text())
@@ -48,7 +53,7 @@ class Newcomer(Stage):
             "dynatrace_enrichment_file": f"{self.oneagent.parent}/dt_host_metadata.json",
             "dynatrace_host_id_file": f"{self.oneagent.parent}/ruxithost.id",
         }
-        tenant = {"tenant.conf": {"dynatrace": self._wanted()}}
+        tenant = {"tenant.conf": {"dynatrace": {**self._wanted(), **self.setter}}}
         return minion, tenant, {"pillar_roots": {"base": [str(pillar)]}}
 
     def discovered(self) -> dict[str, Any]:
@@ -89,8 +94,24 @@ class Newcomer(Stage):
         """
         What may be in no log.
         """
-        tokens = (self.installer_token, self.settings_token)
+        token = self.setter.get("settings_token") or self.setter["oauth"]["client_secret"]
+        tokens = (self.installer_token, token)
         return [*super().secrets, *tokens, *(token.split(".")[-1] for token in tokens)]
+
+    def _setter(self) -> dict[str, Any]:
+        """
+        Return where the tenant is set up, and by which credentials.
+        """
+        if self.kind == "platform":
+            client_id, secret = self.tenant.add_oauth_client(SET_UP_SCOPES)
+            login = {
+                "client_id": client_id,
+                "client_secret": secret,
+                "token_url": self.tenant.sso_url,
+            }
+            return {"environment_url": self.tenant.platform_url, "oauth": login}
+        token = self.tenant.add_token(["settings.read", "settings.write", "entities.read"])
+        return {"environment_url": self.tenant.url, "settings_token": token}
 
     def _pillar(self, certificate: str) -> Path:
         directory = self.root / "pillar"
@@ -105,8 +126,9 @@ class Newcomer(Stage):
                 "tags": {"role": "web"},
             },
         }
-        # The minion may ask the tenant, too, as the one that `via` names.
-        site = {**self._wanted(), **site, **self.site()}
+        # The minion may ask the tenant, too, as the one that `via` names. Installers come from the classic URL.
+        own = self.setter if self.kind == "classic" else {}
+        site = {**self._wanted(), **own, **site, **self.site()}
         orchestrations = {"chaos": {"allow": [MINION]}}
         top = {MINION: ["site"], "master": ["orchestrations"]}
         (directory / "top.sls").write_text(json.dumps({"base": top}))
@@ -122,9 +144,4 @@ class Newcomer(Stage):
         wanted: dict[str, Any] = {"process_alerting": {apache.NAME.rstrip("2"): group}}
         if self.webhook_url:
             wanted["webhook"] = {"url": self.webhook_url}
-        return {
-            "environment_url": self.tenant.url,
-            "settings_token": self.settings_token,
-            "webhook_token": self.webhook_token,
-            "tenant": wanted,
-        }
+        return {"webhook_token": self.webhook_token, "tenant": wanted}

@@ -49,6 +49,7 @@ class Stage(Started):
         self.webhook_token = secrets.token_urlsafe(32)
         self.webhook_url = f"http://127.0.0.1:{free_ports(1)[0]}/dynatrace" if webhook else None
         self.root = scratch_root()
+        self.kind = login
         self.tenant = self.new_tenant().start()
         self.login = LOGINS[login](self.tenant)
         engine: dict[str, Any] = {
