@@ -11,12 +11,17 @@ from typing import Any
 import pytest
 
 from tests.functional.engine.world import World
+from tests.harness.logins import LOGINS
 from tests.tenant import Tenant
 
 
-@pytest.fixture
-def tenant() -> Iterator[Tenant]:
+@pytest.fixture(params=LOGINS)
+def tenant(request: pytest.FixtureRequest) -> Iterator[Tenant]:
+    """
+    Run a tenant that the engine reaches by its classic URL, and one that it reaches on the platform.
+    """
     with Tenant() as running:
+        running.login = request.param
         yield running
         running.check()
 

@@ -23,6 +23,7 @@ from typing import Any
 from _dynatrace.api.client import Client
 from _dynatrace.config import config as configuration
 from _dynatrace.core.heartbeat import Heartbeat
+from _dynatrace.engine.startup import credentials_for
 from _dynatrace.engine.wiring import Engine
 from _dynatrace.master.job_cache import Jobs
 from _dynatrace.master.salt_interface import Master
@@ -158,7 +159,8 @@ class MortalEngine(Engine):
 
     @cached_property
     def client(self) -> Client:
-        client = MortalClient(self.config.get("environment_url"), self.config.get("api_token"))
+        url, credentials = self.config.get("environment_url"), credentials_for(self.config)
+        client = MortalClient(url, "", credentials=credentials)
         client.home = self.home
         return client
 

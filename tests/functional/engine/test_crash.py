@@ -24,10 +24,12 @@ from typing import Any
 import pytest
 from _dynatrace.engine.commands import _seconds
 from _dynatrace.remediation.comments import marker
+from _dynatrace.store.outbox import BATCH
 
 from tests.functional.engine.conftest import Scene
 from tests.functional.engine.driver import Clock
 from tests.functional.engine.world import BAD, GOOD
+from tests.harness.logins import LOGINS
 from tests.harness.ports import free_ports
 from tests.tenant import Problem
 
@@ -240,6 +242,7 @@ def run(scene: Scene, tmp_path: Path) -> Iterator[tuple[Scene, Path, Salt, Day, 
     clock = Clock(time.time(), SCALE)
     (port,) = free_ports(1)
     (tmp_path / "jobs").mkdir()
+    login = LOGINS[scene.tenant.login](scene.tenant)
     given = {
         "home": str(tmp_path),
         "epoch": clock.epoch,
@@ -248,8 +251,7 @@ def run(scene: Scene, tmp_path: Path) -> Iterator[tuple[Scene, Path, Salt, Day, 
             minion: {"dynatrace": {"host_id": host}} for minion, host in scene.hosts.items()
         },
         "config": {
-            "environment_url": scene.tenant.url,
-            "api_token": scene.tenant.add_token(),
+            **login.options,
             "poll_interval": 10,
             "lookback": 2592000,
             "webhook": {"port": port, "token": "secret"},
@@ -257,9 +259,7 @@ def run(scene: Scene, tmp_path: Path) -> Iterator[tuple[Scene, Path, Salt, Day, 
         },
     }
     engine = Engine(given, tmp_path)
-    scene.tenant.add_webhook(
-        f"http://127.0.0.1:{port}/dynatrace", headers={"Authorization": "Bearer secret"}
-    )
+    login.tell(f"http://127.0.0.1:{port}/dynatrace", "secret")
     salt = Salt(tmp_path, clock, chance)
     salt.start()
     yield scene, tmp_path, salt, Day(scene, clock, chance, salt), engine, seed
@@ -269,6 +269,8 @@ def run(scene: Scene, tmp_path: Path) -> Iterator[tuple[Scene, Path, Salt, Day, 
 
 
 @pytest.mark.timeout(900)
+# On the platform it ends as well, and takes minutes more.
+@pytest.mark.parametrize("tenant", ["classic"], indirect=True)
 def test_an_engine_that_is_killed_again_and_again_forgets_and_doubles_nothing(run: Any) -> None:
     """
     Every episode is announced, every order is one job, every outcome one comment, and nothing closed is acted on.
@@ -329,7 +331,7 @@ def identity(data: dict[str, Any]) -> tuple[Any, ...]:
 
 def assert_announced(home: Path, day: Day, events: list[dict[str, Any]]) -> None:
     """
-    Each episode has its `open` before anything else, and repeats are not more than the kills.
+    Each episode has its `open` before anything else; a kill repeats no more than what is recorded together.
     """
     known = set(rows(home, "SELECT problem_key, episode FROM episodes"))
     for problem in day.problems:
@@ -341,7 +343,7 @@ def assert_announced(home: Path, day: Day, events: list[dict[str, Any]]) -> None
     assert set(told) == known
     assert all(whats[0] == "open" and "resolved" in whats for whats in told.values())
     opens = sum(whats.count("open") for whats in told.values())
-    assert opens - len(told) <= KILLS
+    assert opens - len(told) <= KILLS * BATCH
 
 
 def assert_ordered_once(events: list[dict[str, Any]]) -> None:

@@ -81,7 +81,7 @@ def test_a_failing_list_is_said_once_and_healed_from(
     """
     apache = scene.host("web01")
     world = scene.world()
-    scene.tenant.fault(fault, times=10)
+    scene.tenant.fault(fault, times=10, path="/problems")
     scene.tenant.open_problem(apache)
     caplog.set_level(logging.DEBUG)
     polls(world, 10)
@@ -111,6 +111,7 @@ def test_a_failed_poll_does_not_resolve_what_it_did_not_see(scene: Scene) -> Non
     assert world.whats() == ["open", "healed"]
 
 
+@pytest.mark.parametrize("tenant", ["classic"], indirect=True)
 def test_an_expired_token_is_an_error_said_once_and_healed_from_without_a_restart(
     scene: Scene, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -22,6 +22,16 @@ from tests.unit.engine.platform import READS
 BARE = tuple(one for one in READS if "events" in one or "buckets" in one)
 
 
+@pytest.fixture
+def tenant() -> Iterator[Tenant]:
+    """
+    Run a tenant; each engine is told here how it reaches it.
+    """
+    with Tenant() as running:
+        yield running
+        running.check()
+
+
 def on_platform(scene: Scene, scopes: tuple[str, ...] = READS, **config: Any) -> World:
     """
     Start an engine that knows the tenant by its platform URL alone.

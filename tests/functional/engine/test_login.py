@@ -15,6 +15,9 @@ from tests.functional.engine.test_faults import said
 from tests.functional.engine.world import World
 from tests.tenant.platform.scopes import CLIENT_SCOPES
 
+#: The login is that of each test.
+pytestmark = pytest.mark.parametrize("tenant", ["classic"], indirect=True)
+
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,6 +31,7 @@ from tests.functional.engine.world import (
     World,
     down,
 )
+from tests.harness.logins import LOGINS
 from tests.tenant import Problem, Tenant
 
 LARGE = os.environ.get("MODEL") == "large"
@@ -84,12 +85,18 @@ class Model(RuleBasedStateMachine):
     One tenant, one engine, and what is known of both from outside.
     """
 
-    @initialize(known=st.sampled_from(KNOWN), which=anything, more=st.booleans())
-    def begin(self, known: str, which: int, more: bool) -> None:
+    @initialize(
+        known=st.sampled_from(KNOWN),
+        which=anything,
+        more=st.booleans(),
+        login=st.sampled_from(sorted(LOGINS)),
+    )
+    def begin(self, known: str, which: int, more: bool, login: str) -> None:
         """
         There is a problem already: few sequences would open one, and look at it, before they do all else.
         """
         self.tenant = Tenant().start()
+        self.tenant.login = login
         self.home = tempfile.TemporaryDirectory()
         grains, self.apaches = {}, []
         #: A second instance on each host, and what is never to be ordered: each with the minion that it is on.

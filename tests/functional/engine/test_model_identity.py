@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.functional.engine.world import World, down
+from tests.harness.logins import LOGINS
 from tests.tenant import Problem, Tenant
 from tests.unit.minion.loading import load, private, source
 
@@ -108,9 +109,10 @@ class IdentityModel(RuleBasedStateMachine):
     Four minions and a host that is none; the reactor and the minions act at once on what is ordered.
     """
 
-    @initialize(act_on=st.sampled_from(ACT_ON))
-    def begin(self, act_on: list[str]) -> None:
+    @initialize(act_on=st.sampled_from(ACT_ON), login=st.sampled_from(sorted(LOGINS)))
+    def begin(self, act_on: list[str], login: str) -> None:
         self.tenant = Tenant().start()
+        self.tenant.login = login
         self.home = tempfile.TemporaryDirectory()
         grains: dict[str, dict[str, Any]] = {
             "web01": {"nodename": "web01", "host": "web01"},

@@ -66,6 +66,7 @@ def test_a_new_problem_that_is_listed_before_it_is_found_is_healed_when_it_is(sc
     assert [data["minions"] for data in world.events("open")] == [["web01"]]
 
 
+@pytest.mark.parametrize("tenant", ["classic"], indirect=True)
 def test_a_404_of_what_the_list_does_not_show_ends_it(
     scene: Scene, caplog: pytest.LogCaptureFixture
 ) -> None:

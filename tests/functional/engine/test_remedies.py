@@ -597,10 +597,10 @@ def test_hosts_are_read_ahead_only_for_a_catalogue(
         scene.tenant.open_problem(
             host, "CPU", severity="RESOURCE_CONTENTION", event_type="OSI_HIGH_CPU"
         )
-    before = len(scene.tenant.requests)
+    before, queries = len(scene.tenant.requests), len(scene.tenant.dql)
     world.poll()
-    asked = [one.path for one in scene.tenant.requests[before:]]
-    assert len([path for path in asked if "/entities" in path]) == expected
+    asked = [one.path for one in scene.tenant.requests[before:]] + scene.tenant.dql[queries:]
+    assert sum("/entities" in one or "fetch dt.entity" in one for one in asked) == expected
     assert len(world.events("open")) == 5
 
 

@@ -27,6 +27,7 @@ from _dynatrace.master.salt_interface import Master
 from _dynatrace.remediation import feedback as feedback_
 from _dynatrace.webhook import listener, recorder, salt_api_hook
 
+from tests.harness.logins import LOGINS
 from tests.tenant import Tenant
 from tests.unit.engine.bodies import recommended
 from tests.unit.engine.test_listener import free_port
@@ -108,8 +109,7 @@ class Engined:
         )
         config = configuration.load(
             {
-                "environment_url": tenant.url,
-                "api_token": tenant.add_token(),
+                **LOGINS[tenant.login](tenant).options,
                 "lookback": 2592000,
                 "hook_tag": HOOK_TAG,
                 "webhook": {"port": self.port, "address": "127.0.0.1", "token": TOKEN},

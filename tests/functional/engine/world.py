@@ -31,9 +31,17 @@ from _dynatrace.remediation.readings import Readings
 from _dynatrace.store.ledger import Ledger
 from _dynatrace.webhook import payload as notifications
 
+from tests.harness.logins import LOGINS
 from tests.tenant import Tenant
 
 KEY = b"0" * 64
+
+
+def on_platform(tenant: Tenant) -> bool:
+    """
+    Tell whether the engine reaches the tenant on the platform.
+    """
+    return getattr(tenant, "login", "classic") == "platform"
 
 
 def told(outcome: str, result: bool, comment: str, **changes: Any) -> dict[str, Any]:
@@ -184,14 +192,12 @@ class World:
         self.tenant = tenant
         self.directory = directory
         self.minions = dict(minions)
-        self.given = {
-            "environment_url": tenant.url,
-            "api_token": tenant.add_token(),
-            "lookback": 2592000,
-            **config,
-        }
-        if self.given["api_token"] is None:
-            # That is how it is left out; written as null it is refused.
+        login = LOGINS[getattr(tenant, "login", "classic")](tenant).options
+        if "api_token" in config:
+            # Another one, or none, which is left out: written as null it is refused.
+            login = {"environment_url": tenant.url} if config["api_token"] else {}
+        self.given = {**login, "lookback": 2592000, **config}
+        if config.get("api_token", "") is None:
             del self.given["api_token"]
         self.bus = ListBus()
         self.cache = JobCache()
