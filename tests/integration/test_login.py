@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +17,7 @@ import pytest
 import requests
 
 from tests.harness.logins import LOGINS, PlatformLogin
-from tests.harness.stage import Stage
+from tests.harness.stage import MINION, Stage
 from tests.tenant import Tenant
 
 #: Far more than it takes; the engine polls every two seconds.
@@ -57,13 +59,12 @@ class KeptLogin(PlatformLogin):
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def stage() -> Iterator[Stage]:
     """
-    Everything running, the secret in a directory that the master's user may read.
+    Everything running, the secret in a directory that the master's user may read, unlike those of pytest.
     """
-    directory = tmp_path_factory.mktemp("kept")
-    for one in (directory, *directory.parents[:2]):
-        one.chmod(0o755)
+    directory = Path(tempfile.mkdtemp(prefix="kept-"))
+    directory.chmod(0o755)
     KeptLogin.path = directory / "secrets.yaml"
     LOGINS["kept"] = KeptLogin
     profile = {"kept": {"driver": "yaml", "files": [str(KeptLogin.path)]}}
@@ -74,6 +75,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
             yield running
     finally:
         del LOGINS["kept"]
+        shutil.rmtree(directory)
 
 
 def wait_for_good_answer(stage: Stage, since: float) -> None:
@@ -100,6 +102,13 @@ def test_a_problem_on_the_platform_is_announced(stage: Stage) -> None:
     )
     assert [entity["id"] for entity in opened.data["affected"]] == [stage.process]
     assert opened.data["problem_id"] == problem.problem_id
+    # What Grail tells is enough to order the remedy, as soon as the engine knows the minion's new grains.
+    stage.salt.events.wait_for(
+        f"salt/job/*/ret/{MINION}",
+        SOON_S,
+        since,
+        lambda event: event.data.get("fun") == "state.apply",
+    )
 
 
 def test_a_secret_that_is_replaced_in_its_file_needs_no_restart(stage: Stage) -> None:

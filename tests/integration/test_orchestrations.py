@@ -174,7 +174,7 @@ def test_a_second_setup_changes_nothing(stage: Newcomer) -> None:
         state["__id__"]: (True, {}) for state in states
     }
     # One for each remedy of the catalogue, whose units are watched.
-    assert len(states) == 9 + len(CATALOGUE)
+    assert len(states) == 11 + len(CATALOGUE)
     written = [call for call in stage.tenant.requests[requests:] if call.method in ("PUT", "POST")]
     assert [call for call in written if "settings" in call.path] == []
 

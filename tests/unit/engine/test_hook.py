@@ -129,7 +129,12 @@ def test_a_flood_of_names_leaves_a_bounded_number_waiting(
     waiting = heard.waiting()
     assert len(waiting) == WAITING
     assert waiting[-1] == Notification(problem_id="424242_1721545199999V2")
-    warned = [one.getMessage() for one in caplog.records if one.levelno >= logging.WARNING]
+    # What Salt says of its own objects when they are collected may come at any time.
+    warned = [
+        one.getMessage()
+        for one in caplog.records
+        if one.levelno >= logging.WARNING and one.name[0] == "_"
+    ]
     assert len(warned) == 1
     assert "brings more than is looked at" in warned[0]
 
