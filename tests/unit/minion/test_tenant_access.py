@@ -41,6 +41,7 @@ def call(module: Any) -> Any:
         (CLASSIC, False),
         ("https://managed.example.com/e/0000-1111", False),
         ("https://apps.example.com/e/0000-1111", False),
+        ("https://dynatrace.apps.example.com/e/0000-1111", False),
         ("http://127.0.0.1:8080", False),
         ("https://127.0.0.1.example.com/apps/x", False),
         (PLATFORM, True),

@@ -28,6 +28,8 @@ SCOPES = {
     "credentialVault.write": "environment-api:credentials:write",
 }
 CLASSIC = "/platform/classic/environment-api/"
+# Of the environments that Dynatrace hosts: a Managed cluster may have a host such as dynatrace.apps.example.com.
+HOSTED = (".dynatrace.com", ".dynatracelabs.com", ".localhost")
 
 
 def environment():
@@ -56,7 +58,8 @@ def is_platform():
     """
     parts = urlsplit(environment())
     host = parts.hostname or ""
-    return ".apps." in host or (_is_loopback(host) and parts.path.startswith("/apps/"))
+    hosted = ".apps." in host and host.endswith(HOSTED)
+    return hosted or (_is_loopback(host) and parts.path.startswith("/apps/"))
 
 
 def tenant():
