@@ -10,8 +10,7 @@ CLASSIC = "/api/v2"
 GATEWAY = "/platform/classic/environment-api/v2"
 QUERIES = "/platform/storage/query/v1"
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
-#: Of environments that Dynatrace hosts, beside ``dynatrace.com``.
-_DOMAINS = (".dynatrace.com", ".dynatracelabs.com", ".localhost")
+_HOSTED = (".dynatrace.com", ".dynatracelabs.com")
 
 
 def is_platform(environment_url: str) -> bool:
@@ -24,7 +23,15 @@ def is_platform(environment_url: str) -> bool:
     host = parts.hostname or ""
     if host in _LOOPBACK:
         return parts.path.startswith("/apps/")
-    return ".apps." in host and host.endswith(_DOMAINS)
+    # A test may give the loopback address such a name.
+    return ".apps." in host and host.endswith((*_HOSTED, ".localhost"))
+
+
+def is_hosted(environment_url: str) -> bool:
+    """
+    Tell whether Dynatrace hosts an environment, by its URL; one behind an ActiveGate cannot be told from a Managed one.
+    """
+    return (urlsplit(environment_url).hostname or "").endswith(_HOSTED)
 
 
 def classic_base(environment_url: str) -> str:

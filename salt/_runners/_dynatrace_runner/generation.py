@@ -7,7 +7,6 @@ does not name every endpoint; nothing of it was tried with a real environment.
 
 from urllib.parse import urlsplit
 
-_HOSTED = (".dynatrace.com", ".dynatracelabs.com")
 MOVE = "see docs/how-to/move-to-the-platform.md"
 
 
@@ -18,12 +17,13 @@ def check(found, configs, engine):
     for name, config in configs.items():
         url = config.get("environment_url")
         if url and config.has_login:
-            _check(found, name, config, engine["environment"].is_platform(url))
+            _check(found, name, config, engine["environment"])
 
 
-def _check(found, name, config, platform):
-    host = urlsplit(config.get("environment_url")).hostname or ""
-    if not platform and not host.endswith(_HOSTED):
+def _check(found, name, config, environment):
+    url = config.get("environment_url")
+    host, platform = urlsplit(url).hostname or "", environment.is_platform(url)
+    if not platform and not environment.is_hosted(url):
         what = f"{host} is a Managed cluster or an ActiveGate: the phases of the platform concern SaaS alone"
         found.add("ok", "tenant generation", what, instance=name)
         return
