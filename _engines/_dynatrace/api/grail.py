@@ -13,10 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..core.errors import ApiError, Unavailable, UnexpectedResponse
-from .connection import Dropped
 from .json_values import objects_of, typed
 from .rate_limiter import Kind
-from .response import decode
 from .transport import Transport
 
 #: How long one request waits for the end of a query; and how long a query may take, after which it is cancelled.
@@ -69,7 +67,8 @@ class Grail:
             "timezone": "UTC",
         }
         until = self._clock() + QUERY_S
-        body = self._asked("POST", "/query:execute", kind, payload=payload)
+        answer = self._transport.ask("POST", "/query:execute", kind, payload=payload)
+        body: Mapping[str, Any] = typed(answer, dict)
         token = body.get("requestToken")
         while body.get("state") in _RUNNING:
             if not isinstance(token, str) or not token:
@@ -83,29 +82,13 @@ class Grail:
             if begun > until:
                 raise Unavailable(f"a query did not end within {QUERY_S:g} s and is cancelled")
             query = {"request-token": token, "request-timeout-milliseconds": str(WAIT_MS)}
-            body = self._asked("GET", "/query:poll", kind, query)
+            body = typed(self._transport.get("/query:poll", kind, query), dict)
         except ApiError:
             self._cancel(token, kind)
             raise
         if body.get("state") in _RUNNING:
             self._sleep(max(PAUSE_S - (self._clock() - begun), 0.0))
         return body
-
-    def _asked(
-        self,
-        method: str,
-        path: str,
-        kind: Kind,
-        query: Mapping[str, str] | None = None,
-        payload: Any = None,
-    ) -> Mapping[str, Any]:
-        try:
-            body = self._transport.call(method, path, kind, query, payload)
-        except (
-            Dropped
-        ):  # Once more: connections that are kept alive die, and a query changes nothing.
-            body = self._transport.call(method, path, kind, query, payload)
-        return typed(decode(body, f"{method} {path}", self._transport.redact), dict)
 
     def _cancel(self, token: str, kind: Kind) -> None:
         try:

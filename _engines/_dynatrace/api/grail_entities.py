@@ -50,7 +50,36 @@ _RELATIONS = {
 _TAG = re.compile(r"(?:\[[^\]]*\])?((?:\\.|[^:\\])+)(?::(.*))?", re.DOTALL)
 
 
-class GrailEntities:
+class QueriedEntities:
+    """
+    What is the same whatever part of Grail is queried; ``part`` is what errors call it.
+    """
+
+    part = "Grail"
+
+    def entity(self, entity_id: str) -> EntityDetail:
+        """
+        Return one entity; raises NotFound.
+        """
+        found = self.entities([entity_id]).get(entity_id)
+        if found is None:
+            raise NotFound(f"{self.part} shows no entity {entity_id[:80]!r}")
+        return found
+
+    def entities(self, ids: Iterable[str]) -> dict[str, EntityDetail]:
+        """
+        Return several entities by id.
+        """
+        raise NotImplementedError
+
+    def hosts_of(self, processes: Iterable[str]) -> dict[str, EntityDetail]:
+        """
+        Return nothing: the ids of the hosts come with the processes.
+        """
+        return {}
+
+
+class GrailEntities(QueriedEntities):
     """
     Reads the entities of one environment. Raises BadRequest with the reason ``UNKNOWN_DATA_OBJECT`` where it has no such
     table.
@@ -60,15 +89,6 @@ class GrailEntities:
         self._grail = grail
         #: The types whose table has not all fields that are asked for first.
         self._plain: set[str] = set()
-
-    def entity(self, entity_id: str) -> EntityDetail:
-        """
-        Return one entity; raises NotFound.
-        """
-        found = self.entities([entity_id]).get(entity_id)
-        if found is None:
-            raise NotFound(f"Grail shows no entity {entity_id[:80]!r}")
-        return found
 
     def entities(self, ids: Iterable[str]) -> dict[str, EntityDetail]:
         """
@@ -85,12 +105,6 @@ class GrailEntities:
         Return all entities of a type by id, by one query.
         """
         return self._rows(kind, "")
-
-    def hosts_of(self, processes: Iterable[str]) -> dict[str, EntityDetail]:
-        """
-        Return nothing: the ids of the hosts come with the processes.
-        """
-        return {}
 
     def _rows(self, kind: str, filtered: str) -> dict[str, EntityDetail]:
         table = f"dt.entity.{kind.lower()}"

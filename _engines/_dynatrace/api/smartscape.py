@@ -11,11 +11,10 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ..core.errors import NotFound
 from ..core.problem import EntityDetail, entity_type, is_entity_id
 from .entities import parse_entity
 from .grail import Grail, quoted
-from .grail_entities import WINDOW, records_of, related
+from .grail_entities import WINDOW, QueriedEntities, records_of, related
 from .json_values import typed
 
 _PROCESS = (
@@ -29,23 +28,16 @@ _NODES = {
 }
 
 
-class Smartscape:
+class Smartscape(QueriedEntities):
     """
     Reads the hosts and processes of one environment; it knows no other entities. Raises BadRequest with the reason
     ``UNKNOWN_DATA_OBJECT`` where there is no Smartscape.
     """
 
+    part = "Smartscape"
+
     def __init__(self, grail: Grail) -> None:
         self._grail = grail
-
-    def entity(self, entity_id: str) -> EntityDetail:
-        """
-        Return one entity; raises NotFound.
-        """
-        found = self.entities([entity_id]).get(entity_id)
-        if found is None:
-            raise NotFound(f"Smartscape shows no entity {entity_id[:80]!r}")
-        return found
 
     def entities(self, ids: Iterable[str]) -> dict[str, EntityDetail]:
         """
@@ -62,12 +54,6 @@ class Smartscape:
         Return all entities of a type by classic id.
         """
         return self._details(self._nodes(kind, "")) if kind in _NODES else {}
-
-    def hosts_of(self, processes: Iterable[str]) -> dict[str, EntityDetail]:
-        """
-        Return nothing: the ids of the hosts come with the processes.
-        """
-        return {}
 
     def _nodes(self, kind: str, filtered: str) -> list[dict[str, Any]]:
         node, fields = _NODES[kind]

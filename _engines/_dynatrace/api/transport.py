@@ -82,11 +82,24 @@ class Transport:
         raise UnexpectedResponse(f"GET {path}: more than {MAX_PAGES} pages")
 
     def get(self, path: str, kind: Kind, query: Mapping[str, str]) -> Any:
+        return self.ask("GET", path, kind, query)
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        kind: Kind,
+        query: Mapping[str, str] | None = None,
+        payload: Any = None,
+    ) -> Any:
+        """
+        Return the JSON of an answer to a request that changes nothing: it is made once more if its connection broke.
+        """
         try:
-            body = self.call("GET", path, kind, query)
-        except Dropped:  # Once more: connections that are kept alive die.
-            body = self.call("GET", path, kind, query)
-        return decode(body, f"GET {path}", self.redact)
+            body = self.call(method, path, kind, query, payload)
+        except Dropped:  # Connections that are kept alive die.
+            body = self.call(method, path, kind, query, payload)
+        return decode(body, f"{method} {path}", self.redact)
 
     def call(
         self,
