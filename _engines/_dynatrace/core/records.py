@@ -40,6 +40,8 @@ class Episode:
     escalated: Escalation | None = None
     counted_from: float = 0.0
     closed: float | None = None
+    #: Why nobody is acted on, as the first of its held targets has it; None while somebody is, or none is known.
+    held: str | None = None
 
     @property
     def name(self) -> str:
@@ -115,6 +117,21 @@ class Outgoing:
     data: dict[str, Any]
     attempt_id: str | None
     fresh_until: float | None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """
+    What the journal has of one moment: ``kind`` is ``decision``, ``escalated``, ``pause``, ``resume`` or ``retry``; ``told``
+    are plain values. A pause and its end belong to no problem.
+    """
+
+    seq: int
+    at: float
+    kind: str
+    problem_key: str | None
+    episode: int | None
+    told: dict[str, Any]
 
 
 @dataclass(frozen=True)

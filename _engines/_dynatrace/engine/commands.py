@@ -229,16 +229,21 @@ class Commands:
         # With the gate no order is between its check and the bus: nothing is fired once this is recorded.
         has_gate = self.gate.acquire(timeout=GATE_S)
         try:
-            self.ledger.settings.put("paused", json.dumps(told))
+            with self.ledger.transaction():
+                self.ledger.settings.put("paused", json.dumps(told))
+                self._note("pause", data, now, reason=reason[:200])
         finally:
             if has_gate:
                 self.gate.release()
         return {"facts": {"paused": told}}
 
-    def _resume(self, _: Mapping[str, Any], now: float) -> Answer:
+    def _resume(self, data: Mapping[str, Any], now: float) -> Answer:
         # The scheduler wakes what it held.
         was = self.ledger.settings.get("paused")
-        self.ledger.settings.put("paused", None)
+        with self.ledger.transaction():
+            self.ledger.settings.put("paused", None)
+            if was:
+                self._note("resume", data, now)
         return {"facts": {"paused": False, "was": json.loads(was) if was else False}}
 
     def _retry(self, data: Mapping[str, Any], now: float) -> Answer:
@@ -250,14 +255,26 @@ class Commands:
         episode = self._find(data)
         if episode.state == EpisodeState.CLOSED:
             raise Refused("the problem is closed; there is nothing to retry")
-        self.ledger.episodes.save(
-            replace(
-                episode,
-                state=move(episode.state, EpisodeState.OPEN),
-                escalated=None,
-                counted_from=now,
-                due=now,
-                read=0.0,
-            )
+        again = replace(
+            episode,
+            state=move(episode.state, EpisodeState.OPEN),
+            escalated=None,
+            counted_from=now,
+            due=now,
+            read=0.0,
         )
+        with self.ledger.transaction():
+            self.ledger.episodes.save(again)
+            self._note("retry", data, now, again)
         return {"facts": {"retry": episode.name}}
+
+    def _note(
+        self,
+        kind: str,
+        data: Mapping[str, Any],
+        now: float,
+        episode: Episode | None = None,
+        **more: str,
+    ) -> None:
+        told = {"who": str(data.get("who"))[:100], **more}
+        self.ledger.journal.add(kind, now, told, episode)

@@ -81,6 +81,7 @@ class Announcements:
         self, episode: Episode, reason: Escalation, now: float, held: Sequence[Held] = ()
     ) -> Episode:
         self.announce(episode, "escalated", now, held=held, reason=str(reason))
+        self.ledger.journal.add("escalated", now, {"reason": str(reason)}, episode)
         if reason in (COMMENTED if episode.attempts else ALWAYS_COMMENTED):
             policy = self._policy(next((one.remedy for one, _ in held if one.remedy), None))
             text = escalation_comment(reason, episode, policy, self._disputed(episode, held))

@@ -4,15 +4,20 @@ What is decided about an episode: on which of its targets is acted now, and why 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from ..core.policy import Verdict
 from ..core.reasons import Escalation, Reason
-from ..core.records import Episode
+from ..core.records import Attempt, Episode
 from ..core.resolution import Target
+from ..store.journal import Journal
 
 Held = tuple[Target, Verdict]
+#: Of a decision so many targets are kept in the journal.
+KEPT = 50
 
 
 @dataclass(frozen=True)
@@ -65,13 +70,67 @@ class Capacity:
 @dataclass(frozen=True)
 class Decision:
     """
-    The targets of an episode on which one attempt acts, and those that are held.
+    The targets of an episode on which one attempt acts, and those that are held; ``attempt`` is it, once it is recorded.
     """
 
     episode: Episode
     acting: Sequence[Target]
     held: Sequence[Held]
+    attempt: Attempt | None = None
 
     def first(self, reasons: Mapping[Reason, Escalation]) -> Escalation | None:
         found = (one.reason for _, one in self.held if one.reason)
         return next((reasons[reason] for reason in found if reason in reasons), None)
+
+    @property
+    def why_nobody(self) -> str | None:
+        """
+        Why nobody is acted on, by the first that is held.
+        """
+        if self.acting or not self.held:
+            return None
+        reason = self.held[0][1].reason
+        return reason.value if reason else None
+
+    def told(self) -> dict[str, Any]:
+        """
+        Return the decision as the journal has it: ``attempt_id``, ``targets``, how many they are, and how many are held by
+        reason.
+        """
+        every = [*((target, Verdict()) for target in self.acting), *self.held]
+        reasons = (verdict.reason.value for _, verdict in self.held if verdict.reason)
+        return {
+            "attempt_id": self.attempt.attempt_id if self.attempt else None,
+            "targets": [_told(target, verdict) for target, verdict in every[:KEPT]],
+            "count": len(every),
+            "held": dict(Counter(reasons)),
+        }
+
+
+def _told(target: Target, verdict: Verdict) -> dict[str, Any]:
+    return {
+        "minion": target.minion,
+        "entity": target.entity,
+        "process": target.key,
+        "matched_by": target.matched_by,
+        "remedy": target.remedy,
+        "by": target.choice.by,
+        "reason": verdict.reason.value if verdict.reason else None,
+        "until": verdict.until,
+        "detail": verdict.detail,
+    }
+
+
+def note(journal: Journal, decision: Decision, before: Episode, now: float) -> None:
+    """
+    Write a decision into the journal if it differs from the last one about its episode in more than its times.
+    """
+    told = decision.told()
+    # An episode that was not announced was never decided.
+    last = journal.latest(before, "decision") if before.announced else None
+    if last is None or _timeless(told) != _timeless(last.told):
+        journal.add("decision", now, told, before)
+
+
+def _timeless(told: Mapping[str, Any]) -> dict[str, Any]:
+    return {**told, "targets": [{**one, "until": None} for one in told["targets"]]}

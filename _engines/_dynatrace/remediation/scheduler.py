@@ -17,11 +17,11 @@ from ..core.backoff import Retries
 from ..core.errors import ApiError, JobCacheError, LedgerError
 from ..core.policy import Policy
 from ..core.reasons import AWAY, SPENT, UNHEALABLE
-from ..core.records import Episode, Place
+from ..core.records import Attempt, Episode, Place
 from ..core.states import Waiting
 from ..store.ledger import Ledger
 from .announcements import Announcements, why_nobody
-from .decision import Capacity, Decision
+from .decision import Capacity, Decision, note
 from .episodes import FRESH_S, Episodes
 from .recheck import RECHECK_S, may_have_changed, until_next
 from .recovery import Recovery, all_unknown, next_attempt, record
@@ -245,26 +245,29 @@ class Scheduler:
         decision = self._carry_out(decision, now, summary)
         decision = self._escalate(decision, now, summary)
         decided = until_next(self.ledger.attempts, self.policy, decision, now)
+        decided = replace(decided, held=decision.why_nobody)
         self._any_paused |= decided.waiting is Waiting.PAUSED
         if decided != before:
             self.ledger.episodes.decided(decided)
+        note(self.ledger.journal, decision, before, now)
         return summary
 
     def _carry_out(self, decision: Decision, now: float, summary: list[str]) -> Decision:
         episode, held = decision.episode, decision.held
+        attempt = None
         if decision.acting:
-            summary.append(self._order(decision, now))
+            attempt = next_attempt(decision, now)
+            summary.append(self._order(decision, attempt, now))
             episode = replace(episode, attempts=episode.attempts + 1)
         elif not episode.announced:
             self.announcements.announce(episode, "open", now, held=held)
             self.announcements.advise(episode, held, now)
             summary.append(f"opened {episode.name}, {why_nobody(episode, held)}")
-        return replace(decision, episode=replace(episode, announced=True))
+        return replace(decision, episode=replace(episode, announced=True), attempt=attempt)
 
-    def _order(self, decision: Decision, now: float) -> str:
+    def _order(self, decision: Decision, attempt: Attempt, now: float) -> str:
         # The attempt is recorded together with the event that orders it.
         episode = decision.episode
-        attempt = next_attempt(decision, now)
         record(self.ledger, attempt, decision.acting, episode)
         what = "retry" if episode.announced else "open"
         self.announcements.announce(

@@ -68,6 +68,13 @@ class Episodes(Records):
         query = f"SELECT * FROM episodes WHERE {_SHOWN} ORDER BY rank, opened LIMIT ?"
         return self._db.all(Episode, query, limit)
 
+    def held_counts(self) -> dict[str, int]:
+        """
+        Return how many open episodes are held, by the reason.
+        """
+        query = f"SELECT held, count(*) AS n FROM episodes WHERE {_OPEN} AND held IS NOT NULL GROUP BY held"
+        return {row["held"]: row["n"] for row in self._db.rows(query)}
+
     def places(self, now: float, waiting: bool, limit: int = -1) -> list[Place]:
         """
         Return in which order open episodes are decided: those that are due, and if so told those that wait for capacity.
@@ -116,10 +123,10 @@ class Episodes(Records):
         Record what a decision changes of an episode; its problem is as it was read.
         """
         self._db.write(
-            "UPDATE episodes SET due = ?, waiting = ?, attempts = ?, announced = ?, escalated = ?"
+            "UPDATE episodes SET due = ?, waiting = ?, attempts = ?, announced = ?, escalated = ?, held = ?"
             " WHERE problem_key = ? AND episode = ?",
             *(episode.due, episode.waiting, episode.attempts, episode.announced, episode.escalated),
-            *(episode.problem_key, episode.episode),
+            *(episode.held, episode.problem_key, episode.episode),
         )
 
     def read_again(self, now: float) -> None:

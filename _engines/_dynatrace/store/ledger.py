@@ -15,6 +15,7 @@ from .attempts import Attempts
 from .comments import Comments
 from .database import Database
 from .episodes import Episodes
+from .journal import Journal
 from .notifications import Notifications
 from .outbox import Outbox
 from .retention import forget
@@ -30,6 +31,7 @@ _SHIFTED = (
     "attempts SET started = started + ?1, ended = ended + ?1",
     "actions SET started = started + ?1, ended = ended + ?1",
     "outbox SET created = created + ?1, fired = fired + ?1, fresh_until = fresh_until * (fired IS NOT NULL)",
+    "journal SET at = at + ?1",
     "comments SET created = created + ?1, due = due + ?1, sent = sent + ?1",
 )
 
@@ -49,6 +51,7 @@ class Ledger:
         self.episodes = Episodes(self.database)
         self.outbox = Outbox(self.database)
         self.comments = Comments(self.database)
+        self.journal = Journal(self.database)
         try:
             self.attempts = Attempts(self.database)
         except BaseException:

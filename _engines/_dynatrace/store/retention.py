@@ -23,6 +23,8 @@ EVENTS = 10_000
 #: Each is a few kilobytes. Until then a problem that opens again is known again.
 EPISODES = 10_000
 ATTEMPTS = COMMENTS = 20_000
+#: Some for each attempt and each decision that differs from the one before.
+ENTRIES = 50_000
 #: Free pages of 4 kB that are kept for what comes next, and how many are given back at once.
 SPARE_PAGES = 2_000
 PAGES = 1_000
@@ -49,6 +51,8 @@ def statements() -> Iterator[str]:
         ("outbox", "seq", f"fired IS NOT NULL AND {_UNORDERED} ORDER BY fired DESC", EVENTS),
         ("comments", "marker", "created < :old ORDER BY created", 0),
         ("comments", "marker", f"{_SENT} ORDER BY created DESC", COMMENTS),
+        ("journal", "seq", "at < :old ORDER BY at", 0),
+        ("journal", "seq", "at IS NOT NULL ORDER BY at DESC", ENTRIES),
         ("episodes", _EPISODE, f"{_CLOSED} AND closed < :old ORDER BY closed", 0),
         # Else it would begin again with the ids of attempts that are known.
         ("episodes", _EPISODE, f"{_CLOSED} AND {_UNTRIED} ORDER BY closed DESC", EPISODES),

@@ -9,7 +9,7 @@ import sqlite3
 from ..core.errors import LedgerNewer
 from ..core.states import OPEN_ATTEMPTS, SHOWN, ActionState, EpisodeState, sql
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 _SCHEMA = f"""
 CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -43,10 +43,12 @@ CREATE TABLE episodes (
     escalated TEXT,
     counted_from REAL NOT NULL DEFAULT 0,
     closed REAL,
+    held TEXT,
     PRIMARY KEY (problem_key, episode)
 );
 CREATE INDEX episodes_due ON episodes (due) WHERE state = '{EpisodeState.OPEN}' AND due IS NOT NULL;
 CREATE INDEX episodes_waiting ON episodes (waiting) WHERE state = '{EpisodeState.OPEN}' AND waiting IS NOT NULL;
+CREATE INDEX episodes_held ON episodes (held) WHERE state = '{EpisodeState.OPEN}' AND held IS NOT NULL;
 CREATE INDEX episodes_shown ON episodes (rank, opened, problem_key, summary) WHERE state IN {sql(*SHOWN)};
 CREATE INDEX episodes_closed ON episodes (closed, problem_key, episode) WHERE state = '{EpisodeState.CLOSED}';
 CREATE INDEX episodes_display ON episodes (display_id, opened);
@@ -113,6 +115,16 @@ CREATE TABLE comments (
 CREATE INDEX comments_waiting ON comments (due) WHERE sent IS NULL AND given_up IS NULL;
 CREATE INDEX comments_created ON comments (created);
 CREATE INDEX comments_over ON comments (created) WHERE coalesce(sent, given_up) IS NOT NULL;
+CREATE TABLE journal (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    at REAL NOT NULL,
+    kind TEXT NOT NULL,
+    problem_key TEXT,
+    episode INTEGER,
+    told TEXT NOT NULL
+);
+CREATE INDEX journal_at ON journal (at);
+CREATE INDEX journal_of ON journal (problem_key, episode, kind, seq) WHERE problem_key IS NOT NULL;
 CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 """
 

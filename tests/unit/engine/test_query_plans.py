@@ -20,12 +20,13 @@ from _dynatrace.store.table import Records
 from tests.unit.engine.bodies import PID, PROCESS
 from tests.unit.engine.test_ledger import NOW, attempt, episode
 
-GROWING = {"notifications", "episodes", "attempts", "actions", "outbox", "comments"}
+GROWING = {"notifications", "episodes", "attempts", "actions", "outbox", "comments", "journal"}
 #: These hold only what is not over yet, however long the engine runs: what is read of them is to be done.
 UNFINISHED = {
     "notifications_waiting",
     "episodes_due",
     "episodes_waiting",
+    "episodes_held",
     "episodes_shown",
     "attempts_open",
     "outbox_waiting",
@@ -41,6 +42,7 @@ COUNTED = {
     "outbox_fired",
     "comments_over",
     "episodes_closed",
+    "journal_at",
 }
 #: Of these only one end is read, by min() or max().
 ENDS = {"attempts_created", "episodes_closed", "actions_lost"}
@@ -77,6 +79,7 @@ def calls(ledger: Ledger) -> dict[str, Callable[[], Any]]:
     known, made = episode(), attempt()
     notices, episodes, attempts = ledger.notifications, ledger.episodes, ledger.attempts
     outbox, comments, settings = ledger.outbox, ledger.comments, ledger.settings
+    journal = ledger.journal
     with ledger.transaction():
         outbox.add(PID, "report", {"what": "changed"}, NOW)
         outbox.add(PID, "order", {"what": "open", "attempt_id": "a1"}, NOW, fresh_until=NOW)
@@ -114,6 +117,11 @@ def calls(ledger: Ledger) -> dict[str, Callable[[], Any]]:
         "Episodes.read_again": lambda: episodes.read_again(NOW),
         "Episodes.wake_waiting": lambda: episodes.wake_waiting(NOW, Waiting.PAUSED),
         "Episodes.wake": lambda: episodes.wake(PID, 1, NOW),
+        "Episodes.held_counts": episodes.held_counts,
+        "Journal.add": lambda: journal.add("decision", NOW, {}, known),
+        "Journal.of": lambda: journal.of(known),
+        "Journal.latest": lambda: journal.latest(known, "decision"),
+        "Journal.between": lambda: journal.between(NOW, NOW + 1, "pause", "resume"),
         "Attempts.add": lambda: attempts.add(made, [("web01", PROCESS)]),
         "Attempts.get": lambda: attempts.get("a1"),
         "Attempts.by_jid": lambda: attempts.by_jid("1"),

@@ -1,0 +1,53 @@
+"""
+The ledger's journal: what was decided and ordered by whom and when, for whoever asks later. Nothing is decided by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..core.plain import plain
+from ..core.records import Entry, Episode
+from .table import Records
+
+
+class Journal(Records):
+    """
+    Entries in the order in which they were written; none is ever changed.
+    """
+
+    def add(
+        self, kind: str, at: float, told: Mapping[str, Any], episode: Episode | None = None
+    ) -> None:
+        """
+        Write an entry; with ``episode`` it is about a problem.
+        """
+        of = (episode.problem_key, episode.episode) if episode is not None else (None, None)
+        query = "INSERT INTO journal (at, kind, problem_key, episode, told) VALUES (?, ?, ?, ?, ?)"
+        self._db.write(query, at, kind, *of, plain(told))
+
+    def of(self, episode: Episode) -> list[Entry]:
+        """
+        Return the entries about an episode, oldest first.
+        """
+        query = "SELECT * FROM journal WHERE problem_key = ? AND episode = ? ORDER BY seq"
+        return self._db.all(Entry, query, episode.problem_key, episode.episode)
+
+    def latest(self, episode: Episode, kind: str) -> Entry | None:
+        return self._db.first(
+            Entry,
+            "SELECT * FROM journal WHERE problem_key = ? AND episode = ? AND kind = ?"
+            " ORDER BY seq DESC LIMIT 1",
+            *(episode.problem_key, episode.episode, kind),
+        )
+
+    def between(self, since: float, until: float, *kinds: str) -> list[Entry]:
+        """
+        Return the entries of some kinds over a span of time, oldest first.
+        """
+        marks = ", ".join("?" * len(kinds))
+        query = (
+            f"SELECT * FROM journal WHERE at >= ? AND at < ? AND kind IN ({marks}) ORDER BY at, seq"
+        )
+        return self._db.all(Entry, query, since, until, *kinds)
