@@ -123,6 +123,7 @@ def test_only_so_many_comments_are_kept_and_all_that_wait(ledger: Ledger) -> Non
     assert count(ledger, "comments") == 15
 
 
+@pytest.mark.usefixtures("small")
 def test_only_so_many_entries_of_the_journal_are_kept(ledger: Ledger) -> None:
     """
     The latest, and none that is older than all else that is kept.
