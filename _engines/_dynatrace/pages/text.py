@@ -1,0 +1,59 @@
+"""
+Texts from outside as a page shows them: what cannot be seen, or turns the text around it, is shown by its name.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timezone
+
+from markupsafe import Markup
+
+from .style import SHAPES
+
+#: Control characters but tab and line feed, what has no width, what turns the direction of a text (also of what
+#: follows it), lone surrogates, and tags. The joiner of emoji (U+200D) stays.
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200c\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\ud800-\udfff\U000e0000-\U000e007f]"
+)
+
+
+def shown(value: object) -> object:
+    """
+    Return a value as a template prints it: a text with the name of each character that cannot be seen, as ``⟨U+202E⟩``.
+
+    What is markup already stays as it is; a template escapes the rest afterwards.
+    """
+    if not isinstance(value, str) or isinstance(value, Markup):
+        return value
+    return _UNSEEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", value)
+
+
+def cut(text: str, most: int = 300) -> str:
+    """
+    Return a text of at most so many characters, which says by an ellipsis that it was cut.
+    """
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def moment(at: float | str) -> Markup:
+    """
+    Return a time, in epoch seconds or as an ISO text, for people and for machines: ``<time>`` with the UTC time of day.
+    """
+    if isinstance(at, str):
+        when = datetime.fromisoformat(re.sub("Z$", "+00:00", at)).astimezone(timezone.utc)
+    else:
+        when = datetime.fromtimestamp(at, timezone.utc)
+    iso = when.isoformat(timespec="seconds").replace("+00:00", "Z")
+    return Markup('<time datetime="{}">{} <span class="day">{}</span></time>').format(
+        iso, when.strftime("%H:%M:%S"), when.strftime("%d %b")
+    )
+
+
+def state(word: str, kind: str) -> Markup:
+    """
+    Return the word of a state behind the mark of its kind: ``good``, ``bad``, ``warn``, ``busy`` or ``quiet``.
+    """
+    mark = f'<svg class="mark" viewBox="0 0 16 16" aria-hidden="true">{SHAPES[kind]}</svg>'
+    return Markup('<span class="state {}-ink">{}{}</span>').format(kind, Markup(mark), shown(word))
