@@ -9,6 +9,7 @@ from typing import Any
 from _dynatrace.core.records import Episode
 
 from tests.functional.engine.conftest import Scene
+from tests.functional.engine.night import play
 from tests.functional.engine.test_commands import order
 from tests.functional.engine.world import BAD, GOOD, World
 
@@ -100,3 +101,31 @@ def test_entries_keep_their_distance_when_the_clock_is_set(scene: Scene) -> None
     world.ledger.shift(-3600)
     (after,) = world.ledger.journal.between(0, world.now + 1, "pause")
     assert after.at == before.at - 3600
+
+
+def test_the_last_decision_of_each_problem_of_a_night_says_how_it_stands(scene: Scene) -> None:
+    """
+    What is acted on has no reason; what no minion is known for has no target.
+    """
+    night = play(scene)
+    ledger = night.world.ledger
+    said = {}
+    for story in night.problems:
+        episode = ledger.episodes.find(night.name(story))
+        assert episode is not None
+        last = ledger.journal.latest(episode, "decision")
+        assert last is not None
+        said[story] = [(one["minion"], one["reason"]) for one in last.told["targets"]]
+    assert said == {
+        "healed at the second attempt": [("web01", "healed")],
+        "given up": [("web03", "attempts spent")],
+        "recovered by others": [("web07", "paused")],
+        "forbidden": [("web02", "not allowed")],
+        "no remedy": [("web04", "no remedy")],
+        "no minion": [],
+        "maintenance": [("web09", "maintenance")],
+        "healed, still open": [("web08", "healed")],
+        "cooling down": [("web05", "cooldown")],
+        "at work": [("web06", None)],
+        "paused": [("web10", "paused")],
+    }
