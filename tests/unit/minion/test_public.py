@@ -67,6 +67,9 @@ def call(function, *given):
     with contextlib.suppress(Exception):
         function(*given)
 
+# Asked for what is nowhere, the loader loads all modules, and some of those start a program.
+with contextlib.suppress(Exception):
+    functions["dynatrace.genuine"]({})
 sys.addaudithook(watch)
 found = {}
 for name, function in functions.items():
