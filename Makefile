@@ -98,6 +98,8 @@ test functional integration test-full: TOOLS += git apache2 systemd dbus util-li
 SERVICES = nginx-light redis-server memcached php-fpm postgresql default-jdk-headless
 test functional test-full: TOOLS += $(SERVICES)
 test-full: TOOLS += mariadb-server
+# What reads the metrics, and what shows the page.
+test functional test-full: TOOLS += prometheus chromium chromium-driver
 
 .PHONY: tools
 tools:
