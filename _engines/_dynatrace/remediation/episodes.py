@@ -255,7 +255,8 @@ def _ended(problem: Problem, known: Problem) -> Problem:
         return replace(known, status=problem.status, end=problem.end, merged=problem.merged)
     if problem.severity == "UNKNOWN":
         problem = replace(problem, severity=known.severity, impact=known.impact)
-    return replace(problem, title=problem.title or known.title)
+    evidence = problem.evidence or known.evidence
+    return replace(problem, title=problem.title or known.title, evidence=evidence)
 
 
 def _changes(known: Episode, problem: Problem, resolution: Resolution) -> list[str]:

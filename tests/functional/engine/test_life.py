@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 
 from tests.functional.engine.conftest import Scene
-from tests.functional.engine.world import BAD
+from tests.functional.engine.world import BAD, down
 
 
 def test_a_problem_is_opened_healed_commented_and_resolved(scene: Scene) -> None:
@@ -40,6 +40,23 @@ def test_a_problem_is_opened_healed_commented_and_resolved(scene: Scene) -> None
     scene.tenant.close_problem(problem)
     world.poll(30)
     assert world.whats() == ["open", "healed", "resolved"]
+
+
+def test_a_closed_problem_keeps_its_evidence(scene: Scene) -> None:
+    """
+    Grail may tell none of a problem that is over: since when what was down is known all the same.
+    """
+    apache = scene.host("web01")
+    world = scene.world()
+    problem = scene.tenant.open_problem(apache)
+    evidence = [down(apache, world.now - 90)]
+    scene.tenant.update_problem(problem, evidence=evidence)
+    world.poll()
+    scene.tenant.close_problem(problem)
+    world.poll(30)
+    episode = world.ledger.episodes.latest(problem.problem_id or "")
+    assert episode is not None and str(episode.state) == "closed"
+    assert [item.start for item in episode.problem.evidence] == [evidence[0]["startTime"]]
 
 
 def test_a_healed_problem_that_stays_open_is_not_acted_on_again(scene: Scene) -> None:
