@@ -148,6 +148,19 @@ class Comment:
 
 
 @dataclass(frozen=True)
+class CommentRecord:
+    """
+    What became of a comment: when it was recorded and sent, or why it was given up.
+    """
+
+    marker: str
+    message: str
+    created: float
+    sent: float | None = None
+    given_up: str | None = None
+
+
+@dataclass(frozen=True)
 class Place:
     """
     The place of an open episode in the order of decisions: by its rank, and when its problem began.

@@ -24,6 +24,7 @@ from ..core.records import Episode
 from ..core.states import EpisodeState, move
 from ..master.envelope import clean, iso, signature
 from ..store.ledger import Ledger
+from .story import Story
 from .views import Views
 
 ANSWER_PREFIX = "dynatrace/answer/"
@@ -96,6 +97,14 @@ def pages(answer: Answer) -> list[dict[str, Any]]:
     ]
 
 
+def in_rows(facts: Mapping[str, Any], *lists: str) -> Answer:
+    """
+    Return facts as an answer, some of its lists as rows that name them: they may need several pages.
+    """
+    rows = [{name: row} for name in lists for row in facts[name]]
+    return {"facts": {**facts, **dict.fromkeys(lists, ())}, "rows": rows}
+
+
 @dataclass
 class Commands:
     """
@@ -108,6 +117,7 @@ class Commands:
     instance: str
     ledger: Ledger
     views: Views
+    story: Story
     started: float
     key: bytes
     answer: Callable[[str, Mapping[str, Any]], None]
@@ -124,6 +134,7 @@ class Commands:
             "status": lambda _, now: {"facts": self.views.status(now)},
             "problems": lambda _, now: {"rows": self.views.problems(now)},
             "show": self._show,
+            "story": self._story,
             "history": lambda *_: {"rows": self.views.history()},
             "remedies": lambda *_: {
                 "facts": {"faults": self.views.catalogue.faults},
@@ -220,6 +231,10 @@ class Commands:
     def _show(self, data: Mapping[str, Any], now: float) -> Answer:
         episode = self._find(data)
         return {"facts": self.views.problem(episode, now), "rows": self.views.attempts(episode)}
+
+    def _story(self, data: Mapping[str, Any], now: float) -> Answer:
+        told = self.story.of(self._find(data), now)
+        return in_rows(told, "attempts", "comments", "steps")
 
     def _pause(self, data: Mapping[str, Any], now: float) -> Answer:
         reason = str(data.get("reason") or "").strip()

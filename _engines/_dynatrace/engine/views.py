@@ -23,7 +23,8 @@ from .health import VERSION, Status
 
 MAX_ROWS = 1000
 _MINIONS = 20
-_LISTED = 50
+#: Of targets, and of the outcomes of an attempt.
+LISTED = 50
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Views:
             "last_poll": iso(status.last_poll),
             "api": status.api_error or "ok",
             "open_problems": self.ledger.episodes.shown_count(),
-            "healing": sorted(self.ledger.attempts.in_progress.busy_minions())[:_LISTED],
+            "healing": sorted(self.ledger.attempts.in_progress.busy_minions())[:LISTED],
             "queue": self.ledger.queue_length(),
             **self.troubles(),
             "counters": self.ledger.settings.counters(),
@@ -67,9 +68,9 @@ class Views:
             "title": episode.problem.title,
             "episode": episode.episode,
             "url": episode.problem.url,
-            "targets": [_target(one) for one in self._targets(episode)[:_LISTED]],
+            "targets": [target_row(one) for one in self._targets(episode)[:LISTED]],
             "unmatched": [
-                {"entity": item.entity, "reason": item.reason} for item in found.unmatched[:_LISTED]
+                {"entity": item.entity, "reason": item.reason} for item in found.unmatched[:LISTED]
             ],
         }
 
@@ -95,24 +96,7 @@ class Views:
         """
         Return a row for each attempt on a problem, with the outcome on each minion.
         """
-        return [self._attempt(attempt) for attempt in self.ledger.attempts.of(episode)]
-
-    def _attempt(self, attempt: Attempt) -> dict[str, Any]:
-        actions = self.ledger.attempts.actions(attempt.attempt_id)
-        return {
-            "attempt": attempt.number,
-            "attempt_id": attempt.attempt_id,
-            "remedy": attempt.remedy,
-            "state": attempt.state,
-            "jid": attempt.jid,
-            "created": iso(attempt.created),
-            "ended": iso(attempt.ended),
-            "minions": {
-                action.minion: f"{action.state} {action.comment[:200]}".strip()
-                for action in actions[:_LISTED]
-            },
-            "minion_count": len({action.minion for action in actions}),
-        }
+        return attempt_rows(self.ledger, episode)
 
     def history(self) -> list[dict[str, Any]]:
         """
@@ -149,7 +133,7 @@ class Views:
         return {
             "held": verdict.reason.value if verdict.reason else None,
             "until": iso(verdict.until),
-            "open": [self._row(episode, now)["problem"] for episode in own[:_LISTED]],
+            "open": [self._row(episode, now)["problem"] for episode in own[:LISTED]],
             "needs_host_id": "host_id" in act_on and not {"name", "address"} & set(act_on),
         }
 
@@ -163,28 +147,60 @@ class Views:
             "minions": minions_of(episode)[:_MINIONS],
             "minion_count": len(minions_of(episode)),
             "attempts": episode.attempts,
-            "state": self._state(episode),
+            "state": state_of(self.ledger, episode),
             "title": episode.problem.title[:60],
         }
 
-    def _state(self, episode: Episode) -> str:
-        if episode.state != EpisodeState.OPEN:
-            return episode.state
-        if episode.escalated:
-            return f"escalated: {episode.escalated}"
-        states = {attempt.state for attempt in self.ledger.attempts.of(episode)}
-        if states.intersection(OPEN_ATTEMPTS):
-            return "healing"
-        if AttemptState.GOOD in states:
-            return "healed, waits for Dynatrace"
-        if AttemptState.HEALTHY in states:
-            return "already healthy, waits for Dynatrace"
-        if states.intersection(map(AttemptState, FAILED)):
-            return "failed, waits"
-        return "held" if minions_of(episode) else "unmatched"
+
+def state_of(ledger: Ledger, episode: Episode) -> str:
+    """
+    Return in a few words what becomes of a problem, or what it waits for.
+    """
+    if episode.state != EpisodeState.OPEN:
+        return episode.state
+    if episode.escalated:
+        return f"escalated: {episode.escalated}"
+    states = {attempt.state for attempt in ledger.attempts.of(episode)}
+    if states.intersection(OPEN_ATTEMPTS):
+        return "healing"
+    if AttemptState.GOOD in states:
+        return "healed, waits for Dynatrace"
+    if AttemptState.HEALTHY in states:
+        return "already healthy, waits for Dynatrace"
+    if states.intersection(map(AttemptState, FAILED)):
+        return "failed, waits"
+    return "held" if minions_of(episode) else "unmatched"
 
 
-def _target(target: Target) -> dict[str, Any]:
+def attempt_rows(ledger: Ledger, episode: Episode) -> list[dict[str, Any]]:
+    """
+    Return a row for each attempt on a problem, with the outcome on each minion.
+    """
+    return [_attempt(ledger, attempt) for attempt in ledger.attempts.of(episode)]
+
+
+def _attempt(ledger: Ledger, attempt: Attempt) -> dict[str, Any]:
+    actions = ledger.attempts.actions(attempt.attempt_id)
+    return {
+        "attempt": attempt.number,
+        "attempt_id": attempt.attempt_id,
+        "remedy": attempt.remedy,
+        "state": attempt.state,
+        "jid": attempt.jid,
+        "created": iso(attempt.created),
+        "ended": iso(attempt.ended),
+        "minions": {
+            action.minion: f"{action.state} {action.comment[:200]}".strip()
+            for action in actions[:LISTED]
+        },
+        "minion_count": len({action.minion for action in actions}),
+    }
+
+
+def target_row(target: Target) -> dict[str, Any]:
+    """
+    Return what is told of a target.
+    """
     return {
         "minion": target.minion,
         "entity": target.entity,

@@ -29,6 +29,7 @@ from .reconciler import Reconciler
 # The runner's check makes a client as the engine does.
 from .startup import announce, announce_test, note_catalogue
 from .startup import client_for as client_for
+from .story import Story
 from .threads import Loop, Threads
 from .views import Views
 
@@ -152,11 +153,15 @@ class Engine(Parts):
         return Status(self.instance, interval, self.clock())
 
     @cached_property
+    def story(self) -> Story:
+        return Story(self.ledger, self.catalogue)
+
+    @cached_property
     def commands(self) -> Commands:
         views = Views(self.ledger, self.policy, self.status, self.troubles.facts, self.catalogue)
         started, answer, gate = self.status.started, self.relay.say, self.relay.gate
         rest = started, self.key, answer, gate, self.clock
-        return Commands(self.instance, self.ledger, views, *rest)
+        return Commands(self.instance, self.ledger, views, self.story, *rest)
 
     @cached_property
     def reconciler(self) -> Reconciler:

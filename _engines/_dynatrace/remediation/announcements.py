@@ -20,11 +20,11 @@ from ..core.unhealable import comment as advice_comment
 from ..master.event import event_data, tag
 from ..store.ledger import Ledger
 from .comments import (
+    advice_marker,
     attempt_comment,
     dispute,
     escalation_comment,
     escalation_marker,
-    marker,
     outcome_marker,
 )
 from .decision import Held
@@ -101,7 +101,7 @@ class Announcements:
         # What would make it healable; once an episode.
         advised = [(target.minion, target.advice) for target, _ in held if target.advice]
         if advised and not self.policy.dry_run:
-            own = marker(f"advice {episode.episode}", episode.problem_key)
+            own = advice_marker(episode)
             # Another master's engine, or this one before its ledger was lost, may have sent it.
             self._comment(episode, own, f"{advice_comment(advised)}\n{own}", now, doubtful=True)
 

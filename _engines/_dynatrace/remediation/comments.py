@@ -149,6 +149,13 @@ def escalation_marker(episode: Episode, reason: Escalation) -> str:
     return marker(f"{what} {episode.episode}", episode.problem_key)
 
 
+def advice_marker(episode: Episode) -> str:
+    """
+    Return the marker of the comment that says what would make an episode's failure healable.
+    """
+    return marker(f"advice {episode.episode}", episode.problem_key)
+
+
 def _number(numbers: Sequence[int], most: int) -> str:
     least, latest = min(numbers, default=1), max(numbers, default=1)
     own = str(latest) if least == latest else f"{least} to {latest}"

@@ -153,19 +153,24 @@ class Outcomes:
         End an attempt whose job did not return in time: as lost, but where a minion remembers how it ended.
         """
         waited = f"no return within {self.policy.outcome_timeout:g} s"
+        own, lost = attempt.attempt_id, []
         with self.ledger.transaction():
-            for minion in {
-                action.minion for action in self.ledger.attempts.actions(attempt.attempt_id)
-            }:
+            for minion in {action.minion for action in self.ledger.attempts.actions(own)}:
                 known = remembered.get(minion)
-                if known is None:
-                    self.ledger.attempts.end_action(
-                        attempt.attempt_id, minion, ActionState.LOST, waited, now
-                    )
-                    continue
-                comment = f"{waited}, but the minion remembers {_REMEMBERED[known.state]}"
-                self.ledger.attempts.recall_action(attempt.attempt_id, minion, comment, known, now)
+                if known is not None:
+                    comment = f"{waited}, but the minion remembers {_REMEMBERED[known.state]}"
+                    self.ledger.attempts.recall_action(own, minion, comment, known, now)
+                elif self.ledger.attempts.end_action(own, minion, ActionState.LOST, waited, now):
+                    lost.append(minion)
+            self._note_lost(attempt, sorted(lost), waited, now)
             self._end_if_done(attempt, now, returned=False)
+
+    def _note_lost(self, attempt: Attempt, minions: list[str], why: str, now: float) -> None:
+        # A return that comes late replaces the end that is recorded.
+        episode = self.ledger.episodes.get(attempt.problem_key, attempt.episode)
+        if minions and episode is not None:
+            told = {"attempt_id": attempt.attempt_id, "minions": minions, "why": why}
+            self.ledger.journal.add("lost", now, told, episode)
 
     def doubt(self, attempt: Attempt, minion: str, now: float) -> None:
         """

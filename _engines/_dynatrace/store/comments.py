@@ -4,7 +4,10 @@ The ledger's comments and other reports to the tenant, from their recording unti
 
 from __future__ import annotations
 
-from ..core.records import Comment
+import json
+from collections.abc import Iterable
+
+from ..core.records import Comment, CommentRecord
 from .table import Records
 
 _WAITING = "sent IS NULL AND given_up IS NULL"
@@ -27,6 +30,16 @@ class Comments(Records):
         found = self._db.all(Comment, query, now)
         self.sync()
         return found
+
+    def of(self, markers: Iterable[str]) -> list[CommentRecord]:
+        """
+        Return the comments with any of these markers, sent or not, oldest first.
+        """
+        return self._db.all(
+            CommentRecord,
+            "SELECT * FROM comments WHERE marker IN (SELECT value FROM json_each(?)) ORDER BY created",
+            json.dumps(list(markers)),
+        )
 
     def trying(self, marker: str, due: float | None = None) -> None:
         """

@@ -51,3 +51,10 @@ class Journal(Records):
             f"SELECT * FROM journal WHERE at >= ? AND at < ? AND kind IN ({marks}) ORDER BY at, seq"
         )
         return self._db.all(Entry, query, since, until, *kinds)
+
+    def orders(self, until: float) -> list[Entry]:
+        """
+        Return what is about no problem, which is pauses and their ends, up to a time, oldest first.
+        """
+        query = "SELECT * FROM journal WHERE problem_key IS NULL AND at < ? ORDER BY at, seq"
+        return self._db.all(Entry, query, until)

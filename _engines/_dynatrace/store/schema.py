@@ -124,6 +124,7 @@ CREATE TABLE journal (
     told TEXT NOT NULL
 );
 CREATE INDEX journal_at ON journal (at);
+CREATE INDEX journal_orders ON journal (at, seq) WHERE problem_key IS NULL;
 CREATE INDEX journal_of ON journal (problem_key, episode, kind, seq) WHERE problem_key IS NOT NULL;
 CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 """

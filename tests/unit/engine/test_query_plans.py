@@ -43,6 +43,7 @@ COUNTED = {
     "comments_over",
     "episodes_closed",
     "journal_at",
+    "journal_orders",
 }
 #: Of these only one end is read, by min() or max().
 ENDS = {"attempts_created", "episodes_closed", "actions_lost"}
@@ -121,6 +122,7 @@ def calls(ledger: Ledger) -> dict[str, Callable[[], Any]]:
         "Journal.add": lambda: journal.add("decision", NOW, {}, known),
         "Journal.of": lambda: journal.of(known),
         "Journal.latest": lambda: journal.latest(known, "decision"),
+        "Journal.orders": lambda: journal.orders(NOW),
         "Journal.between": lambda: journal.between(NOW, NOW + 1, "pause", "resume"),
         "Attempts.add": lambda: attempts.add(made, [("web01", PROCESS)]),
         "Attempts.get": lambda: attempts.get("a1"),
@@ -156,6 +158,7 @@ def calls(ledger: Ledger) -> dict[str, Callable[[], Any]]:
         "Outbox.disarm": lambda: outbox.disarm("a1", {}),
         "Outbox.event_of": lambda: outbox.event_of("a1"),
         "Comments.add": lambda: comments.add("m", PID, "text", NOW),
+        "Comments.of": lambda: comments.of(["m"]),
         "Comments.waiting": lambda: comments.waiting(NOW),
         "Comments.trying": lambda: comments.trying("m"),
         "Comments.sent": lambda: comments.sent("m", NOW),
