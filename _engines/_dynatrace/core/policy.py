@@ -1,26 +1,20 @@
 """
-Decides whether one minion and process may be acted on now: a pure function that returns a named reason.
-
-No clock, no I/O: everything it judges by is an argument, so that each rule can be tested as a table.
+What a decision is made by, as values: the policy of the admin, the situation, earlier attempts. The rules are ``core.rules``.
 """
 
 from __future__ import annotations
 
 import fnmatch
-import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .backoff import backoff
 from .reasons import Reason
 from .resolution import Resolution, Target
-from .states import FAILED, ActionState
+from .states import ActionState
 from .unhealable import in_container
 
-#: No backoff grows beyond a day.
-BACKOFF_CAP_S = 86400.0
 _BACK_OR_SLOW = "no open event says that this process is down: it is slow, or back already"
 _ONLY_THE_HOST = "the host is meant, and no process on it is said to be down"
 
@@ -46,7 +40,8 @@ class Situation:
     What the decision must know beyond the target itself; ``capacity`` is how many more minions may be healed at once.
 
     ``since`` is when this episode began: failures in a row from then on count, however far apart they are. ``serves`` is
-    as what the process is held if it is known to serve. ``untaken`` says why no reactor takes it.
+    as what the process is held if it is known to serve. ``untaken`` says why no reactor takes it. ``called``: a person was
+    called for good after something was tried on it.
     """
 
     now: float
@@ -59,6 +54,7 @@ class Situation:
     connected: bool = True
     since: float = math.inf
     untaken: str | None = None
+    called: bool = False
 
 
 @dataclass(frozen=True)
@@ -110,7 +106,7 @@ class Policy:
         Tell whether nothing may be ordered now for all of these targets, whatever was decided under another policy.
         """
         return self.dry_run or any(
-            one.matched_by not in self.act_on or not _allowed(one.minion, self) or unfit(one)
+            one.matched_by not in self.act_on or not allowed(one.minion, self) or unfit(one)
             for one in targets
         )
 
@@ -134,39 +130,6 @@ class Verdict:
     detail: str | None = None
 
 
-def decide(target: Target, past: Sequence[Past], situation: Situation, policy: Policy) -> Verdict:
-    """
-    Return whether ``target`` may be acted on now; ``past`` holds its attempts, oldest first, over the window at least.
-
-    What no waiting changes comes first, then what a person decided, then what time or capacity will change.
-    """
-    if not target.actionable:
-        return Verdict(Reason.ONE_OF_MANY)
-    if target.matched_by not in policy.act_on:
-        return Verdict(Reason.MATCHED_BY_NAME)
-    if not _allowed(target.minion, policy):
-        return Verdict(Reason.NOT_ALLOWED)
-    if not situation.accepted:
-        return Verdict(Reason.NOT_ACCEPTED)
-    if any(attempt.state == ActionState.WAITING for attempt in past):
-        return Verdict(Reason.IN_PROGRESS)
-    if (held := unfit(target)) is not None:
-        return held
-    if situation.serves is not None:
-        # Healthy here, still open there: Dynatrace closes in its own time, and a second restart would harm.
-        return Verdict(situation.serves)
-    for attempt in reversed(past):
-        if attempt.state in HOPELESS and attempt.started >= situation.since:
-            return Verdict(HOPELESS[attempt.state])
-    if situation.untaken is not None and not policy.dry_run:
-        return Verdict(Reason.NO_REMEDY, detail=situation.untaken)
-    if situation.maintenance and policy.hold_in_maintenance:
-        return Verdict(Reason.MAINTENANCE)
-    if situation.paused:
-        return Verdict(Reason.PAUSED)
-    return _by_time(past, situation, policy)
-
-
 def unfit(target: Target) -> Verdict | None:
     """
     Return why nothing on the host is to be brought back for a target, whoever might take it; None: something may be.
@@ -186,48 +149,21 @@ def unfit(target: Target) -> Verdict | None:
     return None
 
 
-def _by_time(past: Sequence[Past], situation: Situation, policy: Policy) -> Verdict:
-    counted = [
-        attempt for attempt in past if attempt.started > situation.now - policy.attempt_window
-    ]
-    if len(counted) >= policy.max_attempts:
-        return Verdict(
-            Reason.ATTEMPTS_SPENT, counted[-policy.max_attempts].started + policy.attempt_window
-        )
-    # Doubled cooldowns may spread the attempts so that the window never has all of them.
-    if _failures([one for one in past if one.started >= situation.since]) >= policy.max_attempts:
-        return Verdict(Reason.ATTEMPTS_SPENT)
-    until = _cooldown_until(past, policy)
-    if until > situation.now:
-        return Verdict(Reason.COOLDOWN, until)
-    if not situation.busy and situation.capacity <= 0:
-        return Verdict(Reason.STORM)
-    if policy.dry_run:
-        return Verdict(Reason.DRY_RUN, detail=situation.untaken)
-    if not situation.connected:
-        # Last, since finding out costs a job: nobody is asked who would be held anyway.
-        return Verdict(Reason.NOT_CONNECTED)
-    return Verdict()
-
-
-def _allowed(minion: str, policy: Policy) -> bool:
-    if any(fnmatch.fnmatchcase(minion, glob) for glob in policy.deny):
+def allowed(minion: str, policy: Policy) -> bool:
+    """
+    Tell whether the globs of a policy let a minion be acted on.
+    """
+    if policy.deny and lets_in(minion, policy.deny) is not None:
         return False
-    lets_in = (policy.allow, policy.only)
-    return all(any(fnmatch.fnmatchcase(minion, glob) for glob in globs) for globs in lets_in)
+    return lets_in(minion, policy.allow) is not None and lets_in(minion, policy.only) is not None
 
 
-def _cooldown_until(past: Sequence[Past], policy: Policy) -> float:
+def lets_in(minion: str, globs: Sequence[str]) -> str | None:
     """
-    Return when the next attempt may start: the cooldown after the last, doubled for each failure in a row.
+    Return the first glob that a minion fits, or None.
     """
-    if not past:
-        return 0.0
-    last = past[-1]
-    wait = backoff(policy.cooldown, _failures(past), BACKOFF_CAP_S)
-    return (last.ended or last.started) + wait
-
-
-def _failures(past: Sequence[Past]) -> int:
-    failed = (attempt.state in FAILED for attempt in reversed(past))
-    return sum(1 for _ in itertools.takewhile(bool, failed))
+    # A crowd asks for each process, and most policies name all.
+    for glob in globs:
+        if glob == "*" or fnmatch.fnmatchcase(minion, glob):
+            return glob
+    return None

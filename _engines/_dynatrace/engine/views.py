@@ -12,10 +12,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..core.policy import Past, Policy, Situation, decide
+from ..core.policy import Past, Policy, Situation
 from ..core.records import Attempt, Episode
 from ..core.remedies import Catalogue
 from ..core.resolution import Target
+from ..core.rules import decide
 from ..core.states import FAILED, OPEN_ATTEMPTS, ActionState, AttemptState, EpisodeState
 from ..master.envelope import iso
 from ..store.ledger import Ledger

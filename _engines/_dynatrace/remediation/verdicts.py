@@ -4,15 +4,16 @@ Asks the policy about each target of an episode, with all that it must know of l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..core.policy import Past, Policy, Situation, Verdict, decide
-from ..core.reasons import SPENT, Reason
+from ..core.policy import Past, Policy, Situation, Verdict
+from ..core.reasons import Reason
 from ..core.records import Episode
 from ..core.remedies import Catalogue
 from ..core.resolution import Target
+from ..core.rules import Case, decide
 from ..core.states import ActionState
 from ..core.unhealable import CATALOGUE, line_for
 from ..master.event import carried, tag
@@ -114,40 +115,53 @@ class Verdicts:
         """
         Return what may be done about an episode now; of minions that are ``untried`` the ledger is not asked.
         """
-        paused = bool(episode.resolution.targets) and self.paused()
         acting: list[Target] = []
         held: list[Held] = []
-        taken = capacity.copy()
-        for target in self.targets(episode):
-            situation = self._situation(episode, target, taken, now, paused)
-            policy = self.policy_of(target.remedy)
-            if target.minion in untried:
-                verdict = decide(target, (), situation, policy)
-            else:
-                verdict = self._tried(episode, target, situation, policy)
+        for case, verdict, _ in self.judged(episode, capacity, now, untried):
             if verdict.reason is None:
-                acting.append(target)
-                taken.take([target.minion], self.doubts(episode, target), target.remedy)
+                acting.append(case.target)
             else:
-                held.append((target, verdict))
+                held.append((case.target, verdict))
         chosen, later = of_one_order(acting, held, now)
         return Decision(episode, chosen, held + later)
 
-    def _tried(
-        self, episode: Episode, target: Target, situation: Situation, policy: Policy
-    ) -> Verdict:
-        now = situation.now
-        past = self._past(episode, target, now)
-        known = serves(self.ledger.attempts, episode, target)
-        situation = replace(situation, serves=known)
-        verdict = decide(target, past, situation, policy)
+    def judged(
+        self,
+        episode: Episode,
+        capacity: Capacity,
+        now: float,
+        untried: Container[str] = (),
+    ) -> Iterator[tuple[Case, Verdict, Capacity]]:
+        """
+        Yield each target with all that is decided by, the verdict, and the capacity that those before it left.
+        """
+        paused = bool(episode.resolution.targets) and self.paused()
+        taken = capacity.copy()
+        for target in self.targets(episode):
+            situation = self._situation(episode, target, taken, now, paused)
+            case = Case(target, (), situation, self.policy_of(target.remedy))
+            if target.minion not in untried:
+                case = self._tried(episode, case)
+            verdict = decide(*case)
+            if verdict.reason is None and not self._is_connected(case, untried):
+                case = case._replace(situation=replace(case.situation, connected=False))
+                verdict = decide(*case)
+            yield case, verdict, taken
+            if verdict.reason is None:
+                taken.take([target.minion], self.doubts(episode, target), target.remedy)
+
+    def _tried(self, episode: Episode, case: Case) -> Case:
+        """
+        Return a case with what the ledger knows of earlier attempts.
+        """
+        past = self._past(episode, case.target, case.situation.now)
         was_tried = any(attempt.started >= episode.opened for attempt in past)
-        if person_called(episode) and was_tried and verdict.reason not in SPENT:
-            # A person was called for this episode; the engine does not go on beside them when the window has passed.
-            return Verdict(Reason.ATTEMPTS_SPENT)
-        if verdict.reason is None and not self._is_connected(target.minion, now):
-            return decide(target, past, replace(situation, connected=False), policy)
-        return verdict
+        situation = replace(
+            case.situation,
+            serves=serves(self.ledger.attempts, episode, case.target),
+            called=was_tried and person_called(episode),
+        )
+        return case._replace(past=past, situation=situation)
 
     def _past(self, episode: Episode, target: Target, now: float) -> list[Past]:
         since = min(now - PAST_S, episode.opened)
@@ -178,8 +192,9 @@ class Verdicts:
         line = line_for(target.process) if self.catalogue and target.remedy is None else ""
         return f"{why}; a line for it in {CATALOGUE}: {line}" if why and line else why
 
-    def _is_connected(self, minion: str, now: float) -> bool:
-        if self.ping is None:
+    def _is_connected(self, case: Case, untried: Container[str]) -> bool:
+        minion, now = case.target.minion, case.situation.now
+        if self.ping is None or minion in untried:
             return True
         lost_at = self.ledger.attempts.lost_at(minion)
         return lost_at is None or self.ping.is_connected(minion, lost_at, now)

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 from _dynatrace.config.config import load
-from _dynatrace.core.policy import BACKOFF_CAP_S, Past, Policy, Situation, Verdict, decide
+from _dynatrace.core.policy import Past, Policy, Situation, Verdict
 from _dynatrace.core.problem import Process
 from _dynatrace.core.reasons import Reason
+from _dynatrace.core.rules import BACKOFF_CAP_S, decide
 from _dynatrace.core.states import ACTION_ENDS
 from hypothesis import given
 from hypothesis import strategies as st

@@ -214,6 +214,7 @@ def test_decision_and_parsing_know_nothing_of_the_world() -> None:
         "core.problem",
         "core.remedies",
         "core.resolution",
+        "core.rules",
         "core.unhealable",
         "core.notification",
         "master.job_results",
