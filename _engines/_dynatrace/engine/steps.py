@@ -32,7 +32,8 @@ _ORDERS = {"pause": "paused", "resume": "resumed", "retry": "retried"}
 @dataclass(frozen=True)
 class Step:
     """
-    What happened at a moment, in epoch seconds; ``what`` is one of KINDS, ``attempt`` the number of an attempt.
+    What happened at a moment, in epoch seconds; ``what`` is one of KINDS, ``attempt`` the number of an attempt, ``outcome``
+    how it ended on the minion.
     """
 
     at: float
@@ -40,6 +41,7 @@ class Step:
     text: str
     minion: str | None = None
     attempt: int | None = None
+    outcome: str | None = None
 
     def row(self) -> dict[str, Any]:
         return {**vars(self), "at": iso(self.at)}
@@ -49,7 +51,14 @@ def ordered(steps: Iterable[Step]) -> list[Step]:
     """
     Return steps with the oldest first.
     """
-    return sorted(steps, key=lambda one: (round(one.at, 3), KINDS.index(one.what)))
+    return sorted(steps, key=lambda one: (round(one.at, 3), _place(one)))
+
+
+def _place(step: Step) -> int:
+    # The engine takes in returns, and decides at the same moment who is held because of them.
+    if step.what == "decided" and step.attempt is None:
+        return KINDS.index("withdrawn")
+    return KINDS.index(step.what)
 
 
 def of_attempt(attempt: Attempt, actions: Sequence[Action]) -> Iterator[Step]:
@@ -78,7 +87,7 @@ def _ended(number: int, minion: str, at: float, state: ActionState, comment: str
         text = f"nothing was executed on {minion}: {comment}"
         return Step(at, "withdrawn", text, minion, number)
     text = f"{minion} {_RETURNED[state]}" + (f": {comment}" if comment else "")
-    return Step(at, "returned", text, minion, number)
+    return Step(at, "returned", text, minion, number, str(state))
 
 
 def of_entry(entry: Entry, numbers: Mapping[str, int]) -> Step | None:

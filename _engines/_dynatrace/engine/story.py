@@ -97,7 +97,8 @@ class Story:
                 yield step
         for comment in self._comments(episode):
             if comment.sent is not None:
-                yield Step(comment.sent, "commented", comment.message.partition("\n")[0])
+                text = comment.message.partition("\n")[0].removesuffix(comment.marker).rstrip()
+                yield Step(comment.sent, "commented", text)
         closed = closed_at(episode)
         if closed is not None:
             yield Step(closed, "closed", f"Dynatrace closed {episode.name}")

@@ -77,6 +77,9 @@ dd{margin:0}
 svg text{font:inherit;font-size:.8125rem;fill:var(--ink)}
 svg .note{fill:var(--quiet)}
 svg .grid{stroke:var(--line);fill:none}
+svg .ground{fill:var(--card)}
+svg .halo{paint-order:stroke;stroke:var(--card);stroke-width:4px;stroke-linejoin:round}
+svg.timeline,svg.plot{display:block;max-width:100%;height:auto}
 svg .edge{stroke:var(--edge);fill:none}
 figure{margin:0}
 @media (max-width:46rem){

@@ -82,7 +82,7 @@ def test_a_healed_problem_is_told_from_the_failure_to_the_end(scene: Scene) -> N
     assert told["failed_at"] == told["down"][0]["from"]
     assert seconds(told["failed_at"]) == pytest.approx(outage.begun, abs=0.002)
     (returned,) = [step for step in told["steps"] if step["what"] == "returned"]
-    assert (returned["minion"], returned["attempt"]) == ("web01", 1)
+    assert (returned["minion"], returned["attempt"], returned["outcome"]) == ("web01", 1, "good")
     assert returned["text"] == "web01 is brought back and proved to serve: it serves"
     assert told["healed_at"] == told["down"][0]["to"] == returned["at"]
     lasted = seconds(told["healed_at"]) - seconds(told["failed_at"])
