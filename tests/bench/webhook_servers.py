@@ -62,7 +62,7 @@ def ours(directory: str) -> None:
     from _dynatrace.config import config as configuration
     from _dynatrace.store.ledger import Ledger
     from _dynatrace.webhook.endpoints import Health
-    from _dynatrace.webhook.listener import Listener
+    from _dynatrace.webhook.listener import webhook_listener
     from _dynatrace.webhook.recorder import Recorder
 
     port = free_ports(1)[0]
@@ -72,7 +72,7 @@ def ours(directory: str) -> None:
     ledger = Ledger(Path(directory) / "ledger.db")
     recorder = Recorder("bench", ledger.notifications, lambda: None)
     threading.Thread(target=recorder.run, daemon=True).start()
-    listener = Listener("bench", config, recorder, lambda _: None, Health())
+    listener = webhook_listener("bench", config, recorder, lambda _: None, Health())
     threading.Thread(target=listener.run, daemon=True).start()
     _ready(port=port)
     _until_told()

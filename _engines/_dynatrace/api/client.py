@@ -25,7 +25,7 @@ from .grail_problems import GrailProblems
 from .rate_limiter import Kind, RateLimiter
 from .smartscape import Smartscape
 from .sources import EntitySource, Listing, ProblemSource, Say, unheard
-from .transport import Transport
+from .transport import Observe, Transport
 
 #: Where problems may be read from, as the configuration calls it.
 PROBLEMS, GRAIL = "problems", "grail"
@@ -36,7 +36,7 @@ class Client:
     Reads one environment, and reports to it what was done. Methods may be called from several threads at once.
 
     ``source`` is where problems are read from; None: by the URL, and by what the credentials may do. ``say`` hears what is
-    chosen, and what is done without.
+    chosen, and what is done without, and ``observe`` how long each request took.
     """
 
     def __init__(
@@ -51,18 +51,21 @@ class Client:
         credentials: Credentials | None = None,
         source: str | None = None,
         say: Say = unheard,
+        observe: Observe = lambda *_: None,
     ) -> None:
         credentials = credentials or TokenCredentials(environment_url, token, proxy)
         limiter = rate_limiter or RateLimiter()
         self._environment = environment_url
         self._transports = [
-            Transport(base, credentials, ca_bundle, proxy, limiter)
+            Transport(base, credentials, ca_bundle, proxy, limiter, observe)
             for base in (classic_base(environment_url), query_base(environment_url))
         ]
         classic, queries = self._transports
         ingest = ingest_base(environment_url) if credentials.is_platform_token else None
         if ingest:
-            self._transports.append(Transport(ingest, credentials, ca_bundle, proxy, limiter))
+            self._transports.append(
+                Transport(ingest, credentials, ca_bundle, proxy, limiter, observe)
+            )
         self._feedback = Feedback(classic, self._transports[2] if ingest else None)
         self._problems: ProblemSource = ClassicProblems(classic, problem_selector)
         self._entities: EntitySource = ClassicEntities(classic)

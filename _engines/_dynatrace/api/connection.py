@@ -37,6 +37,12 @@ class NotSent(Unavailable):
     """
 
 
+class TimedOut(Unavailable):
+    """
+    No answer, or not all of it, came in time.
+    """
+
+
 class Dropped(Unavailable):
     """
     There was no connection, or it ended early, as those do that are kept alive: worth another try at once.
@@ -44,6 +50,10 @@ class Dropped(Unavailable):
 
 
 class _Unreached(NotSent, Dropped):
+    pass
+
+
+class _Unconnected(NotSent, TimedOut):
     pass
 
 
@@ -85,9 +95,7 @@ class Connection:
 
     def _failed(self, what: str, err: Exception, late: bool) -> Unavailable:
         if late:
-            return Unavailable(
-                f"{what}: the answer was not complete after {RESPONSE_DEADLINE_S:g} s"
-            )
+            return TimedOut(f"{what}: the answer was not complete after {RESPONSE_DEADLINE_S:g} s")
         causes = list(_causes(err))
         for cause in causes:
             if isinstance(cause, _CERTIFICATE_ERRORS):
@@ -96,9 +104,9 @@ class Connection:
                     f"{what}: {self._peer}'s certificate cannot be verified: {reason}; name its CA in `ca_bundle`"
                 )
         if isinstance(err, requests.exceptions.ConnectTimeout):
-            return NotSent(f"{what}: no connection within {CONNECT_TIMEOUT_S:g} s")
+            return _Unconnected(f"{what}: no connection within {CONNECT_TIMEOUT_S:g} s")
         if isinstance(err, _TIMEOUTS):
-            return Unavailable(f"{what}: no answer within {READ_TIMEOUT_S:g} s")
+            return TimedOut(f"{what}: no answer within {READ_TIMEOUT_S:g} s")
         reason = self._redact(_innermost(causes[-1]))
         if not isinstance(err, requests.exceptions.ConnectionError):
             return Unavailable(f"{what}: {reason}")

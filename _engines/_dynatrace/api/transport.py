@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import requests
+
 from ..core.errors import (
+    ApiError,
     AuthError,
     RateLimited,
     Refusal,
     Unavailable,
     UnexpectedResponse,
 )
-from .connection import Connection, Dropped, NotSent
+from .connection import Connection, Dropped, NotSent, TimedOut
 from .credentials import Credentials
 from .json_values import typed
 from .rate_limiter import Kind, RateLimiter
@@ -26,6 +29,8 @@ from .refusals import refused
 from .response import decode
 
 MAX_PAGES = 1000
+#: Is told of each request: the seconds that it took, its endpoint, and the status or what came in the place of one.
+Observe = Callable[[float, str, str], None]
 #: All pages of a walk together: the loop waits for them. Ten thousand problems are twenty pages.
 WALK_DEADLINE_S = 180.0
 
@@ -42,8 +47,10 @@ class Transport:
         ca_bundle: str | None,
         proxy: str | None,
         rate_limiter: RateLimiter | None,
+        observe: Observe = lambda *_: None,
     ) -> None:
         self.base = base
+        self._observe = observe
         self._credentials = credentials
         self.redact = credentials.redact
         self._rate_limiter = rate_limiter or RateLimiter()
@@ -136,7 +143,8 @@ class Transport:
     ) -> bytes:
         what, endpoint = f"{method} {path}", _endpoint(method, path)
         self._rate_limiter.acquire(endpoint, kind)
-        response, body = self._connection.request(
+        response, body = self._measured(
+            endpoint,
             what,
             method,
             self.base + path,
@@ -151,6 +159,24 @@ class Transport:
         if isinstance(error, RateLimited):
             self._rate_limiter.hold(endpoint, error.retry_after)
         raise error
+
+    def _measured(self, endpoint: str, *sent: Any, **parts: Any) -> tuple[requests.Response, bytes]:
+        begun, status = time.monotonic(), "unreadable"
+        try:
+            response, body = self._connection.request(*sent, **parts)
+            status = str(response.status_code)
+        except ApiError as err:
+            status = _instead_of_status(err)
+            raise
+        finally:
+            self._observe(time.monotonic() - begun, endpoint, status)
+        return response, body
+
+
+def _instead_of_status(err: ApiError) -> str:
+    if isinstance(err, UnexpectedResponse):
+        return "unreadable"
+    return "timeout" if isinstance(err, TimedOut) else "unreachable"
 
 
 def _endpoint(method: str, path: str) -> str:

@@ -16,7 +16,7 @@ from .options import OPTIONS
 from .validator import FILE, closed_to, is_loopback, short
 
 _BY_NAME = {option.name: option for option in OPTIONS}
-_SECTIONS = ("oauth", "webhook", "feedback", "policy")
+_SECTIONS = ("oauth", "webhook", "metrics", "feedback", "policy")
 _SHORT_FORMS = {"feedback": "true, false or "}
 
 
@@ -28,6 +28,7 @@ class Config:
 
     values: Mapping[str, Any]
     has_webhook: bool
+    has_metrics: bool = False
 
     def get(self, name: str) -> Any:
         """
@@ -60,7 +61,8 @@ def load(given: Mapping[str, Any]) -> Config:
     flat = dict(_flatten(given))
     values = {option.name: flat.get(option.name, option.default) for option in OPTIONS}
     values["feedback"] = any(values[f"feedback.{what}"] for what in ("comment", "event", "close"))
-    return Config(values, has_webhook=given.get("webhook") is not None)
+    has_webhook, has_metrics = (given.get(name) is not None for name in ("webhook", "metrics"))
+    return Config(values, has_webhook, has_metrics)
 
 
 def validate(given: Mapping[str, Any]) -> list[str]:
@@ -135,6 +137,8 @@ def _check_together(given: Mapping[str, Any], values: Mapping[str, Any]) -> Iter
     yield from _check_source(values)
     if webhook:
         yield from _check_webhook(values)
+    if webhook and given.get("metrics") is not None:
+        yield from _check_ports(values)
 
 
 def _check_login(
@@ -158,6 +162,21 @@ def _check_source(values: Mapping[str, Any]) -> Iterator[str]:
         yield (
             "`problem_selector` is one of the Problems API, and Grail does not know it: remove it, or set "
             "`source` to problems"
+        )
+
+
+def _check_ports(values: Mapping[str, Any]) -> Iterator[str]:
+    places = [
+        [
+            values.get(f"{name}.{key}", _BY_NAME[f"{name}.{key}"].default)
+            for key in ("address", "port")
+        ]
+        for name in ("webhook", "metrics")
+    ]
+    if places[0] == places[1]:
+        yield (
+            "`metrics` has the address and port of `webhook`, which serves /metrics already: "
+            "give it another port"
         )
 
 

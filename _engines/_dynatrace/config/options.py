@@ -80,6 +80,13 @@ OPTIONS: tuple[Option, ...] = (
     Option("webhook.insecure", False, rules.FLAG, "Accept any address without TLS."),
     Option("webhook.max_body", 1048576, rules.whole(1024, 16777216), "Largest body, in bytes."),
     Option("webhook.keys", {}, rules.KEY_NAMES, "Key names of a custom payload."),
+    # There is no secret in them.
+    Option(
+        "metrics.address", "127.0.0.1", rules.TEXT, "Address of GET /metrics without the webhook."
+    ),
+    Option(
+        "metrics.port", 9765, rules.whole(1, 65535), "Port of GET /metrics without the webhook."
+    ),
     Option("feedback.comment", True, rules.FLAG, "Comment on the problem what was done."),
     # Needs the scope events.ingest.
     Option("feedback.event", False, rules.FLAG, "Put a CUSTOM_INFO event on each healed process."),

@@ -1,5 +1,5 @@
 """
-What the engine tells of itself: the facts of ``/healthz`` and the metrics. No secret, no text of a problem.
+What the engine tells of itself: the facts of ``/healthz``. No secret, no text of a problem.
 """
 
 from __future__ import annotations
@@ -76,13 +76,12 @@ class Troubles:
 @dataclass(frozen=True)
 class Probe:
     """
-    Answers health and metrics from the status, the ledger and the bus; ``troubles`` returns what ``Troubles.facts`` does.
+    Answers health from the status, the ledger and the bus; ``troubles`` returns what ``Troubles.facts`` does.
     """
 
     status: Status
     ledger: Ledger
     bus_healthy: Callable[[], bool]
-    minions: Callable[[], int]
     troubles: Callable[[], Mapping[str, Any]] = lambda: {"threads": {}, "failing": {}}
     clock: Callable[[], float] = time.time
 
@@ -111,31 +110,3 @@ class Probe:
         }
         works = ledger_good and facts["bus"] == "ok" and not facts["threads"]
         return works and not status.polls_late(now), facts
-
-    def metrics(self) -> str:
-        """
-        Return the metrics in Prometheus' text format.
-        """
-        status = self.status
-        gauges: dict[str, float | None] = {
-            "open_problems": status.open_problems,
-            "last_poll_timestamp_seconds": status.last_poll,
-            "queue_length": self.ledger.queue_length(),
-            "minions_healing": len(self.ledger.attempts.in_progress.busy_minions()),
-            "minions_known": self.minions(),
-            "api_up": 0 if status.api_error else 1,
-            "bus_up": int(self.bus_healthy()),
-            "threads_failing": len(self.troubles()["threads"]),
-            "paused": int(self.ledger.settings.get("paused") is not None),
-        }
-        label = f'{{instance="{status.instance}"}}'
-        counters = {
-            f"{name}_total": count for name, count in self.ledger.settings.counters().items()
-        }
-        lines: list[str] = []
-        for kind, values in (("gauge", gauges), ("counter", counters)):
-            for name, value in values.items():
-                if value is not None:
-                    full = f"salt_dynatrace_{name}"
-                    lines += [f"# TYPE {full} {kind}", f"{full}{label} {value}"]
-        return "\n".join(lines) + "\n"

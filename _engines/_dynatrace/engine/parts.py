@@ -14,6 +14,7 @@ from threading import Event
 from ..api.client import Client
 from ..config.catalogue import validate
 from ..config.config import Config
+from ..core.measures import Measures
 from ..core.remedies import Catalogue
 from ..core.resolution import resolve
 from ..master import job_cache
@@ -71,6 +72,10 @@ class Parts:
         return validate(self.master.remedies)[0]
 
     @cached_property
+    def measures(self) -> Measures:
+        return Measures(self.catalogue.remedies)
+
+    @cached_property
     def ledger(self) -> Ledger:
         path = self.config.get("ledger") or self.master.directory / self.instance / "ledger.db"
         return open_ledger(self.instance, path)
@@ -78,7 +83,8 @@ class Parts:
     @cached_property
     def client(self) -> Client | None:
         say = partial(heard, self.instance)
-        return client_for(self.config, self.master.secrets, say)
+        observe = self.measures.tenant_request.observe
+        return client_for(self.config, self.master.secrets, say, observe)
 
     @cached_property
     def minions(self) -> MinionIndex:
@@ -153,7 +159,7 @@ class Parts:
 
     @cached_property
     def outcomes(self) -> Outcomes:
-        parts = self.announcements, self.verdicts.uptake
+        parts = self.announcements, self.verdicts.uptake, self.measures
         return Outcomes(self.instance, self.ledger, self.policy, *parts)
 
     @cached_property

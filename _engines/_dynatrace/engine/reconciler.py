@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -27,6 +28,7 @@ from ..remediation.dispatch import Dispatch
 from ..remediation.episodes import Episodes
 from ..remediation.feedback import Feedback
 from ..remediation.job_tracker import JobTracker
+from ..remediation.notified import note_notified
 from ..remediation.problem_reader import ProblemReader, Seen
 from ..remediation.scheduler import Scheduler
 from ..store.ledger import Ledger
@@ -68,6 +70,8 @@ class Reconciler:
     commands: Commands
     clock: Callable[[], float]
     steady: Callable[[], float]
+    #: Is told how many seconds a cycle took.
+    observe: Callable[[float], None] = lambda _: None
     heartbeat: Heartbeat = field(default_factory=Heartbeat, init=False)
 
     def __post_init__(self) -> None:
@@ -103,8 +107,10 @@ class Reconciler:
         Run one cycle, whatever fails in it; return the seconds to wait. Raises LedgerDamaged only.
         """
         self.heartbeat.beat()
+        begun = time.monotonic()
         try:
             sentence, busy = self.cycle(self.clock())
+            self.observe(time.monotonic() - begun)
             log.log(logging.INFO if busy else logging.DEBUG, "%s: %s", self.instance, sentence)
             wait = self._wait(self.clock())
         except LedgerDamaged:
@@ -212,6 +218,7 @@ class Reconciler:
         if seen.listed and settings.get("first_listed") is None:
             settings.put("first_listed", str(now))
         said, broken = self.episodes.observe_all(seen.problems, now, seen.read_at)
+        note_notified(self.ledger, seen.notified)
         failed: dict[str, ApiError] = {}
         for key, err in broken.items():
             # Its entities could not be read: nothing is concluded. What is no error of the API is a fault of the engine.

@@ -15,6 +15,7 @@ from ..api.oauth import OAuthClient, OAuthCredentials, token_url
 from ..api.rate_limiter import RateLimiter
 from ..api.secret import Secret, Source
 from ..api.sources import Say, unheard
+from ..api.transport import Observe
 from ..config.config import Config
 from ..core import errors
 from ..core.notification import Notification
@@ -59,12 +60,16 @@ def open_ledger(instance: str, path: Path) -> Ledger:
 
 
 def client_for(
-    config: Config, secrets: Mapping[str, Source] | None = None, say: Say = unheard
+    config: Config,
+    secrets: Mapping[str, Source] | None = None,
+    say: Say = unheard,
+    observe: Observe = lambda *_: None,
 ) -> Client | None:
     """
     Return access to the tenant as it is configured; None without credentials: nothing is asked of it then.
 
-    ``secrets`` read the values of options again where they are kept. ``say`` hears what of the tenant is done without.
+    ``secrets`` read the values of options again where they are kept. ``say`` hears what of the tenant is done without, and
+    ``observe`` how long each request took.
     """
     if not config.has_login:
         return None
@@ -78,6 +83,7 @@ def client_for(
         credentials=credentials_for(config, secrets),
         source=config.get("source"),
         say=say,
+        observe=observe,
     )
 
 

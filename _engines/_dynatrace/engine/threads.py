@@ -163,6 +163,12 @@ class Threads:
         for worker in self._workers:
             worker.loop.heartbeat.beat()
 
+    def working(self) -> dict[str, bool]:
+        """
+        Return by name whether each thread works, or ended or took no turn for long.
+        """
+        return {worker.name: worker.works for worker in self._workers}
+
     def standing_still(self) -> dict[str, int]:
         """
         Return the threads that ended or took no turn for long, with the seconds since their last turn.

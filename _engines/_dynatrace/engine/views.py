@@ -8,6 +8,7 @@ durations whole numbers with their unit in the name, since events carry no float
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -56,7 +57,7 @@ class Views:
             "healing": sorted(self.ledger.attempts.in_progress.busy_minions())[:LISTED],
             "queue": self.ledger.queue_length(),
             **self.troubles(),
-            "counters": self.ledger.settings.counters(),
+            "counters": _counted(self.ledger.settings.counters()),
         }
 
     def problems(self, now: float) -> list[dict[str, Any]]:
@@ -196,6 +197,16 @@ def _attempt(ledger: Ledger, attempt: Attempt) -> dict[str, Any]:
         },
         "minion_count": len({action.minion for action in actions}),
     }
+
+
+def _counted(counters: Mapping[tuple[str, ...], int]) -> dict[str, int]:
+    """
+    Return counters by name and last label, such as ``attempts_good``: of all remedies together.
+    """
+    found: Counter[str] = Counter()
+    for (name, *labels), value in counters.items():
+        found["_".join([name, *labels[-1:]]).replace(" ", "_")] += value
+    return dict(found)
 
 
 def target_row(target: Target) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 Puts the engine's parts together, with what ``dynatrace.py`` hands in of Salt, and starts its threads.
 
 Here are the parts that speak with others, and the loops; those that heal are in ``engine.parts``. Without ``webhook`` there
-is no listener.
+is no listener, and without ``metrics`` no exporter.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from ..master.outbox_relay import OutboxRelay
 from ..master.signing_key import signing_key
 from ..master.subscriber import Subscriber
 from ..remediation.dispatch import TAKE_S
+from ..remediation.notified import measure_openings
 from ..webhook.endpoints import Health
-from ..webhook.listener import Listener
+from ..webhook.listener import Listener, metrics_listener, webhook_listener
 from ..webhook.recorder import Recorder
 from ..webhook.salt_api_hook import Hook
 
@@ -23,6 +24,7 @@ from .abilities import abilities as abilities
 from .bus_events import BusEvents
 from .commands import Commands
 from .health import Probe, Status, Troubles
+from .metrics import Exposition
 from .parts import Parts
 from .reconciler import Reconciler
 
@@ -36,7 +38,7 @@ from .views import Views
 #: The parts that are loops; health tells of their threads by these names.
 LOOPS = [
     *("relay", "subscriber", "minions", "queries", "hook", "feedback", "recorder", "listener"),
-    "reconciler",
+    *("exporter", "reconciler"),
 ]
 
 
@@ -92,6 +94,7 @@ class Engine(Parts):
             self.policy.outcome_timeout,
             self.look_now,
             self.clock,
+            partial(measure_openings, self.ledger, self.measures.notification_to_event.observe),
         )
 
     @cached_property
@@ -135,17 +138,40 @@ class Engine(Parts):
 
     @cached_property
     def probe(self) -> Probe:
-        relay, minions, troubles = self.relay, self.minions, self.troubles
-        facts = lambda: relay.healthy, minions.__len__, troubles.facts
-        return Probe(self.status, self.ledger, *facts, self.clock)
+        relay, troubles = self.relay, self.troubles
+        return Probe(self.status, self.ledger, lambda: relay.healthy, troubles.facts, self.clock)
+
+    @cached_property
+    def exposition(self) -> Exposition:
+        relay = self.relay
+        return Exposition(
+            self.status,
+            self.ledger,
+            self.measures,
+            bus_healthy=lambda: relay.healthy,
+            minions=self.minions.__len__,
+            threads=self.threads.working,
+            remedies=self.catalogue.remedies,
+            dry_run=self.policy.dry_run,
+            clock=self.clock,
+        )
 
     @cached_property
     def listener(self) -> Listener | None:
         if self.recorder is None:
             return None
         on_test = partial(announce_test, self.instance, self.ledger, self.look_now)
-        health = Health(self.probe.health, self.probe.metrics)
-        return Listener(self.instance, self.config, self.recorder, on_test, health)
+        return webhook_listener(self.instance, self.config, self.recorder, on_test, self.health)
+
+    @cached_property
+    def exporter(self) -> Listener | None:
+        if not self.config.has_metrics:
+            return None
+        return metrics_listener(self.instance, self.config, self.health)
+
+    @cached_property
+    def health(self) -> Health:
+        return Health(self.probe.health, self.exposition.text)
 
     @cached_property
     def status(self) -> Status:
@@ -169,4 +195,5 @@ class Engine(Parts):
         attempts = self.scheduler, self.dispatch, self.job_tracker
         others = self.relay, self.feedback, self.status, self.commands
         parts = self.ledger, *problems, *attempts, *others
-        return Reconciler(self.instance, self.trigger, *parts, self.clock, self.steady)
+        rest = self.clock, self.steady, self.measures.cycle.observe
+        return Reconciler(self.instance, self.trigger, *parts, *rest)

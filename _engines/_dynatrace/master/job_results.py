@@ -110,6 +110,16 @@ def judge_orchestration(ended: Any, minion: str) -> Result:
     return Result(state, _fit(": ".join(["the orchestration succeeded", *said])))
 
 
+def seconds_of_run(returned: Any) -> float | None:
+    """
+    Return for how many seconds the states of a run ran, as the minion tells; None: it does not tell, or no state ran.
+    """
+    value = returned.get("return") if isinstance(returned, Mapping) else None
+    told = [state.get("duration") for state in _states(value).values()]
+    known = [one for one in told if isinstance(one, (int, float)) and 0 <= one <= _LONGEST_S]
+    return sum(known) / 1000 if known else None
+
+
 def _steps(value: Any) -> list[Mapping[str, Any]]:
     """
     Return what each step of an orchestration changed.

@@ -11,7 +11,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,7 +50,8 @@ class OutboxRelay:
     ``held`` tells that an order must not be fired now after all. Who changes what it tells takes ``gate`` first, and then
     the ledger: no order is fired by what was told before. It waits for ``gate`` with a timeout, since a fire may hang.
     ``valid_for`` and ``act_for`` tell for how many seconds a reactor may take an order and a minion begin it.
-    ``on_recovery`` is called when the bus works again after it was said to fail.
+    ``on_recovery`` is called when the bus works again after it was said to fail, ``on_fired`` with events that were fired and
+    recorded, and the time.
     """
 
     instance: str
@@ -63,6 +64,7 @@ class OutboxRelay:
     act_for: float
     on_recovery: Callable[[], None]
     clock: Callable[[], float] = time.time
+    on_fired: Callable[[Sequence[Outgoing], float], None] = lambda *_: None
     failures: int = field(default=0, init=False)
     #: Whether it has been said that the bus fails and a person must look.
     broken: bool = field(default=False, init=False)
@@ -254,7 +256,8 @@ class OutboxRelay:
         """
         if self._unrecorded:
             self.outbox.fired(self._unrecorded, self._fired_at)
-        self._unrecorded = []
+            recorded, self._unrecorded = self._unrecorded, []
+            self.on_fired(recorded, self._fired_at)
 
     def _put(self, data: Mapping[str, Any], tag: str, seq: int | None = None) -> bool:
         signed = sign(data, self.key, self.clock(), self.valid_for, self.act_for)

@@ -66,7 +66,7 @@ class Announcements:
             episode,
             list(acting),
             held,
-            targets=self.catalogue.assign(episode.problem, episode.resolution.targets),
+            targets=self.targets(episode),
             instance=self.instance,
             dry_run=self.policy.dry_run,
             attempt=attempt,
@@ -77,11 +77,18 @@ class Announcements:
         own_tag = tag(what, episode.problem)
         self.ledger.outbox.add(episode.problem_key, own_tag, data, now, fresh_until)
 
+    def targets(self, episode: Episode) -> list[Target]:
+        """
+        Return whom an episode concerns, each with its remedy.
+        """
+        return self.catalogue.assign(episode.problem, episode.resolution.targets)
+
     def escalate(
         self, episode: Episode, reason: Escalation, now: float, held: Sequence[Held] = ()
     ) -> Episode:
         self.announce(episode, "escalated", now, held=held, reason=str(reason))
         self.ledger.journal.add("escalated", now, {"reason": str(reason)}, episode)
+        self.ledger.settings.count("escalations", str(reason))
         if reason in (COMMENTED if episode.attempts else ALWAYS_COMMENTED):
             policy = self._policy(next((one.remedy for one, _ in held if one.remedy), None))
             text = escalation_comment(reason, episode, policy, self._disputed(episode, held))

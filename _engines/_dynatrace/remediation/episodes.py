@@ -16,6 +16,7 @@ from ..core.states import AttemptState, EpisodeState, move
 from ..store.ledger import Ledger
 from .announcements import Announcements
 from .outcomes import not_executed
+from .recurrence import recovered_by
 
 log = logging.getLogger(__name__)
 
@@ -232,6 +233,10 @@ class Episodes:
                 self.announcements.announce(known, "open", now)
             if was_open:
                 self.announcements.announce(episode, "resolved", now)
+                # As it was known: what is told of a problem that is over may lack its evidence.
+                targets = self.announcements.targets(known)
+                by = recovered_by(self.ledger.attempts, known, targets)
+                self.ledger.settings.count("problems_closed", by)
         return f"{episode.name} resolved" if was_open else None
 
 

@@ -45,7 +45,7 @@ TRIES = 100
 _NAMES = {
     "comment": ("comments", "comments_sent"),
     "event": ("events", "tenant_events_sent"),
-    "close": ("closings", "problems_closed"),
+    "close": ("closings", "closings_sent"),
     BUSINESS_EVENT: ("business events", "business_events_sent"),
 }
 

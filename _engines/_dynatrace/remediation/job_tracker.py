@@ -15,7 +15,7 @@ from ..core.log_once import Seldom
 from ..core.records import Attempt
 from ..core.states import FAILED, ActionState
 from ..master.job_cache import Jobs
-from ..master.job_results import judge, judge_orchestration
+from ..master.job_results import judge, judge_orchestration, seconds_of_run
 from ..master.minion_index import MinionIndex
 from ..store.attempts import Attempts
 from ..store.in_progress import LATE_S
@@ -196,7 +196,7 @@ class JobTracker:
             result = judge(returned, attempt.attempt_id)
             if result.state == ActionState.WAITING:
                 continue  # It runs later, under the same id; `outcome_timeout` bounds the wait.
-            self.outcomes.end_action(attempt, minion, result, now)
+            self.outcomes.end_action(attempt, minion, result, now, seconds_of_run(returned))
             if result.ok:
                 self._good[attempt.jid, minion] = (now + DOUBT_S, attempt)
 

@@ -9,6 +9,7 @@ given up only when the tenant does not know its problem for minutes.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -16,10 +17,14 @@ from ..core.backoff import backoff
 from ..core.errors import ApiError, NotFound, RateLimited
 from ..core.log_once import LogOnce, Seldom
 from ..core.problem import Problem
+from ..core.records import Outgoing
+from ..store.ledger import Ledger
 from ..store.notifications import Notifications
 
 log = logging.getLogger(__name__)
 
+#: The kind of an entry in the journal.
+NOTIFIED = "notified"
 #: Names of one reading.
 NAMES = 32
 #: A notified problem may reach the API later than its notification; after so many looks it is given up.
@@ -39,12 +44,13 @@ OLD_PID_DIGITS = 15
 @dataclass
 class Named:
     """
-    All waiting notifications of one problem.
+    All waiting notifications of one problem, and when the first of them came.
     """
 
     ids: list[int] = field(default_factory=list)
     states: set[str | None] = field(default_factory=set)
     tries: int = 0
+    received: float = math.inf
 
 
 class Notified:
@@ -79,13 +85,14 @@ class Notified:
         """
         self._now = now
         waiting: dict[str, Named] = {}
-        for notice_id, notice, tries, _ in self._notifications.waiting(now):
+        for notice_id, notice, tries, received in self._notifications.waiting(now):
             if notice.name in busy or not wanted(notice.name):
                 continue
             named = waiting.setdefault(notice.name, Named())
             named.ids.append(notice_id)
             named.states.add(notice.state)
             named.tries = max(named.tries, tries)
+            named.received = min(named.received, received)
         waiting = self._without_repeats(waiting, now)
         names = sorted(waiting, key=lambda name: waiting[name].tries)[:NAMES]
         return {name: waiting[name] for name in names}
@@ -174,6 +181,32 @@ class Notified:
             self._outage.fails(unread[0])
         elif not later:
             self._outage.works()
+
+
+def note_notified(ledger: Ledger, notified: Mapping[str, float]) -> None:
+    """
+    Note in the journal when open episodes were notified first; ``notified`` tells that by problem key.
+    """
+    if not notified:
+        return
+    with ledger.transaction(soon=True):
+        for key, episode in ledger.episodes.open(notified).items():
+            if ledger.journal.first_at(key, episode.episode, NOTIFIED) is None:
+                ledger.journal.add(NOTIFIED, notified[key], {}, episode)
+
+
+def measure_openings(
+    ledger: Ledger, observe: Callable[[float], None], events: Iterable[Outgoing], fired: float
+) -> None:
+    """
+    Measure how long the events that open a problem took from its first notification; others were not waited for.
+    """
+    for event in events:
+        if event.data.get("what") == "open":
+            own = event.problem_key, event.data["episode"]
+            notified = ledger.journal.first_at(*own, NOTIFIED)
+            if notified is not None:
+                observe(fired - notified)
 
 
 def _ending_wait(problem: Problem, named: Named) -> float | None:

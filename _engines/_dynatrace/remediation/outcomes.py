@@ -9,10 +9,11 @@ back when the end was good.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ..core.measures import NO_REMEDY, Measures
 from ..core.policy import HOPELESS, Policy
 from ..core.reasons import SPENT, Escalation
 from ..core.records import Action, Attempt, Episode, Memory
@@ -60,6 +61,7 @@ class Outcomes:
     policy: Policy
     announcements: Announcements
     uptake: Uptake = field(default_factory=Uptake)
+    measures: Measures = field(default_factory=Measures)
 
     def started(self, attempt: Attempt, minions: list[str], now: float) -> None:
         """
@@ -81,9 +83,20 @@ class Outcomes:
         if ordered is not None:
             self.uptake.taken(kind_of_order(ordered))
 
-    def end_action(self, attempt: Attempt, minion: str, result: Result, now: float) -> None:
+    def end_action(
+        self,
+        attempt: Attempt,
+        minion: str,
+        result: Result,
+        now: float,
+        ran_for: float | None = None,
+    ) -> None:
+        """
+        Record how an attempt ended on a minion, if that is not known; ``ran_for`` is how many seconds its states ran.
+        """
         own, comment = attempt.attempt_id, result.comment
         with self.ledger.transaction():
+            known = [one for one in self.ledger.attempts.actions(own) if one.minion == minion]
             if result.ago is None:
                 ended = self.ledger.attempts.end_action(own, minion, result.state, comment, now)
             else:  # It had ended there already, so that this time nothing ran.
@@ -93,6 +106,25 @@ class Outcomes:
                 if result.ok:
                     self._take_back_others(attempt, minion, now)
                 self._end_if_done(attempt, now, returned=result.ago is None)
+        if ended:
+            self._measure(attempt, known, result.state, now - (result.ago or 0.0))
+            if ran_for is not None and result.ago is None:
+                self.measures.state_run.observe(ran_for, attempt.remedy or NO_REMEDY)
+
+    def _measure(
+        self, attempt: Attempt, actions: Iterable[Action], state: ActionState, at: float
+    ) -> None:
+        """
+        Measure what was brought back; ``actions`` are as they were before, with the failure that they were made for.
+        """
+        if state is not ActionState.GOOD:
+            return
+        remedy = attempt.remedy or NO_REMEDY
+        for action in actions:
+            if action.seen is not None:
+                self.measures.outage.observe(at - action.seen / 1000, remedy)
+        if attempt.first_fired is not None:
+            self.measures.event_to_proof.observe(at - attempt.first_fired, remedy)
 
     def _take_back_others(self, attempt: Attempt, minion: str, now: float) -> None:
         """
@@ -117,7 +149,7 @@ class Outcomes:
             self.ledger.episodes.wake(attempt.problem_key, attempt.episode, now)
             return
         self.ledger.attempts.move(attempt.attempt_id, AttemptState(state), ended=now)
-        self.ledger.settings.count(f"attempts_{state}")
+        self.ledger.settings.count("attempts", attempt.remedy or NO_REMEDY, state)
         ended = self.ledger.attempts.get(attempt.attempt_id)
         episode = self.ledger.episodes.get(attempt.problem_key, attempt.episode)
         if ended is None or episode is None:
@@ -155,11 +187,14 @@ class Outcomes:
         waited = f"no return within {self.policy.outcome_timeout:g} s"
         own, lost = attempt.attempt_id, []
         with self.ledger.transaction():
-            for minion in {action.minion for action in self.ledger.attempts.actions(own)}:
+            actions = self.ledger.attempts.actions(own)
+            for minion in {action.minion for action in actions}:
                 known = remembered.get(minion)
                 if known is not None:
                     comment = f"{waited}, but the minion remembers {_REMEMBERED[known.state]}"
                     self.ledger.attempts.recall_action(own, minion, comment, known, now)
+                    theirs = [one for one in actions if one.minion == minion]
+                    self._measure(attempt, theirs, known.state, known.finished)
                 elif self.ledger.attempts.end_action(own, minion, ActionState.LOST, waited, now):
                     lost.append(minion)
             self._note_lost(attempt, sorted(lost), waited, now)
@@ -215,6 +250,8 @@ def not_executed(ledger: Ledger, attempt: Attempt, why: str, now: float) -> None
                 attempt.attempt_id, action.minion, ActionState.NOT_EXECUTED, why, now
             )
         ledger.attempts.move(attempt.attempt_id, AttemptState.NOT_EXECUTED, ended=now)
+        remedy = attempt.remedy or NO_REMEDY
+        ledger.settings.count("attempts", remedy, AttemptState.NOT_EXECUTED)
 
 
 def _report(data: dict[str, Any]) -> dict[str, Any]:

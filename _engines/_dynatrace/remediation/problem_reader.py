@@ -37,7 +37,8 @@ class Seen:
 
     ``read_at`` tells by problem key since when what is told of a problem holds. ``poll_error`` is that of the list.
     ``named`` are by problem id the notifications that are settled as soon as the
-    problem is recorded, ``answered`` those that are settled whatever becomes of it.
+    problem is recorded, ``answered`` those that are settled whatever becomes of it. ``notified`` tells by problem key when
+    the first of its notifications came.
     """
 
     problems: list[Problem] = field(default_factory=list)
@@ -47,6 +48,7 @@ class Seen:
     listed: bool = False
     open_count: int | None = None
     named: dict[str, Named] = field(default_factory=dict)
+    notified: dict[str, float] = field(default_factory=dict)
     answered: list[int] = field(default_factory=list)
 
 
@@ -179,8 +181,10 @@ class ProblemReader:
         self._backlog.shift(by)
 
     def _believe(self, now: float, seen: Seen) -> None:
-        for notice_id, notice, _, _ in self._ledger.notifications.waiting(now):
-            seen.problems += [notice.problem] if notice.problem is not None else []
+        for notice_id, notice, _, received in self._ledger.notifications.waiting(now):
+            if notice.problem is not None:
+                seen.problems.append(notice.problem)
+                seen.notified.setdefault(notice.problem.key, received)
             seen.answered.append(notice_id)
 
     def _start(self, readings: Readings, now: float, poll: bool = False) -> None:
@@ -277,4 +281,6 @@ class ProblemReader:
             seen.problems.append(problem)
             seen.read_at[key] = began
             seen.named[key] = named
+            if named.ids:
+                seen.notified[key] = named.received
             self._backlog.drop(key)

@@ -7,11 +7,14 @@ it so heals nothing: where Dynatrace goes on to see the failure, one of the two 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from ..core.measures import BY_OTHERS, BY_SALT
 from ..core.policy import Policy
 from ..core.reasons import BESIDE, Escalation, Reason
 from ..core.records import Action, Episode
 from ..core.resolution import Target
-from ..core.states import ActionState
+from ..core.states import SERVING, ActionState
 from ..store.attempts import Attempts
 from .decision import Decision
 
@@ -53,6 +56,23 @@ def serves(attempts: Attempts, episode: Episode, target: Target) -> Reason | Non
     if last is None:
         return None
     return Reason.HEALED if last.state == ActionState.GOOD else Reason.HEALTHY
+
+
+def recovered_by(attempts: Attempts, episode: Episode, targets: Iterable[Target]) -> str:
+    """
+    Return to whom it is owed that an episode is over: BY_SALT where each process that was tried was brought back at last,
+    or served already; where none was tried, where one was brought back for another problem that showed the same failure.
+    """
+    made = attempts.of(episode) if episode.attempts else []
+    actions = [action for one in made for action in attempts.actions(one.attempt_id)]
+    tried = [one for one in actions if one.state is not ActionState.NOT_EXECUTED]
+    if not tried:
+        healed = any(serves(attempts, episode, one) is Reason.HEALED for one in targets)
+        return BY_SALT if healed else BY_OTHERS
+    # The last one on each process.
+    ends = {(one.minion, one.process): one.state for one in tried}.values()
+    healed = ActionState.GOOD in ends and all(end in SERVING for end in ends)
+    return BY_SALT if healed else BY_OTHERS
 
 
 def may_call(episode: Episode, why: Escalation) -> bool:

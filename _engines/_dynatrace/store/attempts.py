@@ -202,6 +202,18 @@ class Attempts(Records):
             *(minion, process, since),
         )
 
+    def last_end(self, minion: str, process: str) -> Action | None:
+        """
+        Return the latest action on a process that has an end and was executed.
+        """
+        return self._db.first(
+            Action,
+            "SELECT * FROM actions WHERE minion = ? AND process = ?"
+            f" AND state NOT IN {sql(ActionState.WAITING, ActionState.NOT_EXECUTED)}"
+            " ORDER BY started DESC LIMIT 1",
+            *(minion, process),
+        )
+
     def lost_at(self, minion: str) -> float | None:
         """
         Return when the last job that was sent to a minion was given up as lost; None: it returned, or there was none.

@@ -42,6 +42,17 @@ class Journal(Records):
             *(episode.problem_key, episode.episode, kind),
         )
 
+    def first_at(self, problem_key: str, episode: int, kind: str) -> float | None:
+        """
+        Return when the first entry of a kind about an episode was made.
+        """
+        at: float | None = self._db.value(
+            "SELECT at FROM journal WHERE problem_key = ? AND episode = ? AND kind = ?"
+            " ORDER BY seq LIMIT 1",
+            *(problem_key, episode, kind),
+        )
+        return at
+
     def between(self, since: float, until: float, *kinds: str) -> list[Entry]:
         """
         Return the entries of some kinds over a span of time, oldest first.

@@ -24,7 +24,7 @@ from .settings import Settings
 
 #: When the clock is set. Problems are read again, and orders that wait are decided anew, whatever it says of their age.
 _SHIFTED = (
-    "notifications SET due = due + ?1 WHERE settled IS NULL",
+    "notifications SET received = received + ?1, due = due + ?1 WHERE settled IS NULL",
     "episodes SET opened = opened + ?1, due = due + ?1, closed = closed + ?1, read = 0",
     "episodes SET counted_from = counted_from + ?1 WHERE counted_from > 0",
     "attempts SET created = created + ?1, fired = fired + ?1, first_fired = first_fired + ?1",

@@ -39,7 +39,7 @@ class Notifications(Records):
                     + ", ".join(["(?, ?, ?)"] * len(part)),
                     list(chain.from_iterable(part)),
                 )
-            self.count("notifications_accepted", len(rows))
+            self.count("notifications_accepted", by=len(rows))
 
     def replace(self, at: float, notices: Sequence[Notification], gone: Sequence[int]) -> list[int]:
         """
@@ -49,7 +49,7 @@ class Notifications(Records):
             return []
         with self.transaction(soon=True):
             self.settle(gone, at)
-            self.count("notifications_accepted", len(notices))
+            self.count("notifications_accepted", by=len(notices))
             rows = [self._insert(at, plain(notice)) for notice in notices]
         return rows
 

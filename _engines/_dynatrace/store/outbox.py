@@ -55,6 +55,23 @@ class Outbox(Records):
             *(now, after, limit),
         )
 
+    def oldest_order(self) -> float | None:
+        """
+        Return when the first order was recorded that waits to be fired.
+        """
+        return self._oldest("fresh_until IS NOT NULL")
+
+    def oldest_report(self) -> float | None:
+        """
+        Return when the first event was recorded that orders nothing and waits to be fired.
+        """
+        return self._oldest("fresh_until IS NULL")
+
+    def _oldest(self, which: str) -> float | None:
+        query = f"SELECT created FROM outbox WHERE fired IS NULL AND {which} ORDER BY seq LIMIT 1"
+        created: float | None = self._db.value(query)
+        return created
+
     def before(self, order: Outgoing) -> list[Outgoing]:
         """
         Return what waits about the same problem and must be fired before an order: events about one problem come in order.
@@ -96,7 +113,7 @@ class Outbox(Records):
             )
             kinds = Counter(event.data.get("what", "other") for event in events)
             for what, count in kinds.items():
-                self.count(f"events_{what}", count)
+                self.count("events", what, by=count)
             for event in events:
                 if event.attempt_id is not None:
                     self._order_fired(event.attempt_id, now)

@@ -4,7 +4,7 @@ The ledger's settings: what is remembered by name, and the counters of the metri
 
 from __future__ import annotations
 
-from .table import Records
+from .table import SEPARATOR, Records
 
 
 class Settings(Records):
@@ -25,6 +25,9 @@ class Settings(Records):
         else:
             self._db.write("INSERT OR REPLACE INTO settings VALUES (?, ?)", key, value)
 
-    def counters(self) -> dict[str, int]:
+    def counters(self) -> dict[tuple[str, ...], int]:
+        """
+        Return the counters by their names with their labels, such as ``("attempts", "apache2", "good")``.
+        """
         rows = self._db.rows("SELECT name, value FROM counters ORDER BY name")
-        return {row["name"]: row["value"] for row in rows}
+        return {tuple(row["name"].split(SEPARATOR)): row["value"] for row in rows}

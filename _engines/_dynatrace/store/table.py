@@ -6,6 +6,9 @@ from __future__ import annotations
 
 from .database import Database
 
+#: Between the name of a counter and its labels; none of these has it.
+SEPARATOR = "/"
+
 
 class Records:
     """
@@ -19,12 +22,12 @@ class Records:
         self.reading = db.reading
         self.sync = db.sync
 
-    def count(self, name: str, by: int = 1) -> None:
+    def count(self, name: str, *labels: str, by: int = 1) -> None:
         """
-        Add to a counter that survives restarts, as the metrics need.
+        Add to a counter that survives restarts, as the metrics need; one with labels counts for each set of them.
         """
         self._db.write(
             "INSERT INTO counters VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
-            name,
+            SEPARATOR.join((name, *labels)),
             by,
         )

@@ -44,15 +44,22 @@ class Health:
 @dataclass(frozen=True)
 class Context:
     """
-    What all endpoints of a listener share.
+    What all endpoints of a listener share; without ``authentication`` everybody is served.
     """
 
-    config: Config
-    recorder: Recorder
-    on_test: Callable[[Notification], None]
     health: Health
-    authentication: Authentication
-    on_authenticated: Callable[[Any], None]
+    authentication: Authentication | None = None
+
+
+@dataclass(frozen=True)
+class Intake(Context):
+    """
+    What the endpoint for notifications needs beside it.
+    """
+
+    config: Config = field(kw_only=True)
+    recorder: Recorder = field(kw_only=True)
+    on_test: Callable[[Notification], None] = field(kw_only=True)
 
 
 @tornado.web.stream_request_body
@@ -63,8 +70,9 @@ class Endpoint(tornado.web.RequestHandler):
 
     METHODS: tuple[str, ...] = ()
 
-    def initialize(self, context: Context) -> None:
+    def initialize(self, context: Context, on_authenticated: Callable[[Any], None]) -> None:
         self.context = context
+        self.on_authenticated = on_authenticated
         self.body = bytearray()
         self.limit = 0
         self._discarded = 0
@@ -148,8 +156,11 @@ class Endpoint(tornado.web.RequestHandler):
             super().log_exception(typ, value, tb)
 
     def authenticate(self) -> bool:
-        if self.context.authentication.accepts(self.request.headers.get("Authorization", "")):
-            self.context.on_authenticated(getattr(self.request.connection, "stream", None))
+        expected = self.context.authentication
+        if expected is None:
+            return True
+        if expected.accepts(self.request.headers.get("Authorization", "")):
+            self.on_authenticated(getattr(self.request.connection, "stream", None))
             return True
         self.set_header("WWW-Authenticate", 'Bearer realm="dynatrace", Basic realm="dynatrace"')
         self.reject(401, "no or wrong credentials")
@@ -171,6 +182,7 @@ class Notifications(Endpoint):
     """
 
     METHODS = ("POST",)
+    context: Intake
 
     def check_headers(self) -> None:
         if not self.authenticate():
@@ -233,7 +245,7 @@ class Healthz(Endpoint):
 
 class Metrics(Endpoint):
     """
-    ``GET /metrics``: Prometheus text format, with the credentials of the webhook.
+    ``GET /metrics``: Prometheus text format, with the credentials of the webhook; on a port of its own without any.
     """
 
     METHODS = ("GET",)

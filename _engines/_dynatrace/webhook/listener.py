@@ -1,5 +1,6 @@
 """
-The webhook listener: an HTTP server in its own thread, which never touches the event bus.
+The listeners, each an HTTP server in its own thread, which never touches the event bus: that of the webhook, and one for
+the metrics alone.
 
 Inside Salt 3006 ``import tornado`` gives the 4.5 that it brings along, elsewhere tornado 6: only what both have is used
 here, so no asyncio, and tornado's own futures and loop.
@@ -11,7 +12,7 @@ import logging
 import re
 import resource
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import tornado.httpserver
@@ -24,7 +25,16 @@ from ..core.heartbeat import IDLE_S, Heartbeat
 from ..core.log_once import Seldom
 from ..core.notification import Notification
 from .authentication import Authentication
-from .endpoints import Context, Health, Healthz, Metrics, Notifications, Unknown
+from .endpoints import (
+    Context,
+    Endpoint,
+    Health,
+    Healthz,
+    Intake,
+    Metrics,
+    Notifications,
+    Unknown,
+)
 from .recorder import Recorder
 
 log = logging.getLogger(__name__)
@@ -36,12 +46,14 @@ MAX_HEADERS = 16384
 BACKLOG = 1024
 #: Dynatrace keeps a handful open.
 MAX_CONNECTIONS = 1000
+#: Each Prometheus has one.
+MAX_SCRAPERS = 16
 WARN_EVERY_S = 600.0
 
 
 class Listener:
     """
-    Serves the webhook, ``/healthz`` and ``/metrics`` on the configured address.
+    Serves endpoints, by the patterns of their paths, on an address and port; with ``tls`` by HTTPS.
 
     The address is bound when this is made, so that a port in use is an error of the start and not of a thread, and stays
     bound while no thread serves: who connects then is served when one does again.
@@ -50,26 +62,17 @@ class Listener:
     def __init__(
         self,
         name: str,
-        config: Config,
-        recorder: Recorder,
-        on_test: Callable[[Notification], None],
-        health: Health,
+        place: tuple[str, int],
+        endpoints: Mapping[str, type[Endpoint]],
+        context: Context,
+        tls: ssl.SSLContext | None = None,
+        most: int | None = None,
     ) -> None:
-        self._config = config
-        self._tls = _tls(config)
-        self._sockets = tornado.netutil.bind_sockets(
-            config.get("webhook.port"), config.get("webhook.address"), backlog=BACKLOG
-        )
+        address, port = place
+        self._endpoints, self._context, self._tls = endpoints, context, tls
+        self._sockets = tornado.netutil.bind_sockets(port, address, backlog=BACKLOG)
         self.heartbeat = Heartbeat()
-        self.connections = Connections(name, capacity())
-        self._context = Context(
-            config,
-            recorder,
-            on_test,
-            health,
-            Authentication(config),
-            self.connections.authenticated,
-        )
+        self.connections = Connections(name, most or capacity(), port)
         self.loop: tornado.ioloop.IOLoop | None = None
 
     def run(self) -> None:
@@ -87,13 +90,12 @@ class Listener:
             self.loop.close()
 
     def _server(self) -> Server:
-        arguments = {"context": self._context}
+        arguments = {
+            "context": self._context,
+            "on_authenticated": self.connections.authenticated,
+        }
         application = tornado.web.Application(
-            [
-                (re.escape(self._config.get("webhook.path")), Notifications, arguments),
-                ("/healthz", Healthz, arguments),
-                ("/metrics", Metrics, arguments),
-            ],
+            [(path, endpoint, arguments) for path, endpoint in self._endpoints.items()],
             default_handler_class=Unknown,
             default_handler_args=arguments,
             log_function=_log_request,
@@ -111,6 +113,36 @@ class Listener:
         )
 
 
+def webhook_listener(
+    name: str,
+    config: Config,
+    recorder: Recorder,
+    on_test: Callable[[Notification], None],
+    health: Health,
+) -> Listener:
+    """
+    Return the listener of the webhook, which serves ``/healthz`` and ``/metrics`` too.
+    """
+    place = config.get("webhook.address"), config.get("webhook.port")
+    endpoints = {
+        re.escape(config.get("webhook.path")): Notifications,
+        "/healthz": Healthz,
+        "/metrics": Metrics,
+    }
+    context = Intake(
+        health, Authentication(config), config=config, recorder=recorder, on_test=on_test
+    )
+    return Listener(name, place, endpoints, context, _tls(config))
+
+
+def metrics_listener(name: str, config: Config, health: Health) -> Listener:
+    """
+    Return the listener that serves the metrics alone, to whoever reaches its port.
+    """
+    place = config.get("metrics.address"), config.get("metrics.port")
+    return Listener(name, place, {"/metrics": Metrics}, Context(health), most=MAX_SCRAPERS)
+
+
 class Connections:
     """
     The open connections by age, with whether each is authenticated; all methods belong to the listener's thread.
@@ -119,8 +151,8 @@ class Connections:
     thousands and send nothing must not take those away. Beyond the capacity the oldest unauthenticated one is closed.
     """
 
-    def __init__(self, name: str, capacity: int) -> None:
-        self._capacity = capacity
+    def __init__(self, name: str, capacity: int, port: int) -> None:
+        self._capacity, self._port = capacity, port
         self._open: dict[Any, bool] = {}
         self._warning = Seldom(log, name, WARN_EVERY_S)
 
@@ -134,9 +166,10 @@ class Connections:
             self.remove(oldest)
             oldest.close()
             self._warning.say(
-                "more than %s connections are open on the webhook port; the oldest unauthenticated ones are closed, "
-                "and authenticated senders still get through. Allow only Dynatrace to reach the port",
+                "more than %s connections are open on port %s; the oldest unauthenticated ones are closed, and "
+                "authenticated senders still get through. Allow only those to reach the port who need it",
                 self._capacity,
+                self._port,
             )
         self._open[stream] = False
 

@@ -114,7 +114,7 @@ def test_an_event_stands_on_the_process_that_was_healed(told: Told) -> None:
     assert event["startTime"] == int((attempt.first_fired or 0) * 1000)
     assert event["startTime"] <= event["endTime"] <= told.world.now * 1000
     assert [one.problem_id for one in told.tenant.problems] == [told.problem.problem_id]
-    assert told.world.ledger.settings.counters()["tenant_events_sent"] == 1
+    assert told.world.ledger.settings.counters()["tenant_events_sent",] == 1
 
 
 def test_each_outcome_has_an_event_of_its_own(told: Told) -> None:

@@ -113,6 +113,7 @@ class Engined:
                 "lookback": 2592000,
                 "hook_tag": HOOK_TAG,
                 "webhook": {"port": self.port, "address": "127.0.0.1", "token": TOKEN},
+                "metrics": {"port": free_port()},
                 "policy": {"dry_run": True},
                 "feedback": {"event": True},
             }

@@ -436,6 +436,7 @@ class TestedEngine(Engine):
             rate_limiter=Unlimited(),
             credentials=credentials_for(config),
             source=config.get("source"),
+            observe=self.measures.tenant_request.observe,
         )
 
     @property

@@ -15,11 +15,13 @@ from typing import Any
 
 import pytest
 from _dynatrace.config import config as configuration
+from _dynatrace.core.measures import Measures
 from _dynatrace.core.notification import Notification
 from _dynatrace.engine.health import Probe, Status
+from _dynatrace.engine.metrics import Exposition
 from _dynatrace.store.ledger import Ledger
 from _dynatrace.webhook.endpoints import Health
-from _dynatrace.webhook.listener import Listener
+from _dynatrace.webhook.listener import webhook_listener
 from _dynatrace.webhook.recorder import Recorder
 
 from tests.harness.ports import free_ports
@@ -44,10 +46,12 @@ class Served:
         self.tests: list[Notification] = []
         self._lock = threading.Lock()
         recorder = Recorder("test", self.ledger.notifications, self._look)
-        probe = Probe(Status("test", 0.0, time.time()), self.ledger, lambda: True, lambda: 1)
-        health = Health(probe.health, probe.metrics)
+        status = Status("test", 0.0, time.time())
+        probe = Probe(status, self.ledger, lambda: True)
+        metrics = Exposition(status, self.ledger, Measures(), lambda: True, lambda: 1, dict)
+        health = Health(probe.health, metrics.text)
         threading.Thread(target=recorder.run, daemon=True).start()
-        self._listener = Listener("test", config, recorder, self.tests.append, health)
+        self._listener = webhook_listener("test", config, recorder, self.tests.append, health)
         threading.Thread(target=self._listener.run, daemon=True).start()
 
     def _look(self) -> None:

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from _dynatrace.core import policy, reasons
+from _dynatrace.core.measures import Measures
 from _dynatrace.core.problem import Entity, Problem
 from _dynatrace.core.records import Attempt, Episode
 from _dynatrace.core.resolution import Resolution, Target, Unmatched
 from _dynatrace.core.states import AttemptState
 from _dynatrace.engine import health as status
+from _dynatrace.engine import metrics
 from _dynatrace.master import envelope
 from _dynatrace.master import event as events
 from _dynatrace.store.ledger import Ledger
@@ -125,13 +127,27 @@ def test_the_facts_of_health_are_those_documented(tmp_path: Path) -> None:
 
 
 def test_the_metrics_are_those_documented(tmp_path: Path) -> None:
-    """Each gauge of /metrics has a row, and each row is a gauge, or a counter of the ledger."""
-    text = probe(tmp_path).metrics()
-    gauges = {line.split()[2] for line in text.splitlines() if line.endswith(" gauge")}
+    """Each metric has a row in the part of its kind, which names its labels, and each row is a metric."""
+    parts = {
+        "gauge": section(METRICS, "How things are now"),
+        "counter": section(METRICS, "What was counted"),
+        "histogram": section(METRICS, "What was measured"),
+    }
+    state = status.Status("dynatrace", 30.0, started=1.0)
+    ledger = Ledger(tmp_path / "ledger.db")
+    parts_of_it = Measures(), lambda: True, lambda: 0, dict
+    families = [*metrics.Exposition(state, ledger, *parts_of_it).families()]
+    for metric, _ in families:
+        [row] = [
+            line
+            for line in parts[metric.kind].splitlines()
+            if line.startswith(f"| `salt_dynatrace_{metric.name}` |")
+        ]
+        assert all(f"`{label}`" in row for label in metric.labels), metric.name
     documented = {key for key, _ in rows(METRICS) if key.startswith("salt_dynatrace_")}
-    assert {key for key in documented if not key.endswith("_total")} == gauges
+    assert documented == {f"salt_dynatrace_{metric.name}" for metric, _ in families}
 
 
 def probe(tmp_path: Path) -> status.Probe:
     state = status.Status("dynatrace", 30.0, started=1.0, last_poll=2.0, open_problems=0)
-    return status.Probe(state, Ledger(tmp_path / "ledger.db"), lambda: True, lambda: 0)
+    return status.Probe(state, Ledger(tmp_path / "ledger.db"), lambda: True)

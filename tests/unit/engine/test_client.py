@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -507,6 +507,30 @@ def test_an_answer_that_trickles_is_given_up(head: bytes, monkeypatch: pytest.Mo
     ):
         Client(url, TOKEN).problem(PID)
     assert time.monotonic() - begin < 20
+
+
+def test_each_request_is_told_with_what_came_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Its status, or why there is none; by the endpoint without ids, and both tries of one that was dropped.
+    """
+    monkeypatch.setattr(connection, "RESPONSE_DEADLINE_S", 0.3)
+    monkeypatch.setattr(response, "MAX_RESPONSE_BYTES", 2**10)
+    answers = {
+        "200": says(b"200 OK", b"{}"),
+        "404": says(b"404 No", b"{}"),
+        "timeout": trickles(b"Connection: close\r\n"),
+        "unreadable": says(b"200 OK", b" " * 2**11),
+        "unreachable": lambda _: None,
+    }
+    told: list[tuple[float, str, str]] = []
+    for answer in answers.values():
+        with raw_server(answer) as url, suppress(ApiError):
+            Client(url, TOKEN, observe=lambda *one: told.append(one)).problem(PID)
+    assert [one[1:] for one in told] == [
+        ("GET /problems/{id}", status) for status in (*answers, "unreachable")
+    ]
+    assert all(seconds >= 0 for seconds, *_ in told)
+    assert told[2][0] >= 0.3
 
 
 def test_an_endless_answer_is_given_up(

@@ -99,7 +99,21 @@ ONE_PROBLEM = [
     # Sections that are none.
     ({**GOOD, "policy": ["dry_run"]}, "`policy` must be a mapping of options"),
     ({**GOOD, "webhook": "a-secret"}, "`webhook` must be a mapping of options"),
+    ({**GOOD, "metrics": 9765}, "`metrics` must be a mapping of options"),
+    ({**GOOD, "metrics": True}, "`metrics` must be a mapping of options"),
+    (
+        {**GOOD, "metrics": {"prot": 1}},
+        "`metrics:prot` is not a known key; did you mean `metrics:port`?",
+    ),
     # Values.
+    (
+        {**GOOD, "metrics": {"port": 0}},
+        "`metrics:port` must be a whole number from 1 to 65535, not 0",
+    ),
+    (
+        {**webhook(), "metrics": {"port": 8765}},
+        "`metrics` has the address and port of `webhook`, which serves /metrics already: give it another port",
+    ),
     ({**GOOD, "environment_url": 5}, f"`environment_url` must be {URL_RULE}, or null, not 5"),
     (
         {**GOOD, "environment_url": "http://tenant.example.com"},
@@ -441,10 +455,17 @@ def test_the_defaults_are_the_documented_ones() -> None:
         "feedback.event",
         "feedback.close",
         "feedback.close_after",
+        "metrics.address",
+        "metrics.port",
     }
     config = load(GOOD)
     assert config.get("policy.max_minions") == 10
     assert not config.has_webhook
+    assert not config.has_metrics
+    assert load({**GOOD, "metrics": {}}).has_metrics
+    assert not load({**GOOD, "metrics": None}).has_metrics
+    elsewhere = {"address": "127.0.0.2", "port": 8765}
+    assert load({**webhook(), "metrics": elsewhere}).get("metrics.address") == "127.0.0.2"
 
 
 FEEDBACKS = [

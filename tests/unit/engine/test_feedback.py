@@ -70,7 +70,7 @@ def test_a_comment_is_sent_once(
     feedback.send_all(FAR)
     assert stored(tenant, opened) == [f"healed\n{MARK}"]
     assert tenant.comments(opened)[0].context == CONTEXT
-    assert ledger.settings.counters() == {"comments_sent": 1}
+    assert ledger.settings.counters() == {("comments_sent",): 1}
 
 
 @pytest.mark.parametrize(

@@ -41,12 +41,11 @@ def test_health_is_bad_while_a_thread_stands_still(ledger: Ledger) -> None:
     standing: dict[str, int] = {}
     status, keys = Status("test", 30.0, NOW, last_poll=NOW), Keys()
     troubles = Troubles(status, lambda: standing, keys.index, None)
-    probe = Probe(status, ledger, lambda: True, lambda: 1, troubles.facts, lambda: NOW)
+    probe = Probe(status, ledger, lambda: True, troubles.facts, lambda: NOW)
     assert probe.health()[0]
     standing["relay"] = 300
     healthy, facts = probe.health()
     assert (healthy, facts["threads"]) == (False, {"relay": 300})
-    assert 'salt_dynatrace_threads_failing{instance="test"} 1\n' in probe.metrics()
 
 
 def test_health_names_what_fails_beside(ledger: Ledger) -> None:
@@ -55,7 +54,7 @@ def test_health_names_what_fails_beside(ledger: Ledger) -> None:
     """
     status, keys = Status("test", 30.0, NOW, last_poll=NOW), Keys()
     troubles = Troubles(status, dict, keys.index, None)
-    probe = Probe(status, ledger, lambda: True, lambda: 1, troubles.facts, lambda: NOW)
+    probe = Probe(status, ledger, lambda: True, troubles.facts, lambda: NOW)
     keys.list()
     assert probe.health()[1]["failing"] == {}
     keys.is_away, status.failing = True, {"details": "Unavailable"}

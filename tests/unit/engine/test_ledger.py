@@ -434,14 +434,14 @@ def test_threads_share_it(ledger: Ledger) -> None:
         for _ in range(20):
             with ledger.transaction():
                 ledger.settings.count("all")
-                ledger.settings.count(name)
+                ledger.settings.count("n", name)
 
-    threads = [threading.Thread(target=write, args=[f"n{n}"]) for n in range(8)]
+    threads = [threading.Thread(target=write, args=[str(n)]) for n in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(30)
-    assert ledger.settings.counters() == {"all": 160, **{f"n{n}": 20 for n in range(8)}}
+    assert ledger.settings.counters() == {("all",): 160, **{("n", str(n)): 20 for n in range(8)}}
 
 
 def test_settings_are_remembered_and_forgotten(ledger: Ledger) -> None:
@@ -476,7 +476,7 @@ def test_a_notification_waits_until_it_is_settled(ledger: Ledger) -> None:
     ledger.notifications.settle([1, 2], NOW + 11)
     assert ledger.notifications.waiting(1e12) == []
     assert (ledger.queue_length(), ledger.notifications.next_due()) == (0, None)
-    assert ledger.settings.counters() == {"notifications_accepted": 2}
+    assert ledger.settings.counters() == {("notifications_accepted",): 2}
 
 
 def test_an_episode_comes_back_as_it_was(ledger: Ledger) -> None:
@@ -622,7 +622,7 @@ def test_events_leave_in_their_order_and_once(ledger: Ledger) -> None:
     assert fired is not None
     assert (fired.state, fired.fired, fired.first_fired) == ("fired", NOW + 1, NOW + 1)
     ledger.outbox.fired([second], NOW + 1)
-    assert ledger.settings.counters()["events_open"] == 1
+    assert ledger.settings.counters()["events", "open"] == 1
     ledger.outbox.refire("a1", NOW + 99)
     (again,) = waiting(ledger)
     assert (again.tag, again.fresh_until) == ("tag/1", NOW + 99)

@@ -23,12 +23,19 @@ import pytest
 import tornado.web
 from _dynatrace.config.config import load
 from _dynatrace.core.errors import LedgerError
+from _dynatrace.core.measures import Measures
 from _dynatrace.core.notification import Notification
 from _dynatrace.engine.health import Probe, Status
+from _dynatrace.engine.metrics import Exposition
 from _dynatrace.store.ledger import Ledger
 from _dynatrace.webhook.authentication import Authentication
 from _dynatrace.webhook.endpoints import Health
-from _dynatrace.webhook.listener import BODY_TIMEOUT_S, Listener
+from _dynatrace.webhook.listener import (
+    BODY_TIMEOUT_S,
+    MAX_SCRAPERS,
+    metrics_listener,
+    webhook_listener,
+)
 from _dynatrace.webhook.recorder import Recorder
 
 from tests.unit.engine.bodies import DISPLAY_ID, PID, probe, recommended
@@ -62,9 +69,10 @@ class Running:
         self.fails_test: Exception | None = None
         self.recorder = Recorder("dynatrace", ledger.notifications, self._look)
         status = Status("dynatrace", 30.0, time.time(), last_poll=time.time())
-        self.probe = Probe(status, ledger, lambda: True, lambda: 3)
-        health = Health(lambda: self.probe.health(), lambda: self.probe.metrics())
-        self.listener = Listener("dynatrace", config, self.recorder, self._test, health)
+        self.probe = Probe(status, ledger, lambda: True)
+        metrics = Exposition(status, ledger, Measures(), lambda: True, lambda: 3, dict)
+        health = Health(lambda: self.probe.health(), metrics.text)
+        self.listener = webhook_listener("dynatrace", config, self.recorder, self._test, health)
         self.trust: ssl.SSLContext | None = None
         threading.Thread(target=self.recorder.run, daemon=True).start()
         self.thread = threading.Thread(target=self.listener.run, daemon=True)
@@ -180,7 +188,7 @@ def test_a_good_notification_is_on_disk_when_it_is_accepted(
     assert running.post() == (202, {"accepted": True})
     (notice,) = kept(ledger)
     assert (notice.problem_id, notice.display_id, notice.state) == (PID, DISPLAY_ID, "OPEN")
-    assert ledger.settings.counters() == {"notifications_accepted": 1}
+    assert ledger.settings.counters() == {("notifications_accepted",): 1}
     assert running.looked.wait(5)
 
 
@@ -424,7 +432,7 @@ def test_health_says_when_polls_fail(running: Running) -> None:
 
 def test_metrics_need_credentials(running: Running) -> None:
     """
-    They are Prometheus' text format, each series typed.
+    They are Prometheus' text format, each series with the engine's name.
     """
     running.post()
     assert running.ask("GET", "/metrics", None, {})[0] == 401
@@ -435,11 +443,11 @@ def test_metrics_need_credentials(running: Running) -> None:
     for line in text.splitlines():
         if not line.startswith("#"):
             series, _, value = line.rpartition(" ")
-            name, _, labels = series.partition("{")
-            assert labels == 'instance="dynatrace"}'
-            samples[name] = float(value)
-    assert samples["salt_dynatrace_notifications_accepted_total"] == 1
-    assert samples["salt_dynatrace_minions_known"] == 3
+            assert '{engine="dynatrace"' in series
+            samples[series] = float(value)
+    own = '{engine="dynatrace"}'
+    assert samples[f"salt_dynatrace_notifications_accepted_total{own}"] == 1
+    assert samples[f"salt_dynatrace_minions_known{own}"] == 3
     assert TOKEN not in text
 
 
@@ -455,7 +463,7 @@ def test_metrics_are_what_prometheus_reads(running: Running) -> None:
     }
     assert families["salt_dynatrace_queue_length"].type == "gauge"
     (sample,) = families["salt_dynatrace_queue_length"].samples
-    assert (sample.labels, sample.value) == ({"instance": "dynatrace"}, 1.0)
+    assert (sample.labels, sample.value) == ({"engine": "dynatrace"}, 1.0)
 
 
 # -- credentials and TLS -----------------------------------------------------------------------------------------------
@@ -556,7 +564,79 @@ def test_a_port_that_is_taken_is_an_error_of_the_start(running: Running, ledger:
     """
     config = load({"webhook": {"port": running.port, "token": TOKEN}})
     with pytest.raises(OSError, match="Address already in use"):
-        Listener("dynatrace", config, running.recorder, print, Health())
+        webhook_listener("dynatrace", config, running.recorder, print, Health())
+    config = load({"webhook": {"token": TOKEN}, "metrics": {"port": running.port}})
+    with pytest.raises(OSError, match="Address already in use"):
+        metrics_listener("dynatrace", config, Health())
+
+
+class Exporting(Running):
+    """
+    The listener that serves the metrics alone, without a webhook.
+    """
+
+    def __init__(self, ledger: Any) -> None:
+        self.port, self.trust = free_port(), None
+        config = load({"webhook": {"token": TOKEN}, "metrics": {"port": self.port}})
+        status = Status("dynatrace", 30.0, time.time())
+        metrics = Exposition(status, ledger, Measures(), lambda: True, lambda: 3, dict)
+        self.listener = metrics_listener("dynatrace", config, Health(metrics=metrics.text))
+        self.thread = threading.Thread(target=self.listener.run, daemon=True)
+        self.thread.start()
+
+
+@pytest.fixture
+def exporting(ledger: Ledger) -> Iterator[Exporting]:
+    served = Exporting(ledger)
+    yield served
+    served.stop()
+
+
+def test_a_port_of_their_own_serves_the_metrics_to_everybody(exporting: Exporting) -> None:
+    """
+    And nothing else: what takes notifications or tells of health is the webhook's.
+    """
+    for headers in ({}, BEARER, {"Authorization": "Bearer wrong"}):
+        status, text, given = exporting.ask("GET", "/metrics", None, headers)
+        assert (status, given["content-type"][:10]) == (200, "text/plain")
+        assert 'salt_dynatrace_minions_known{engine="dynatrace"} 3' in text
+    for path in ("/", "/dynatrace", "/healthz"):
+        assert exporting.ask("GET", path, None, {})[0] == 404
+    assert exporting.post()[0] == 404
+    assert exporting.ask("POST", "/metrics", "x", {})[0] == 405
+
+
+def test_scrapers_that_hang_keep_no_other_from_the_metrics(exporting: Exporting) -> None:
+    """
+    The oldest connection gives way to a new one.
+    """
+    hanging = [
+        socket.create_connection(("127.0.0.1", exporting.port), timeout=5)
+        for _ in range(2 * MAX_SCRAPERS)
+    ]
+    try:
+        assert exporting.ask("GET", "/metrics", None, {})[0] == 200
+        assert len(exporting.listener.connections) <= MAX_SCRAPERS
+    finally:
+        for one in hanging:
+            one.close()
+
+
+def test_metrics_of_a_ledger_that_cannot_be_read_are_503(
+    exporting: Exporting, ledger: Ledger
+) -> None:
+    """
+    Half of them would be taken for all.
+    """
+
+    def broken(*_: Any) -> Any:
+        raise LedgerError("cannot read the ledger: disk I/O error")
+
+    ledger.database.rows = broken  # type: ignore[method-assign]
+    assert exporting.ask("GET", "/metrics", None, {})[:2] == (
+        503,
+        {"accepted": False, "reason": "the ledger cannot be read"},
+    )
 
 
 # -- many and bad senders ----------------------------------------------------------------------------------------------

@@ -272,7 +272,7 @@ def test_an_event_that_cannot_be_recorded_as_fired_is_not_fired_at_each_try(scen
     scene.look(1)
     assert scene.publisher.tags() == [f"{number}" for number in range(BATCH + 1)]
     assert scene.ledger.queue_length() == 0
-    assert scene.ledger.settings.counters() == {"events_open": BATCH + 1}
+    assert scene.ledger.settings.counters() == {("events", "open"): BATCH + 1}
 
 
 def test_an_event_that_was_not_recorded_and_is_lost_with_its_bus_is_fired_again(
@@ -475,7 +475,7 @@ def test_reports_are_recorded_in_batches_and_each_order_by_itself(scene: Scene) 
     scene.look()
     assert [len(part) for part in recorded] == [1, 1, 1, BATCH, BATCH]
     assert len(commits) == 5
-    assert scene.ledger.settings.counters() == {"events_open": 2 * BATCH + 3}
+    assert scene.ledger.settings.counters() == {("events", "open"): 2 * BATCH + 3}
 
 
 def test_no_more_than_a_batch_is_given_to_a_bus_that_falls_silent(scene: Scene) -> None:

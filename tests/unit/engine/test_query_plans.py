@@ -123,6 +123,7 @@ def calls(ledger: Ledger) -> dict[str, Callable[[], Any]]:
         "Journal.of": lambda: journal.of(known),
         "Journal.latest": lambda: journal.latest(known, "decision"),
         "Journal.orders": lambda: journal.orders(NOW),
+        "Journal.first_at": lambda: journal.first_at(PID, 1, "notified"),
         "Journal.between": lambda: journal.between(NOW, NOW + 1, "pause", "resume"),
         "Attempts.add": lambda: attempts.add(made, [("web01", PROCESS)]),
         "Attempts.get": lambda: attempts.get("a1"),
@@ -140,6 +141,7 @@ def calls(ledger: Ledger) -> dict[str, Callable[[], Any]]:
             "a1", "web01", "", Memory(NOW, NOW), NOW
         ),
         "Attempts.past": lambda: attempts.past("web01", PROCESS, NOW),
+        "Attempts.last_end": lambda: attempts.last_end("web01", PROCESS),
         "Attempts.lost_at": lambda: attempts.lost_at("web01"),
         "Attempts.last_heal": lambda: (
             attempts.last_heal(known, "web01", PROCESS),
@@ -148,6 +150,8 @@ def calls(ledger: Ledger) -> dict[str, Callable[[], Any]]:
         "InProgress": lambda: (ledger.database.rows(AT_FIRST), attempts.in_progress.freed()),
         "Outbox.add": lambda: outbox.add(PID, "tag", {}, NOW),
         "Outbox.orders": lambda: outbox.orders(NOW),
+        "Outbox.oldest_order": outbox.oldest_order,
+        "Outbox.oldest_report": outbox.oldest_report,
         "Outbox.before": lambda: outbox.before(order),
         "Outbox.reports": outbox.reports,
         "Outbox.waiting_one": lambda: outbox.waiting_one(1),

@@ -87,7 +87,7 @@ def test_a_refused_comment_becomes_a_business_event(
         "problem.id": told.problem.problem_id,
         "message": f"healed\n{MARK.format(1)}",
     }
-    assert (told.waiting, ledger.settings.counters()) == (0, {"business_events_sent": 3})
+    assert (told.waiting, ledger.settings.counters()) == (0, {("business_events_sent",): 3})
     [record] = caplog.records
     assert record.levelno == logging.WARNING
     assert "written as business events" in record.getMessage()
@@ -175,7 +175,7 @@ def test_a_refused_closing_is_told_as_a_business_event(
     assert event["salt.kind"] == "close"
     assert event["message"] == "Salt healed this, and may not close it."
     assert told.problem.status == "OPEN"
-    assert "problems_closed" not in ledger.settings.counters()
+    assert ("closings_sent",) not in ledger.settings.counters()
 
 
 def test_a_tenant_that_is_away_is_waited_for(tenant: Tenant, ledger: Ledger) -> None:

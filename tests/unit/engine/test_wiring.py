@@ -15,6 +15,9 @@ from _dynatrace.engine.wiring import Engine
 from _dynatrace.master.job_cache import Jobs
 from _dynatrace.master.salt_interface import Master
 
+from tests.harness.ports import free_ports
+from tests.tenant import Tenant
+
 
 def no_bus() -> Any:
     raise ConnectionError("there is none")
@@ -51,11 +54,44 @@ def test_all_parts_are_made_before_a_thread_runs(
         api_token="dt0c01.x.y",
         hook_tag="salt/netapi/hook/dynatrace",
         webhook={"token": "a-secret"},
+        metrics={"port": free_ports(1)[0]},
     )
     made: list[set[str]] = []
     monkeypatch.setattr(Thread, "start", lambda _: made.append(set(vars(one))))
     one.start()
     one.ledger.close()
     parts = {name for name, part in vars(Engine).items() if isinstance(part, cached_property)}
-    assert len(made) == 9
+    assert len(made) == 10
     assert [parts - already for already in made] == [set()] * len(made)
+
+
+def test_metrics_are_served_without_a_webhook_by_a_thread_that_is_supervised(
+    tmp_path: Path,
+) -> None:
+    """
+    Where neither is configured no port is opened.
+    """
+    login = {"environment_url": "https://abc12345.live.dynatrace.com", "api_token": "dt0c01.x.y"}
+    silent = engine(tmp_path / "silent", **login)
+    one = engine(tmp_path / "one", **login, metrics={"port": free_ports(1)[0]})
+    try:
+        assert {"listener", "exporter"} & set(silent.loops) == set()
+        assert {"listener", "exporter"} & set(one.loops) == {"exporter"}
+        one.threads.start({"exporter": one.loops["exporter"]})
+        assert one.threads.working() == {"exporter": True}
+        assert 'thread_up{engine="test",thread="exporter"} 1' in one.exposition.text()
+    finally:
+        for made in (silent, one):
+            made.ledger.close()
+
+
+def test_requests_of_the_client_are_measured(tmp_path: Path, tenant: Tenant) -> None:
+    """
+    By the client that the engine makes itself.
+    """
+    one = engine(tmp_path, environment_url=tenant.url, api_token=tenant.add_token())
+    assert one.client is not None
+    one.client.list_open()
+    labels = {sample.labels for sample in one.measures.tenant_request.samples()}
+    assert labels == {("GET /problems", "200")}
+    one.ledger.close()
