@@ -4,9 +4,12 @@ Which remedy of the catalogue takes a failure: one table a rule, and what of a p
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
+import yaml
+from _dynatrace.config.catalogue import validate
 from _dynatrace.core.failure import Failure
 from _dynatrace.core.plain import plain, restored
 from _dynatrace.core.policy import Policy, unfit
@@ -15,6 +18,7 @@ from _dynatrace.core.reasons import Reason
 from _dynatrace.core.remedies import KINDS, MAX_PARTS, Catalogue, Remedy, service_unit
 from _dynatrace.core.resolution import Choice, Target
 
+from tests.unit.docs.pages import REPO
 from tests.unit.engine.bodies import HOST, PROCESS, START, evidence, problem, target
 
 NONE = Choice()
@@ -406,3 +410,24 @@ def test_a_remedy_has_a_policy_of_its_own() -> None:
     assert engine.of_remedy({"dry_run": True}).dry_run
     assert Policy(dry_run=True).of_remedy({"dry_run": False}).dry_run
     assert engine.of_remedy({}) is engine
+
+
+@pytest.mark.parametrize(
+    ("technology", "unit", "remedy"),
+    [
+        ("MYSQL", "mysql", "mysql"),
+        ("MYSQL", "mysqld@two", "mysql"),
+        ("MARIADB", "mariadb", "mariadb"),
+        ("REDIS", "redis-server@cache", "redis"),
+    ],
+)
+def test_the_shipped_entries_take_no_further_instance_by_its_program(
+    technology: str, unit: str, remedy: str
+) -> None:
+    """Each instance has the same technology; only the unit tells which one is meant."""
+    shipped = yaml.safe_load((REPO / "master.d" / "remedies.conf").read_text())
+    known, faults = validate(shipped["dynatrace_remedies"])
+    assert faults == []
+    named = failure(names=("a database",), technologies=(technology,), unit=unit)
+    assert known.choose(named).remedy == remedy
+    assert known.choose(replace(named, unit=None)).remedy is None
