@@ -95,6 +95,24 @@ class Action:
 
 
 @dataclass(frozen=True)
+class Executed:
+    """
+    What an attempt of a problem did to one process, as ``Action`` has it.
+    """
+
+    attempt_id: str
+    problem_key: str
+    episode: int
+    remedy: str | None
+    minion: str
+    process: str
+    state: ActionState
+    started: float
+    ended: float | None
+    seen: int | None = None
+
+
+@dataclass(frozen=True)
 class Memory:
     """
     The end of an attempt as a minion remembers it, by this machine's clock: when it was taken and when finished.
@@ -145,6 +163,34 @@ class Comment:
     message: str
     tries: int = 0
     doubtful: bool = False
+
+
+@dataclass(frozen=True)
+class EpisodeBrief:
+    """
+    What is counted of an episode, without its problem. ``ended`` is when Dynatrace closed it, in UTC milliseconds, if it tells.
+    """
+
+    problem_key: str
+    episode: int
+    display_id: str | None
+    state: EpisodeState
+    began: float
+    opened: float
+    closed: float | None = None
+    ended: int | None = None
+    merged: bool = False
+    attempts: int = 0
+    escalated: Escalation | None = None
+    held: str | None = None
+
+    @property
+    def name(self) -> str:
+        return self.display_id or self.problem_key
+
+    @property
+    def key(self) -> tuple[str, int]:
+        return self.problem_key, self.episode
 
 
 @dataclass(frozen=True)

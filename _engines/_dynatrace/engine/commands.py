@@ -24,11 +24,12 @@ from ..core.records import Episode
 from ..core.states import EpisodeState, move
 from ..master.envelope import clean, iso, signature
 from ..store.ledger import Ledger
+from .answers import Answer, in_rows, pages
+from .span import Span
 from .story import Story
 from .views import Views
 
 ANSWER_PREFIX = "dynatrace/answer/"
-PAGE_BYTES = 60_000
 #: So many ids of commands are remembered; their signatures are long void when they are forgotten.
 REMEMBERED = 1000
 #: The runner runs on the same machine.
@@ -39,9 +40,6 @@ GATE_S = 0.5
 FIELDS, CHARS = 32, 20_000
 
 log = logging.getLogger(__name__)
-
-#: Rows or facts of an answer, or an error.
-Answer = Mapping[str, Any]
 
 
 class Refused(Exception):
@@ -76,35 +74,6 @@ def _seconds(value: Any) -> float:
         raise Refused("it tells no time") from err
 
 
-def pages(answer: Answer) -> list[dict[str, Any]]:
-    """
-    Return an answer as data of events: its facts on the first page, its rows on as many as are needed.
-    """
-    rows = list(answer.get("rows", ()))
-    found: list[list[Any]] = [[]]
-    size = 0
-    for row in rows:
-        length = len(json.dumps(row))
-        if found[-1] and size + length > PAGE_BYTES:
-            found.append([])
-            size = 0
-        found[-1].append(row)
-        size += length
-    facts = {name: value for name, value in answer.items() if name != "rows"}
-    return [
-        {**(facts if number == 0 else {}), "rows": part, "page": number + 1, "pages": len(found)}
-        for number, part in enumerate(found)
-    ]
-
-
-def in_rows(facts: Mapping[str, Any], *lists: str) -> Answer:
-    """
-    Return facts as an answer, some of its lists as rows that name them: they may need several pages.
-    """
-    rows = [{name: row} for name in lists for row in facts[name]]
-    return {"facts": {**facts, **dict.fromkeys(lists, ())}, "rows": rows}
-
-
 @dataclass
 class Commands:
     """
@@ -118,6 +87,7 @@ class Commands:
     ledger: Ledger
     views: Views
     story: Story
+    span: Span
     started: float
     key: bytes
     answer: Callable[[str, Mapping[str, Any]], None]
@@ -135,6 +105,7 @@ class Commands:
             "problems": lambda _, now: {"rows": self.views.problems(now)},
             "show": self._show,
             "story": self._story,
+            "span": self._span,
             "history": lambda *_: {"rows": self.views.history()},
             "remedies": lambda *_: {
                 "facts": {"faults": self.views.catalogue.faults},
@@ -235,6 +206,12 @@ class Commands:
     def _story(self, data: Mapping[str, Any], now: float) -> Answer:
         told = self.story.of(self._find(data), now)
         return in_rows(told, "attempts", "comments", "steps")
+
+    def _span(self, data: Mapping[str, Any], now: float) -> Answer:
+        since, until = (_seconds(data.get(name)) for name in ("since", "until"))
+        if not since < until:
+            raise Refused("`since` must be before `until`")
+        return in_rows(self.span.of(since, until, now), "problems")
 
     def _pause(self, data: Mapping[str, Any], now: float) -> Answer:
         reason = str(data.get("reason") or "").strip()

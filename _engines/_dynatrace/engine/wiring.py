@@ -27,6 +27,7 @@ from .health import Probe, Status, Troubles
 from .metrics import Exposition
 from .parts import Parts
 from .reconciler import Reconciler
+from .span import Span
 
 # The runner's check makes a client as the engine does.
 from .startup import announce, announce_test, note_catalogue
@@ -186,8 +187,9 @@ class Engine(Parts):
     def commands(self) -> Commands:
         views = Views(self.ledger, self.policy, self.status, self.troubles.facts, self.catalogue)
         started, answer, gate = self.status.started, self.relay.say, self.relay.gate
-        rest = started, self.key, answer, gate, self.clock
-        return Commands(self.instance, self.ledger, views, self.story, *rest)
+        told = self.story, Span(self.ledger)
+        rest = *told, started, self.key, answer, gate, self.clock
+        return Commands(self.instance, self.ledger, views, *rest)
 
     @cached_property
     def reconciler(self) -> Reconciler:

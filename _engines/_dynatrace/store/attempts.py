@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from ..core.errors import IllegalMove
 from ..core.plain import restored
 from ..core.policy import Past
-from ..core.records import Action, Attempt, Episode, Memory
+from ..core.records import Action, Attempt, Episode, Executed, Memory
 from ..core.states import (
     OPEN_ATTEMPTS,
     SERVING,
@@ -161,6 +161,18 @@ class Attempts(Records):
             *(state, comment, now, attempt_id, minion),
         )
         return cursor.rowcount > 0
+
+    def executed_between(self, since: float, until: float) -> list[Executed]:
+        """
+        Return all that attempts of a span of time did, oldest first, without what was never executed.
+        """
+        return self._db.all(
+            Executed,
+            "SELECT actions.*, problem_key, episode, remedy FROM attempts JOIN actions USING (attempt_id)"
+            " WHERE attempts.created >= ? AND attempts.created < ?"
+            f" AND actions.state != '{ActionState.NOT_EXECUTED}' ORDER BY attempts.created, minion, process",
+            *(since, until),
+        )
 
     def recall_action(
         self, attempt_id: str, minion: str, comment: str, memory: Memory, now: float

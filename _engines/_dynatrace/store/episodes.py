@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from ..core.records import Episode, Place
+from ..core.records import Episode, EpisodeBrief, Place
 from ..core.states import SHOWN, EpisodeState, Waiting, sql
 from .table import Records
 
@@ -67,6 +67,22 @@ class Episodes(Records):
     def shown(self, limit: int) -> list[Episode]:
         query = f"SELECT * FROM episodes WHERE {_SHOWN} ORDER BY rank, opened LIMIT ?"
         return self._db.all(Episode, query, limit)
+
+    def seen_between(self, since: float, until: float) -> list[EpisodeBrief]:
+        """
+        Return in brief the episodes that were seen first within a span of time, oldest first.
+        """
+        columns = (
+            "problem_key, episode, display_id, state, began, opened, closed, attempts, escalated, held,"
+            " json_extract(problem, '$.end') AS ended, json_extract(problem, '$.merged') AS merged"
+        )
+        return self._db.all(
+            EpisodeBrief,
+            f"SELECT {columns} FROM episodes WHERE state = '{EpisodeState.CLOSED}' AND closed >= ?1"
+            f" AND opened >= ?1 AND opened < ?2 UNION ALL SELECT {columns} FROM episodes"
+            f" WHERE {_SHOWN} AND opened >= ?1 AND opened < ?2 ORDER BY opened",
+            *(since, until),
+        )
 
     def held_counts(self) -> dict[str, int]:
         """

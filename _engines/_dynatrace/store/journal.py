@@ -53,6 +53,16 @@ class Journal(Records):
         )
         return at
 
+    def last_decisions(self) -> list[Entry]:
+        """
+        Return the last decision about each episode.
+        """
+        return self._db.all(
+            Entry,
+            "SELECT * FROM journal WHERE seq IN (SELECT max(seq) FROM journal"
+            " WHERE problem_key IS NOT NULL AND kind = 'decision' GROUP BY problem_key, episode)",
+        )
+
     def between(self, since: float, until: float, *kinds: str) -> list[Entry]:
         """
         Return the entries of some kinds over a span of time, oldest first.

@@ -13,7 +13,8 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from _dynatrace.engine.commands import GATE_S, pages
+from _dynatrace.engine.answers import pages
+from _dynatrace.engine.commands import GATE_S
 from _dynatrace.master.envelope import MAX_EVENT_BYTES, sign
 from _dynatrace.remediation import scheduler
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from _dynatrace.engine.commands import pages
+from _dynatrace.engine.answers import pages
 from _dynatrace.engine.steps import KINDS
 from _dynatrace.master.envelope import clean
 
