@@ -23,7 +23,7 @@ from .views import MAX_ROWS
 
 HOUR_S, DAY_S = 3600.0, 86400.0
 RELAPSES = {"1h": HOUR_S, "1d": DAY_S}
-#: Of the picture over time; the shortest of these bars of which there are not more than so many.
+#: Of the picture over time; the shortest of these bars of which there are not more than so many. They begin at round moments.
 BARS = 62
 _SIZES = (60.0, 300.0, 900.0, HOUR_S, 3 * HOUR_S, 6 * HOUR_S, DAY_S, 7 * DAY_S, 28 * DAY_S)
 _WORST = 10
@@ -143,11 +143,11 @@ def _tally(own: Sequence[Case]) -> dict[str, Any]:
 
 
 def _over_time(counted: Sequence[Case], since: float, until: float) -> dict[str, Any]:
-    size = next((one for one in _SIZES if (until - since) / one <= BARS), _SIZES[-1])
+    size = next((one for one in _SIZES if (until - since) / one < BARS), _SIZES[-1])
     bars: dict[int, list[Case]] = {}
     for case in counted:
-        bars.setdefault(int((case.brief.opened - since) // size), []).append(case)
-    rows = [_bar(since + number * size, own) for number, own in sorted(bars.items())]
+        bars.setdefault(int(case.brief.opened // size), []).append(case)
+    rows = [_bar(number * size, own) for number, own in sorted(bars.items())]
     return {"bar_s": round(size), "bars": rows}
 
 
