@@ -10,14 +10,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..core.measures import BY_OTHERS, BY_SALT
 from ..core.reasons import Reason
 from ..core.records import Entry, EpisodeBrief, Executed
-from ..core.states import SERVING, ActionState, EpisodeState
+from ..core.states import ActionState, EpisodeState
+from ..remediation.recurrence import brought_back
 from ..store.ledger import Ledger
 
 Key = tuple[str, int]
 
-BY_SALT, BY_OTHERS, MERGED, OPEN = "salt", "others", "merged", "open"
+MERGED, OPEN = "merged", "open"
 #: Held for these no process of a minion is known to be down.
 _NOT_DOWN = {None, Reason.NOT_DOWN.value, Reason.ONE_OF_MANY.value}
 
@@ -88,9 +90,7 @@ def _ended_by(brief: EpisodeBrief, done: Sequence[Executed]) -> str:
     if not done:
         # Of one dead process Dynatrace may open several problems; an attempt for one of them heals all.
         return BY_SALT if brief.held == Reason.HEALED.value else BY_OTHERS
-    ends = {(one.minion, one.process): one.state for one in done}.values()
-    healed = ActionState.GOOD in ends and all(end in SERVING for end in ends)
-    return BY_SALT if healed else BY_OTHERS
+    return BY_SALT if brought_back(done) else BY_OTHERS
 
 
 def _length(brief: EpisodeBrief) -> float | None:

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 from typing import Any
 
-from .cases import BY_OTHERS, BY_SALT, Case
+from ..core.measures import BY_OTHERS, BY_SALT
+from .cases import Case
 
 #: So many problems make a median.
 ENOUGH = 5

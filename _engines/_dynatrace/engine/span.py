@@ -13,16 +13,16 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+from ..core.measures import BY_OTHERS, BY_SALT, RELAPSES
 from ..core.records import Executed
 from ..core.states import ActionState
 from ..master.envelope import iso
 from ..store.ledger import Ledger
-from .cases import BY_OTHERS, BY_SALT, MERGED, OPEN, Case, cases
+from .cases import MERGED, OPEN, Case, cases
 from .savings import saved
 from .views import MAX_ROWS
 
 HOUR_S, DAY_S = 3600.0, 86400.0
-RELAPSES = {"1h": HOUR_S, "1d": DAY_S}
 #: Of the picture over time; the shortest of these bars of which there are not more than so many. They begin at round moments.
 BARS = 62
 _SIZES = (60.0, 300.0, 900.0, HOUR_S, 3 * HOUR_S, 6 * HOUR_S, DAY_S, 7 * DAY_S, 28 * DAY_S)

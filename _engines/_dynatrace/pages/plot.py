@@ -22,7 +22,7 @@ Facts = Mapping[str, Any]
 #: Who ended a problem, what it is called, and its class; the last is drawn hollow.
 _WHO = (
     ("salt", "ended by Salt", "fill-good"),
-    ("others", "ended by others", "fill-quiet"),
+    ("other", "ended by others", "fill-quiet"),
     ("open", "open", "line-bad"),
 )
 _STEPS = (
@@ -125,7 +125,7 @@ def plot_table(span: Facts) -> Markup:
             "from": bar["from"],
             "cells": [
                 *(bar[who] for who, _, _ in _WHO),
-                *(_known(bar["median_s"][who]) for who in ("salt", "others")),
+                *(_known(bar["median_s"][who]) for who in ("salt", "other")),
             ],
         }
         for bar in span["bars"]
@@ -219,7 +219,7 @@ def _short(seconds: int) -> str:
 def _dots(span: Facts, axis: Axis, scale: _Scale) -> Iterator[tuple[float, float, bool]]:
     for bar in span["bars"]:
         x = axis.x(epoch(bar["from"]) + span["bar_s"] / 2)
-        for who in ("others", "salt"):
+        for who in ("other", "salt"):
             if bar["median_s"][who] is not None:
                 yield x, scale.y(bar["median_s"][who]), who == "salt"
 

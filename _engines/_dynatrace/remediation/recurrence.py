@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from ..core.measures import BY_OTHERS, BY_SALT
 from ..core.policy import Policy
 from ..core.reasons import BESIDE, Escalation, Reason
-from ..core.records import Action, Episode
+from ..core.records import Action, Episode, Executed
 from ..core.resolution import Target
 from ..core.states import SERVING, ActionState
 from ..store.attempts import Attempts
@@ -69,10 +69,15 @@ def recovered_by(attempts: Attempts, episode: Episode, targets: Iterable[Target]
     if not tried:
         healed = any(serves(attempts, episode, one) is Reason.HEALED for one in targets)
         return BY_SALT if healed else BY_OTHERS
-    # The last one on each process.
+    return BY_SALT if brought_back(tried) else BY_OTHERS
+
+
+def brought_back(tried: Iterable[Action | Executed]) -> bool:
+    """
+    Tell whether what was executed, oldest first, brought something back and left each process serving at last.
+    """
     ends = {(one.minion, one.process): one.state for one in tried}.values()
-    healed = ActionState.GOOD in ends and all(end in SERVING for end in ends)
-    return BY_SALT if healed else BY_OTHERS
+    return ActionState.GOOD in ends and all(end in SERVING for end in ends)
 
 
 def may_call(episode: Episode, why: Escalation) -> bool:

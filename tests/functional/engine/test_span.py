@@ -64,7 +64,7 @@ def test_what_salt_did_not_bring_back_counts_for_others(scene: Scene, returned: 
     outage.passes(30)
     closes(outage)
     told = figures(outage.world)
-    assert counts(told) == {"others": 1}
+    assert counts(told) == {"other": 1}
     assert told["problems"][0]["outage_ms"] is None
     assert told["outage"]["problems"] == 0
     assert told["escalated"] == (returned is BAD)
@@ -77,7 +77,7 @@ def test_of_two_minions_both_must_be_brought_back(scene: Scene) -> None:
     outage = Outage(scene, "web01", "web02", policy={"max_attempts": 1})
     outage.ends(GOOD, BAD)
     closes(outage)
-    assert counts(figures(outage.world)) == {"others": 1}
+    assert counts(figures(outage.world)) == {"other": 1}
 
 
 def test_what_is_still_open_counts_for_nobody(scene: Scene) -> None:
@@ -99,7 +99,7 @@ def test_a_dry_run_ends_nothing(scene: Scene) -> None:
     outage.world.poll(1)
     closes(outage)
     told = figures(outage.world)
-    assert counts(told) == {"others": 1}
+    assert counts(told) == {"other": 1}
     assert told["worst"]["minions"][0] == {
         **told["worst"]["minions"][0],
         **{"name": "web01", "problems": 1, "by_salt": 0},
@@ -129,7 +129,7 @@ def test_a_return_after_the_end_of_the_problem_counts(scene: Scene) -> None:
     """
     lost = Lost(scene, "web01", policy={"cooldown": 3600})
     closes(lost)
-    assert counts(figures(lost.world)) == {"others": 1}
+    assert counts(figures(lost.world)) == {"other": 1}
     lost.returns(GOOD)
     assert counts(figures(lost.world)) == {"salt": 1}
 

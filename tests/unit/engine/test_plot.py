@@ -24,15 +24,15 @@ def bar(
     """
     Return the figures of one bar.
     """
-    told = {"salt": medians.get("salt_s"), "others": medians.get("others_s")}
-    return {"from": iso(at), "salt": salt, "others": others, "open": still, "median_s": told}
+    told = {"salt": medians.get("salt_s"), "other": medians.get("others_s")}
+    return {"from": iso(at), "salt": salt, "other": others, "open": still, "median_s": told}
 
 
 def span(*bars: dict[str, Any], hours: int = 24, size: int = HOUR) -> dict[str, Any]:
     """
     Return the figures of some hours.
     """
-    ended = {who: sum(one[who] for one in bars) for who in ("salt", "others", "open")}
+    ended = {who: sum(one[who] for one in bars) for who in ("salt", "other", "open")}
     return {
         "since": iso(0),
         "until": iso(hours * HOUR),

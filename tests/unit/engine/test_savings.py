@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from _dynatrace.core.measures import BY_OTHERS, BY_SALT
 from _dynatrace.core.records import EpisodeBrief
 from _dynatrace.core.states import ActionState, AttemptState, EpisodeState
-from _dynatrace.engine.cases import BY_OTHERS, BY_SALT, Case
+from _dynatrace.engine.cases import Case
 from _dynatrace.engine.savings import ENOUGH, saved
 from _dynatrace.engine.span import BARS, Span
 from _dynatrace.store.ledger import Ledger
