@@ -90,6 +90,10 @@ bench-webhook: venv  ## Notifications a second, and that none is lost.
 bench-crowd: venv  ## Thousands of problems, slow tenants, 10,000 minions. ARGS='--only b --problems 1000'.
 	@$(BIN)/python -m tests.bench.bench_crowd $(ARGS)
 
+.PHONY: bench-metrics
+bench-metrics: venv  ## What a scrape costs with 10,000 open problems. ARGS='--remedies 100'.
+	@$(BIN)/python -m tests.bench.bench_metrics $(ARGS)
+
 # What tests and demo call; Salt's grains and services need it too. What cannot be had is named, and left out.
 TOOLS = procps iproute2
 # A repository for gitfs; what the tests break, and the machines with systemd that they break it in.
