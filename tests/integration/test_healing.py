@@ -297,6 +297,36 @@ def test_whoever_asks_the_runner_gets_data_and_is_told_whether_it_went_well(
     assert "outputter" not in printed
 
 
+def metrics(stage: Stage) -> str:
+    """
+    Return what the webhook's port tells Prometheus.
+    """
+    url = str(stage.webhook_url).replace("/dynatrace", "/metrics")
+    own = {"Authorization": f"Bearer {stage.webhook_token}"}
+    return requests.get(url, headers=own, timeout=5).text
+
+
+def test_what_was_done_above_is_measured_and_counted(serving: Stage) -> None:
+    """
+    From what a real minion returned, and the tenant's evidence.
+    """
+    told: dict[str, float] = {}
+    lines = metrics(serving).splitlines()
+    for line in [one for one in lines if not one.startswith("#")]:
+        series, _, value = line.rpartition(" ")
+        name = series.partition("{")[0].removeprefix("salt_dynatrace_")
+        if 'outcome="' not in series or 'outcome="good"' in series:
+            told[name] = told.get(name, 0.0) + float(value)
+    assert told["attempts_total"] >= 1
+    for name in ("outage", "event_to_proof", "state_run", "notification_to_event", "cycle"):
+        count, total = told[f"{name}_seconds_count"], told[f"{name}_seconds_sum"]
+        assert count >= 1, name
+        # One of the problems above began two hours before it was seen.
+        assert 0 < total / count < 3600, name
+    assert told["tenant_request_seconds_count"] >= 3
+    assert told["api_up"] == told["bus_up"] == told["info"] == 1
+
+
 def test_no_secret_is_in_any_log_event_ledger_process_title_or_answer(serving: Stage) -> None:
     """
     After all of the above, neither the token nor the webhook's secret is to be found anywhere.
@@ -313,6 +343,7 @@ def test_no_secret_is_in_any_log_event_ledger_process_title_or_answer(serving: S
         "healthz": requests.get(
             str(serving.webhook_url).replace("/dynatrace", "/healthz"), timeout=5
         ).text,
+        "metrics": metrics(serving),
         "401": requests.post(str(serving.webhook_url), data=b"{}", timeout=5).text,
         "comments": "".join(
             comment.message

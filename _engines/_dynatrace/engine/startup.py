@@ -127,6 +127,9 @@ def announce(instance: str, config: Config, ledger: Ledger) -> None:
             f"listens on {scheme}://{config.get('webhook.address')}:{config.get('webhook.port')}"
             f"{config.get('webhook.path')}"
         )
+    if config.has_metrics:
+        place = f"http://{config.get('metrics.address')}:{config.get('metrics.port')}/metrics"
+        ways.append(f"serves metrics on {place}")
     log.info(
         "%s: version %s started%s: %s",
         instance,

@@ -185,6 +185,23 @@ def test_the_way_of_a_notification_to_its_event_is_measured(scene: Scene) -> Non
     assert round(world.now - entry.at) == 67
 
 
+def test_a_clock_that_is_set_lengthens_no_way_of_a_notification(scene: Scene) -> None:
+    """
+    As nothing that waits waits longer for it.
+    """
+    apache = scene.host("web01")
+    world = scene.world(poll_interval=0)
+    problem = scene.tenant.open_problem(apache)
+    show(scene, problem, down(apache, world.now - 90))
+    world.cycle(1)
+    notify(world, problem)
+    world.set_clock(3600)
+    world.cycle(2)
+    assert world.whats() == ["open"]
+    count, total = measured(world, "notification_to_event")
+    assert (count, round(total)) == (1, 2)
+
+
 def test_what_a_poll_saw_first_waited_for_no_notification(scene: Scene) -> None:
     """
     The journal has the notification all the same.

@@ -4,6 +4,7 @@ How the engine's parts are put together.
 
 from __future__ import annotations
 
+import logging
 from functools import cached_property
 from pathlib import Path
 from threading import Thread
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 from _dynatrace.config.config import load
+from _dynatrace.engine.startup import announce
 from _dynatrace.engine.wiring import Engine
 from _dynatrace.master.job_cache import Jobs
 from _dynatrace.master.salt_interface import Master
@@ -66,20 +68,24 @@ def test_all_parts_are_made_before_a_thread_runs(
 
 
 def test_metrics_are_served_without_a_webhook_by_a_thread_that_is_supervised(
-    tmp_path: Path,
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """
-    Where neither is configured no port is opened.
+    Where neither is configured no port is opened; the log tells at the start where they are.
     """
     login = {"environment_url": "https://abc12345.live.dynatrace.com", "api_token": "dt0c01.x.y"}
     silent = engine(tmp_path / "silent", **login)
-    one = engine(tmp_path / "one", **login, metrics={"port": free_ports(1)[0]})
+    [port] = free_ports(1)
+    one = engine(tmp_path / "one", **login, metrics={"port": port})
     try:
         assert {"listener", "exporter"} & set(silent.loops) == set()
         assert {"listener", "exporter"} & set(one.loops) == {"exporter"}
         one.threads.start({"exporter": one.loops["exporter"]})
         assert one.threads.working() == {"exporter": True}
         assert 'thread_up{engine="test",thread="exporter"} 1' in one.exposition.text()
+        with caplog.at_level(logging.INFO):
+            announce("test", one.config, one.ledger)
+        assert f"and serves metrics on http://127.0.0.1:{port}/metrics" in caplog.text
     finally:
         for made in (silent, one):
             made.ledger.close()
