@@ -233,6 +233,7 @@ class Episodes:
                 self.announcements.announce(known, "open", now)
             if was_open:
                 self.announcements.announce(episode, "resolved", now)
+            if was_open and not episode.problem.merged:
                 # As it was known: what is told of a problem that is over may lack its evidence.
                 targets = self.announcements.targets(known)
                 by = recovered_by(self.ledger.attempts, known, targets)

@@ -293,6 +293,21 @@ def test_a_problem_that_another_ones_heal_ended_counts_as_healed(scene: Scene) -
     assert metric(outage.world, "problems_closed_total", recovered="salt") == 2
 
 
+def test_a_problem_that_lives_on_in_another_did_not_end(outage: Outage) -> None:
+    """
+    Its own end counts, whoever brings that about.
+    """
+    world = outage.world
+    outage.ends(GOOD)
+    outage.scene.tenant.close_problem(outage.problem)
+    world.notify(json.dumps({"PID": outage.problem.problem_id, "State": "MERGED"}).encode())
+    world.cycle(1)
+    [resolved] = world.events("resolved")
+    assert resolved["merged"] is True
+    assert metric(world, "problems_closed_total", recovered="salt") == 0
+    assert metric(world, "problems_closed_total", recovered="other") == 0
+
+
 def test_held_problems_and_calls_for_a_person_are_counted_by_their_reason(scene: Scene) -> None:
     """
     As the events name them.
