@@ -1,5 +1,5 @@
 """
-Makes the runner's siblings importable, as Salt's loader does while it loads the runner.
+Makes the siblings of runner and outputter importable, as Salt's loader does while it loads them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import pytest
 
 from tests.unit.minion.loading import REPO
 
-sys.path.append(str(REPO / "salt" / "_runners"))
+sys.path += [str(REPO / "salt" / "_runners"), str(REPO / "salt" / "_output")]
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,3 @@
+"""
+What the outputter of this project is made of; Salt's loader passes it over.
+"""
