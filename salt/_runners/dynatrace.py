@@ -59,6 +59,22 @@ def show(display_id, instance=None, timeout=TIMEOUT_S):
     return _asked("show", instance, timeout, display_id=str(display_id))
 
 
+def why(display_id, instance=None, timeout=TIMEOUT_S):
+    """
+    Say of each process of a problem which rule decides, with its numbers, and what happens next and when.
+
+    Of a problem that is closed it is the last decision. Nothing is changed, and no minion is asked.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run dynatrace.why P-2407114
+        salt-run dynatrace.why P-2407114 --out=json
+    """
+    return _asked("why", instance, timeout, display_id=str(display_id))
+
+
 def history(instance=None, timeout=TIMEOUT_S):
     """
     List the latest attempts, newest first.
@@ -190,6 +206,8 @@ def _content(command, answer):
         return {"error": answer["error"]}
     if "facts" not in answer:
         return answer["rows"]
+    if command == "why":
+        return bus.joined(answer)
     return {**answer["facts"], **({"attempts": answer["rows"]} if command == "show" else {})}
 
 

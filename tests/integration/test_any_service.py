@@ -142,6 +142,9 @@ def test_a_killed_unit_is_healed_by_one_line(site: Site) -> None:
     ), printed
     shown = site.shell.run(f"salt-run dynatrace.show {problem.display_id}")
     assert re.search(r"web01 +PROCESS_GROUP_INSTANCE-\w+ +host_id +unit +unit", shown), shown
+    why = site.shell.run(f"salt-run dynatrace.why {problem.display_id}")
+    assert re.search(r"web01  .*  healed  \(host_id, unit by unit\)", why), why
+    assert re.search(r"serving: it was brought back at \d\d:\d\d:\d\d", why), why
     site.tenant.close_problem(problem)
 
 

@@ -80,7 +80,7 @@ def how(target: Target) -> str:
     """
     choice = target.choice
     if choice.remedy is None:
-        return "no catalogue: what reacts to its event decides"
+        return "none of the catalogue takes it, perhaps a reactor of the site does"
     what = _taken_by(target, choice.by or "")
     return f"remedy {choice.remedy} by {choice.by} {what}".rstrip()
 

@@ -28,6 +28,7 @@ from .answers import Answer, in_rows, pages
 from .span import Span
 from .story import Story
 from .views import Views
+from .why import Why
 
 ANSWER_PREFIX = "dynatrace/answer/"
 #: So many ids of commands are remembered; their signatures are long void when they are forgotten.
@@ -88,6 +89,7 @@ class Commands:
     views: Views
     story: Story
     span: Span
+    why: Why
     started: float
     key: bytes
     answer: Callable[[str, Mapping[str, Any]], None]
@@ -106,6 +108,7 @@ class Commands:
             "show": self._show,
             "story": self._story,
             "span": self._span,
+            "why": self._why,
             "history": lambda *_: {"rows": self.views.history()},
             "remedies": lambda *_: {
                 "facts": {"faults": self.views.catalogue.faults},
@@ -194,9 +197,7 @@ class Commands:
         asked = str(data.get("display_id", ""))[:64]
         episode = self.ledger.episodes.find(asked) or self.ledger.episodes.latest(asked)
         if episode is None:
-            raise Refused(
-                f"no problem {asked!r} is in the ledger; `dynatrace.problems` lists the open ones"
-            )
+            raise Refused(self.why.unknown(asked))
         return episode
 
     def _show(self, data: Mapping[str, Any], now: float) -> Answer:
@@ -212,6 +213,10 @@ class Commands:
         if not since < until:
             raise Refused("`since` must be before `until`")
         return in_rows(self.span.of(since, until, now), "problems")
+
+    def _why(self, data: Mapping[str, Any], now: float) -> Answer:
+        told = self.why.of(self._find(data), now)
+        return in_rows(told, "processes", "attempts", "unmatched")
 
     def _pause(self, data: Mapping[str, Any], now: float) -> Answer:
         reason = str(data.get("reason") or "").strip()

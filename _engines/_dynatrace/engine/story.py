@@ -65,7 +65,8 @@ class Story:
             "down": [{"from": iso(start), "to": iso(end)} for start, end in merged[:LISTED]],
             "outages": [_outage_row(problem, one) for one in found[:LISTED]],
             "targets": [
-                {**target_row(one), "process": _name(problem, one)} for one in targets[:LISTED]
+                {**target_row(one), "process": process_name(problem, one)}
+                for one in targets[:LISTED]
             ],
             "unmatched": [
                 {"entity": one.entity, "reason": one.reason}
@@ -81,7 +82,7 @@ class Story:
         problem = episode.problem
         for outage in found:
             target = outage.target
-            text = f"{_name(problem, target)} on {target.minion} is down ({outage.event})"
+            text = f"{process_name(problem, target)} on {target.minion} is down ({outage.event})"
             yield Step(outage.start, "failed", text, target.minion)
         if problem.start is not None:
             text = f"{episode.name} begins: {problem.title}"
@@ -140,7 +141,7 @@ def _healed_at(found: Sequence[Outage]) -> float | None:
     return max(end or 0.0 for end in ends) if ends and len(ends) == len(found) else None
 
 
-def _name(problem: Problem, target: Target) -> str:
+def process_name(problem: Problem, target: Target) -> str:
     """
     Return what Dynatrace calls the process of a target, else its id.
     """
@@ -151,7 +152,7 @@ def _name(problem: Problem, target: Target) -> str:
 def _outage_row(problem: Problem, outage: Outage) -> dict[str, Any]:
     return {
         "minion": outage.target.minion,
-        "process": _name(problem, outage.target),
+        "process": process_name(problem, outage.target),
         "from": iso(outage.start),
         "to": iso(outage.end),
         "proved": outage.proved,

@@ -13,6 +13,7 @@ from ..master.outbox_relay import OutboxRelay
 from ..master.signing_key import signing_key
 from ..master.subscriber import Subscriber
 from ..remediation.dispatch import TAKE_S
+from ..remediation.explained import Explanations
 from ..remediation.notified import measure_openings
 from ..webhook.endpoints import Health
 from ..webhook.listener import Listener, metrics_listener, webhook_listener
@@ -35,6 +36,7 @@ from .startup import client_for as client_for
 from .story import Story
 from .threads import Loop, Threads
 from .views import Views
+from .why import Why
 
 #: The parts that are loops; health tells of their threads by these names.
 LOOPS = [
@@ -184,10 +186,14 @@ class Engine(Parts):
         return Story(self.ledger, self.catalogue)
 
     @cached_property
+    def why(self) -> Why:
+        return Why(self.ledger, Explanations(self.verdicts.unasking()))
+
+    @cached_property
     def commands(self) -> Commands:
         views = Views(self.ledger, self.policy, self.status, self.troubles.facts, self.catalogue)
         started, answer, gate = self.status.started, self.relay.say, self.relay.gate
-        told = self.story, Span(self.ledger)
+        told = self.story, Span(self.ledger), self.why
         rest = *told, started, self.key, answer, gate, self.clock
         return Commands(self.instance, self.ledger, views, *rest)
 

@@ -31,7 +31,7 @@ class Ping:
         """
         Tell whether a minion answered since its job was lost; if that is not known it is asked, and is not connected yet.
         """
-        if self._answered.get(minion) == lost_at:
+        if self.answered(minion, lost_at):
             return True
         _, asked, after = self._asked.get(minion, (None, 0.0, None))
         # A clock that was set back must not silence the question.
@@ -40,6 +40,12 @@ class Ping:
             self._asked[minion] = query, now, lost_at
             self._ask(query)
         return False
+
+    def answered(self, minion: str, lost_at: float) -> bool:
+        """
+        Tell whether it is known that a minion answered since its job was lost. Any thread may call it.
+        """
+        return self._answered.get(minion) == lost_at
 
     def started(self, minion: str) -> None:
         """
@@ -59,3 +65,16 @@ class Ping:
         for minion in answered:
             del self._asked[minion]
         return bool(answered)
+
+
+class Unasking(Ping):
+    """
+    What another knows of minions that did not return, by which nobody is asked.
+    """
+
+    def __init__(self, known: Ping) -> None:
+        super().__init__(lambda _: None)
+        self._known = known
+
+    def is_connected(self, minion: str, lost_at: float, now: float) -> bool:
+        return self._known.answered(minion, lost_at)

@@ -62,6 +62,20 @@ class Capacity:
         if remedy is not None and remedy in self.shares:
             self.shares[remedy].busy.update(named)
 
+    def told(self, doubtful: bool, remedy: str | None = None) -> str:
+        """
+        Return in a few words how many minions are being healed, and of how many.
+        """
+        text = f"{len(self.busy)} of {self.limit} minions are being healed"
+        share = self.shares.get(remedy) if remedy is not None else None
+        if share is not None:
+            text += f", {len(share.busy)} of {share.limit} by {remedy}"
+        if doubtful and self.doubtful:
+            text += (
+                f"; perhaps nobody takes its order: {len(self.doubtful)} of {self.limit // 2} such"
+            )
+        return text
+
     def copy(self) -> Capacity:
         shares = {remedy: one.copy() for remedy, one in self.shares.items()}
         return Capacity(self.limit, set(self.busy), set(self.doubtful), shares)

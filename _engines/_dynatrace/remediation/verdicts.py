@@ -18,7 +18,7 @@ from ..core.states import ActionState
 from ..core.unhealable import CATALOGUE, line_for
 from ..master.event import carried, tag
 from ..master.minion_index import MinionIndex
-from ..master.ping import Ping
+from ..master.ping import Ping, Unasking
 from ..store.ledger import Ledger
 from .decision import Capacity, Decision, Held
 from .recurrence import person_called, serves
@@ -47,6 +47,13 @@ class Verdicts:
     uptake: Uptake = field(default_factory=Uptake)
     #: By attempt id, of the orders that no job took yet.
     _kinds_out: dict[str, Kind] = field(default_factory=dict)
+
+    def unasking(self) -> Verdicts:
+        """
+        Return what says the same and asks no minion: to explain, in any thread, what is decided.
+        """
+        ping = Unasking(self.ping) if self.ping is not None else None
+        return replace(self, ping=ping, _kinds_out={})
 
     def capacity(self) -> Capacity:
         accepted, in_progress = len(self.minions), self.ledger.attempts.in_progress

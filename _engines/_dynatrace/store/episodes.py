@@ -64,6 +64,14 @@ class Episodes(Records):
         """
         return int(self._db.value(f"SELECT count(*) FROM episodes WHERE {_SHOWN}"))
 
+    def first_closed(self) -> float | None:
+        """
+        Return when the first closed of those that are still known; None: none is.
+        """
+        query = f"SELECT min(closed) FROM episodes WHERE state = '{EpisodeState.CLOSED}'"
+        first: float | None = self._db.value(query)
+        return first
+
     def shown(self, limit: int) -> list[Episode]:
         query = f"SELECT * FROM episodes WHERE {_SHOWN} ORDER BY rank, opened LIMIT ?"
         return self._db.all(Episode, query, limit)

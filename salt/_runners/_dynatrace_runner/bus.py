@@ -70,6 +70,17 @@ def _whole(pages):
     return {**ordered[0], "rows": [row for page in ordered for row in page.get("rows", ())]}
 
 
+def joined(answer):
+    """
+    Return the facts of an answer with its lists, whose rows name the list that they are of.
+    """
+    found = {name: list(value) if value == [] else value for name, value in answer["facts"].items()}
+    for row in answer["rows"]:
+        [(name, one)] = row.items()
+        found[name].append(one)
+    return found
+
+
 def configured(opts):
     """
     Return the options of each engine of ours in the master's configuration, by its name.

@@ -447,6 +447,8 @@ def test_what_scripts_read_is_what_is_documented(scene: Scene) -> None:
     facts, attempts = documented("show")
     assert list(shown["rows"][0]) == attempts[1:]
     assert list(shown["facts"]) == [*documented("problems")[0], *facts[1:]]
+    facts = order(world, "why", display_id=problem.display_id)["facts"]
+    assert set(facts) <= {key for part in documented("why") for key in part}
     assert list(order(world, "retry", display_id=problem.display_id)["facts"]) == ["retry"]
     assert list(order(world, "pause", reason="x")["facts"]) == documented("pause")[0]
     assert list(order(world, "resume")["facts"]) == documented("resume")[0]

@@ -158,7 +158,7 @@ def test_the_remedy_is_told_with_what_takes_it() -> None:
     unit = replace(nginx, choice=Choice("web", "unit"), process=Process(unit="nginx"))
     assert how(unit) == "remedy web by unit nginx"
     assert how(replace(nginx, choice=Choice("web", "severity"))) == "remedy web by severity"
-    assert how(target()) == "no catalogue: what reacts to its event decides"
+    assert how(target()) == "none of the catalogue takes it, perhaps a reactor of the site does"
 
 
 def test_a_time_of_another_day_has_its_date() -> None:
