@@ -65,6 +65,8 @@ class Exposition:
         yield _gauge("oldest_report_age_seconds", what, self._age(report))
         what = "When the tenant last listed its open problems."
         yield _gauge("last_poll_timestamp_seconds", what, status.last_poll)
+        what = "How far the polls are apart; 0: none is made."
+        yield _gauge("poll_interval_seconds", what, status.poll_interval)
         yield _gauge("start_timestamp_seconds", "When the engine started.", status.started)
         what = "Notifications that are not handled yet, and events that are not fired yet."
         yield _gauge("queue_length", what, ledger.queue_length())

@@ -216,6 +216,7 @@ def test_what_the_ledger_knows_is_shown(ledger: Ledger) -> None:
     assert value(text, "problems_open") == 7
     assert value(text, "last_poll_timestamp_seconds") == NOW - 5
     assert value(text, "start_timestamp_seconds") == NOW - 60
+    assert value(text, "poll_interval_seconds") == 30
     assert value(text, "thread_up", thread="relay") == 1
     assert value(text, "thread_up", thread="listener") == 0
     assert value(text, "info", version=VERSION) == 1
