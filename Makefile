@@ -27,7 +27,7 @@ PYTEST = $(BIN)/python -m pytest -n auto
 # What pytest and Salt have compiled once is kept.
 unexport PYTHONDONTWRITEBYTECODE
 SLS = $(shell find reactor salt tests -name '*.sls' -o -name '*.jinja')
-YAML = $(shell find master.d salt -name '*.yaml' -o -name '*.conf' -o -name '*.yml') .pre-commit-config.yaml
+YAML = $(shell find master.d salt docs/monitoring -name '*.yaml' -o -name '*.conf' -o -name '*.yml') .pre-commit-config.yaml
 
 .PHONY: help
 help:  ## Show this.

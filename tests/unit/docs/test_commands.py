@@ -18,6 +18,7 @@ PAGES = (
 WALK = "tests/integration/test_walk.py"
 ORCHESTRATIONS = "tests/integration/test_orchestrations.py"
 ANY_SERVICE = "tests/integration/test_any_service.py"
+MONITORING = "tests/functional/monitoring/test_how_to.py"
 #: Where each is taken from its page and run. The tests choose it by its beginning, so here stands no more of it.
 RUN = {
     "git clone <URL of this repository> /srv/salt-dynatrace": WALK,
@@ -46,6 +47,9 @@ RUN = {
     "salt-run state.orchestrate dynatrace.orch.chaos \\": ORCHESTRATIONS,
     'salt-run state.orchestrate dynatrace.orch.heal pillar=\'{"minion"': ORCHESTRATIONS,
     "TOKEN=$(curl ": ORCHESTRATIONS,
+    "mkdir -p /etc/prometheus/rules": MONITORING,
+    "sed 's#docs/monitoring/": MONITORING,
+    "promtool check rules ": MONITORING,
     'curl -sSf "$API" ': ORCHESTRATIONS,
 }
 #: The whole text of each that is not run as it stands, and the reason.
