@@ -6,15 +6,18 @@ from __future__ import annotations
 
 import copy
 import json
+import subprocess
 from typing import Any
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.functional.engine.conftest import Scene
 from tests.functional.engine.test_outcomes import Outage
 from tests.functional.engine.test_second_failure import healed, show
 from tests.functional.engine.test_two_engines import record
 from tests.functional.engine.world import BAD, GOOD, HEALTHY, World, down
+from tests.harness import programs
 from tests.unit.engine.bodies import recommended
 from tests.unit.engine.test_metrics import value
 
@@ -377,3 +380,30 @@ def test_each_cycle_and_each_request_is_measured(outage: Outage) -> None:
     assert all('status="2' in one for one in counts)
     assert any("/comments" in one for one in counts)
     assert outage.problem.problem_id not in text
+
+
+def test_promtool_and_prometheus_own_parser_find_no_fault(scene: Scene) -> None:
+    """
+    Neither in the format nor in the names, of an engine that healed; each series has the engine's name.
+    """
+    if lacking := programs.why_not("promtool"):
+        pytest.skip(lacking)
+    remedies = {"apache2": {"on": {"technology": "APACHE_HTTPD"}, "service": "apache2"}}
+    outage = Outage(scene, "web01", remedies=remedies)
+    outage.ends(lasting(BAD, 100))
+    outage.ends(lasting(GOOD, 100))
+    outage.passes(30)
+    text = outage.world.engine.exposition.text()
+    told = subprocess.run(
+        ["promtool", "check", "metrics"],
+        input=text,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (told.returncode, told.stdout, told.stderr) == (0, "", "")
+    families = list(text_string_to_metric_families(text))
+    assert {one.type for one in families} == {"gauge", "counter", "histogram"}
+    samples = [sample for one in families for sample in one.samples]
+    assert all(sample.labels["engine"] == "test" for sample in samples)

@@ -37,6 +37,7 @@ from _dynatrace.webhook.listener import (
     webhook_listener,
 )
 from _dynatrace.webhook.recorder import Recorder
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.unit.engine.bodies import DISPLAY_ID, PID, probe, recommended
 
@@ -453,13 +454,12 @@ def test_metrics_need_credentials(running: Running) -> None:
 
 def test_metrics_are_what_prometheus_reads(running: Running) -> None:
     """
-    By its own parser, where that is installed.
+    By its own parser.
     """
-    parser = pytest.importorskip("prometheus_client.parser")
     running.post()
     families = {
         family.name: family
-        for family in parser.text_string_to_metric_families(running.ask("GET", "/metrics")[1])
+        for family in text_string_to_metric_families(running.ask("GET", "/metrics")[1])
     }
     assert families["salt_dynatrace_queue_length"].type == "gauge"
     (sample,) = families["salt_dynatrace_queue_length"].samples
