@@ -125,15 +125,25 @@ def test_a_tenant_whose_clock_is_ahead_gives_no_outage_of_less_than_nothing(scen
     assert measured(outage.world, "outage", remedy="none") == (0, 0)
 
 
-def test_a_second_return_is_measured_no_second_time(outage: Outage) -> None:
+def test_a_return_that_is_read_again_is_measured_once(scene: Scene) -> None:
     """
-    The job cache is read again and again.
+    The job cache is read again and again while another minion has not returned.
     """
-    order = outage.ends(lasting(GOOD, 100))
-    outage.world.give(order["jid"], "web01", lasting(GOOD, 100))
-    outage.passes(60)
-    assert measured(outage.world, "outage", remedy="none")[0] == 1
-    assert measured(outage.world, "state_run", remedy="none")[0] == 1
+    outage = Outage(scene, "web01", "web02")
+    world = outage.world
+    world.poll(1)
+    order = outage.orders[0]
+    world.take(order)
+    world.give(order["jid"], "web01", lasting(GOOD, 100))
+    for _ in range(3):
+        world.cycle(16)
+    assert measured(world, "state_run", remedy="none") == (1, 0.1)
+    world.give(order["jid"], "web02", lasting(GOOD, 300))
+    world.cycle(1)
+    assert world.whats() == ["open", "healed"]
+    assert measured(world, "state_run", remedy="none") == (2, 0.4)
+    assert measured(world, "outage", remedy="none")[0] == 2
+    assert measured(world, "event_to_proof", remedy="none")[0] == 2
 
 
 def test_what_only_the_minion_remembers_ended_when_it_says(scene: Scene) -> None:
@@ -241,6 +251,17 @@ def test_what_fails_again_is_counted_by_how_long_it_served(
         world.poll(31)
     assert metric(world, "relapses_total", remedy="none", within="1h") == hour
     assert metric(world, "relapses_total", remedy="none", within="1d") == day
+
+
+def test_a_later_failure_of_what_was_not_brought_back_is_no_relapse(scene: Scene) -> None:
+    """
+    It had not served in between.
+    """
+    outage = Outage(scene, "web01", policy={"cooldown": 60})
+    outage.ends(BAD)
+    outage.shows(outage.world.now + 1)
+    outage.ends(GOOD)
+    assert metric(outage.world, "relapses_total", remedy="none", within="1d") == 0
 
 
 def test_a_retry_that_a_person_orders_is_no_relapse(scene: Scene) -> None:
