@@ -69,6 +69,8 @@ class Endpoint(tornado.web.RequestHandler):
     """
 
     METHODS: tuple[str, ...] = ()
+    #: What is accepted of who shows none, or wrong ones.
+    CHALLENGE = 'Bearer realm="dynatrace", Basic realm="dynatrace"'
 
     def initialize(self, context: Context, on_authenticated: Callable[[Any], None]) -> None:
         self.context = context
@@ -156,15 +158,16 @@ class Endpoint(tornado.web.RequestHandler):
             super().log_exception(typ, value, tb)
 
     def authenticate(self) -> bool:
-        expected = self.context.authentication
-        if expected is None:
-            return True
-        if expected.accepts(self.request.headers.get("Authorization", "")):
+        if self.accepts(self.request.headers.get("Authorization", "")):
             self.on_authenticated(getattr(self.request.connection, "stream", None))
             return True
-        self.set_header("WWW-Authenticate", 'Bearer realm="dynatrace", Basic realm="dynatrace"')
+        self.set_header("WWW-Authenticate", self.CHALLENGE)
         self.reject(401, "no or wrong credentials")
         return False
+
+    def accepts(self, header: str) -> bool:
+        expected = self.context.authentication
+        return expected is None or expected.accepts(header)
 
 
 class Unknown(Endpoint):
@@ -227,6 +230,13 @@ def _awaitable(work: concurrent.futures.Future[Any]) -> Future[Any]:
     return future
 
 
+def probe(ask: Callable[[], Any]) -> Future[Any]:
+    """
+    Return what is told in the thread of the probes: notifications must not wait for a slow ledger.
+    """
+    return _awaitable(_PROBES.submit(ask))
+
+
 class Healthz(Endpoint):
     """
     ``GET /healthz``: whether the engine does its work, without credentials.
@@ -236,8 +246,7 @@ class Healthz(Endpoint):
 
     async def serve(self) -> None:
         try:
-            # In a thread: notifications must not wait for a slow ledger.
-            healthy, facts = await _awaitable(_PROBES.submit(self.context.health.check))
+            healthy, facts = await probe(self.context.health.check)
         except LedgerError:
             healthy, facts = False, {"ledger": "failing"}
         self.respond(200 if healthy else 503, healthy=healthy, **facts)
@@ -255,7 +264,7 @@ class Metrics(Endpoint):
 
     async def serve(self) -> None:
         try:
-            text = await _awaitable(_PROBES.submit(self.context.health.metrics))
+            text = await probe(self.context.health.metrics)
         except LedgerError:
             self.reject(503, "the ledger cannot be read")
         else:

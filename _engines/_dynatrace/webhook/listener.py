@@ -35,6 +35,7 @@ from .endpoints import (
     Notifications,
     Unknown,
 )
+from .page import ENDPOINTS, Feed, Page, Watched
 from .recorder import Recorder
 
 log = logging.getLogger(__name__)
@@ -119,19 +120,22 @@ def webhook_listener(
     recorder: Recorder,
     on_test: Callable[[Notification], None],
     health: Health,
+    page: Page | None = None,
 ) -> Listener:
     """
-    Return the listener of the webhook, which serves ``/healthz`` and ``/metrics`` too.
+    Return the listener of the webhook, which serves ``/healthz`` and ``/metrics`` too, and the status page if there is one.
     """
     place = config.get("webhook.address"), config.get("webhook.port")
-    endpoints = {
+    endpoints: dict[str, type[Endpoint]] = {
         re.escape(config.get("webhook.path")): Notifications,
         "/healthz": Healthz,
         "/metrics": Metrics,
     }
-    context = Intake(
-        health, Authentication(config), config=config, recorder=recorder, on_test=on_test
-    )
+    shared: dict[str, Any] = {"config": config, "recorder": recorder, "on_test": on_test}
+    context = Intake(health, Authentication(config), **shared)
+    if page is not None:
+        endpoints.update(ENDPOINTS)
+        context = Watched(health, Authentication(config), feed=Feed(page), **shared)
     return Listener(name, place, endpoints, context, _tls(config))
 
 

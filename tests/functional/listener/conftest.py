@@ -36,7 +36,7 @@ class Served:
     The listener and what stands behind it; `send` gives the raw answers to raw bytes.
     """
 
-    def __init__(self, directory: Path, **more: Any) -> None:
+    def __init__(self, directory: Path, page: Any = None, **more: Any) -> None:
         self.port = free_ports(1)[0]
         webhook = {"port": self.port, "token": TOKEN, "username": USER, "password": PASSWORD}
         webhook.update(more)
@@ -51,7 +51,7 @@ class Served:
         metrics = Exposition(status, self.ledger, Measures(), lambda: True, lambda: 1, dict)
         health = Health(probe.health, metrics.text)
         threading.Thread(target=recorder.run, daemon=True).start()
-        self._listener = webhook_listener("test", config, recorder, self.tests.append, health)
+        self._listener = webhook_listener("test", config, recorder, self.tests.append, health, page)
         threading.Thread(target=self._listener.run, daemon=True).start()
 
     def _look(self) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import requests
+from _dynatrace.webhook.page import Part
 from hypothesis import HealthCheck, settings
 
 from tests.functional.listener.conftest import PASSWORD, TOKEN, USER, Served, notification
@@ -24,6 +25,8 @@ schemathesis = pytest.importorskip("schemathesis", reason="the extra `tests` bri
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "reference" / "openapi.yaml"
 SCHEMA = schemathesis.openapi.from_path(str(DOCUMENT))
+#: All but the stream, whose answer does not end.
+ENDING = SCHEMA.exclude(path="/events")
 BASIC = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
 RIGHT = {"bearer": f"Bearer {TOKEN}", "basic": f"Basic {BASIC}"}
 #: Bounded: a few seconds for each operation.
@@ -32,12 +35,28 @@ BOUNDED = settings(
 )
 
 
+class Page:
+    """
+    A status page of one part.
+    """
+
+    def document(self) -> tuple[str, dict[str, str]]:
+        policy = {"Content-Security-Policy": "default-src 'none'"}
+        return "<!DOCTYPE html>", {"Referrer-Policy": "no-referrer", **policy}
+
+    def parts(self) -> tuple[Part, ...]:
+        return PARTS
+
+
+PARTS = (Part("head", "1", '<p id="head">text\nmore</p>'),)
+
+
 @pytest.fixture(scope="module")
 def listener(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """
     One listener for all generated requests.
     """
-    one = Served(tmp_path_factory.mktemp("contract"))
+    one = Served(tmp_path_factory.mktemp("contract"), Page())
     yield one
 
 
@@ -54,7 +73,7 @@ def documented(case: Any, response: Any) -> None:
     case.validate_response(response, checks=[getattr(schemathesis.checks, name) for name in named])
 
 
-@SCHEMA.parametrize()
+@ENDING.parametrize()
 @BOUNDED
 def test_generated_requests_get_documented_answers(case: Any, listener: Served) -> None:
     """
@@ -80,7 +99,7 @@ def ask(
         connection.close()
 
 
-@pytest.mark.parametrize("path", ["/dynatrace", "/healthz", "/metrics"])
+@pytest.mark.parametrize("path", ["/dynatrace", "/healthz", "/metrics", "/", "/events"])
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
 def test_only_the_described_methods_are_allowed(listener: Served, method: str, path: str) -> None:
     """
@@ -95,7 +114,7 @@ def test_only_the_described_methods_are_allowed(listener: Served, method: str, p
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/dynatrace/", "/dynatracex", "/Healthz", "/..", "/%ff", "/a?dynatrace"]
+    "path", ["/index.html", "/dynatrace/", "/dynatracex", "/Healthz", "/..", "/%ff", "/a?dynatrace"]
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_another_path_is_not_found(listener: Served, method: str, path: str) -> None:
@@ -139,6 +158,21 @@ def test_either_scheme_is_accepted(listener: Served, scheme: str) -> None:
         listener, "POST", "/dynatrace", notification(2), Authorization=RIGHT[scheme]
     )
     assert (status, json.loads(body)) == (202, {"accepted": True})
+
+
+def test_the_stream_of_the_page_is_as_it_is_described(listener: Served) -> None:
+    """
+    Its type, and an event in the documented form.
+    """
+    headers = {"Authorization": RIGHT["basic"]}
+    with requests.get(f"{listener.url}/events", headers=headers, stream=True, timeout=10) as stream:
+        described = SCHEMA.raw_schema["paths"]["/events"]["get"]["responses"]["200"]["content"]
+        assert [stream.headers["Content-Type"]] == list(described)
+        lines = stream.iter_lines()
+        assert next(lines) == b"event: part"
+        name, _, data = next(lines).partition(b": ")
+        assert (name, json.loads(data)) == (b"data", vars(PARTS[0]))
+        assert next(lines) == b""
 
 
 def test_health_that_is_asked_for_twice_is_no_304(listener: Served) -> None:

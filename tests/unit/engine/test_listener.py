@@ -59,7 +59,7 @@ class Running:
     A listener with its recorder and ledger, and a client for it.
     """
 
-    def __init__(self, ledger: Any, **webhook: Any) -> None:
+    def __init__(self, ledger: Any, page: Any = None, **webhook: Any) -> None:
         self.port = free_port()
         options = {"port": self.port, "token": TOKEN, "max_body": MAX_BODY, **webhook}
         config = load(
@@ -73,7 +73,9 @@ class Running:
         self.probe = Probe(status, ledger, lambda: True)
         metrics = Exposition(status, ledger, Measures(), lambda: True, lambda: 3, dict)
         health = Health(lambda: self.probe.health(), metrics.text)
-        self.listener = webhook_listener("dynatrace", config, self.recorder, self._test, health)
+        self.listener = webhook_listener(
+            "dynatrace", config, self.recorder, self._test, health, page
+        )
         self.trust: ssl.SSLContext | None = None
         threading.Thread(target=self.recorder.run, daemon=True).start()
         self.thread = threading.Thread(target=self.listener.run, daemon=True)
