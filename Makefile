@@ -73,10 +73,11 @@ demo: tools venv  ## Watch a real apache2 fail and be healed. SERVICE=nginx, TEN
 	@$(BIN)/python -m tests.demo
 
 .PHONY: pictures
-pictures: root tools venv  ## Draw the pictures of the tutorial from a run of the demo.
+pictures: root tools venv  ## Draw the pictures: of the tutorial from a run of the demo, and of the status page.
 	@rm -f docs/images/demo.txt
 	@TRANSCRIPT=docs/images/demo.txt $(BIN)/python -m tests.demo
 	@$(BIN)/python -m tests.demo.draw docs/images
+	@PYTHONPATH=_engines $(BIN)/python -m tests.functional.page.picture docs/images/status.webp
 
 .PHONY: bench-heal
 bench-heal: root tools venv  ## Time from notification to serving, against the bare hook. N=10, KILL=1.
@@ -85,6 +86,10 @@ bench-heal: root tools venv  ## Time from notification to serving, against the b
 .PHONY: bench-webhook
 bench-webhook: venv  ## Notifications a second, and that none is lost.
 	@$(BIN)/python -m tests.bench.bench_webhook $(ARGS)
+
+.PHONY: bench-page
+bench-page: venv  ## What the status page costs, with 1,000 problems and ten pages that are open.
+	@$(BIN)/python -m tests.bench.bench_page $(ARGS)
 
 .PHONY: bench-crowd
 bench-crowd: venv  ## Thousands of problems, slow tenants, 10,000 minions. ARGS='--only b --problems 1000'.
@@ -103,7 +108,8 @@ SERVICES = nginx-light redis-server memcached php-fpm postgresql default-jdk-hea
 test functional test-full: TOOLS += $(SERVICES)
 test-full: TOOLS += mariadb-server
 # What reads the metrics, and what shows the page.
-test functional test-full: TOOLS += prometheus chromium chromium-driver
+test functional test-full: TOOLS += prometheus
+test functional test-full pictures: TOOLS += chromium chromium-driver
 
 .PHONY: tools
 tools:

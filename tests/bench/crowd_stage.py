@@ -77,9 +77,9 @@ class Stage(Started):
         ]
         return Child(kind, self.logs, master=self.file, opts=opts, **given)
 
-    def engine(self, minions: bool = True, **config: Any) -> Run:
+    def engine(self, minions: bool = True, page: bool = False, **config: Any) -> Run:
         """
-        Start an engine with a ledger of its own.
+        Start an engine with a ledger of its own, and a status page if one is wanted.
         """
         assert self.tenant is not None
         self.ear.forget()
@@ -92,7 +92,7 @@ class Stage(Started):
             "environment_url": self.tenant.url,
             "api_token": self.tenant.token,
             "ledger": str(home / "ledger.db"),
-            "webhook": {"port": port, "token": TOKEN},
+            "webhook": {"port": port, "token": TOKEN, "page": page},
             **config,
         }
         child = self.child("engine", minions, config=given)

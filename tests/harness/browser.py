@@ -59,4 +59,6 @@ class Browser(Started):
         own = ("headless=new", "no-sandbox", "disable-dev-shm-usage", "no-first-run")
         for argument in (*own, f"user-data-dir={self._home / 'profile'}", *self._arguments):
             options.add_argument(f"--{argument}")
+        # What the console says, and what is asked for.
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
         return options

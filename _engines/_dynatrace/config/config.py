@@ -189,6 +189,8 @@ def _check_webhook(values: Mapping[str, Any]) -> Iterator[str]:
             "`webhook` needs `token`, or `username` and `password` (an sdb:// URL must give a value): "
             "anyone could send notifications otherwise"
         )
+    if values.get("webhook.page") and values.get("webhook.path") == "/events":
+        yield "`webhook:path` /events is a part of the status page: choose another, or set `page` to false"
     address = values.get("webhook.address", "127.0.0.1")
     if not (
         values.get("webhook.ssl_crt") or values.get("webhook.insecure") or is_loopback(address)

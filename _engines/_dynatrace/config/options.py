@@ -79,6 +79,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("webhook.ssl_key", None, rules.FILE, "Key of the certificate."),
     Option("webhook.insecure", False, rules.FLAG, "Accept any address without TLS."),
     Option("webhook.max_body", 1048576, rules.whole(1024, 16777216), "Largest body, in bytes."),
+    Option("webhook.page", False, rules.FLAG, "Serve the status page at /."),
     Option("webhook.keys", {}, rules.KEY_NAMES, "Key names of a custom payload."),
     # There is no secret in them.
     Option(

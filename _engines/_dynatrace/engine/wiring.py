@@ -26,6 +26,8 @@ from .bus_events import BusEvents
 from .commands import Commands
 from .health import Probe, Status, Troubles
 from .metrics import Exposition
+from .page import StatusPage
+from .page_facts import PageFacts
 from .parts import Parts
 from .reconciler import Reconciler
 from .span import Span
@@ -164,7 +166,9 @@ class Engine(Parts):
         if self.recorder is None:
             return None
         on_test = partial(announce_test, self.instance, self.ledger, self.look_now)
-        return webhook_listener(self.instance, self.config, self.recorder, on_test, self.health)
+        return webhook_listener(
+            self.instance, self.config, self.recorder, on_test, self.health, self.page
+        )
 
     @cached_property
     def exporter(self) -> Listener | None:
@@ -175,6 +179,14 @@ class Engine(Parts):
     @cached_property
     def health(self) -> Health:
         return Health(self.probe.health, self.exposition.text)
+
+    @cached_property
+    def page(self) -> StatusPage | None:
+        if not self.config.get("webhook.page"):
+            return None
+        url = self.config.get("environment_url")
+        facts = PageFacts(self.ledger, self.story, url, self.clock)
+        return StatusPage(facts, self.probe, self.policy.dry_run, self.clock)
 
     @cached_property
     def status(self) -> Status:

@@ -85,7 +85,8 @@ figure{margin:0}
 @media (max-width:46rem){
 .page{padding:.875rem .875rem 2.5rem}
 table.stack thead{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
-table.stack,table.stack tbody{display:block}
+table.stack,table.stack tbody,table.stack caption{display:block}
+table.stack caption{padding:.625rem .75rem;border-bottom:1px solid var(--line)}
 table.stack tr{display:block;padding:.625rem .75rem;border-top:1px solid var(--line)}
 table.stack tbody tr:first-child{border-top:0}
 table.stack td,table.stack th{display:block;padding:.0625rem 0;border:0;text-align:left}

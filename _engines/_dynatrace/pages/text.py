@@ -37,18 +37,19 @@ def cut(text: str, most: int = 300) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def moment(at: float | str) -> Markup:
+def moment(at: float | str, day: str = "") -> Markup:
     """
-    Return a time, in epoch seconds or as an ISO text, for people and for machines: ``<time>`` with the UTC time of day.
+    Return a time, in epoch seconds or as an ISO text, for people and for machines: ``<time>`` with the UTC time of day,
+    and the date unless it is ``day``, such as ``2026-03-27``.
     """
     if isinstance(at, str):
         when = datetime.fromisoformat(re.sub("Z$", "+00:00", at)).astimezone(timezone.utc)
     else:
         when = datetime.fromtimestamp(at, timezone.utc)
     iso = when.isoformat(timespec="seconds").replace("+00:00", "Z")
-    return Markup('<time datetime="{}">{} <span class="day">{}</span></time>').format(
-        iso, when.strftime("%H:%M:%S"), when.strftime("%d %b")
-    )
+    date = "" if day and iso.startswith(day) else when.strftime("%d %b")
+    told = Markup(' <span class="day">{}</span>').format(date) if date else ""
+    return Markup('<time datetime="{}">{}{}</time>').format(iso, when.strftime("%H:%M:%S"), told)
 
 
 def state(word: str, kind: str) -> Markup:

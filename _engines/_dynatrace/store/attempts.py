@@ -112,6 +112,13 @@ class Attempts(Records):
             *(minion, process),
         )
 
+    def ended(self, limit: int) -> list[Attempt]:
+        """
+        Return the attempts that ended last, the latest first.
+        """
+        query = "SELECT * FROM attempts WHERE ended IS NOT NULL ORDER BY ended DESC LIMIT ?"
+        return self._db.all(Attempt, query, limit)
+
     def history(self, limit: int) -> list[tuple[Attempt, str, list[str]]]:
         """
         Return the latest attempts, newest first, each with the problem's display id and its minions.

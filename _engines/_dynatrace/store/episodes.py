@@ -92,6 +92,23 @@ class Episodes(Records):
             *(since, until),
         )
 
+    def by_need(self, limit: int) -> list[Episode]:
+        """
+        Return problems that the tenant shows as open: those for a person first, then the most severe, then the oldest.
+        """
+        query = f"SELECT * FROM episodes WHERE {_SHOWN} ORDER BY escalated IS NULL, rank, opened, problem_key LIMIT ?"
+        return self._db.all(Episode, query, limit)
+
+    def standing(self) -> list[tuple[bool, str | None, int]]:
+        """
+        Return how many problems the tenant shows as open, by whether they are for a person, and why they are held.
+        """
+        query = (
+            "SELECT escalated IS NOT NULL AS person, held, count(*) AS n FROM episodes"
+            f" WHERE {_SHOWN} GROUP BY person, held ORDER BY n DESC"
+        )
+        return [(bool(row["person"]), row["held"], row["n"]) for row in self._db.rows(query)]
+
     def held_counts(self) -> dict[str, int]:
         """
         Return how many open episodes are held, by the reason.

@@ -58,6 +58,13 @@ class Ledger:
             self.close()  # Or this process could not try again.
             raise
 
+    @property
+    def changes(self) -> int:
+        """
+        A number that grows with each change, also while its transaction goes on; to ask for it waits for nothing.
+        """
+        return self.database.connection.total_changes
+
     def queue_length(self) -> int:
         return int(
             self.database.value(

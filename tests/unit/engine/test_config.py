@@ -307,6 +307,10 @@ ONE_PROBLEM = [
         "`webhook:username` and `webhook:password` go together: set both or neither",
     ),
     (
+        webhook(path="/events", page=True),
+        "`webhook:path` /events is a part of the status page: choose another, or set `page` to false",
+    ),
+    (
         webhook(address="0.0.0.0"),
         "`webhook:address` '0.0.0.0' is not a loopback address: set `ssl_crt` and `ssl_key`, or say `insecure: true`",
     ),
@@ -445,6 +449,7 @@ def test_the_defaults_are_the_documented_ones() -> None:
         "policy.escalate_without_remedy",
         "webhook.insecure",
         "webhook.keys",
+        "webhook.page",
         "calls_per_minute",
         "oauth.client_id",
         "oauth.client_secret",

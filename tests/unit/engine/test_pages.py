@@ -123,6 +123,12 @@ def test_a_time_is_told_in_utc(at: float | str) -> None:
     )
 
 
+def test_the_date_of_today_is_not_told() -> None:
+    """Only of another day one needs it."""
+    assert "day" not in moment("2026-03-27T01:18:47Z", "2026-03-27")
+    assert "day" in moment("2026-03-28T01:18:47Z", "2026-03-27")
+
+
 def test_a_state_is_told_by_a_word_and_a_shape() -> None:
     """Each kind has a shape of its own, so that colour tells nothing alone."""
     made = [state("<word>", kind) for kind in STATES]
@@ -150,7 +156,8 @@ def test_every_text_has_the_contrast_of_aa(scheme: int) -> None:
     seen = {name: both[scheme] for name, both in COLOURS.items()}
     for name in ("ink", "link", *STATES):
         behind = ["ground", "card", *(f"{state}-soft" for state in STATES if name == "ink")]
-        behind += [f"{name}-soft"] if name in STATES else []
+        # Words of any state stand on a card of any.
+        behind += [f"{state}-soft" for state in STATES if name in STATES]
         for ground in behind:
             assert contrast(seen[name], seen[ground]) >= 4.5, (name, ground)
     assert contrast(seen["edge"], seen["card"]) >= 3
