@@ -93,6 +93,7 @@ from _dynatrace.master import grains as grains_
 from _dynatrace.master import job_cache
 from _dynatrace.master.reactors import Reactors
 from _dynatrace.master.salt_interface import Master
+from _dynatrace.pages import report as report
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ What each returns is an interface, and described in ``docs/reference/runner.md``
 """
 
 # Here and nowhere later: the directory of the package is on sys.path only while this module loads.
-from _dynatrace_runner import bus, checkup
+from _dynatrace_runner import bus, checkup, post_mortem
 from _dynatrace_runner import evidence as evidence_
 from _dynatrace_runner import remedies as remedies_
 from salt.exceptions import CommandExecutionError
@@ -16,6 +16,7 @@ from salt.exceptions import CommandExecutionError
 TIMEOUT_S = 5
 CHECK_TIMEOUT_S = 30
 EVIDENCE_TIMEOUT_S = 10
+REPORT_TIMEOUT_S = 10
 REMEDIES_TIMEOUT_S = 60
 
 
@@ -171,6 +172,43 @@ def evidence(display_id, minion=None, instance=None, timeout=EVIDENCE_TIMEOUT_S)
     return _told(found, any("error" in one for one in found.values()))
 
 
+def report(
+    display_id=None,
+    since=None,
+    until=None,
+    file=None,
+    evidence=True,
+    instance=None,
+    timeout=REPORT_TIMEOUT_S,
+):
+    """
+    Write a post-mortem as one HTML file: of a problem, or of all problems since a time.
+
+    ``since`` and ``until`` are ``7d``, ``12h``, ``2026-11-01`` or ``2026-11-01T10:00``, in UTC. Minions are asked for what
+    they kept of the failure, unless ``evidence=False``. The file is ``file=``, or one in the current directory that is
+    named in the answer. With ``--out``, and where another program calls this, the facts are returned, and a file is
+    written only by ``file=``.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run dynatrace.report P-2407114
+        salt-run dynatrace.report since=7d
+        salt-run dynatrace.report since=2026-11-01 until=2026-12-01 file=november.html
+    """
+    wanted = {"display_id": display_id, "since": since, "until": until}
+    seconds = EVIDENCE_TIMEOUT_S if evidence else None
+    try:
+        found = post_mortem.facts(__opts__, wanted, instance, float(timeout), seconds)
+        if file is not None or _is_shown():
+            post_mortem.write(__opts__, found, file)
+    except CommandExecutionError as err:
+        return _told({"error": str(err)}, True)
+    failed = any("error" in one for one in found.values())
+    return _told(post_mortem.in_short(found) if _is_shown() else found, failed)
+
+
 def check(timeout=CHECK_TIMEOUT_S):
     """
     Check an installation: what the master is configured with, engine, tenant, webhook and minions.
@@ -219,6 +257,11 @@ def _told(found, failed):
     """
     __context__["retcode"] = int(failed)
     told = {**found, "retcode": 1} if failed else found
-    if __opts__.get("output") or not str(__opts__.get("fun")).startswith("dynatrace."):
-        return told
-    return {**told, "outputter": "dynatrace"}
+    return {**told, "outputter": "dynatrace"} if _is_shown() else told
+
+
+def _is_shown():
+    """
+    Tell whether the result is for a person at a terminal, who has not named an outputter.
+    """
+    return not __opts__.get("output") and str(__opts__.get("fun")).startswith("dynatrace.")

@@ -26,6 +26,11 @@ LINE, *_ = blocks(PAGE, "yaml")
 REMEDIES, CHECK, HEAL = [
     one for text in blocks(PAGE, "bash") for one in commands(text) if one.startswith("salt-run ")
 ]
+REPORT, *_, FACTS = [
+    one
+    for text in blocks(PAGE.with_name("write-a-post-mortem.md"), "bash")
+    for one in commands(text)
+]
 PLAIN = "[Service]\nExecStart=/bin/sleep infinity\n"
 NGINX = "/usr/sbin/nginx"
 SLEEP = {"EXE_NAME": "sleep", "EXE_PATH": "/usr/bin/sleep"}
@@ -59,6 +64,20 @@ def why_not() -> str | None:
     Return what is lacking beside a machine, or None.
     """
     return None if Path(NGINX).exists() else "it needs nginx: run `make tools`"
+
+
+def reported(site: Site, display_id: str) -> str:
+    """
+    Return the report of a problem, which the runner wrote where it says.
+    """
+    path = site.salt.root / f"{display_id}.html"
+    command = REPORT.replace("P-2407114", display_id)
+    assert str(path) in site.shell.run(f"{command} file={path}")
+    told = site.shell.json(FACTS.replace("P-2407114", display_id))["dynatrace"]
+    assert told["file"] is None and told["healed_at"] is not None
+    span = site.shell.json("salt-run dynatrace.report since=1h --out=json")["dynatrace"]
+    assert span["problems_count"] == sum(span["ended_by"].values()) > 0
+    return path.read_text(encoding="utf-8")
 
 
 def healed(site: Site, trouble: Callable[[], object]) -> Event:
@@ -145,6 +164,10 @@ def test_a_killed_unit_is_healed_by_one_line(site: Site) -> None:
     why = site.shell.run(f"salt-run dynatrace.why {problem.display_id}")
     assert re.search(r"web01  .*  healed  \(host_id, unit by unit\)", why), why
     assert re.search(r"serving: it was brought back at \d\d:\d\d:\d\d", why), why
+    report = reported(site, problem.display_id)
+    assert "Salt brought it back and proved that it serves, by one attempt." in report
+    assert "Failed with result &#39;signal&#39;." in report
+    assert "acts on web01 by the remedy unit" in report
     site.tenant.close_problem(problem)
 
 

@@ -22,7 +22,14 @@ def collected(opts, display_id, minion, instance, timeout):
 def _of_engine(opts, answer, minion, timeout):
     if "error" in answer:
         return {"error": answer["error"]}
-    for attempt in reversed(answer["rows"]):
+    return of_attempts(opts, answer["rows"], minion, timeout)
+
+
+def of_attempts(opts, attempts, minion, timeout):
+    """
+    Return what is kept of the latest of some attempts of which anything is, or ``error``; ``minion`` asks that one alone.
+    """
+    for attempt in reversed(attempts):
         named = [one for one in attempt["minions"] if minion in (None, one)][:MOST]
         found = _of_attempt(opts, attempt["attempt_id"], named, timeout)
         if found:

@@ -36,6 +36,7 @@ RUN = {
     'curl -H "Authorization: Bearer $WEBHOOK_TOKEN" ': WALK,
     "curl https://master.example.com:8765/healthz": WALK,
     "salt-run dynatrace.remedies": ANY_SERVICE,
+    "salt-run dynatrace.report ": ANY_SERVICE,
     "salt-run dynatrace.pause ": WALK,
     "salt-run dynatrace.resume": WALK,
     "salt-run dynatrace.status": WALK,
