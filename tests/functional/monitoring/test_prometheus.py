@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
+from _dynatrace.engine.wiring import LOOPS
 
 from tests.functional.monitoring.watched import TOKEN, Watched, filled
 from tests.harness import prometheus
@@ -126,5 +127,7 @@ def test_nothing_is_even_pending_for_a_quiet_engine(watched: Watched) -> None:
     quiet = f"127.0.0.1:{watched.exporter}"
     often = f'count_over_time(up{{instance="{quiet}"}}[10m]) > 4'
     watched.until(lambda: watched.prometheus.query(often), often)
+    threads = watched.prometheus.query(f'salt_dynatrace_thread_up{{instance="{quiet}"}} == 1')
+    assert {one["metric"]["thread"] for one in threads} == set(LOOPS)
     seen = watched.prometheus.query(f'count_over_time(ALERTS{{instance="{quiet}"}}[10m])')
     assert [one["metric"] for one in seen] == []

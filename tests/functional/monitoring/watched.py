@@ -1,6 +1,6 @@
 """
 Two engines that a real Prometheus scrapes by both ways of docs/how-to/monitor.md, with the shipped rules: one after a
-crowded night, one to which nothing happens.
+crowded night, and one with all its threads, to which nothing happens.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from tests.functional.engine.night import Night, play
 from tests.functional.engine.test_commands import order
 from tests.functional.engine.test_metrics import lasting
 from tests.functional.engine.test_promises import open_body
+from tests.functional.engine.test_threads import Engined
 from tests.functional.engine.world import GOOD, World
 from tests.harness.ports import free_ports
 from tests.harness.prometheus import Prometheus
@@ -56,22 +57,21 @@ def filled(expression: str) -> str:
 
 class Watched(Started):
     """
-    The engines and their Prometheus; `night` and `quiet` are the worlds.
+    The engines and their Prometheus; `night` is the world of the one, `quiet` the other.
     """
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.webhook, self.exporter, self.other = free_ports(3)
+        self.webhook, self.other = free_ports(2)
         self._parts: list[Any] = []
 
     def start(self) -> None:
-        self.quiet = self._scene("quiet").world(metrics={"port": self.exporter})
-        self.quiet.poll()
-        serve(self.quiet)
+        self.quiet = Engined(self._tenant(), self._own("quiet"))
+        self.exporter = self.quiet.engine.config.get("metrics.port")
         self.prometheus = Prometheus(self._configuration())
         self._parts.append(self.prometheus)
         self.prometheus.start()
-        scene = self._scene("night")
+        scene = Begun(self._tenant(), self._own("night"), self._is_seen)
         webhook = {"port": self.webhook, "token": TOKEN}
         self.story: Night = play(scene, webhook=webhook, metrics={"port": self.other})
         self.night = self.story.world
@@ -83,16 +83,16 @@ class Watched(Started):
 
     def until(self, condition: Callable[[], Any], what: str) -> None:
         """
-        Let both engines poll until a condition holds.
+        Let the engine of the night poll until a condition holds; the other one does by itself.
         """
         deadline = time.monotonic() + WITHIN_S
         while not condition():
             assert time.monotonic() < deadline, f"not in time: {what}"
-            for world in (self.quiet, self.night):
-                world.now = time.time()
-                world.reconciler._next_poll = 0.0
-                world.reconciler.step()
-                world.fire()
+            world = self.night
+            world.now = time.time()
+            world.reconciler._next_poll = 0.0
+            world.reconciler.step()
+            world.fire()
             time.sleep(0.5)
 
     def samples(self, query: str) -> list[float]:
@@ -109,20 +109,21 @@ class Watched(Started):
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         return requests.get(f"http://127.0.0.1:{port}/metrics", headers=headers, timeout=30)
 
-    def _scene(self, name: str) -> Scene:
+    def _tenant(self) -> Tenant:
         tenant = Tenant()
         tenant.start()
         self._parts.append(tenant)
         tenant.login = "classic"  # type: ignore[attr-defined]
+        return tenant
+
+    def _own(self, name: str) -> Path:
         (self.directory / name).mkdir()
-        return Begun(tenant, self.directory / name, self._is_seen)
+        return self.directory / name
 
     def _is_seen(self, world: World) -> None:
         """
         Have an engine scraped before anything happens: of what begins with the first scrape nobody sees that it grew.
         """
-        if not hasattr(self, "prometheus"):
-            return
         serve(world)
         up = f'up{{instance="127.0.0.1:{self.webhook}"}} == 1'
         deadline = time.monotonic() + WITHIN_S
