@@ -37,7 +37,7 @@ class Browser(Started):
         self._arguments = arguments
 
     def start(self) -> None:
-        self._home = Path(tempfile.mkdtemp(prefix="sd-browser-", dir="/tmp"))
+        self.home = Path(tempfile.mkdtemp(prefix="sd-browser-", dir="/tmp"))
         # Named, so that Selenium looks for none, and asks nobody on the network.
         service = Service(shutil.which("chromedriver"), env=self._environment())
         self.driver = webdriver.Chrome(options=self._options(), service=service)
@@ -46,18 +46,18 @@ class Browser(Started):
         with contextlib.suppress(AttributeError):
             self.driver.quit()
         with contextlib.suppress(AttributeError):
-            shutil.rmtree(self._home, ignore_errors=True)
+            shutil.rmtree(self.home, ignore_errors=True)
 
     def _environment(self) -> dict[str, str]:
         # A user such as `nobody` has no home.
-        return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(self._home), "LANG": "C.UTF-8"}
+        return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(self.home), "LANG": "C.UTF-8"}
 
     def _options(self) -> webdriver.ChromeOptions:
         options = webdriver.ChromeOptions()
         options.binary_location = shutil.which("chromium") or ""
         # Chromium's own sandbox refuses root, and /dev/shm is small in a container.
         own = ("headless=new", "no-sandbox", "disable-dev-shm-usage", "no-first-run")
-        for argument in (*own, f"user-data-dir={self._home / 'profile'}", *self._arguments):
+        for argument in (*own, f"user-data-dir={self.home / 'profile'}", *self._arguments):
             options.add_argument(f"--{argument}")
         # What the console says, and what is asked for.
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})

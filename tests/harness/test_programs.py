@@ -5,7 +5,6 @@ The programs of Debian's that tests drive start here, also apart from this machi
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 
 import pytest
 
@@ -15,8 +14,6 @@ from tests.harness import prometheus as prometheuses
 from tests.harness.browser import Browser
 from tests.harness.config import REPO
 from tests.harness.prometheus import Prometheus, PrometheusError
-
-TMP = Path("/tmp")
 
 
 def test_a_missing_program_is_named_with_the_package_to_install(
@@ -47,11 +44,11 @@ def test_chromium_shows_a_page() -> None:
     """With a profile of its own, which goes with it."""
     if lacking := browsers.why_not():
         pytest.skip(lacking)
-    before = set(TMP.glob("sd-browser-*"))
     with Browser() as browser:
         browser.driver.get("data:text/html,<title>shown</title>")
         assert browser.driver.title == "shown"
-    assert set(TMP.glob("sd-browser-*")) <= before
+        assert browser.home.is_dir()
+    assert not browser.home.exists()
 
 
 def test_prometheus_answers_a_query() -> None:
