@@ -36,6 +36,7 @@ WHY: Mapping[Reason, str] = {
     Reason.TWO_REMEDIES: "Two remedies fit what failed on {minion}, and none is preferred.",
     Reason.NOT_DOWN: "Nothing says that a process on {minion} is down.",
 }
+_BY_NAME = {reason.value: sentence for reason, sentence in WHY.items()}
 _UNKNOWN = "{minion} is held."
 _MOST = 200
 
@@ -78,13 +79,12 @@ def _decided(decision: Mapping[str, Any], day: str) -> Markup:
 
 
 def _held(target: Mapping[str, Any], day: str) -> Markup:
-    known = {reason.value: sentence for reason, sentence in WHY.items()}
-    said = _filled(known.get(target["reason"], _UNKNOWN), minion=target["minion"])
+    said = _filled(_BY_NAME.get(target["reason"], _UNKNOWN), minion=target["minion"])
     if target["detail"]:
         detail = target["detail"].rstrip(".")
         said += _filled(" {detail}.", detail=detail[:1].upper() + detail[1:])
     if target["until"]:
-        said += Markup(" Again at {}.").format(moment(target["until"], day))
+        said += Markup(f" Again at {moment(target['until'], day)}.")
     return said
 
 

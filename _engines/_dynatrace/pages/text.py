@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from datetime import datetime, timezone
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from .style import SHAPES
 
@@ -48,8 +48,8 @@ def moment(at: float | str, day: str = "") -> Markup:
         when = datetime.fromtimestamp(at, timezone.utc)
     iso = when.isoformat(timespec="seconds").replace("+00:00", "Z")
     date = "" if day and iso.startswith(day) else when.strftime("%d %b")
-    told = Markup(' <span class="day">{}</span>').format(date) if date else ""
-    return Markup('<time datetime="{}">{}{}</time>').format(iso, when.strftime("%H:%M:%S"), told)
+    told = f' <span class="day">{date}</span>' if date else ""
+    return Markup(f'<time datetime="{iso}">{when.strftime("%H:%M:%S")}{told}</time>')
 
 
 def state(word: str, kind: str) -> Markup:
@@ -57,4 +57,4 @@ def state(word: str, kind: str) -> Markup:
     Return the word of a state behind the mark of its kind: ``good``, ``bad``, ``warn``, ``busy`` or ``quiet``.
     """
     mark = f'<svg class="mark" viewBox="0 0 16 16" aria-hidden="true">{SHAPES[kind]}</svg>'
-    return Markup('<span class="state {}-ink">{}{}</span>').format(kind, Markup(mark), shown(word))
+    return Markup(f'<span class="state {kind}-ink">{mark}{escape(shown(word))}</span>')

@@ -49,7 +49,7 @@ CREATE TABLE episodes (
 CREATE INDEX episodes_due ON episodes (due) WHERE state = '{EpisodeState.OPEN}' AND due IS NOT NULL;
 CREATE INDEX episodes_waiting ON episodes (waiting) WHERE state = '{EpisodeState.OPEN}' AND waiting IS NOT NULL;
 CREATE INDEX episodes_held ON episodes (held) WHERE state = '{EpisodeState.OPEN}' AND held IS NOT NULL;
-CREATE INDEX episodes_shown ON episodes (rank, opened, problem_key, summary) WHERE state IN {sql(*SHOWN)};
+CREATE INDEX episodes_shown ON episodes (rank, opened, problem_key, summary, escalated, held) WHERE state IN {sql(*SHOWN)};
 CREATE INDEX episodes_closed ON episodes (closed, problem_key, episode) WHERE state = '{EpisodeState.CLOSED}';
 CREATE INDEX episodes_display ON episodes (display_id, opened);
 CREATE TABLE attempts (
