@@ -6,6 +6,7 @@ It reads columns and the journal, and no problem's text: ten thousand of them ar
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -47,21 +48,32 @@ def cases(ledger: Ledger, until: float) -> list[Case]:
     """
     Return a case for each episode that the ledger remembers and that was seen before a time, oldest first.
     """
-    done: dict[Key, list[Executed]] = {}
-    for one in ledger.attempts.executed_between(0.0, float("inf")):
-        done.setdefault((one.problem_key, one.episode), []).append(one)
+    done = executed_by_episode(ledger, 0.0)
     decided = {_key(one): one for one in ledger.journal.last_decisions()}
     return [
-        _case(brief, done.get(brief.key, ()), decided.get(brief.key))
+        case_of(brief, done.get(brief.key, ()), decided.get(brief.key))
         for brief in ledger.episodes.seen_between(0.0, until)
     ]
+
+
+def executed_by_episode(ledger: Ledger, since: float) -> Mapping[Key, list[Executed]]:
+    """
+    Return what attempts did since a time, by episode, oldest first.
+    """
+    done: dict[Key, list[Executed]] = {}
+    for one in ledger.attempts.executed_between(since, math.inf):
+        done.setdefault((one.problem_key, one.episode), []).append(one)
+    return done
 
 
 def _key(entry: Entry) -> Key:
     return entry.problem_key or "", entry.episode or 0
 
 
-def _case(brief: EpisodeBrief, done: Sequence[Executed], decided: Entry | None) -> Case:
+def case_of(brief: EpisodeBrief, done: Sequence[Executed], decided: Entry | None = None) -> Case:
+    """
+    Return how an episode is counted, by what attempts did for it and the last decision about it, which names its places.
+    """
     told: Sequence[Mapping[str, Any]] = decided.told["targets"] if decided is not None else ()
     remedies = (*(one.remedy for one in reversed(done)), *(one["remedy"] for one in told))
     places = dict.fromkeys(

@@ -15,7 +15,9 @@ from ..core.reasons import Reason
 from ..core.records import Action, Attempt, Episode
 from ..core.states import ActionState, AttemptState, EpisodeState
 from ..master.envelope import iso
+from ..remediation.recurrence import person_called
 from ..store.ledger import Ledger
+from .recent import Recent
 from .steps import named
 from .story import Story
 from .views import minions_of, state_of
@@ -34,6 +36,7 @@ NOTHING: Facts = {
     "now": {"attempts": [], "more": 0},
     "open": {"rows": [], "count": None, "held": {}},
     "heals": [],
+    "recent": None,
 }
 
 
@@ -45,6 +48,7 @@ class PageFacts:
 
     ledger: Ledger
     story: Story
+    recent: Recent
     environment_url: str | None
     clock: Callable[[], float]
 
@@ -77,6 +81,7 @@ class PageFacts:
                 "held": held,
             },
             "heals": [self._heal(one) for one in self._healed()],
+            "recent": self.recent.of(self.clock()),
         }
 
     def _problem(self, episode: Episode) -> Facts:
@@ -91,6 +96,7 @@ class PageFacts:
             "where": named(minions_of(episode)) or "no minion",
             "opened": iso(episode.opened),
             "escalated": str(episode.escalated) if episode.escalated else None,
+            "final": person_called(episode),
             "left_alone": episode.state is EpisodeState.IGNORED,
             "unmatched": unmatched[0].reason if unmatched else None,
             "decision": decision.told if decision else None,

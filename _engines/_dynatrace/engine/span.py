@@ -69,7 +69,7 @@ class Span:
                 ],
                 "remedies": _tallies(counted, lambda one: {one.remedy} - {None}),
             },
-            **_over_time(counted, since, until),
+            **over_time(counted, since, until),
             "problems": [_row(one) for one in counted[::-1][:MAX_ROWS]],
         }
 
@@ -142,7 +142,10 @@ def _tally(own: Sequence[Case]) -> dict[str, Any]:
     }
 
 
-def _over_time(counted: Sequence[Case], since: float, until: float) -> dict[str, Any]:
+def over_time(counted: Iterable[Case], since: float, until: float) -> dict[str, Any]:
+    """
+    Return the problems by the time in which they were seen first: ``bars``, each ``bar_s`` seconds long.
+    """
     size = next((one for one in _SIZES if (until - since) / one < BARS), _SIZES[-1])
     bars: dict[int, list[Case]] = {}
     for case in counted:

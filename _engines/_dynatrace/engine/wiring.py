@@ -29,6 +29,7 @@ from .metrics import Exposition
 from .page import StatusPage
 from .page_facts import PageFacts
 from .parts import Parts
+from .recent import Recent
 from .reconciler import Reconciler
 from .span import Span
 
@@ -185,7 +186,7 @@ class Engine(Parts):
         if not self.config.get("webhook.page"):
             return None
         url = self.config.get("environment_url")
-        facts = PageFacts(self.ledger, self.story, url, self.clock)
+        facts = PageFacts(self.ledger, self.story, Recent(self.ledger), url, self.clock)
         return StatusPage(facts, self.probe, self.policy.dry_run, self.clock)
 
     @cached_property

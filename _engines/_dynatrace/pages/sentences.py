@@ -44,10 +44,18 @@ _MOST = 200
 def why(problem: Mapping[str, Any], day: str) -> Markup:
     """
     Return the sentence on an open problem: ``decision`` is what the journal has of the latest one, or None; ``left_alone``;
-    ``unmatched``, the first reason for which no minion was found, or None. ``day`` is today.
+    ``unmatched``, the first reason for which no minion was found, or None; ``final``: a person was called, and the engine
+    leaves it to them. ``day`` is today.
     """
     decision = problem["decision"]
-    return _decided(decision, day) if decision and decision["targets"] else _undecided(problem)
+    if not decision or not decision["targets"]:
+        return _undecided(problem)
+    if problem["final"]:
+        # Its window may pass, and nothing comes of it.
+        first, *rest = decision["targets"]
+        decision = {**decision, "targets": [{**first, "until": None}, *rest]}
+    said = _decided(decision, day)
+    return said + Markup(" The engine does not go on.") if problem["final"] else said
 
 
 def _undecided(problem: Mapping[str, Any]) -> Markup:

@@ -16,10 +16,11 @@ from markupsafe import Markup
 from ..core.states import EpisodeState
 from .axis import lasted
 from .document import document, rendered
+from .plot import plot, plot_table
 from .sentences import why
 from .status_script import SCRIPT
 from .status_style import STATUS_STYLE
-from .status_templates import BODY, HEAD, HEALS, NOW, OPEN
+from .status_templates import BODY, HEAD, HEALS, NOW, OPEN, RECENT
 from .style import STYLE
 from .text import shown
 from .timeline import timeline
@@ -64,6 +65,7 @@ def parts(facts: Mapping[str, Any]) -> dict[str, Markup]:
         "now": _now(facts["now"], day),
         "open": _open(facts["open"], day),
         "heals": _heals(facts["heals"], day),
+        "recent": _recent(facts["recent"]),
     }
 
 
@@ -145,6 +147,16 @@ def _row(one: Mapping[str, Any], day: str) -> dict[str, Any]:
 
 def _heals(told: Iterable[Mapping[str, Any]], day: str) -> Markup:
     return rendered(HEALS, link=_link, day=day, heals=[_heal(one) for one in told])
+
+
+def _recent(told: Mapping[str, Any] | None) -> Markup:
+    if not told or not told["problems_count"]:
+        return rendered(RECENT, said="")
+    ended = told["ended_by"]
+    count = told["problems_count"]
+    said = f"{count} problem{'s' * (count != 1)}: {ended['salt']} ended by Salt, {ended['other']} by others, {ended['open']} open."
+    drawn = {"wide": plot(told, 1120), "narrow": plot(told, 340), "table": plot_table(told)}
+    return rendered(RECENT, said=said, **drawn)
 
 
 def _heal(one: Mapping[str, Any]) -> dict[str, Any]:

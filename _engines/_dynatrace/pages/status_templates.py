@@ -118,6 +118,26 @@ HEALS = template(
 """
 )
 
+RECENT = template(
+    """\
+<section id="recent" data-key="recent" aria-labelledby="h-recent">
+<h2 id="h-recent">The last 24 hours</h2>
+{% if said %}
+<div class="card">
+<p>{{ said }}</p>
+<figure class="wide">{{ wide }}</figure>
+<figure class="narrow">{{ narrow }}</figure>
+<details data-key="figures"><summary>Figures</summary>
+{{ table }}
+</details>
+</div>
+{% else %}
+<p class="quiet">No problem was seen.</p>
+{% endif %}
+</section>
+"""
+)
+
 BODY = template(
     """\
 <div class="page">

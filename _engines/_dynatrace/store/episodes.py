@@ -14,6 +14,10 @@ from .table import Records
 _OPEN = f"state = '{EpisodeState.OPEN}'"
 _SHOWN = f"state IN {sql(*SHOWN)}"
 _FOR_CAPACITY = f"waiting = '{Waiting.CAPACITY}'"
+_BRIEF = (
+    "problem_key, episode, display_id, state, began, opened, closed, attempts, escalated, held,"
+    " json_extract(problem, '$.end') AS ended, json_extract(problem, '$.merged') AS merged"
+)
 
 
 class Episodes(Records):
@@ -80,17 +84,34 @@ class Episodes(Records):
         """
         Return in brief the episodes that were seen first within a span of time, oldest first.
         """
-        columns = (
-            "problem_key, episode, display_id, state, began, opened, closed, attempts, escalated, held,"
-            " json_extract(problem, '$.end') AS ended, json_extract(problem, '$.merged') AS merged"
-        )
         return self._db.all(
             EpisodeBrief,
-            f"SELECT {columns} FROM episodes WHERE state = '{EpisodeState.CLOSED}' AND closed >= ?1"
-            f" AND opened >= ?1 AND opened < ?2 UNION ALL SELECT {columns} FROM episodes"
+            f"SELECT {_BRIEF} FROM episodes WHERE state = '{EpisodeState.CLOSED}' AND closed >= ?1"
+            f" AND opened >= ?1 AND opened < ?2 UNION ALL SELECT {_BRIEF} FROM episodes"
             f" WHERE {_SHOWN} AND opened >= ?1 AND opened < ?2 ORDER BY opened",
             *(since, until),
         )
+
+    def closed_after(
+        self, last: EpisodeBrief | None, since: float, limit: int
+    ) -> list[EpisodeBrief]:
+        """
+        Return in brief the episodes that closed since a time and after the last of these that is known, in their order.
+        """
+        place = (last.closed, *last.key) if last is not None else (since, "", 0)
+        return self._db.all(
+            EpisodeBrief,
+            f"SELECT {_BRIEF} FROM episodes WHERE state = '{EpisodeState.CLOSED}' AND closed >= ?"
+            " AND (closed, problem_key, episode) > (?, ?, ?) ORDER BY closed, problem_key, episode LIMIT ?",
+            *(place[0], *place, limit),
+        )
+
+    def opened_since(self, since: float) -> list[float]:
+        """
+        Return when those that the tenant shows as open were seen first, of these from a time on.
+        """
+        query = f"SELECT opened FROM episodes WHERE {_SHOWN} AND opened >= ?"
+        return [row["opened"] for row in self._db.rows(query, since)]
 
     def by_need(self, limit: int) -> list[Episode]:
         """

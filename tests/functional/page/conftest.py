@@ -195,13 +195,15 @@ class Window:
             if one["method"] == "Network.requestWillBeSent"
         ]
 
-    def picture(self, path: Path) -> Path:
+    def picture(self, path: Path, above: str | None = None) -> Path:
         """
-        Write a picture of the whole page, in the format that the file's name says.
+        Write a picture of the whole page, or of what is above a part of it, in the format that the file's name says.
         """
         wide, high = self.run(
             "[document.documentElement.clientWidth, document.documentElement.scrollHeight]"
         )
+        if above is not None:
+            high = self.run(f"document.getElementById('{above}').getBoundingClientRect().top")
         clip = {"x": 0, "y": 0, "width": wide, "height": high, "scale": 1}
         how = {"format": "webp", "quality": 85} if path.suffix == ".webp" else {"format": "png"}
         shot: Mapping[str, str] = self.tell(

@@ -31,7 +31,7 @@ def draw(path: Path) -> None:
     ):
         window = Window(browser)
         window.look(shown.url, SIZE)
-        window.picture(path)
+        window.picture(path, above="recent")
 
 
 if __name__ == "__main__":

@@ -88,7 +88,7 @@ def test_it_answers_the_three_questions(shown: Shown, window: Window) -> None:
     assert "database migration, ask bob" in text
     assert "salt-run dynatrace.resume" in text
     for sentence in (
-        "All attempts on web03 that the policy allows are used up. Again at",
+        "All attempts on web03 that the policy allows are used up. The engine does not go on.",
         "Acts on web06 by apache2.",
         "It was proved to serve on web08; Dynatrace has not closed the problem yet.",
         "The policy does not let web02 be acted on",
@@ -97,6 +97,8 @@ def test_it_answers_the_three_questions(shown: Shown, window: Window) -> None:
         "Dynatrace has it under maintenance.",
         "The last attempt on web05 is too recent. Again at",
         "Everything is paused.",
+        "P-26111 on web01 down for 10 min",
+        "11 problems: 1 ended by Salt, 1 by others, 9 open.",
     ):
         assert sentence in text, sentence
 

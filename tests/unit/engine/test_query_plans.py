@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 from _dynatrace.core.notification import Notification
-from _dynatrace.core.records import Memory
-from _dynatrace.core.states import ActionState, AttemptState, Waiting
+from _dynatrace.core.records import EpisodeBrief, Memory
+from _dynatrace.core.states import ActionState, AttemptState, EpisodeState, Waiting
 from _dynatrace.store.in_progress import AT_FIRST
 from _dynatrace.store.ledger import Ledger
 from _dynatrace.store.table import Records
@@ -48,6 +48,7 @@ COUNTED = {
 }
 #: Of these only one end is read, by min() or max().
 ENDS = {"attempts_created", "episodes_closed", "actions_lost"}
+BRIEF = EpisodeBrief(PID, 1, None, EpisodeState.CLOSED, NOW, NOW, NOW)
 #: Calls that read all that there is, and why they may.
 WHOLE = {"Ledger.shift": "the clock was set: all times change"}
 #: Older versions of sqlite say TABLE and AS.
@@ -122,6 +123,11 @@ def calls(ledger: Ledger) -> dict[str, Callable[[], Any]]:
         "Episodes.wake_waiting": lambda: episodes.wake_waiting(NOW, Waiting.PAUSED),
         "Episodes.wake": lambda: episodes.wake(PID, 1, NOW),
         "Episodes.held_counts": episodes.held_counts,
+        "Episodes.closed_after": lambda: (
+            episodes.closed_after(None, NOW, 10),
+            episodes.closed_after(BRIEF, NOW, 10),
+        ),
+        "Episodes.opened_since": lambda: episodes.opened_since(NOW),
         "Episodes.by_need": lambda: episodes.by_need(10),
         "Episodes.standing": episodes.standing,
         "Journal.add": lambda: journal.add("decision", NOW, {}, known),

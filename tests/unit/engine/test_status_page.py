@@ -18,6 +18,7 @@ from _dynatrace.engine import page as page_
 from _dynatrace.engine.health import Probe, Status
 from _dynatrace.engine.page import StatusPage
 from _dynatrace.engine.page_facts import PageFacts, steps
+from _dynatrace.engine.recent import Recent
 from _dynatrace.engine.story import Story
 from _dynatrace.pages.sentences import WHY, why
 from _dynatrace.store.ledger import Ledger
@@ -47,7 +48,7 @@ class Made:
             lambda: self.troubles,
             lambda: self.now,
         )
-        facts = PageFacts(ledger, Story(ledger), environment, lambda: self.now)
+        facts = PageFacts(ledger, Story(ledger), Recent(ledger), environment, lambda: self.now)
         self.page = StatusPage(facts, probe, False, lambda: self.now)
 
     def text(self) -> str:
@@ -80,7 +81,7 @@ def said(decision: dict[str, Any] | None, **more: Any) -> str:
     """
     Return the sentence on a problem.
     """
-    told = {"decision": decision, "left_alone": False, "unmatched": None, **more}
+    told = {"decision": decision, "left_alone": False, "unmatched": None, "final": False, **more}
     return re.sub("<[^>]*>", "", str(why(told, DAY)))
 
 
@@ -107,6 +108,11 @@ def test_each_reason_has_a_sentence() -> None:
             decided({"reason": "attempts spent", "until": NOW + 86400}),
             {},
             "All attempts on web01 that the policy allows are used up. Again at 07:01:00 22 Jul.",
+        ),
+        (
+            decided({"reason": "attempts spent", "until": NOW + 86400}),
+            {"final": True},
+            "All attempts on web01 that the policy allows are used up. The engine does not go on.",
         ),
         (
             decided({"reason": "no remedy", "detail": "no reactor takes it."}),
@@ -139,7 +145,7 @@ def test_a_problem_has_one_short_sentence(
 def test_no_text_of_a_decision_is_markup() -> None:
     """Nor longer than a line or two."""
     told = decided({"reason": "no remedy", "minion": "<b>", "detail": "<script>" + "x" * 5000})
-    html = str(why({"decision": told, "left_alone": False, "unmatched": None}, DAY))
+    html = str(why({"decision": told, "left_alone": False, "unmatched": None, "final": False}, DAY))
     assert "<" not in html
     assert len(html) < 500
 
@@ -155,7 +161,7 @@ def test_it_is_made_again_only_when_something_changes(made: Made) -> None:
     second = made.page.parts()
     assert second is not first
     changed = {one.name for one in second} - {one.name for one in set(first) & set(second)}
-    assert changed == {"head", "open"}
+    assert changed == {"head", "open", "recent"}
 
 
 def test_it_is_made_once_a_second_for_all_who_look(
