@@ -9,6 +9,8 @@
     APACHE=mine   the apache2 of this machine, which may be stopped; it is as it was in the end
     TRANSCRIPT=…  a file that also gets all that is printed; `make pictures` draws from it
 
+It ends with the report of its problem, a file in the directory for temporary files, which stays.
+
 Where apache2 is installed it plays apart from this machine, with an apache2 of its own. Without root it starts an
 installed apache2 as this user, on another port, and Salt heals that without systemd.
 """

@@ -12,10 +12,11 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.demo import own
+from tests.demo import own, reporting
 from tests.demo.keeping import keep
 from tests.demo.saying import DemoError, Interrupted, say
 from tests.demo.setting_up import SET_UP, set_up
@@ -32,6 +33,16 @@ INSTALL_S = 900.0
 POLICY = {"cooldown": 5, "max_attempts": 100}
 #: Which log tells most when a step never came.
 LOG_OF = {"serving again": "minion", "proved": "minion"}
+
+
+@dataclass(frozen=True)
+class Healed:
+    """
+    The seconds of the outage, and the file that tells of it.
+    """
+
+    outage: float
+    report: Path
 
 
 def main() -> int:
@@ -51,7 +62,7 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     try:
-        outage = play()
+        healed = play()
     except Interrupted:
         say("Interrupted; everything is cleaned up.")
         return 130
@@ -61,7 +72,8 @@ def main() -> int:
     except Exception as err:  # noqa: BLE001 - A user gets a sentence, never a traceback.
         print(f"\nThe demo itself failed: {type(err).__name__}: {err}", file=sys.stderr, flush=True)
         return 1
-    say(f"{apache.NAME} was out for {outage:.2f} seconds.")
+    say(f"{apache.NAME} was out for {healed.outage:.2f} seconds.")
+    reporting.announce(healed.report)
     return 0
 
 
@@ -75,9 +87,9 @@ def login() -> str:
     return wanted
 
 
-def play() -> float:
+def play() -> Healed:
     """
-    Set the stage, let apache2 fail, watch it being healed; return the seconds of the outage.
+    Set the stage, let apache2 fail, and watch it being healed.
     """
     webhook = not switched_on("POLL")
     found = own.OwnApache() if own.wanted() else apache.Apache.found()
@@ -96,7 +108,7 @@ def play() -> float:
             stage = Newcomer(**settings)
         try:
             prepare(stage)
-            outage = fail_and_heal(stage, webhook)
+            healed = fail_and_heal(stage, webhook)
         except (DemoError, ScratchError) as err:
             if switched_on("KEEP"):
                 print(f"\n{err}", file=sys.stderr, flush=True)
@@ -113,7 +125,7 @@ def play() -> float:
         with undisturbed():
             say(f"Leaving {apache.NAME} as it was found: {found.description} ...")
             found.restore()
-    return outage
+    return healed
 
 
 def prepare(stage: Newcomer) -> None:
@@ -169,7 +181,7 @@ def check_states(states: object) -> None:
         raise DemoError("The demo's state failed:\n" + "\n".join(failed))
 
 
-def fail_and_heal(stage: Stage, webhook: bool) -> float:
+def fail_and_heal(stage: Stage, webhook: bool) -> Healed:
     """
     Stop apache2 and tell each step until Dynatrace has closed the problem.
     """
@@ -188,7 +200,7 @@ def fail_and_heal(stage: Stage, webhook: bool) -> float:
         raise DemoError(explain(stage, timeline))
     if bad := stage.tracebacks_in_logs() + stage.secrets_in_logs():
         raise DemoError("It healed, but a traceback or a secret stands in: " + ", ".join(bad))
-    return timeline.outage
+    return Healed(timeline.outage, reporting.report(stage, timeline.problem, timeline.since))
 
 
 def announce() -> None:

@@ -106,6 +106,14 @@ class Timeline:
         """
         return (self._probe.up_at or 0.0) - (self._probe.down_at or 0.0)
 
+    @property
+    def problem(self) -> str:
+        """
+        The display id of the problem, once it is closed.
+        """
+        closed = (moment for moment in self.moments if moment.step == "problem closed")
+        return next(closed).detail
+
     def follow(
         self,
         timeout: float,

@@ -48,7 +48,7 @@ _TABLE = template(
 <thead><tr><th scope="col">time</th><th scope="col" class="number">after</th><th scope="col">where</th><th scope="col">what happened</th></tr></thead>
 <tbody>
 {% for row in rows %}
-<tr><td data-label="time">{{ row.at | moment }}</td><td class="number" data-label="after">{{ row.after }}</td><td data-label="where">{{ row.where }}</td><td data-label="what">{{ row.text }}</td></tr>
+<tr><td data-label="time">{{ row.at | moment }}</td><td class="number" data-label="after">{{ row.after }}</td><td class="where" data-label="where">{{ row.where }}</td><td data-label="what">{{ row.text | cut(300) }}</td></tr>
 {% endfor %}
 </tbody>
 </table>
@@ -58,7 +58,7 @@ _TABLE = template(
 
 def steps_table(story: Facts) -> Markup:
     """
-    Return all steps of a story as a table, oldest first.
+    Return all steps of a story as a table, oldest first; of a text so much as tells what it is.
     """
     begun = zero(story)
     rows = [

@@ -68,7 +68,8 @@ caption{text-align:left;color:var(--quiet);font-size:.875rem;padding:0 0 .5rem}
 th{text-align:left;font-size:.875rem;font-weight:500;color:var(--quiet)}
 th,td{padding:.5rem .75rem;vertical-align:top;border-top:1px solid var(--line)}
 thead th{border-top:0}
-td.number,th.number{text-align:right}
+td.number,th.number{text-align:right;white-space:nowrap}
+td.where{width:10rem}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.25rem 1rem;margin:0}
 dt{color:var(--quiet)}
 dd{margin:0}
@@ -89,7 +90,7 @@ table.stack,table.stack tbody,table.stack caption{display:block}
 table.stack caption{padding:.625rem .75rem;border-bottom:1px solid var(--line)}
 table.stack tr{display:block;padding:.625rem .75rem;border-top:1px solid var(--line)}
 table.stack tbody tr:first-child{border-top:0}
-table.stack td,table.stack th{display:block;padding:.0625rem 0;border:0;text-align:left}
+table.stack td,table.stack th{display:block;width:auto;padding:.0625rem 0;border:0;text-align:left}
 table.stack [data-label]::before{content:attr(data-label) ": ";color:var(--quiet);font-weight:400}
 dl{grid-template-columns:1fr;gap:0}
 dd{margin-bottom:.375rem}
