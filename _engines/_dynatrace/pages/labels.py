@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .axis import taken
-from .text import cut
+from .text import cut, shown
 
 _GAP = 10.0
 #: So many rows are tried; beyond them a leader may cross a label.
@@ -50,10 +50,19 @@ def placed(wanted: Sequence[tuple[float, str]], left: float, right: float) -> li
 
 
 def _fitted(x: float, text: str, left: float, right: float) -> Label:
-    while taken(text) > right - left and len(text) > 1:
-        text = cut(text, len(text) - 1 - text.endswith("…"))
+    text = fitting(text, right - left)
     size = taken(text)
     return Label(x, text, max(min(x - 4, right - size), left), size)
+
+
+def fitting(text: str, size: float) -> str:
+    """
+    Return so much of a text as fits into some pixels, once all of it can be seen.
+    """
+    text = str(shown(text))
+    while taken(text) > size and len(text) > 1:
+        text = cut(text, len(text) - 1)
+    return text
 
 
 def _is_free(label: Label, row: int, others: Sequence[Label]) -> bool:

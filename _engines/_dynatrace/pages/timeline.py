@@ -15,10 +15,9 @@ from markupsafe import Markup
 
 from .axis import Axis, between, epoch, lasted, taken
 from .document import rendered, template
-from .labels import Label, placed
+from .labels import Label, fitting, placed
 from .steps import STEPS, Facts, word, zero
 from .style import SHAPES
-from .text import cut
 
 #: Which of several kinds at one place is drawn.
 _TELLING = ("bad", "good", "warn", "busy", "quiet")
@@ -244,7 +243,7 @@ def _arrange(lanes: Iterable[_Lane], axis: Axis, gutter: float) -> float:
     """
     y = 0.0
     for lane in lanes:
-        lane.name = cut(lane.name, 40)
+        lane.name = fitting(lane.name, gutter or axis.right - axis.left)
         lane.y = y + _LINE / 2 + (0 if gutter else _NAME)
         lane.name_y = lane.y + 4 if gutter else y + 14
         wanted = [(mark.x, mark.text) for mark in lane.marks]
