@@ -47,6 +47,9 @@ def keep(stage: Stage) -> None:
         say(
             f"  webhook   {stage.webhook_url}   health: {stage.webhook_url.rsplit('/', 1)[0]}/healthz"
         )
+        say(
+            f"  status    {stage.webhook_url.rsplit('/', 1)[0]}/   any user, password {stage.webhook_token}"
+        )
     say(f"  salt-api  {stage.salt.api.url}   with the header  X-Auth-Token: {stage.salt.api.token}")
     say(f"  {apache.NAME:<8}  {apache.URL}")
     say(f"\nTo stop it and clean up: Ctrl-C here, or  kill {keeper or os.getpid()}")

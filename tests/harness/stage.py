@@ -59,7 +59,7 @@ class Stage(Started):
         }
         if self.webhook_url:
             port = urlsplit(self.webhook_url).port
-            engine["webhook"] = {"port": port, "token": self.webhook_token}
+            engine["webhook"] = {"port": port, "token": self.webhook_token, "page": True}
         minion, files, settings = self.furnish()
         self.salt = ScratchSalt(
             # Chaos may be made on it.

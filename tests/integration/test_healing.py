@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -327,6 +328,27 @@ def test_what_was_done_above_is_measured_and_counted(serving: Stage) -> None:
     assert told["api_up"] == told["bus_up"] == told["info"] == 1
 
 
+def page(stage: Stage) -> str:
+    """
+    Return the status page, as a browser gets it that was given the token as a password.
+    """
+    url = str(stage.webhook_url).replace("/dynatrace", "/")
+    answer = requests.get(url, auth=("somebody", stage.webhook_token), timeout=10)
+    assert answer.status_code == 200
+    return answer.text
+
+
+def test_the_status_page_shows_what_was_done(serving: Stage) -> None:
+    """
+    In an engine that a master runs: it works, it acts, and its last heals have their timelines.
+    """
+    shown = " ".join(re.sub("<[^>]*>", " ", page(serving)).split())
+    assert "Acting On What the policy allows is healed." in shown
+    assert "Engine Works dynatrace" in shown
+    assert re.search(r"Healed last P-\d+ on \S+ down for .*, healed by apache2 in attempt 1", shown)
+    assert "serves" in shown
+
+
 def test_no_secret_is_in_any_log_event_ledger_process_title_or_answer(serving: Stage) -> None:
     """
     After all of the above, neither the token nor the webhook's secret is to be found anywhere.
@@ -344,6 +366,7 @@ def test_no_secret_is_in_any_log_event_ledger_process_title_or_answer(serving: S
             str(serving.webhook_url).replace("/dynatrace", "/healthz"), timeout=5
         ).text,
         "metrics": metrics(serving),
+        "page": page(serving),
         "401": requests.post(str(serving.webhook_url), data=b"{}", timeout=5).text,
         "comments": "".join(
             comment.message
