@@ -151,7 +151,7 @@ BODY = template(
 {% endfor %}
 </main>
 <footer class="quiet small" data-key="foot">
-<p>All times are UTC. More of one problem: <code>salt-run dynatrace.show P-…</code>. What was done lately: <code>salt-run dynatrace.history</code>.</p>
+<p>All times are UTC. Each rule of a decision: <code>salt-run dynatrace.why P-…</code>. A problem as one file: <code>salt-run dynatrace.report P-…</code>. What was done lately: <code>salt-run dynatrace.history</code>.</p>
 </footer>
 <p id="stale" class="stale" role="alert" hidden></p>
 </div>

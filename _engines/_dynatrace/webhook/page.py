@@ -174,6 +174,8 @@ class Events(Reader):
             self.reject(503, f"{MAX_STREAMS} pages are open already")
             return
         self.set_header("Content-Type", "text/event-stream")
+        # Else nginx, where it stands between, would keep it back.
+        self.set_header("X-Accel-Buffering", "no")
         stream = self.request.connection.stream  # type: ignore[union-attr]
         stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BYTES)
         self._woken: Future[None] = Future()
