@@ -38,6 +38,8 @@ TABLES = (
 )
 # Of these tables a cell that is too long is folded, of the others it is cut.
 FOLDED = (TABLES[2],)
+# Of so few rows of a simulation the rules are told above them.
+FEW = 5
 # Columns that hold a state.
 STATES = ("state", "now", "other")
 
@@ -116,10 +118,22 @@ def _answer(found):
 
 
 def _simulated(found):
-    rows = _table(found["simulated"])
-    said = [line for text in found["says"] for line in folded(text, "")]
-    counts = [line for text in found["counted"] for line in folded(text, "")]
-    return "\n".join([*said, rows, *counts])
+    """
+    Return what would be done as a table, with what is assumed above, and the counts below.
+    """
+    lines = [line for one in found["says"] for line in folded(one, "")]
+    for row in found["simulated"]:
+        for key, begin in (("told", "now"), ("other_told", "other")):
+            if row.get(key) and len(found["simulated"]) <= FEW:
+                where = f"{row['minion']}  " if row["minion"] else ""
+                lines += folded(row[key], f"{begin}: {where}")
+    counts = [folded(_counted(one), f"{name}: ") for name, one in found["counts"].items()]
+    return "\n".join([*lines, _table(found["simulated"]), *itertools.chain(*counts)])
+
+
+def _counted(counts):
+    held = [f"{number} {reason}" for reason, number in counts["held"].items()]
+    return "; ".join([f"{counts['ordered']} ordered by {counts['orders']} orders", *held])
 
 
 def _attempts(rows):

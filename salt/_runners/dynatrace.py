@@ -11,6 +11,7 @@ What each returns is an interface, and described in ``docs/reference/runner.md``
 from _dynatrace_runner import bus, checkup, post_mortem
 from _dynatrace_runner import evidence as evidence_
 from _dynatrace_runner import remedies as remedies_
+from _dynatrace_runner import simulate as simulate_
 from salt.exceptions import CommandExecutionError
 
 TIMEOUT_S = 5
@@ -74,6 +75,38 @@ def why(display_id, instance=None, timeout=TIMEOUT_S):
         salt-run dynatrace.why P-2407114 --out=json
     """
     return _asked("why", instance, timeout, display_id=str(display_id))
+
+
+def simulate(
+    display_id=None,
+    file=None,
+    days=None,
+    policy=None,
+    remedies=None,
+    outcomes="good",
+    instance=None,
+):
+    """
+    Say what would be done about a problem, or about those that closed of late, with another policy if given.
+
+    ``file`` holds the body of a notification; ``days`` replays closed problems on an empty ledger, and assumes that
+    each attempt ends well (``outcomes=bad``: badly). ``policy`` is a YAML file with keys of the engine's ``policy``,
+    ``remedies`` one with ``dynatrace_remedies``. The tenant is only read, and nothing is written or fired.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run dynatrace.simulate P-2407114 policy=/root/policy.yaml
+        salt-run dynatrace.simulate days=7 policy=/root/policy.yaml remedies=/root/remedies.yaml
+    """
+    asked = {"display_id": display_id, "file": file, "days": days, "outcomes": outcomes}
+    asked |= {"policy": policy, "remedies": remedies}
+    try:
+        found = simulate_.collected(__opts__, instance, **asked)
+    except CommandExecutionError as err:
+        return _told({"error": str(err)}, True)
+    return _told(found, any("error" in one for one in found.values()))
 
 
 def history(instance=None, timeout=TIMEOUT_S):

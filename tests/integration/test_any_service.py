@@ -164,6 +164,12 @@ def test_a_killed_unit_is_healed_by_one_line(site: Site) -> None:
     why = site.shell.run(f"salt-run dynatrace.why {problem.display_id}")
     assert re.search(r"web01  .*  healed  \(host_id, unit by unit\)", why), why
     assert re.search(r"serving: it was brought back at \d\d:\d\d:\d\d", why), why
+    command = f"salt-run dynatrace.simulate {problem.display_id}"
+    [row] = site.shell.json(command)["dynatrace"]["simulated"]
+    assert (row["minion"], row["remedy"], row["now"]) == ("web01", "unit", "healed")
+    site.shell.run("printf 'deny: [web01]\\n' > /tmp/policy.yaml")
+    told = site.shell.run(f"{command} policy=/tmp/policy.yaml")
+    assert re.search(r"web01 .*  healed +not allowed", told), told
     report = reported(site, problem.display_id)
     assert "Salt brought it back and proved that it serves, by one attempt." in report
     assert "Failed with result &#39;signal&#39;." in report

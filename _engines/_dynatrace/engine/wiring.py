@@ -20,6 +20,9 @@ from ..webhook.listener import Listener, metrics_listener, webhook_listener
 from ..webhook.recorder import Recorder
 from ..webhook.salt_api_hook import Hook
 
+# The runner simulates in its own process.
+from . import simulation as simulation
+
 # The runner's check asks what the credentials may do.
 from .abilities import abilities as abilities
 from .bus_events import BusEvents

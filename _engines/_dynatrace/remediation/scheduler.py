@@ -23,6 +23,7 @@ from ..store.ledger import Ledger
 from .announcements import Announcements, why_nobody
 from .decision import Capacity, Decision, note
 from .episodes import FRESH_S, Episodes
+from .group import Group
 from .recheck import RECHECK_S, may_have_changed, until_next
 from .recovery import Recovery, all_unknown, next_attempt, record
 from .recurrence import contradicted, may_call
@@ -37,37 +38,6 @@ GROUP_S = 0.5
 GROUP = 100
 #: Of the episodes that are due so many are listed.
 PLACES = 500
-
-
-@dataclass
-class Group:
-    """
-    Decisions that are recorded by one commit, and what they are made by: the capacity that is left, the minions on which
-    nothing was ever tried, and those that an order of this group is for.
-    """
-
-    now: float
-    capacity: Capacity
-    untried: set[str]
-    ordered: set[str] = field(default_factory=set)
-    ready: list[Decision] = field(default_factory=list)
-    #: A few words for what happened.
-    said: list[str] = field(default_factory=list)
-
-    def takes(self, decision: Decision, verdicts: Verdicts) -> bool:
-        """
-        Take in a decision and the capacity that it needs; False when an order of this group on the same minion must be
-        recorded first.
-        """
-        minions = {target.minion for target in decision.acting}
-        if minions & self.ordered:
-            return False
-        if minions:
-            self.ordered |= minions
-            first = decision.acting[0]
-            self.capacity.take(minions, verdicts.doubts(decision.episode, first), first.remedy)
-        self.ready.append(decision)
-        return True
 
 
 @dataclass
@@ -218,6 +188,14 @@ class Scheduler:
         except JobCacheError:
             decision = all_unknown(decision, now)
         return decision
+
+    def preview(self, episode: Episode, now: float) -> Decision | None:
+        """
+        Return the decision that would be made about an episode now; None: it is over. What is read for it is recorded, and
+        the decision is not. Raises ApiError.
+        """
+        untried = self.verdicts.untried([episode])
+        return self._prepare(episode, Group(now, self.verdicts.capacity(), untried))
 
     def _verdicts(self, episode: Episode, group: Group) -> Decision:
         return self.verdicts.of(episode, group.capacity, group.now, group.untried)

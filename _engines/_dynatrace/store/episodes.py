@@ -68,6 +68,17 @@ class Episodes(Records):
         """
         return int(self._db.value(f"SELECT count(*) FROM episodes WHERE {_SHOWN}"))
 
+    def closed_since(self, since: float) -> list[Episode]:
+        """
+        Return the episodes that closed since a time and were not too old at first, in the order in which they opened.
+        """
+        found = self._db.all(
+            Episode,
+            f"SELECT * FROM episodes WHERE state = '{EpisodeState.CLOSED}' AND closed >= ?",
+            since,
+        )
+        return sorted(found, key=lambda one: (one.opened, one.problem_key))
+
     def first_closed(self) -> float | None:
         """
         Return when the first closed of those that are still known; None: none is.

@@ -426,7 +426,8 @@ def documented(command: str) -> list[list[str]]:
     Return the keys that the page lists for a command, one list for each sentence.
     """
     page = REPO / "docs" / "reference" / "runner.md"
-    [cells] = [cells for key, cells in rows(page) if key == command]
+    # Lists within them have tables of their own below.
+    cells = next(cells for key, cells in rows(page) if key == command)
     return [re.findall(r"`([a-z_]+)`", part) for part in cells[1].split(";")]
 
 

@@ -108,6 +108,15 @@ NOT_RUN = {
     ),
     **dict.fromkeys(
         (
+            "salt-run dynatrace.simulate days=7 policy=/root/policy.yaml",
+            "salt-run dynatrace.simulate days=7 remedies=/root/remedies.yaml",
+            "salt-run dynatrace.simulate P-2407114 policy=/root/policy.yaml",
+            "salt-run dynatrace.simulate file=/root/notification.json",
+        ),
+        "tests/integration/test_any_service.py runs it for a problem that is there, the others tests/functional/engine",
+    ),
+    **dict.fromkeys(
+        (
             "salt-run dynatrace.show P-2407114",
             "salt-run dynatrace.why P-2407114",
             "salt-run dynatrace.retry P-2407114",

@@ -110,6 +110,7 @@ def calls(ledger: Ledger) -> dict[str, Callable[[], Any]]:
         "Episodes.any_known": lambda: episodes.any_known([PID, "other"]),
         "Episodes.find": lambda: episodes.find("P-1"),
         "Episodes.summaries": episodes.summaries,
+        "Episodes.closed_since": lambda: episodes.closed_since(NOW),
         "Episodes.first_closed": episodes.first_closed,
         "Episodes.open": lambda: episodes.open([PID, "other"]),
         "Episodes.decided": lambda: episodes.decided(known),
