@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 from _dynatrace.engine.answers import pages
 from _dynatrace.engine.commands import GATE_S
-from _dynatrace.master.envelope import MAX_EVENT_BYTES, sign
+from _dynatrace.master.envelope import MAX_EVENT_BYTES, iso, sign
 from _dynatrace.remediation import scheduler
 
 from tests.functional.engine.conftest import Scene
 from tests.functional.engine.world import BAD, KEY, World
-from tests.unit.docs.pages import REPO, rows
+from tests.unit.docs.pages import REPO, rows, section
 
 
 def order(world: World, command: str, key: bytes = KEY, **args: Any) -> dict[str, Any]:
@@ -453,3 +453,31 @@ def test_what_scripts_read_is_what_is_documented(scene: Scene) -> None:
     assert list(order(world, "retry", display_id=problem.display_id)["facts"]) == ["retry"]
     assert list(order(world, "pause", reason="x")["facts"]) == documented("pause")[0]
     assert list(order(world, "resume")["facts"]) == documented("resume")[0]
+
+
+def test_the_facts_of_a_report_are_those_that_are_documented(scene: Scene) -> None:
+    """
+    Of a problem and of a span, and of each row in them.
+    """
+    page = REPO / "docs" / "reference" / "runner.md"
+    text = section(page, "Facts of a report")
+    keys = set(re.findall(r"^\| (`.+?`) \|", text, re.M))
+    known = {one for cell in keys for one in re.findall(r"`(\w+)`", cell)}
+    apache = scene.host("web01")
+    world = scene.world()
+    problem = scene.tenant.open_problem(apache)
+    world.poll()
+    world.salt_runs(world.events("open")[0])
+    world.cycle(1)
+    when = {"since": iso(world.now - 60), "until": iso(world.now + 60)}
+    story = order(world, "story", display_id=problem.display_id)
+    span = order(world, "span", **when)
+    # Those of the runner itself.
+    assert set(story["facts"]) | set(span["facts"]) | {"evidence"} == known
+    words = set(re.findall(r"`(\w+)`", text))
+    lists = [*story["rows"], *span["rows"], *span["facts"]["bars"], span["facts"]["saved"]]
+    for row in lists:
+        for name, value in row.items():
+            assert name in words, name
+            if name in ("steps", "comments", "problems") and isinstance(value, dict):
+                assert set(value) <= words, name
