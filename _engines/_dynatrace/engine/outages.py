@@ -14,7 +14,6 @@ from ..core.problem import DOWN_EVENTS, Problem
 from ..core.records import Action, Episode
 from ..core.resolution import Target
 from ..core.states import SERVING, ActionState, EpisodeState
-from ..store.ledger import Ledger
 
 Key = tuple[str, str]
 
@@ -33,11 +32,13 @@ class Outage:
     proved: bool
 
 
-def outages(ledger: Ledger, episode: Episode, targets: Iterable[Target]) -> list[Outage]:
+def outages(episode: Episode, targets: Iterable[Target], done: Iterable[Action]) -> list[Outage]:
     """
     Return the outages of the processes that are named down, or that were acted on; the first to begin comes first.
+
+    ``done`` is what all attempts on it did, oldest first.
     """
-    actions = _actions(ledger, episode)
+    actions = _by_process(done)
     found = [
         outage
         for target in targets
@@ -80,12 +81,11 @@ def closed_at(episode: Episode) -> float | None:
     return end / 1000 if end is not None else episode.closed
 
 
-def _actions(ledger: Ledger, episode: Episode) -> Mapping[Key, list[Action]]:
+def _by_process(done: Iterable[Action]) -> Mapping[Key, list[Action]]:
     found: dict[Key, list[Action]] = {}
-    for attempt in ledger.attempts.of(episode):
-        for action in ledger.attempts.actions(attempt.attempt_id):
-            if action.state is not ActionState.NOT_EXECUTED:
-                found.setdefault((action.minion, action.process), []).append(action)
+    for action in done:
+        if action.state is not ActionState.NOT_EXECUTED:
+            found.setdefault((action.minion, action.process), []).append(action)
     return found
 
 

@@ -8,8 +8,9 @@ tenant's clock, all others by the master's.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from ..core.problem import Problem
@@ -23,6 +24,8 @@ from ..store.ledger import Ledger
 from .outages import Outage, closed_at, length, outages, union
 from .steps import Step, of_attempt, of_entry, ordered
 from .views import LISTED, attempt_rows, state_of, target_row
+
+Done = tuple[Attempt, Sequence[Action]]
 
 #: The first and the last of more steps are told.
 MAX_STEPS = 500
@@ -45,9 +48,13 @@ class Story:
         """
         problem = episode.problem
         targets = self.catalogue.assign(problem, episode.resolution.targets)
-        found = outages(self.ledger, episode, targets)
+        done = self.ledger.attempts.done(episode)
+        found = outages(episode, targets, [one for _, actions in done for one in actions])
         merged = union(found, now)
-        steps = ordered(self._steps(episode, found))
+        comments = self._comments(episode, [attempt for attempt, _ in done])
+        steps = ordered(
+            chain(_of_problem(episode, found, comments), self._of_engine(episode, done))
+        )
         return {
             "problem": episode.name,
             "problem_id": problem.problem_id,
@@ -73,40 +80,21 @@ class Story:
                 for one in episode.resolution.unmatched[:LISTED]
             ],
             "told_at": iso(now),
-            "attempts": attempt_rows(self.ledger, episode),
-            "comments": [_comment_row(one) for one in self._comments(episode)],
+            "attempts": attempt_rows(done),
+            "comments": [_comment_row(one) for one in comments],
             "steps": [one.row() for one in _shortened(steps)],
         }
 
-    def _steps(self, episode: Episode, found: Sequence[Outage]) -> Iterator[Step]:
-        problem = episode.problem
-        for outage in found:
-            target = outage.target
-            text = f"{process_name(problem, target)} on {target.minion} is down ({outage.event})"
-            yield Step(outage.start, "failed", text, target.minion)
-        if problem.start is not None:
-            text = f"{episode.name} begins: {problem.title}"
-            yield Step(problem.start / 1000, "problem", text)
+    def _of_engine(self, episode: Episode, done: Iterable[Done]) -> Iterator[Step]:
         yield Step(episode.opened, "seen", "the engine knows of the problem")
         numbers = {}
-        for attempt, actions in self._attempts(episode):
+        for attempt, actions in done:
             numbers[attempt.attempt_id] = attempt.number
             yield from of_attempt(attempt, actions)
         for entry in self._entries(episode):
             step = of_entry(entry, numbers)
             if step is not None:
                 yield step
-        for comment in self._comments(episode):
-            if comment.sent is not None:
-                text = comment.message.partition("\n")[0].removesuffix(comment.marker).rstrip()
-                yield Step(comment.sent, "commented", text)
-        closed = closed_at(episode)
-        if closed is not None:
-            yield Step(closed, "closed", f"Dynatrace closed {episode.name}")
-
-    def _attempts(self, episode: Episode) -> Iterator[tuple[Attempt, list[Action]]]:
-        for attempt in self.ledger.attempts.of(episode):
-            yield attempt, self.ledger.attempts.actions(attempt.attempt_id)
 
     def _entries(self, episode: Episode) -> Iterator[Entry]:
         """
@@ -120,11 +108,30 @@ class Story:
             yield before[-1]
         yield from (one for one in pauses if one.at >= episode.opened)
 
-    def _comments(self, episode: Episode) -> list[CommentRecord]:
-        attempts = self.ledger.attempts.of(episode)
+    def _comments(self, episode: Episode, attempts: Iterable[Attempt]) -> list[CommentRecord]:
         markers = [outcome_marker(one, late) for one in attempts for late in (False, True)]
         markers += dict.fromkeys(escalation_marker(episode, reason) for reason in Escalation)
         return self.ledger.comments.of([*markers, advice_marker(episode)])
+
+
+def _of_problem(
+    episode: Episode, found: Iterable[Outage], comments: Iterable[CommentRecord]
+) -> Iterator[Step]:
+    problem = episode.problem
+    for outage in found:
+        target = outage.target
+        text = f"{process_name(problem, target)} on {target.minion} is down ({outage.event})"
+        yield Step(outage.start, "failed", text, target.minion)
+    if problem.start is not None:
+        text = f"{episode.name} begins: {problem.title}"
+        yield Step(problem.start / 1000, "problem", text)
+    for comment in comments:
+        if comment.sent is not None:
+            text = comment.message.partition("\n")[0].removesuffix(comment.marker).rstrip()
+            yield Step(comment.sent, "commented", text)
+    closed = closed_at(episode)
+    if closed is not None:
+        yield Step(closed, "closed", f"Dynatrace closed {episode.name}")
 
 
 def _failed_at(problem: Problem, found: Sequence[Outage]) -> float | None:

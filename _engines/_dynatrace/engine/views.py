@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..core.policy import Past, Policy, Situation
-from ..core.records import Attempt, Episode
+from ..core.records import Action, Attempt, Episode
 from ..core.remedies import Catalogue
 from ..core.resolution import Target
 from ..core.rules import decide
@@ -98,7 +98,7 @@ class Views:
         """
         Return a row for each attempt on a problem, with the outcome on each minion.
         """
-        return attempt_rows(self.ledger, episode)
+        return attempt_rows(self.ledger.attempts.done(episode))
 
     def history(self) -> list[dict[str, Any]]:
         """
@@ -174,15 +174,14 @@ def state_of(ledger: Ledger, episode: Episode) -> str:
     return "held" if minions_of(episode) else "unmatched"
 
 
-def attempt_rows(ledger: Ledger, episode: Episode) -> list[dict[str, Any]]:
+def attempt_rows(done: Iterable[tuple[Attempt, Sequence[Action]]]) -> list[dict[str, Any]]:
     """
     Return a row for each attempt on a problem, with the outcome on each minion.
     """
-    return [_attempt(ledger, attempt) for attempt in ledger.attempts.of(episode)]
+    return [_attempt(attempt, actions) for attempt, actions in done]
 
 
-def _attempt(ledger: Ledger, attempt: Attempt) -> dict[str, Any]:
-    actions = ledger.attempts.actions(attempt.attempt_id)
+def _attempt(attempt: Attempt, actions: Sequence[Action]) -> dict[str, Any]:
     return {
         "attempt": attempt.number,
         "attempt_id": attempt.attempt_id,

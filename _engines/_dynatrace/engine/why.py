@@ -68,7 +68,7 @@ class Why:
             "unmatched": [
                 {"entity": one.entity, "reason": one.reason} for one in found.unmatched[:LISTED]
             ],
-            "attempts": attempt_rows(self.ledger, episode),
+            "attempts": attempt_rows(self.ledger.attempts.done(episode)),
         }
 
     def unknown(self, asked: str) -> str:

@@ -87,6 +87,12 @@ class Attempts(Records):
             *(episode.problem_key, episode.episode),
         )
 
+    def done(self, episode: Episode) -> list[tuple[Attempt, list[Action]]]:
+        """
+        Return the attempts on an episode, oldest first, each with what it does or did.
+        """
+        return [(one, self.actions(one.attempt_id)) for one in self.of(episode)]
+
     def open(self) -> list[Attempt]:
         return self._db.all(Attempt, f"SELECT * FROM attempts WHERE {_OPEN} ORDER BY created")
 

@@ -4,6 +4,7 @@ Collects the facts of a problem or of a span of time, and makes the report of th
 
 import datetime
 import re
+import sys
 import time
 
 from salt.exceptions import CommandExecutionError
@@ -41,6 +42,9 @@ def _whole(answer):
 
 
 def _evidence(opts, story, evidence_s):
+    if story["attempts"] and sys.stderr.isatty():
+        told = f"the minions are asked for what they kept, for {evidence_s:g} s at most"
+        print(f"{story['problem']}: {told}", file=sys.stderr)
     try:
         return evidence.of_attempts(opts, story["attempts"], None, evidence_s)
     except Exception as err:  # noqa: BLE001 - The report is whole without it.

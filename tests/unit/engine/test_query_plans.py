@@ -143,6 +143,7 @@ def calls(ledger: Ledger) -> dict[str, Callable[[], Any]]:
         "Attempts.get": lambda: attempts.get("a1"),
         "Attempts.by_jid": lambda: attempts.by_jid("1"),
         "Attempts.of": lambda: attempts.of(known),
+        "Attempts.done": lambda: attempts.done(known),
         "Attempts.open": attempts.open,
         "Attempts.ended": lambda: attempts.ended(10),
         "Attempts.lost": lambda: attempts.lost(NOW),
