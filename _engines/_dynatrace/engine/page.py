@@ -7,6 +7,7 @@ takes no more than a hundredth of a core.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -27,7 +28,6 @@ SPARED = 100
 HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Frame-Options": "DENY",
-    "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 _UNREAD = "The ledger cannot be read: what is shown is of before."
@@ -44,7 +44,8 @@ class StatusPage:
     dry_run: bool
     clock: Callable[[], float] = time.time
     _next: float = field(default=0.0, init=False)
-    _seen: tuple[int, Facts] = field(default=(-1, {}), init=False)
+    #: The ledger's changes and the hour that `_read` is of, and what is known beside it.
+    _seen: tuple[object, Facts] = field(default=(None, {}), init=False)
     _read: Facts = field(default_factory=lambda: dict(NOTHING), init=False)
     _shown: tuple[Part, ...] = field(default=(), init=False)
 
@@ -62,29 +63,32 @@ class StatusPage:
         """
         begun = time.monotonic()
         if begun >= self._next:
-            self._look()
+            # Else the ledger failed just between two questions: the next look tells of it.
+            with contextlib.suppress(LedgerError):
+                self._look()
             took = time.monotonic() - begun
             self._next = begun + min(max(SOONEST_S, SPARED * took), LATEST_S)
         return self._shown
 
     def _look(self) -> None:
         works, told = self.probe.health()
-        changes = self.facts.ledger.changes
+        moment = iso(self.clock()) or ""
+        of: object = (self.facts.ledger.changes, moment[:13])
         engine = {
             **{name: told[name] for name in ("instance", "version", "last_poll")},
             "works": works,
             "faults": tuple(_faults(works, told)),
-            "day": (iso(self.clock()) or "")[:10],
+            "day": moment[:10],
         }
-        if (changes, engine) == self._seen:
+        if (of, engine) == self._seen:
             return
-        if changes != self._seen[0]:
+        if of != self._seen[0]:
             try:
                 self._read = self.facts.read()
             except LedgerError:
-                changes = -1  # It is tried again.
+                of = None  # It is tried again.
                 engine.update(works=False, faults=(_UNREAD,))
-        self._seen = changes, engine
+        self._seen = of, engine
         facts = {**engine, **self._read, "dry_run": self.dry_run}
         made = tuple(_part(name, str(html)) for name, html in status.parts(facts).items())
         if made != self._shown:

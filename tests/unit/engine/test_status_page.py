@@ -12,6 +12,7 @@ from html import unescape
 from typing import Any
 
 import pytest
+from _dynatrace.core.errors import LedgerError
 from _dynatrace.core.problem import PROBLEM_ID
 from _dynatrace.core.reasons import Escalation, Reason
 from _dynatrace.engine import page as page_
@@ -162,6 +163,47 @@ def test_it_is_made_again_only_when_something_changes(made: Made) -> None:
     assert second is not first
     changed = {one.name for one in second} - {one.name for one in set(first) & set(second)}
     assert changed == {"head", "open", "recent"}
+
+
+def test_the_day_goes_on_while_nothing_happens(made: Made) -> None:
+    """The axis of the last 24 hours ends with the hour that it is."""
+    made.ledger.episodes.save(episode(opened=NOW - 60))
+    assert "1 problem:" in made.text()
+    made.now += 26 * 3600
+    assert "No problem was seen." in made.text()
+
+
+def test_a_ledger_that_fails_between_two_questions_ends_nothing(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is shown stays, and the next look tells."""
+    before = made.page.parts()
+
+    def fails() -> Any:
+        raise LedgerError("disk I/O error")
+
+    made.page._next = 0.0
+    with monkeypatch.context() as patched:
+        patched.setattr(Probe, "health", lambda _: fails())
+        assert made.page.parts() is before
+        assert "Engine" in made.page.document()[0]
+
+
+def test_what_can_be_asked_and_not_read_is_told(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as a page of the file that is damaged; it is tried again at the next look."""
+    made.ledger.episodes.save(episode())
+    with monkeypatch.context() as patched:
+
+        def fails(_: Any) -> Any:
+            raise LedgerError("disk I/O error")
+
+        patched.setattr(PageFacts, "read", fails)
+        text = made.text()
+        assert "Does not work The ledger cannot be read: what is shown is of before." in text
+    assert "1 open" in made.text()
+    assert "Engine Works" in made.text()
 
 
 def test_it_is_made_once_a_second_for_all_who_look(
