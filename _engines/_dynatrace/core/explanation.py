@@ -119,16 +119,9 @@ def _identity(case: Case, verdict: Verdict | None) -> str:
 
 
 def _allowed(case: Case, verdict: Verdict | None) -> str:
-    minion, policy = case.target.minion, case.policy
-    denied = lets_in(minion, policy.deny)
-    if denied is not None:
-        return f"`deny` has {denied}"
-    glob = lets_in(minion, policy.allow)
-    if glob is None:
-        return f"`allow` has only {', '.join(policy.allow[:5]) or 'nothing'}"
-    if verdict is not None:
-        return f"`allow` of its remedy has only {', '.join(policy.only[:5]) or 'nothing'}"
-    return f"`allow` has {glob}"
+    if verdict is not None and verdict.detail:
+        return verdict.detail
+    return f"`allow` has {lets_in(case.target.minion, case.policy.allow)}"
 
 
 def _accepted(case: Case, verdict: Verdict | None) -> str:

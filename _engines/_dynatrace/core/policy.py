@@ -106,7 +106,7 @@ class Policy:
         Tell whether nothing may be ordered now for all of these targets, whatever was decided under another policy.
         """
         return self.dry_run or any(
-            one.matched_by not in self.act_on or not allowed(one.minion, self) or unfit(one)
+            one.matched_by not in self.act_on or forbidden(one.minion, self) or unfit(one)
             for one in targets
         )
 
@@ -149,13 +149,18 @@ def unfit(target: Target) -> Verdict | None:
     return None
 
 
-def allowed(minion: str, policy: Policy) -> bool:
+def forbidden(minion: str, policy: Policy) -> str | None:
     """
-    Tell whether the globs of a policy let a minion be acted on.
+    Return which globs of a policy keep a minion from being acted on; None: it may be.
     """
-    if policy.deny and lets_in(minion, policy.deny) is not None:
-        return False
-    return lets_in(minion, policy.allow) is not None and lets_in(minion, policy.only) is not None
+    denied = lets_in(minion, policy.deny) if policy.deny else None
+    if denied is not None:
+        return f"`deny` has {denied}"
+    if lets_in(minion, policy.allow) is None:
+        return f"`allow` has only {', '.join(policy.allow[:5]) or 'nothing'}"
+    if lets_in(minion, policy.only) is None:
+        return f"`allow` of its remedy has only {', '.join(policy.only[:5]) or 'nothing'}"
+    return None
 
 
 def lets_in(minion: str, globs: Sequence[str]) -> str | None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from .backoff import backoff
-from .policy import HOPELESS, Past, Policy, Situation, Verdict, allowed, unfit
+from .policy import HOPELESS, Past, Policy, Situation, Verdict, forbidden, unfit
 from .reasons import SPENT, Reason
 from .resolution import Target
 from .states import FAILED, ActionState
@@ -76,7 +76,8 @@ def _identity(case: Case) -> Verdict | None:
 
 
 def _allowed(case: Case) -> Verdict | None:
-    return None if allowed(case.target.minion, case.policy) else Verdict(Reason.NOT_ALLOWED)
+    why = forbidden(case.target.minion, case.policy)
+    return None if why is None else Verdict(Reason.NOT_ALLOWED, detail=why)
 
 
 def _accepted(case: Case) -> Verdict | None:

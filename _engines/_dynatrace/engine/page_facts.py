@@ -20,7 +20,7 @@ from ..store.ledger import Ledger
 from .recent import Recent
 from .steps import named
 from .story import Story
-from .views import minions_of, state_of
+from .views import minions_of, state_of, unmatched_rows
 
 #: So many are shown of each.
 PROBLEMS, ATTEMPTS, HEALS = 50, 10, 5
@@ -86,7 +86,7 @@ class PageFacts:
 
     def _problem(self, episode: Episode) -> Facts:
         decision = self.ledger.journal.latest(episode, "decision")
-        unmatched = episode.resolution.unmatched
+        unmatched = unmatched_rows(episode)
         return {
             **self._named(episode),
             "key": f"{episode.problem_key} {episode.episode}",
@@ -98,7 +98,7 @@ class PageFacts:
             "escalated": str(episode.escalated) if episode.escalated else None,
             "final": person_called(episode),
             "left_alone": episode.state is EpisodeState.IGNORED,
-            "unmatched": unmatched[0].reason if unmatched else None,
+            "unmatched": unmatched[0] if unmatched else None,
             "decision": decision.told if decision else None,
         }
 

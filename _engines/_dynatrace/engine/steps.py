@@ -136,9 +136,23 @@ def decision(told: Mapping[str, Any]) -> str:
 
 
 def _why(target: Mapping[str, Any]) -> str:
-    until = f" until {iso(target['until'])}" if target["until"] else ""
+    until = f" until {time_of(target['until'])}" if target["until"] else ""
     detail = f" ({target['detail']})" if target["detail"] else ""
     return f"{target['reason']}{until}{detail}"
+
+
+def untimed(told: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Return a recorded decision without the times until which it holds.
+    """
+    return {**told, "targets": [{**one, "until": None} for one in told["targets"]]}
+
+
+def time_of(at: float) -> str:
+    """
+    Return a time in UTC, to the second, as it stands in a sentence.
+    """
+    return str(iso(at))[:19].replace("T", " ")
 
 
 def named(names: Iterable[str]) -> str:

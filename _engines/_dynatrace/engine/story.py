@@ -23,7 +23,7 @@ from ..remediation.comments import advice_marker, escalation_marker, outcome_mar
 from ..store.ledger import Ledger
 from .outages import Outage, closed_at, length, outages, union
 from .steps import Step, of_attempt, of_entry, ordered
-from .views import LISTED, attempt_rows, state_of, target_row
+from .views import LISTED, attempt_rows, state_of, target_row, unmatched_rows
 
 Done = tuple[Attempt, Sequence[Action]]
 
@@ -75,10 +75,7 @@ class Story:
                 {**target_row(one), "process": process_name(problem, one)}
                 for one in targets[:LISTED]
             ],
-            "unmatched": [
-                {"entity": one.entity, "reason": one.reason}
-                for one in episode.resolution.unmatched[:LISTED]
-            ],
+            "unmatched": unmatched_rows(episode),
             "told_at": iso(now),
             "attempts": attempt_rows(done),
             "comments": [_comment_row(one) for one in comments],

@@ -64,16 +64,13 @@ class Views:
         return [self._row(episode, now) for episode in self.ledger.episodes.shown(MAX_ROWS)]
 
     def problem(self, episode: Episode, now: float) -> dict[str, Any]:
-        found = episode.resolution
         return {
             **self._row(episode, now),
             "title": episode.problem.title,
             "episode": episode.episode,
             "url": episode.problem.url,
             "targets": [target_row(one) for one in self._targets(episode)[:LISTED]],
-            "unmatched": [
-                {"entity": item.entity, "reason": item.reason} for item in found.unmatched[:LISTED]
-            ],
+            "unmatched": unmatched_rows(episode),
         }
 
     def _targets(self, episode: Episode) -> list[Target]:
@@ -235,3 +232,16 @@ def _as_action(attempt: Attempt) -> ActionState:
 
 def _took_ms(attempt: Attempt) -> int | None:
     return round((attempt.ended - attempt.created) * 1000) if attempt.ended else None
+
+
+def unmatched_rows(episode: Episode) -> list[dict[str, Any]]:
+    """
+    Return a row for each entity that no minion is known for: its id, what Dynatrace calls it if it says, and why.
+    """
+    problem = episode.problem
+    known = (*problem.affected, *(one.entity for one in problem.evidence))
+    names = {one.id: one.name for one in known if one.name}
+    return [
+        {"entity": one.entity, "name": names.get(one.entity), "reason": one.reason}
+        for one in episode.resolution.unmatched[:LISTED]
+    ]

@@ -12,22 +12,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..core.explanation import Result
+from ..core.reasons import Reason
 from ..core.records import Entry, Episode
-from ..core.states import EpisodeState, Waiting
+from ..core.states import AttemptState, EpisodeState, Waiting
 from ..master.envelope import iso
 from ..remediation.explained import Explained, Explanations
+from ..remediation.recurrence import person_called
 from ..store.ledger import Ledger
 from ..store.retention import KEEP_S
 from . import steps
+from .outages import closed_at
 from .outlook import Outlook
 from .story import process_name
-from .views import LISTED, attempt_rows, state_of, target_row
+from .views import LISTED, attempt_rows, state_of, target_row, unmatched_rows
 
 _WAITS = {
     Waiting.CAPACITY: "for fewer minions in progress",
     Waiting.PAUSED: "for the end of the pause",
     Waiting.MINION: "for a minion's return",
-    Waiting.MATCH: "for another minion in the index",
+    Waiting.MATCH: "for a minion that it fits",
 }
 
 
@@ -49,7 +52,6 @@ class Why:
         last = self.ledger.journal.latest(episode, "decision")
         is_open = episode.state is EpisodeState.OPEN
         rows = self._explained(episode, now) if is_open else _recorded(last, episode)
-        found = episode.resolution
         return {
             "problem": episode.name,
             "problem_id": episode.problem.problem_id,
@@ -58,16 +60,14 @@ class Why:
             "episode": episode.episode,
             "state": str(state_of(self.ledger, episode)),
             "opened": iso(episode.opened),
-            "closed": iso(episode.closed),
+            "closed": iso(closed_at(episode)),
             "told_at": iso(now),
             "says": self._says(episode, last),
             "next": iso(episode.due) if is_open else None,
             "waits": _WAITS[episode.waiting] if is_open and episode.waiting else None,
             "process_count": len(rows) if is_open else last.told["count"] if last else 0,
             "processes": rows[:LISTED],
-            "unmatched": [
-                {"entity": one.entity, "reason": one.reason} for one in found.unmatched[:LISTED]
-            ],
+            "unmatched": unmatched_rows(episode),
             "attempts": attempt_rows(self.ledger.attempts.done(episode)),
         }
 
@@ -112,7 +112,7 @@ class Why:
         """
         found = []
         if episode.state is EpisodeState.CLOSED:
-            found.append("Dynatrace closed it; nothing more is done")
+            found.append(f"Dynatrace closed it; {self._ended(episode)}; nothing more is done")
         elif episode.state is EpisodeState.IGNORED:
             found.append(
                 "it is older than `lookback` at the first start and left alone; "
@@ -120,10 +120,13 @@ class Why:
             )
         if episode.escalated is not None:
             called = self.ledger.journal.latest(episode, "escalated")
-            at = f" at {iso(called.at)}" if called else ""
+            at = f" at {steps.time_of(called.at)}" if called else ""
             found.append(f"a person was called{at}: {episode.escalated}")
         if last is not None:
-            found.append(f"last decision at {iso(last.at)}: {steps.decision(last.told)}")
+            # Its window may pass, and nothing comes of it.
+            told = steps.untimed(last.told) if person_called(episode) else last.told
+            found.append(f"last decision at {steps.time_of(last.at)}: {steps.decision(told)}")
+            found += self._pauses(episode, last)
         elif episode.state is EpisodeState.OPEN:
             found.append("nothing is decided yet")
         if not episode.resolution.targets and not episode.resolution.unmatched:
@@ -131,6 +134,33 @@ class Why:
         elif not episode.resolution.targets:
             found.append("no minion is known for anything that it names")
         return found
+
+    def _ended(self, episode: Episode) -> str:
+        """
+        Return who ended a problem, as far as that is known.
+        """
+        states = {one.state for one in self.ledger.attempts.of(episode)}
+        if AttemptState.GOOD in states:
+            return "Salt had healed it"
+        others = "by hand, or by itself"
+        tried = "no attempt healed it" if states else "Salt tried nothing"
+        return (
+            f"{tried}, it ended {others}"
+            if episode.held != Reason.HEALED.value
+            else "it was healed for another problem"
+        )
+
+    def _pauses(self, episode: Episode, last: Entry) -> list[str]:
+        """
+        Return who had paused all when a closed problem was decided last, if somebody had.
+        """
+        if episode.state is EpisodeState.OPEN or Reason.PAUSED.value not in last.told["held"]:
+            return []
+        told = [one for one in self.ledger.journal.orders(last.at) if one.kind == "pause"][-1:]
+        return [
+            f"paused by {one.told['who']} at {steps.time_of(one.at)}: {one.told['reason']}"
+            for one in told
+        ]
 
 
 def _recorded(last: Entry | None, episode: Episode) -> list[dict[str, Any]]:

@@ -158,7 +158,7 @@ def _targets(story: Facts) -> Markup:
     if story["targets"]:
         found += table(heads, [[one[key] or "none" for key in keys] for one in story["targets"]])
     if story["unmatched"]:
-        rows = [(one["entity"], one["reason"]) for one in story["unmatched"]]
+        rows = [(one["name"] or one["entity"], one["reason"]) for one in story["unmatched"]]
         found += table(("entity without a minion", "why"), rows)
     return found
 

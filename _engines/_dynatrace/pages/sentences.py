@@ -21,7 +21,7 @@ WHY: Mapping[Reason, str] = {
     Reason.MAINTENANCE: "Dynatrace has it under maintenance.",
     Reason.PAUSED: "Everything is paused.",
     Reason.DRY_RUN: "Dry run: {minion} would be acted on now.",
-    Reason.NOT_ALLOWED: "The policy does not let {minion} be acted on (allow, deny, or the remedy's minions).",
+    Reason.NOT_ALLOWED: "The policy does not let {minion} be acted on.",
     Reason.NOT_ACCEPTED: "The key of {minion} is not accepted.",
     Reason.NOT_CONNECTED: "{minion} does not answer.",
     Reason.HEALED: "It was proved to serve on {minion}; Dynatrace has not closed the problem yet.",
@@ -44,7 +44,7 @@ _MOST = 200
 def why(problem: Mapping[str, Any], day: str) -> Markup:
     """
     Return the sentence on an open problem: ``decision`` is what the journal has of the latest one, or None; ``left_alone``;
-    ``unmatched``, the first reason for which no minion was found, or None; ``final``: a person was called, and the engine
+    ``unmatched``, the first entity that no minion was found for, with the reason, or None; ``final``: a person was called, and the engine
     leaves it to them. ``day`` is today.
     """
     decision = problem["decision"]
@@ -62,7 +62,9 @@ def _undecided(problem: Mapping[str, Any]) -> Markup:
     if problem["left_alone"]:
         return Markup("It began before the engine's first start, and is left alone.")
     if problem["unmatched"]:
-        return _filled("No minion is known for it: {reason}.", reason=problem["unmatched"])
+        named = problem["unmatched"]["name"] or problem["unmatched"]["entity"]
+        reason = problem["unmatched"]["reason"]
+        return _filled("No minion is known for {named}: {reason}.", named=named, reason=reason)
     return Markup("It is not decided yet.")
 
 

@@ -21,7 +21,7 @@ def lines(found):
 
 def _explained(found, detail):
     head = f"{found['problem']}  {state(plain(found['state']))}  {plain(found['title'])}"
-    times = f"opened {_moment(found['opened'])}"
+    times = f"seen {_moment(found['opened'])} UTC"
     times += f", it is decided again {_moment(found['next'])}" if found["next"] else ""
     times += f", it waits {found['waits']}" if found["waits"] else ""
     times += f", closed {_moment(found['closed'])}" if found["closed"] else ""
@@ -33,7 +33,8 @@ def _explained(found, detail):
     more = found["process_count"] - len(found["processes"])
     shown += [f"and {more} processes more"] if more > 0 else []
     for row in found["unmatched"]:
-        shown += _part(f"{row['entity']}: {row['reason']}", "no minion: ", detail)
+        name = row["name"] or row["entity"]
+        shown += _part(f"{name}: {row['reason']}", "no minion: ", detail)
     for row in found["attempts"]:
         shown += _attempt(row, detail)
     return shown

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from _dynatrace.engine.answers import in_rows, pages
-from _dynatrace.master.envelope import clean
+from _dynatrace.master.envelope import clean, iso
 
 from tests.functional.engine.conftest import Scene
 from tests.functional.engine.night import Night, play
@@ -94,7 +94,7 @@ def test_each_problem_of_a_night_is_explained(night: Night) -> None:
     assert f"`salt-run dynatrace.retry {name}`" in told["given up"]["processes"][0]["next"]
     [unmatched] = told["no minion"]["unmatched"]
     assert "no minion has this host id" in unmatched["reason"]
-    assert told["no minion"]["waits"] == "for another minion in the index"
+    assert told["no minion"]["waits"] == "for a minion that it fits"
     assert told["no minion"]["processes"] == []
 
 
@@ -129,10 +129,27 @@ def test_what_is_closed_is_told_by_its_last_decision(night: Night) -> None:
     assert (told["state"], told["processes"][0]["verdict"]) == ("closed", "healed")
     assert told["processes"][0]["process"] == "Apache Web Server apache2"
     assert [one["state"] for one in told["attempts"]] == ["bad", "good"]
-    assert told["says"][0] == "Dynatrace closed it; nothing more is done"
-    assert (
-        why(night.world, night.name("recovered by others"))["processes"][0]["verdict"] == "paused"
-    )
+    assert told["says"][0] == "Dynatrace closed it; Salt had healed it; nothing more is done"
+    assert told["closed"] == iso(night.problems["healed at the second attempt"].end / 1000)
+
+
+def test_who_had_paused_and_who_ended_a_closed_problem_is_told(night: Night) -> None:
+    """
+    By others: a person, or it came back by itself.
+    """
+    told = why(night.world, night.name("recovered by others"))
+    assert told["processes"][0]["verdict"] == "paused"
+    ended = "Salt tried nothing, it ended by hand, or by itself"
+    assert told["says"][0] == f"Dynatrace closed it; {ended}; nothing more is done"
+    assert re.match(r"paused by alice at 20.*: change CH-77$", told["says"][-1])
+
+
+def test_the_end_of_a_window_is_no_promise_after_a_person_was_called(night: Night) -> None:
+    """
+    The engine does not go on then.
+    """
+    told = why(night.world, night.name("given up"))
+    assert told["says"][-1].endswith("holds web03: attempts spent")
 
 
 def test_what_is_not_known_is_told_with_what_is(night: Night) -> None:

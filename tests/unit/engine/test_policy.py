@@ -41,11 +41,11 @@ ALLOWED = [
     (("*",), (), GO),
     (("web*",), (), GO),
     (("db*", "web01"), (), GO),
-    (("WEB*",), (), Verdict(Reason.NOT_ALLOWED)),
-    (("db*",), (), Verdict(Reason.NOT_ALLOWED)),
-    ((), (), Verdict(Reason.NOT_ALLOWED)),
-    (("*",), ("web*",), Verdict(Reason.NOT_ALLOWED)),
-    (("web01",), ("web01",), Verdict(Reason.NOT_ALLOWED)),
+    (("WEB*",), (), Verdict(Reason.NOT_ALLOWED, detail="`allow` has only WEB*")),
+    (("db*",), (), Verdict(Reason.NOT_ALLOWED, detail="`allow` has only db*")),
+    ((), (), Verdict(Reason.NOT_ALLOWED, detail="`allow` has only nothing")),
+    (("*",), ("web*",), Verdict(Reason.NOT_ALLOWED, detail="`deny` has web*")),
+    (("web01",), ("web01",), Verdict(Reason.NOT_ALLOWED, detail="`deny` has web01")),
     (("*",), ("db*",), GO),
 ]
 

@@ -54,7 +54,9 @@ def whole_story(**changes: Any) -> dict[str, Any]:
         state="closed",
         url="https://abc12345.live.dynatrace.com/#problems",
         targets=[target],
-        unmatched=[{"entity": "HOST-1", "reason": "no minion has this host id or name"}],
+        unmatched=[
+            {"entity": "HOST-1", "name": None, "reason": "no minion has this host id or name"}
+        ],
         attempts=[attempt],
         comments=[comment],
         problem_id="1_1V2",

@@ -95,6 +95,9 @@ def test_each_reason_has_a_sentence() -> None:
         assert "{" not in sentence
 
 
+UNMATCHED = {"entity": "HOST-00000000000000A1", "name": "mysqld", "reason": "no such host"}
+
+
 @pytest.mark.parametrize(
     ("decision", "more", "sentence"),
     [
@@ -131,8 +134,8 @@ def test_each_reason_has_a_sentence() -> None:
             {"left_alone": True},
             "It began before the engine's first start, and is left alone.",
         ),
-        (None, {"unmatched": "no such host"}, "No minion is known for it: no such host."),
-        (decided(), {"unmatched": "no such host"}, "No minion is known for it: no such host."),
+        (None, {"unmatched": UNMATCHED}, "No minion is known for mysqld: no such host."),
+        (decided(), {"unmatched": UNMATCHED}, "No minion is known for mysqld: no such host."),
         (None, {}, "It is not decided yet."),
     ],
 )

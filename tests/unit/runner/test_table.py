@@ -315,7 +315,7 @@ def test_why_names_the_rule_and_what_is_next() -> None:
     """With what passed before it, where there is room."""
     lines = shown(reasons([process()])).splitlines()
     assert lines[0].startswith("P-24071  failed, waits  a?[2J")
-    assert lines[1] == "opened 2026-11-27 12:00:00, it is decided again 2026-11-27 12:08:04"
+    assert lines[1] == "seen 2026-11-27 12:00:00 UTC, it is decided again 2026-11-27 12:08:04"
     assert lines[3:] == [
         "web01  Apache Web Server apache2  cooldown  (host_id, apache2 by technology)",
         "    cooldown: last attempt ended 12:03:04, the next may start 12:08:04 (300 s, doubled once)",
@@ -339,9 +339,14 @@ def test_why_of_what_is_closed_or_unmatched_says_so() -> None:
     """There are no rules then."""
     row = process(rules=[], verdict="healed", next="nothing: the problem is not open")
     closed = shown(reasons([row], closed="2026-11-27T12:20:00.126Z", next=None, says=["over"]))
-    assert "opened 2026-11-27 12:00:00, closed 2026-11-27 12:20:00" in closed
+    assert "seen 2026-11-27 12:00:00 UTC, closed 2026-11-27 12:20:00" in closed
     assert "web01  Apache Web Server apache2  healed" in closed
-    unmatched = [{"entity": "HOST-00000000000000A1", "reason": "no minion has this host id"}]
-    told = shown(reasons([], unmatched=unmatched, waits="for another minion in the index"))
-    assert "it waits for another minion in the index" in told
-    assert "no minion: HOST-00000000000000A1: no minion has this host id" in told
+    reason = "no minion has this host id"
+    unmatched = [
+        {"entity": "HOST-00000000000000A1", "name": None, "reason": reason},
+        {"entity": "HOST-00000000000000A2", "name": "db02", "reason": reason},
+    ]
+    told = shown(reasons([], unmatched=unmatched, waits="for a minion that it fits"))
+    assert "it waits for a minion that it fits" in told
+    assert f"no minion: HOST-00000000000000A1: {reason}" in told
+    assert f"no minion: db02: {reason}" in told
