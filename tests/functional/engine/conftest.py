@@ -4,15 +4,20 @@ A tenant with one host that is one minion, and the engine on it.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.functional.engine.world import World
+from tests.functional.engine.replayed import Replayed
+from tests.functional.engine.world import REPLAYED, World
 from tests.harness.logins import LOGINS
 from tests.tenant import Tenant
+
+#: Modules that count what the ledger is asked for a decision.
+COUNTED = ("test_many",)
 
 
 @pytest.fixture(params=LOGINS)
@@ -24,6 +29,25 @@ def tenant(request: pytest.FixtureRequest) -> Iterator[Tenant]:
         running.login = request.param
         yield running
         running.check()
+
+
+@pytest.fixture(autouse=True)
+def replayed(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Replayed | None]:
+    """
+    Compare each decision of every engine here with what is explained and simulated of it.
+    """
+    if request.module.__name__.rpartition(".")[2] in COUNTED:
+        yield None
+        return
+    home = tmp_path_factory.mktemp("replayed")
+    hears = Replayed(home)
+    REPLAYED.append(hears)
+    yield hears
+    REPLAYED.remove(hears)
+    shutil.rmtree(home)
+    assert hears.differences == []
 
 
 class Scene:

@@ -26,15 +26,20 @@ from _dynatrace.engine.wiring import Engine
 from _dynatrace.master.attempt_records import AttemptRecords
 from _dynatrace.master.job_cache import Jobs
 from _dynatrace.master.salt_interface import Master
-from _dynatrace.remediation.decision import Capacity, Held
+from _dynatrace.remediation.decision import Capacity, Decision, Held
+from _dynatrace.remediation.group import Group
 from _dynatrace.remediation.readings import Readings
+from _dynatrace.remediation.scheduler import Scheduler
 from _dynatrace.store.ledger import Ledger
 from _dynatrace.webhook import payload as notifications
 
+from tests.functional.engine.replayed import Replayed
 from tests.harness.logins import LOGINS
 from tests.tenant import Tenant
 
 KEY = b"0" * 64
+#: The last hears of the decisions of every world; conftest.py has one for each test.
+REPLAYED: list[Replayed] = []
 
 
 def on_platform(tenant: Tenant) -> bool:
@@ -450,6 +455,25 @@ class TestedEngine(Engine):
     @property
     def on_open(self) -> Callable[[], None]:
         return self.bus_events.on_open
+
+    @cached_property
+    def scheduler(self) -> Scheduler:
+        made = super().scheduler
+        prepared, record = made._prepared, made._record_one
+
+        def prepare(episode: Episode, group: Group) -> Decision | None:
+            decision = prepared(episode, group)
+            if decision is not None and REPLAYED:
+                REPLAYED[-1].made(self, decision, group)
+            return decision
+
+        def recorded(decision: Decision, group: Group) -> None:
+            if REPLAYED:
+                REPLAYED[-1].recorded(self, decision, group)
+            record(decision, group)
+
+        made._prepared, made._record_one = prepare, recorded  # type: ignore[method-assign]
+        return made
 
     @cached_property
     def readings(self) -> Readings | None:
