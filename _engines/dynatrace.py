@@ -79,8 +79,7 @@ if __name__.startswith("salt.loaded."):
         del sys.modules[_name]
     importlib.invalidate_caches()
 
-# Here and nowhere later: the directory of the package is on sys.path only while this module loads.
-# What is imported under its own name is for the runner, which finds the code by this module.
+# Here and nowhere later: sys.path has the package only while this module loads. What is named twice is for the runner.
 from _dynatrace.api import environment as environment
 from _dynatrace.config import catalogue as catalogue
 from _dynatrace.config import config as configuration
@@ -94,6 +93,7 @@ from _dynatrace.master import job_cache
 from _dynatrace.master.reactors import Reactors
 from _dynatrace.master.salt_interface import Master
 from _dynatrace.pages import report as report
+from _dynatrace.simulation import simulation as simulation
 
 log = logging.getLogger(__name__)
 

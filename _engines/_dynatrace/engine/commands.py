@@ -22,13 +22,13 @@ from ..core.errors import LedgerError
 from ..core.log_once import Seldom
 from ..core.records import Episode
 from ..core.states import EpisodeState, move
+from ..facts.span import Span
+from ..facts.story import Story
+from ..facts.why import Why
 from ..master.envelope import clean, iso, signature
 from ..store.ledger import Ledger
 from .answers import Answer, in_rows, pages
-from .span import Span
-from .story import Story
 from .views import Views
-from .why import Why
 
 ANSWER_PREFIX = "dynatrace/answer/"
 #: So many ids of commands are remembered; their signatures are long void when they are forgotten.

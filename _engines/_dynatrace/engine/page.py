@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..core.errors import LedgerError
+from ..facts.page_facts import NOTHING, Facts, PageFacts
 from ..master.envelope import iso
 from ..pages import status
 from ..webhook.page import Part
 from .health import Probe
-from .page_facts import NOTHING, Facts, PageFacts
 
 #: Seconds: the page is made again no sooner, and no later when making it takes long.
 SOONEST_S, LATEST_S = 1.0, 10.0

@@ -9,6 +9,11 @@ from __future__ import annotations
 
 from functools import cached_property, partial
 
+from ..facts.page_facts import PageFacts
+from ..facts.recent import Recent
+from ..facts.span import Span
+from ..facts.story import Story
+from ..facts.why import Why
 from ..master.outbox_relay import OutboxRelay
 from ..master.signing_key import signing_key
 from ..master.subscriber import Subscriber
@@ -20,9 +25,6 @@ from ..webhook.listener import Listener, metrics_listener, webhook_listener
 from ..webhook.recorder import Recorder
 from ..webhook.salt_api_hook import Hook
 
-# The runner simulates in its own process.
-from . import simulation as simulation
-
 # The runner's check asks what the credentials may do.
 from .abilities import abilities as abilities
 from .bus_events import BusEvents
@@ -30,19 +32,14 @@ from .commands import Commands
 from .health import Probe, Status, Troubles
 from .metrics import Exposition
 from .page import StatusPage
-from .page_facts import PageFacts
 from .parts import Parts
-from .recent import Recent
 from .reconciler import Reconciler
-from .span import Span
 
 # The runner's check makes a client as the engine does.
 from .startup import announce, announce_test, note_catalogue
 from .startup import client_for as client_for
-from .story import Story
 from .threads import Loop, Threads
 from .views import Views
-from .why import Why
 
 #: The parts that are loops; health tells of their threads by these names.
 LOOPS = [

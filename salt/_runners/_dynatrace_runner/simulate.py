@@ -33,7 +33,7 @@ def collected(opts, instance, **asked):
 
 
 def _of_engine(engine, name, options, subject):
-    kind = engine["wiring"].simulation.Simulation
+    kind = engine["simulation"].Simulation
     simulation = kind(name, options, engine["_master"](name), time.time())
     try:
         return simulation.run(subject, _Progress(name))
@@ -46,7 +46,7 @@ def _asked(engine, display_id, file, days, policy, remedies, outcomes):
         raise CommandExecutionError(
             "name one of: a problem (P-2407114), `file=` with the body of a notification, `days=` of closed problems"
         )
-    simulation = engine["wiring"].simulation
+    simulation = engine["simulation"]
     if outcomes not in simulation.ENDS:
         raise CommandExecutionError(f"`outcomes` is good or bad, not {outcomes!r}")
     return simulation.Asked(

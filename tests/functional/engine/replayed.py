@@ -17,11 +17,11 @@ from typing import Any
 from _dynatrace.core.explanation import Result
 from _dynatrace.core.reasons import Reason
 from _dynatrace.engine.parts import Parts
-from _dynatrace.engine.trial import Source, Trial
 from _dynatrace.master.ping import Unasking
 from _dynatrace.remediation.decision import Decision
 from _dynatrace.remediation.explained import Explained, Explanations
 from _dynatrace.remediation.group import Group
+from _dynatrace.simulation.trial import Source, Trial
 from _dynatrace.store.ledger import Ledger
 
 #: So many decisions of a test are all looked at, and later ones each so many'th: a crowd has thousands, and a copy of a

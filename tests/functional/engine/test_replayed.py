@@ -10,7 +10,7 @@ import pytest
 from _dynatrace.core import rules
 from _dynatrace.core.policy import Verdict
 from _dynatrace.core.reasons import Reason
-from _dynatrace.engine.trial import Trial
+from _dynatrace.simulation.trial import Trial
 
 from tests.functional.engine.conftest import Scene
 from tests.functional.engine.replayed import Replayed

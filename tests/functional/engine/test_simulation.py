@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from _dynatrace.core.errors import DynatraceError, NotificationError
 from _dynatrace.core.states import ActionState
-from _dynatrace.engine.simulation import Asked, Simulation
-from _dynatrace.engine.trial import Leaves
+from _dynatrace.simulation.simulation import Asked, Simulation
+from _dynatrace.simulation.trial import Leaves
 
 from tests.functional.engine.conftest import Scene
 from tests.functional.engine.night import AGO_S, CATALOGUE, Night, play

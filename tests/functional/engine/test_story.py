@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from _dynatrace.engine.answers import pages
-from _dynatrace.engine.steps import KINDS
+from _dynatrace.facts.steps import KINDS
 from _dynatrace.master.envelope import clean
 
 from tests.functional.engine.conftest import Scene

@@ -7,7 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from _dynatrace.engine.span import Span
+from _dynatrace.facts.span import Span
 from _dynatrace.pages.report import problem_report, span_report
 
 from tests.functional.page.conftest import DESKTOP, PHONE, Shown, Window

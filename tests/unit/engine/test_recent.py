@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 from _dynatrace.core.states import EpisodeState
-from _dynatrace.engine import recent as recent_
-from _dynatrace.engine.recent import Recent
-from _dynatrace.engine.span import DAY_S, Span
+from _dynatrace.facts import recent as recent_
+from _dynatrace.facts.recent import Recent
+from _dynatrace.facts.span import DAY_S, Span
 from _dynatrace.store.episodes import Episodes
 from _dynatrace.store.ledger import Ledger
 

@@ -13,9 +13,9 @@ import pytest
 from _dynatrace.core.measures import BY_OTHERS, BY_SALT
 from _dynatrace.core.records import EpisodeBrief
 from _dynatrace.core.states import ActionState, AttemptState, EpisodeState
-from _dynatrace.engine.cases import Case
-from _dynatrace.engine.savings import ENOUGH, saved
-from _dynatrace.engine.span import BARS, Span
+from _dynatrace.facts.cases import Case
+from _dynatrace.facts.savings import ENOUGH, saved
+from _dynatrace.facts.span import BARS, Span
 from _dynatrace.store.ledger import Ledger
 
 from tests.unit.engine.test_ledger import NOW, attempt, episode

@@ -18,9 +18,9 @@ from _dynatrace.core.reasons import Escalation, Reason
 from _dynatrace.engine import page as page_
 from _dynatrace.engine.health import Probe, Status
 from _dynatrace.engine.page import StatusPage
-from _dynatrace.engine.page_facts import PageFacts, steps
-from _dynatrace.engine.recent import Recent
-from _dynatrace.engine.story import Story
+from _dynatrace.facts.page_facts import PageFacts, steps
+from _dynatrace.facts.recent import Recent
+from _dynatrace.facts.story import Story
 from _dynatrace.pages.sentences import WHY, why
 from _dynatrace.store.ledger import Ledger
 

@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 import pytest
-from _dynatrace.engine.steps import KINDS
+from _dynatrace.facts.steps import KINDS
 from _dynatrace.pages.axis import Axis, between, epoch, lasted, taken
 from _dynatrace.pages.labels import placed
 from _dynatrace.pages.steps import STEPS, steps_table

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import pytest
 from _dynatrace.core import errors
 from _dynatrace.core.states import ActionState
-from _dynatrace.engine import simulation as real
+from _dynatrace.simulation import simulation as real
 from _dynatrace_runner import simulate
 from salt.exceptions import CommandExecutionError
 
@@ -49,8 +49,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Simulation, "fails", None)
     monkeypatch.setattr(Simulation, "moments", 0)
     module = SimpleNamespace(Simulation=Simulation, Asked=real.Asked, ENDS=real.ENDS)
-    wiring = SimpleNamespace(simulation=module)
-    known = {"wiring": wiring, "errors": errors, "_master": lambda name: f"master of {name}"}
+    known = {"simulation": module, "errors": errors, "_master": lambda name: f"master of {name}"}
     monkeypatch.setattr(simulate.checkup, "loaded", lambda _: known)
     monkeypatch.setattr(simulate.bus, "configured", lambda _: {"one": {"a": 1}, "two": {"a": 2}})
 

@@ -12,9 +12,9 @@ from typing import Any
 from ..core.explanation import Result
 from ..core.records import Episode
 from ..core.resolution import Target
+from ..facts.story import process_name
 from ..remediation.decision import Decision
 from ..remediation.explained import Explained
-from .story import process_name
 from .trial import Trial
 
 

@@ -19,8 +19,8 @@ from ..core.states import ActionState
 from ..master.envelope import iso
 from ..store.ledger import Ledger
 from .cases import MERGED, OPEN, Case, cases
+from .rows import MAX_ROWS
 from .savings import saved
-from .views import MAX_ROWS
 
 HOUR_S, DAY_S = 3600.0, 86400.0
 #: Of the picture over time; the shortest of these bars of which there are not more than so many. They begin at round moments.

@@ -18,9 +18,9 @@ from ..master.envelope import iso
 from ..remediation.recurrence import person_called
 from ..store.ledger import Ledger
 from .recent import Recent
+from .rows import minions_of, state_of, unmatched_rows
 from .steps import named
 from .story import Story
-from .views import minions_of, state_of, unmatched_rows
 
 #: So many are shown of each.
 PROBLEMS, ATTEMPTS, HEALS = 50, 10, 5

@@ -17,13 +17,13 @@ from ..config.config import Config
 from ..core.errors import NotFound
 from ..core.problem import Problem
 from ..core.resolution import Resolution, resolve
+from ..engine.parts import Parts
 from ..master.minion_queries import MinionQueries
 from ..master.ping import Ping, Unasking
 from ..master.salt_interface import Master
 from ..remediation.episodes import Episodes
 from ..remediation.feedback import Feedback
 from ..store.ledger import Ledger
-from .parts import Parts
 
 
 class Leaves(Exception):

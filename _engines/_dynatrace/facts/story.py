@@ -22,8 +22,8 @@ from ..master.envelope import iso
 from ..remediation.comments import advice_marker, escalation_marker, outcome_marker
 from ..store.ledger import Ledger
 from .outages import Outage, closed_at, length, outages, union
+from .rows import LISTED, attempt_rows, state_of, target_row, unmatched_rows
 from .steps import Step, of_attempt, of_entry, ordered
-from .views import LISTED, attempt_rows, state_of, target_row, unmatched_rows
 
 Done = tuple[Attempt, Sequence[Action]]
 

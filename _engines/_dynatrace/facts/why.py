@@ -23,8 +23,8 @@ from ..store.retention import KEEP_S
 from . import steps
 from .outages import closed_at
 from .outlook import Outlook
+from .rows import LISTED, attempt_rows, state_of, target_row, unmatched_rows
 from .story import process_name
-from .views import LISTED, attempt_rows, state_of, target_row, unmatched_rows
 
 _WAITS = {
     Waiting.CAPACITY: "for fewer minions in progress",
