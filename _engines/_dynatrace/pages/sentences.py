@@ -41,11 +41,11 @@ _UNKNOWN = "{minion} is held."
 _MOST = 200
 
 
-def why(problem: Mapping[str, Any], day: str) -> Markup:
+def why(problem: Mapping[str, Any], day: str, paused: bool = False) -> Markup:
     """
     Return the sentence on an open problem: ``decision`` is what the journal has of the latest one, or None; ``left_alone``;
     ``unmatched``, the first entity that no minion was found for, with the reason, or None; ``final``: a person was called, and the engine
-    leaves it to them. ``day`` is today.
+    leaves it to them. ``day`` is today; ``paused``: all is.
     """
     decision = problem["decision"]
     if not decision or not decision["targets"]:
@@ -54,7 +54,7 @@ def why(problem: Mapping[str, Any], day: str) -> Markup:
         # Its window may pass, and nothing comes of it.
         first, *rest = decision["targets"]
         decision = {**decision, "targets": [{**first, "until": None}, *rest]}
-    said = _decided(decision, day)
+    said = _decided(decision, day, paused)
     return said + Markup(" The engine does not go on.") if problem["final"] else said
 
 
@@ -68,7 +68,7 @@ def _undecided(problem: Mapping[str, Any]) -> Markup:
     return Markup("It is not decided yet.")
 
 
-def _decided(decision: Mapping[str, Any], day: str) -> Markup:
+def _decided(decision: Mapping[str, Any], day: str, paused: bool) -> Markup:
     targets = decision["targets"]
     acting = [one for one in targets if one["reason"] is None]
     if acting:
@@ -80,7 +80,7 @@ def _decided(decision: Mapping[str, Any], day: str) -> Markup:
             minion=acting[0]["minion"],
             remedy=acting[0]["remedy"] or "",
         )
-    sentence = _held(targets[0], day)
+    sentence = _held(targets[0], day, paused)
     others = decision["count"] - 1
     if others:
         reasons = ", ".join(f"{count} {reason}" for reason, count in decision["held"].items())
@@ -88,13 +88,16 @@ def _decided(decision: Mapping[str, Any], day: str) -> Markup:
     return sentence
 
 
-def _held(target: Mapping[str, Any], day: str) -> Markup:
+def _held(target: Mapping[str, Any], day: str, paused: bool) -> Markup:
     said = _filled(_BY_NAME.get(target["reason"], _UNKNOWN), minion=target["minion"])
     if target["detail"]:
         detail = target["detail"].rstrip(".")
         said += _filled(" {detail}.", detail=detail[:1].upper() + detail[1:])
     if target["until"]:
-        said += Markup(f" Again at {moment(target['until'], day)}.")
+        at = moment(target["until"], day)
+        said += Markup(
+            f" Not before {at}, and not while all is paused." if paused else f" Again at {at}."
+        )
     return said
 
 

@@ -63,7 +63,7 @@ def parts(facts: Mapping[str, Any]) -> dict[str, Markup]:
     return {
         "head": _head(facts),
         "now": _now(facts["now"], day),
-        "open": _open(facts["open"], day),
+        "open": _open(facts["open"], day, bool(facts["paused"])),
         "heals": _heals(facts["heals"], day),
         "recent": _recent(facts["recent"]),
     }
@@ -133,16 +133,16 @@ def _step(step: Mapping[str, Any]) -> dict[str, str]:
     return {"kind": "busy", "look": "next"} if step["next"] else {"kind": "quiet", "look": "due"}
 
 
-def _open(told: Mapping[str, Any], day: str) -> Markup:
-    rows = [_row(one, day) for one in told["rows"]]
+def _open(told: Mapping[str, Any], day: str, paused: bool) -> Markup:
+    rows = [_row(one, day, paused) for one in told["rows"]]
     texts = {"said": _listed(told), "more": _rest(told)} if rows else {}
     return rendered(OPEN, link=_link, day=day, open=rows, count=told["count"], **texts)
 
 
-def _row(one: Mapping[str, Any], day: str) -> dict[str, Any]:
+def _row(one: Mapping[str, Any], day: str, paused: bool) -> dict[str, Any]:
     first = re.split("[ ,:]", one["state"], maxsplit=1)[0]
     word = _WORDS.get(first, one["state"]).format(**one)
-    return {**one, "kind": KINDS.get(first, "quiet"), "word": word, "why": why(one, day)}
+    return {**one, "kind": KINDS.get(first, "quiet"), "word": word, "why": why(one, day, paused)}
 
 
 def _heals(told: Iterable[Mapping[str, Any]], day: str) -> Markup:

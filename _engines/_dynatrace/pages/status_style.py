@@ -8,7 +8,7 @@ STATUS_STYLE = """\
 main{overflow-anchor:none}
 .top{display:flex;flex-wrap:wrap;justify-content:space-between;align-items:baseline;gap:.25rem 1rem;margin-bottom:1rem}
 .top p{margin:0}
-#live{min-width:17rem;text-align:right}
+#live{width:18rem}
 #live::before{content:"";display:inline-block;width:.5em;height:.5em;margin-right:.5em;border-radius:50%;border:2px solid var(--quiet)}
 #live.is-live::before{background:var(--good);border-color:var(--good)}
 .tiles{display:grid;grid-template-columns:repeat(3,minmax(0,1fr));gap:.75rem}
@@ -56,7 +56,7 @@ footer{margin-top:2.5rem;border-top:1px solid var(--line);padding-top:.75rem}
 @media (max-width:46rem){
 .wide{display:none}
 .narrow{display:block}
-#live{min-width:0;text-align:left}
+#live{width:auto}
 .steps{grid-template-columns:1fr;gap:.375rem}
 .step{border-top:0;border-left:3px solid var(--line);padding:0 0 0 .625rem;flex-direction:row;flex-wrap:wrap;gap:0 .75rem}
 .step.done{border-left-color:var(--good)}

@@ -88,6 +88,10 @@ QUESTIONS: dict[str, tuple[Callable[[Told], str], list[str]]] = {
         lambda told: told.why("cooling down"),
         ["cooldown until", "salt-run dynatrace.resume"],
     ),
+    "and by the page": (
+        lambda told: told.row("cooling down"),
+        ["Not before", "and not while all is paused."],
+    ),
     "why was redis not healed, and what would heal it": (
         lambda told: told.row("no remedy"),
         ["held: no remedy", "redis: {on: {technology: REDIS}"],
