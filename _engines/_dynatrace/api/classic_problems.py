@@ -34,7 +34,8 @@ class ClassicProblems:
     def __init__(self, transport: Transport, selector: str | None) -> None:
         self.batch = DETAILS
         self._transport = transport
-        self._selector = 'status("open")' + (f",{selector}" if selector else "")
+        self._more = f",{selector}" if selector else ""
+        self._selector = 'status("open")' + self._more
 
     def list_open(self, kind: Kind) -> Listing:
         """
@@ -116,9 +117,27 @@ class ClassicProblems:
         found = typed(typed(body, dict).get("problems"), list)
         return _parsed(found[0]) if found else None
 
-    def _listed(self, selector: str, kind: Kind) -> Iterator[Any]:
+    def closed(self, hours: int, kind: Kind) -> Listing:
+        """
+        Return the problems that were open within so many hours and are closed, with what is known of their evidence.
+        """
+        items = self._listed('status("closed")' + self._more, kind, f"now-{hours}h")
+        wanted = [str(typed(item, dict).get("problemId")) for item in items]
+        found: list[Problem] = []
+        while wanted:
+            try:
+                read = self.problems(wanted[: self.batch], kind)
+            except BadRequest:
+                if self.batch == 1:
+                    raise
+                continue  # It asks for fewer now.
+            found += [one for one in read.values() if isinstance(one, Problem)]
+            wanted = wanted[self.batch :]
+        return Listing(tuple(found))
+
+    def _listed(self, selector: str, kind: Kind, begin: str = WINDOW) -> Iterator[Any]:
         # Without `fields`: some deployments allow only 10 problems a page with them.
-        query = {"problemSelector": selector, "from": WINDOW, "pageSize": str(PAGE_SIZE)}
+        query = {"problemSelector": selector, "from": begin, "pageSize": str(PAGE_SIZE)}
         return self._transport.items("/problems", kind, query, "problems")
 
 

@@ -135,6 +135,12 @@ class Client:
     def find_by_display_id(self, display_id: str, kind: Kind = Kind.LISTING) -> Problem | None:
         return self._problems.find_by_display_id(display_id, kind)
 
+    def closed(self, hours: int, kind: Kind = Kind.LISTING) -> Listing:
+        """
+        Return the problems that were open within so many hours and are closed, with what is known of their evidence.
+        """
+        return self._problems.closed(hours, kind)
+
     def entity(self, entity_id: str) -> EntityDetail:
         return self._entities.entity(entity_id)
 

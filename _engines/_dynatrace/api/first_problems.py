@@ -64,6 +64,12 @@ class FirstProblems:
         """
         return self._ask(lambda one: one.find_by_display_id(display_id, kind))
 
+    def closed(self, hours: int, kind: Kind) -> Listing:
+        """
+        Return the problems that were open within so many hours and are closed, with what is known of their evidence.
+        """
+        return self._ask(lambda one: one.closed(hours, kind))
+
     def _ask(self, ask: Callable[[ProblemSource], T]) -> T:
         chosen = self._chosen
         if chosen is None:

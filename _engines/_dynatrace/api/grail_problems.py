@@ -143,6 +143,24 @@ class GrailProblems:
         )
         return _identified(result.records[0]) if result.records else None
 
+    def closed(self, hours: int, kind: Kind) -> Listing:
+        """
+        Return the problems that were open within so many hours and are closed, with what is known of their evidence.
+        """
+        result = self._grail.query(
+            f"fetch dt.davis.problems, from:now()-{hours}h | {_NO_DUPLICATE} | fields {_PROBLEM}",
+            kind,
+        )
+        records = [one for one in result.records if one.get("event.status") != "ACTIVE"]
+        named = {event for one in records for event in event_ids(one) if _EVENT_ID.fullmatch(event)}
+        events: dict[str, dict[str, Any]] = {}
+        ids = sorted(named)
+        for begin in range(0, len(ids), self.batch):
+            events.update(self._evidence(ids[begin : begin + self.batch], kind))
+        found = [self._whole(one, events) for one in records]
+        unreadable = (*result.cut, *(str(one) for one in found if isinstance(one, ApiError)))
+        return Listing(tuple(one for one in found if isinstance(one, Problem)), unreadable)
+
     def _read(self, wanted: Sequence[str], kind: Kind) -> dict[str, Problem | ApiError]:
         shown = [event for one in wanted for event in self._events.get(one, ())]
         records, events = self._ask(wanted, shown, NEAR_H, kind)

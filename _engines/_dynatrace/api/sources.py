@@ -73,6 +73,11 @@ class ProblemSource(Protocol):
         Return the newest problem of this id, without evidence.
         """
 
+    def closed(self, hours: int, kind: Kind) -> Listing:
+        """
+        Return the problems that were open within so many hours and are closed, with what is known of their evidence.
+        """
+
 
 class EntitySource(Protocol):
     """

@@ -32,6 +32,7 @@ from ..webhook.payload import parse
 from .replay import Replay
 from .simulated import Outcomes, counts, decided, nobody, replayed, rows
 from .trial import Trial
+from .unseen import unseen
 
 DAY_S = 86400.0
 ENDS = {"good": ActionState.GOOD, "bad": ActionState.BAD}
@@ -109,6 +110,8 @@ class Simulation:
             if asked.days is not None:
                 since = self.now - asked.days * DAY_S
                 episodes = trial.ledger.episodes.closed_since(since)
+                episodes += unseen(trial, since, episodes, says)
+                episodes.sort(key=lambda one: (one.opened, one.problem_key))
                 if not episodes:
                     raise Unusable(f"no problem closed in the last {asked.days:g} days")
                 return self._replayed(asked, trial, episodes, says, progress)

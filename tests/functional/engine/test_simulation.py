@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -248,6 +249,63 @@ def test_what_the_ledger_does_not_know_is_read_from_the_tenant(scene: Scene) -> 
     ):
         assert cells(simulated(world, **asked)) == [("web01", "ordered")], asked
     assert world.events() == []
+
+
+def test_what_closed_before_the_engine_was_there_is_read_from_the_tenant(scene: Scene) -> None:
+    """
+    On the day of the installation it is what a policy can be tried on; minions are matched as they are now.
+    """
+    apaches = [scene.host(f"web0{number}") for number in (1, 2, 3)]
+    began = time.time() - 7200
+    for number, apache in enumerate(apaches):
+        problem = scene.tenant.open_problem(apache, start=began + 600 * number)
+        scene.tenant.close_problem(problem)
+        problem.end = problem.start + 300_000
+    merged = scene.tenant.open_problem(apaches[0], start=began)
+    scene.tenant.close_problem(merged)
+    merged.end = merged.start - 86_400_000 * 3
+    world = scene.world(policy={"deny": ["web03"]})
+    found = simulated(world, days=1, policy={"deny": []})
+    assert [(row["minion"], row["now"], row["other"]) for row in found["simulated"]] == [
+        ("web01", "ordered", "ordered"),
+        ("web02", "ordered", "ordered"),
+        ("web03", "not allowed", "ordered"),
+    ]
+    assert "3 of them only Dynatrace knows" in " ".join(found["says"])
+    assert world.events() == []
+
+
+def test_what_both_know_is_replayed_once(scene: Scene) -> None:
+    """
+    As the engine saw it.
+    """
+    apache = scene.host("web01")
+    world = scene.world()
+    problem = scene.tenant.open_problem(apache)
+    world.poll()
+    world.salt_runs(world.events("open")[0], GOOD)
+    world.cycle(5)
+    closes(world, scene, [problem])
+    found = simulated(world, days=1)
+    assert [row["now"] for row in found["simulated"]] == ["ordered"]
+    assert "Dynatrace knows" not in " ".join(found["says"])
+
+
+def test_a_tenant_that_cannot_be_read_is_said_and_the_ledger_is_replayed(scene: Scene) -> None:
+    """
+    With the reason.
+    """
+    apache = scene.host("web01")
+    world = scene.world()
+    problem = scene.tenant.open_problem(apache)
+    world.poll()
+    world.salt_runs(world.events("open")[0], GOOD)
+    world.cycle(5)
+    closes(world, scene, [problem])
+    scene.tenant.fault("server_error", times=50)
+    found = simulated(world, days=1)
+    assert [row["now"] for row in found["simulated"]] == ["ordered"]
+    assert "only what the ledger knows is told" in " ".join(found["says"])
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [
