@@ -32,7 +32,7 @@ Facts = dict[str, Any]
 #: What is shown while the ledger was never read.
 NOTHING: Facts = {
     "paused": None,
-    "counts": {"open": None, "person": 0, "healing": 0, "held": 0, "healed": 0},
+    "counts": {"open": None, "person": 0, "healing": 0, "held": 0, "healed": 0, "others": 0},
     "now": {"attempts": [], "more": 0},
     "open": {"rows": [], "count": None, "held": {}},
     "heals": [],
@@ -62,15 +62,16 @@ class PageFacts:
         held = {reason: n for person, reason, n in standing if reason and not person}
         healed = sum(held.pop(reason, 0) for reason in _HEALED)
         count = sum(n for *_, n in standing)
+        counts = {
+            "person": sum(n for person, _, n in standing if person),
+            "healing": len({(one.problem_key, one.episode) for one in attempts}),
+            "held": sum(held.values()),
+            "healed": healed,
+        }
         return {
             "paused": json.loads(paused) if paused else None,
-            "counts": {
-                "open": count,
-                "person": sum(n for person, _, n in standing if person),
-                "healing": len({(one.problem_key, one.episode) for one in attempts}),
-                "held": sum(held.values()),
-                "healed": healed,
-            },
+            # One with a person called may be at work too, beside them.
+            "counts": {**counts, "open": count, "others": max(count - sum(counts.values()), 0)},
             "now": {
                 "attempts": [self._attempt(one) for one in attempts[:ATTEMPTS]],
                 "more": max(len(attempts) - ATTEMPTS, 0),

@@ -51,6 +51,7 @@ _COUNTS = (
     ("healing", "busy", "{} being healed"),
     ("held", "warn", "{} held"),
     ("healed", "good", "{} healed, to be closed by Dynatrace"),
+    ("others", "quiet", "{} with no minion, or not decided"),
     ("open", "quiet", "{} open"),
 )
 

@@ -68,6 +68,13 @@ QUESTIONS: dict[str, tuple[Callable[[Told], str], list[str]]] = {
         ["held: not allowed", "does not let web02 be acted on", "`deny` has web02"],
     ),
     "and by the command": (lambda told: told.why("forbidden"), ["`deny` has web02"]),
+    "what of the nine that are open": (
+        lambda told: told.page,
+        [
+            "9 open 1 for a person 1 being healed 5 held",
+            "1 healed, to be closed by Dynatrace 1 with no minion, or not decided",
+        ],
+    ),
     "who paused it, and how does it go on": (
         lambda told: told.page,
         ["Paused", "bob, since", "database migration, ask bob", "salt-run dynatrace.resume"],
