@@ -8,7 +8,7 @@ STATUS_STYLE = """\
 main{overflow-anchor:none}
 .top{display:flex;flex-wrap:wrap;justify-content:space-between;align-items:baseline;gap:.25rem 1rem;margin-bottom:1rem}
 .top p{margin:0}
-#live{width:18rem}
+#live{width:20rem}
 #live::before{content:"";display:inline-block;width:.5em;height:.5em;margin-right:.5em;border-radius:50%;border:2px solid var(--quiet)}
 #live.is-live::before{background:var(--good);border-color:var(--good)}
 .tiles{display:grid;grid-template-columns:repeat(3,minmax(0,1fr));gap:.75rem}

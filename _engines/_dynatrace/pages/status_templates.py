@@ -143,7 +143,7 @@ BODY = template(
 <div class="page">
 <header class="top">
 <h1>Dynatrace problems, healed by Salt</h1>
-<p id="live" class="quiet small">As of {{ told_at | moment }} UTC. Reload to see newer.</p>
+<p id="live" class="quiet small">As of {{ told_at | moment(told_at[:10]) }} UTC. Reload to see newer.</p>
 </header>
 <main>
 {% for part in parts %}
