@@ -15,8 +15,8 @@ from typing import Any
 
 from ..core.measures import BY_OTHERS, BY_SALT, RELAPSES
 from ..core.records import Executed
-from ..core.states import ActionState
 from ..master.envelope import iso
+from ..remediation import recurrence
 from ..store.ledger import Ledger
 from .cases import MERGED, OPEN, Case, cases
 from .rows import MAX_ROWS
@@ -87,20 +87,15 @@ class Span:
 def relapses(executed: Iterable[Executed], since: float) -> dict[str, int]:
     """
     Count the attempts since a time on what an attempt had brought back shortly before, by how long it served.
-
-    It is one only where Dynatrace tells of a failure that began after the one that was healed.
     """
     found = dict.fromkeys(RELAPSES, 0)
     last: dict[tuple[str, str], Executed] = {}
     for one in sorted(executed, key=lambda one: one.started):
         before = last.get((one.minion, one.process))
         last[one.minion, one.process] = one
-        if before is None or before.state is not ActionState.GOOD or one.started < since:
-            continue
-        if before.ended is None or before.seen is None or (one.seen or 0) <= before.seen:
-            continue
-        for within, most in RELAPSES.items():
-            found[within] += (one.seen or 0) / 1000 - before.ended <= most
+        if one.started >= since:
+            for within in recurrence.relapses(before, one.seen):
+                found[within] += 1
     return found
 
 

@@ -11,17 +11,18 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ..core.measures import NO_REMEDY, RELAPSES
+from ..core.measures import NO_REMEDY
 from ..core.policy import Verdict
 from ..core.reasons import Reason
 from ..core.records import Attempt, Episode
 from ..core.resolution import Target
-from ..core.states import ActionState, AttemptState
+from ..core.states import AttemptState
 from ..master.event import attempt_id, job_id
 from ..master.job_cache import Jobs
 from ..master.minion_index import MinionIndex
 from ..store.ledger import Ledger
 from .decision import Decision, Held
+from .recurrence import relapses
 
 log = logging.getLogger(__name__)
 
@@ -98,23 +99,10 @@ def record(ledger: Ledger, attempt: Attempt, targets: Sequence[Target], episode:
     seen = {target.key: target.last_failure(episode.problem) for target in targets}
     with ledger.transaction():
         for one in targets:
-            _count_relapse(ledger, attempt, one, seen[one.key])
+            before = ledger.attempts.last_end(one.minion, one.key)
+            for within in relapses(before, seen[one.key]):
+                ledger.settings.count("relapses", attempt.remedy or NO_REMEDY, within)
         ledger.attempts.add(attempt, [(one.minion, one.key) for one in targets], seen)
-
-
-def _count_relapse(ledger: Ledger, attempt: Attempt, target: Target, failed: int | None) -> None:
-    """
-    Count a failure of what was brought back last, by how long it served; where Dynatrace tells of no other failure, it is
-    not known to be one.
-    """
-    last = ledger.attempts.last_end(target.minion, target.key)
-    if last is None or last.state is not ActionState.GOOD or last.ended is None:
-        return
-    if failed is None or last.seen is None or failed <= last.seen:
-        return
-    for within, most in RELAPSES.items():
-        if failed / 1000 - last.ended <= most:
-            ledger.settings.count("relapses", attempt.remedy or NO_REMEDY, within)
 
 
 def all_unknown(decision: Decision, now: float) -> Decision:

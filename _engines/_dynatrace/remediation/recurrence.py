@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..core.measures import BY_OTHERS, BY_SALT
+from ..core.measures import BY_OTHERS, BY_SALT, RELAPSES
 from ..core.policy import Policy
 from ..core.reasons import BESIDE, Escalation, Reason
 from ..core.records import Action, Episode, Executed
@@ -78,6 +78,20 @@ def brought_back(tried: Iterable[Action | Executed]) -> bool:
     """
     ends = {(one.minion, one.process): one.state for one in tried}.values()
     return ActionState.GOOD in ends and all(end in SERVING for end in ends)
+
+
+def relapses(before: Action | Executed | None, failed: int | None) -> list[str]:
+    """
+    Return within which times a process failed again that ``before`` brought back; ``failed`` is when, in UTC milliseconds.
+
+    It is a relapse only where Dynatrace tells of a failure that began after the one that was healed.
+    """
+    if before is None or before.state is not ActionState.GOOD or before.ended is None:
+        return []
+    if failed is None or before.seen is None or failed <= before.seen:
+        return []
+    served = failed / 1000 - before.ended
+    return [within for within, most in RELAPSES.items() if served <= most]
 
 
 def may_call(episode: Episode, why: Escalation) -> bool:
