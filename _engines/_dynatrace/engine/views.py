@@ -152,7 +152,7 @@ class Views:
             "minions": minions_of(episode)[:_MINIONS],
             "minion_count": len(minions_of(episode)),
             "attempts": episode.attempts,
-            "state": state_of(self.ledger, episode),
+            "state": state_of(episode, self.ledger.attempts.of(episode)),
             "title": episode.problem.title[:60],
         }
 

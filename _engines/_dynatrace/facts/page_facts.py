@@ -92,7 +92,7 @@ class PageFacts:
             **self._named(episode),
             "key": f"{episode.problem_key} {episode.episode}",
             "title": episode.problem.title,
-            "state": state_of(self.ledger, episode),
+            "state": state_of(episode, self.ledger.attempts.of(episode)),
             "held": episode.held or "not decided",
             "where": named(minions_of(episode)) or "no minion",
             "opened": iso(episode.opened),

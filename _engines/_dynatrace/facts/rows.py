@@ -13,22 +13,21 @@ from ..core.records import Action, Attempt, Episode
 from ..core.resolution import Target
 from ..core.states import FAILED, OPEN_ATTEMPTS, AttemptState, EpisodeState
 from ..master.envelope import iso
-from ..store.ledger import Ledger
 
 MAX_ROWS = 1000
 #: Of targets, and of the outcomes of an attempt.
 LISTED = 50
 
 
-def state_of(ledger: Ledger, episode: Episode) -> str:
+def state_of(episode: Episode, attempts: Iterable[Attempt]) -> str:
     """
-    Return in a few words what becomes of a problem, or what it waits for.
+    Return in a few words what becomes of a problem, or what it waits for; ``attempts`` are all on it.
     """
     if episode.state != EpisodeState.OPEN:
         return episode.state
     if episode.escalated:
         return f"escalated: {episode.escalated}"
-    states = {attempt.state for attempt in ledger.attempts.of(episode)}
+    states = {attempt.state for attempt in attempts}
     if states.intersection(OPEN_ATTEMPTS):
         return "healing"
     if AttemptState.GOOD in states:

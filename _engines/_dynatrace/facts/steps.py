@@ -141,13 +141,6 @@ def _why(target: Mapping[str, Any]) -> str:
     return f"{target['reason']}{until}{detail}"
 
 
-def untimed(told: Mapping[str, Any]) -> dict[str, Any]:
-    """
-    Return a recorded decision without the times until which it holds.
-    """
-    return {**told, "targets": [{**one, "until": None} for one in told["targets"]]}
-
-
 def time_of(at: float) -> str:
     """
     Return a time in UTC, to the second, as it stands in a sentence.

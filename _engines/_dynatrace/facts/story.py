@@ -51,7 +51,8 @@ class Story:
         done = self.ledger.attempts.done(episode)
         found = outages(episode, targets, [one for _, actions in done for one in actions])
         merged = union(found, now)
-        comments = self._comments(episode, [attempt for attempt, _ in done])
+        attempts = [attempt for attempt, _ in done]
+        comments = self._comments(episode, attempts)
         steps = ordered(
             chain(_of_problem(episode, found, comments), self._of_engine(episode, done))
         )
@@ -61,7 +62,7 @@ class Story:
             "title": problem.title,
             "severity": problem.severity,
             "url": problem.url,
-            "state": state_of(self.ledger, episode),
+            "state": state_of(episode, attempts),
             "episode": episode.episode,
             "failed_at": iso(_failed_at(problem, found)),
             "opened": iso(episode.opened),

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..core.explanation import Result
+from ..core.measures import BY_SALT
 from ..core.reasons import Reason
 from ..core.records import Entry, Episode
-from ..core.states import AttemptState, EpisodeState, Waiting
+from ..core.states import EpisodeState, Waiting
 from ..master.envelope import iso
+from ..remediation.decision import untimed
 from ..remediation.explained import Explained, Explanations
-from ..remediation.recurrence import person_called
+from ..remediation.recurrence import person_called, recovered_by
 from ..store.ledger import Ledger
 from ..store.retention import KEEP_S
 from . import steps
@@ -50,6 +52,7 @@ class Why:
         ``processes`` has a row for each process, ``rules`` of it a row for each rule in their order.
         """
         last = self.ledger.journal.latest(episode, "decision")
+        done = self.ledger.attempts.done(episode)
         is_open = episode.state is EpisodeState.OPEN
         rows = self._explained(episode, now) if is_open else _recorded(last, episode)
         return {
@@ -58,17 +61,17 @@ class Why:
             "title": episode.problem.title,
             "severity": episode.problem.severity,
             "episode": episode.episode,
-            "state": str(state_of(self.ledger, episode)),
+            "state": str(state_of(episode, [attempt for attempt, _ in done])),
             "opened": iso(episode.opened),
             "closed": iso(closed_at(episode)),
             "told_at": iso(now),
-            "says": self._says(episode, last),
+            "says": self._says(episode, last, bool(done)),
             "next": iso(episode.due) if is_open else None,
             "waits": _WAITS[episode.waiting] if is_open and episode.waiting else None,
             "process_count": len(rows) if is_open else last.told["count"] if last else 0,
             "processes": rows[:LISTED],
             "unmatched": unmatched_rows(episode),
-            "attempts": attempt_rows(self.ledger.attempts.done(episode)),
+            "attempts": attempt_rows(done),
         }
 
     def unknown(self, asked: str) -> str:
@@ -106,13 +109,15 @@ class Why:
             ],
         }
 
-    def _says(self, episode: Episode, last: Entry | None) -> list[str]:
+    def _says(self, episode: Episode, last: Entry | None, tried: bool) -> list[str]:
         """
         Return what is to be said of the episode as a whole.
         """
         found = []
         if episode.state is EpisodeState.CLOSED:
-            found.append(f"Dynatrace closed it; {self._ended(episode)}; nothing more is done")
+            found.append(
+                f"Dynatrace closed it; {self._ended(episode, tried)}; nothing more is done"
+            )
         elif episode.state is EpisodeState.IGNORED:
             found.append(
                 "it is older than `lookback` at the first start and left alone; "
@@ -124,7 +129,7 @@ class Why:
             found.append(f"a person was called{at}: {episode.escalated}")
         if last is not None:
             # Its window may pass, and nothing comes of it.
-            told = steps.untimed(last.told) if person_called(episode) else last.told
+            told = untimed(last.told) if person_called(episode) else last.told
             found.append(f"last decision at {steps.time_of(last.at)}: {steps.decision(told)}")
             found += self._pauses(episode, last)
         elif episode.state is EpisodeState.OPEN:
@@ -135,20 +140,15 @@ class Why:
             found.append("no minion is known for anything that it names")
         return found
 
-    def _ended(self, episode: Episode) -> str:
+    def _ended(self, episode: Episode, tried: bool) -> str:
         """
-        Return who ended a problem, as far as that is known.
+        Return who ended a problem, as it is counted.
         """
-        states = {one.state for one in self.ledger.attempts.of(episode)}
-        if AttemptState.GOOD in states:
-            return "Salt had healed it"
-        others = "by hand, or by itself"
-        tried = "no attempt healed it" if states else "Salt tried nothing"
-        return (
-            f"{tried}, it ended {others}"
-            if episode.held != Reason.HEALED.value
-            else "it was healed for another problem"
-        )
+        targets = self.explanations.verdicts.targets(episode)
+        if recovered_by(self.ledger.attempts, episode, targets) == BY_SALT:
+            return "Salt had healed it" if tried else "it was healed for another problem"
+        what = "no attempt healed it" if tried else "Salt tried nothing"
+        return f"{what}, it ended by hand, or by itself"
 
     def _pauses(self, episode: Episode, last: Entry) -> list[str]:
         """

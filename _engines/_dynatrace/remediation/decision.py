@@ -142,9 +142,12 @@ def note(journal: Journal, decision: Decision, before: Episode, now: float) -> N
     told = decision.told()
     # An episode that was not announced was never decided.
     last = journal.latest(before, "decision") if before.announced else None
-    if last is None or _timeless(told) != _timeless(last.told):
+    if last is None or untimed(told) != untimed(last.told):
         journal.add("decision", now, told, before)
 
 
-def _timeless(told: Mapping[str, Any]) -> dict[str, Any]:
+def untimed(told: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Return a decision as the journal has it, without the times until which it holds.
+    """
     return {**told, "targets": [{**one, "until": None} for one in told["targets"]]}
