@@ -124,16 +124,19 @@ class ClassicProblems:
         items = self._listed('status("closed")' + self._more, kind, f"now-{hours}h")
         wanted = [str(typed(item, dict).get("problemId")) for item in items]
         found: list[Problem] = []
+        unreadable: list[str] = []
         while wanted:
+            part = wanted[: self.batch]
             try:
-                read = self.problems(wanted[: self.batch], kind)
+                read = self.problems(part, kind)
             except BadRequest:
-                if self.batch == 1:
+                if len(part) == 1:
                     raise
                 continue  # It asks for fewer now.
             found += [one for one in read.values() if isinstance(one, Problem)]
-            wanted = wanted[self.batch :]
-        return Listing(tuple(found))
+            unreadable += [f"{one} does not come whole" for one in part if one not in read]
+            wanted = wanted[len(part) :]
+        return Listing(tuple(found), tuple(unreadable))
 
     def _listed(self, selector: str, kind: Kind, begin: str = WINDOW) -> Iterator[Any]:
         # Without `fields`: some deployments allow only 10 problems a page with them.

@@ -15,8 +15,9 @@ from ..api.client import Client
 from ..config.catalogue import validate
 from ..config.config import Config
 from ..core.measures import Measures
+from ..core.problem import Problem
 from ..core.remedies import Catalogue
-from ..core.resolution import resolve
+from ..core.resolution import Resolution, resolve
 from ..master import job_cache
 from ..master.attempt_records import AttemptRecords
 from ..master.delivery import DeliveryConfirmation
@@ -137,13 +138,19 @@ class Parts:
         return Announcements(self.instance, self.ledger, self.policy, *parts)
 
     @cached_property
-    def episodes(self) -> Episodes:
+    def match(self) -> Callable[[Problem], Resolution]:
+        """
+        Returns whom a problem concerns.
+        """
         entity, find, with_hosts = self.entities, self.minions.find, bool(self.catalogue)
-        match = partial(resolve, entity=entity, find=find, with_hosts=with_hosts)
+        return partial(resolve, entity=entity, find=find, with_hosts=with_hosts)
+
+    @cached_property
+    def episodes(self) -> Episodes:
         reader, lookback = self.problem_reader, self.config.get("lookback")
         # Who acts under maintenance reads again before.
         is_held = reader.is_held if self.policy.hold_in_maintenance else lambda *_: False
-        parts = self.announcements, match, reader.read, is_held
+        parts = self.announcements, self.match, reader.read, is_held
         return Episodes(self.instance, self.ledger, *parts, lookback)
 
     @cached_property

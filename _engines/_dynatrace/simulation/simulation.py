@@ -8,17 +8,19 @@ runs in the runner's process, and writes to no ledger but its own. The keys are 
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ..api.sources import Listing
 from ..config import config as configuration
 from ..config.config import Config
-from ..core.errors import ConfigError, DynatraceError, NotFound
+from ..core.errors import ApiError, ConfigError, DynatraceError, NotFound
 from ..core.problem import DISPLAY_ID, PROBLEM_ID, Problem
 from ..core.records import Episode
 from ..core.states import ActionState, EpisodeState
@@ -77,6 +79,7 @@ class Simulation:
     given: Mapping[str, Any]
     master: Master
     now: float
+    _closed: Listing | None = field(default=None, init=False)
 
     def run(self, asked: Asked, progress: Progress = lambda *_: None) -> dict[str, Any]:
         """
@@ -92,6 +95,26 @@ class Simulation:
             other = self._outcomes(asked, self._config(asked.policy), master, says, progress)
         told = {"now": counts(now), **({"other": counts(other)} if other is not None else {})}
         return {"says": says, "simulated": rows(now, other), "counts": told}
+
+    def _unseen(
+        self, trial: Trial, since: float, known: Iterable[Episode], says: list[str]
+    ) -> list[Episode]:
+        """
+        Return those that only the tenant knows, which is read once, for both policies.
+        """
+        if trial.client is None:
+            return []
+        try:
+            if self._closed is None:
+                self._closed = trial.client.closed(math.ceil((trial.now - since) / 3600))
+            found, told = unseen(trial, self._closed, since, known)
+        except ApiError as err:
+            found, told = (
+                [],
+                [f"only what the ledger knows is told, since the tenant cannot be read: {err}"],
+            )
+        says += [one for one in told if one not in says]
+        return found
 
     def _config(self, policy: Mapping[str, Any] | None) -> Config:
         given = dict(self.given)
@@ -110,7 +133,7 @@ class Simulation:
             if asked.days is not None:
                 since = self.now - asked.days * DAY_S
                 episodes = trial.ledger.episodes.closed_since(since)
-                episodes += unseen(trial, since, episodes, says)
+                episodes += self._unseen(trial, since, episodes, says)
                 episodes.sort(key=lambda one: (one.opened, one.problem_key))
                 if not episodes:
                     raise Unusable(f"no problem closed in the last {asked.days:g} days")

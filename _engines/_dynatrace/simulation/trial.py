@@ -16,7 +16,7 @@ from ..api.rate_limiter import Kind
 from ..config.config import Config
 from ..core.errors import NotFound
 from ..core.problem import Problem
-from ..core.resolution import Resolution, resolve
+from ..core.resolution import Resolution
 from ..engine.parts import Parts
 from ..master.minion_queries import MinionQueries
 from ..master.ping import Ping, Unasking
@@ -89,9 +89,7 @@ class Trial(Parts):
         """
         The tenant, of which is only read.
         """
-        entity, find, with_hosts = self.entities, self.minions.find, bool(self.catalogue)
-        match = partial(resolve, entity=entity, find=find, with_hosts=with_hosts)
-        return Source(partial(_read, self.client), match)
+        return Source(partial(_read, self.client), self.match)
 
     @cached_property
     def episodes(self) -> Episodes:

@@ -4,10 +4,9 @@ Problems that are over and that this engine never saw: it was not there, or did 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 
-from ..core.errors import ApiError
+from ..api.sources import Listing
 from ..core.problem import Problem
 from ..core.records import Episode
 from ..core.states import EpisodeState
@@ -15,29 +14,20 @@ from .replay import as_it_was
 from .trial import Trial
 
 
-def unseen(trial: Trial, since: float, known: Iterable[Episode], says: list[str]) -> list[Episode]:
+def unseen(
+    trial: Trial, listing: Listing, since: float, known: Iterable[Episode]
+) -> tuple[list[Episode], list[str]]:
     """
-    Return an episode for each problem that closed since a time at the tenant and is none of those that are known, each
-    matched with the minions as they are now.
-
-    What keeps the tenant from being read is told in ``says``.
+    Return an episode for each problem of a listing that closed since a time and is none of those that are known, matched
+    with the minions as they are now; and what is to be said of them. Raises ApiError.
     """
-    if trial.client is None:
-        return []
-    try:
-        listing = trial.client.closed(math.ceil((trial.now - since) / 3600))
-        found = [one for one in listing.problems if _is_meant(one, since)]
-        keys = {one.problem_key for one in known}
-        new = [one for one in found if one.key not in keys]
-        trial.entities.prefetch([as_it_was(one, trial.now) for one in new])
-        episodes = [_episode(trial, one) for one in new]
-    except ApiError as err:
-        says.append(f"only what the ledger knows is told, since the tenant cannot be read: {err}")
-        return []
+    keys = {one.problem_key for one in known}
+    new = [one for one in listing.problems if _is_meant(one, since) and one.key not in keys]
+    trial.entities.prefetch([as_it_was(one, trial.now) for one in new])
     told = [f"{len(new)} of them only Dynatrace knows; they are matched as minions are now"]
-    told += [f"not all that closed there could be read: {one}" for one in listing.unreadable[:1]]
-    says += [one for one in told if new and one not in says]
-    return episodes
+    if listing.unreadable:
+        told.append(f"not all that closed there could be read: {listing.unreadable[0]}")
+    return [_episode(trial, one) for one in new], told if new else told[1:]
 
 
 def _is_meant(problem: Problem, since: float) -> bool:
@@ -47,7 +37,7 @@ def _is_meant(problem: Problem, since: float) -> bool:
 
 def _episode(trial: Trial, problem: Problem) -> Episode:
     begun, ended = (problem.start or 0) / 1000, (problem.end or 0) / 1000
-    resolution = trial.source.match(as_it_was(problem, ended))
+    resolution = trial.match(as_it_was(problem, ended))
     return Episode(
         *(problem.key, 1, problem, resolution, "", problem.rank, begun, begun),
         state=EpisodeState.CLOSED,

@@ -14,7 +14,7 @@ import pytest
 from tests.functional.engine.replayed import Replayed
 from tests.functional.engine.world import REPLAYED, World
 from tests.harness.logins import LOGINS
-from tests.tenant import Tenant
+from tests.tenant import Problem, Tenant
 
 #: Modules that count what the ledger is asked for a decision.
 COUNTED = ("test_many",)
@@ -82,6 +82,35 @@ class Scene:
         grains.update(self.grains)
         self.worlds.append(World(self.tenant, self.directory, grains, **config))
         return self.worlds[-1]
+
+    def gone(self) -> tuple[World, Problem]:
+        """
+        Return an engine and the problem of a minion whose job did not return, and that answers nothing since.
+        """
+        apache = self.host("web01")
+        world = self.world(policy={"cooldown": 0, "outcome_timeout": 60})
+        world.gone = {"web01"}
+        problem = self.tenant.open_problem(apache)
+        world.poll()
+        world.take(world.events("open")[0])
+        world.cycle(1)
+        world.cycle(70)
+        world.cycle(1)
+        return world, problem
+
+    def healed(self) -> World:
+        """
+        Return an engine that healed a problem which is closed since.
+        """
+        apache = self.host("web01")
+        world = self.world()
+        problem = self.tenant.open_problem(apache)
+        world.poll()
+        world.salt_runs(world.events("open")[0])
+        world.cycle(5)
+        self.tenant.close_problem(problem)
+        world.poll(30)
+        return world
 
 
 @pytest.fixture

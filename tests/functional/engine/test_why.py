@@ -210,15 +210,7 @@ def test_what_is_not_connected_is_told_and_not_asked(scene: Scene) -> None:
     """
     To explain asks no minion: that is a job on the bus.
     """
-    apache = scene.host("web01")
-    world = scene.world(policy={"cooldown": 0, "outcome_timeout": 60})
-    world.gone = {"web01"}
-    problem = scene.tenant.open_problem(apache)
-    world.poll()
-    world.take(world.events("open")[0])
-    world.cycle(1)
-    world.cycle(70)
-    world.cycle(1)
+    world, problem = scene.gone()
     asked = len(world.pings)
     told = why(world, problem.display_id)
     rule, text = held_by(told) or ("", "")
