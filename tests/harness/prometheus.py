@@ -39,6 +39,17 @@ def why_not() -> str | None:
     return programs.why_not("prometheus", "promtool")
 
 
+def promtool_finds(text: str) -> tuple[int, str, str]:
+    """
+    Return exit code, output and errors of `promtool check metrics`; without a fault in the metrics both texts are empty.
+    """
+    command = ["promtool", "check", "metrics"]
+    done = subprocess.run(
+        command, input=text, capture_output=True, text=True, timeout=60, check=False
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
 class Prometheus(Started):
     """
     One Prometheus with a configuration of its own, as of `prometheus.yml`.

@@ -140,8 +140,8 @@ class Outgoing:
 @dataclass(frozen=True)
 class Entry:
     """
-    What the journal has of one moment: ``kind`` is ``decision``, ``escalated``, ``pause``, ``resume`` or ``retry``; ``told``
-    are plain values. A pause and its end belong to no problem.
+    What the journal has of one moment: ``kind`` is ``notified``, ``decision``, ``lost``, ``escalated``, ``retry``, ``pause`` or
+    ``resume``; ``told`` are plain values. A pause and its end belong to no problem.
     """
 
     seq: int

@@ -1,7 +1,7 @@
 """
 Draws the problems of a span of time: how many there were, who ended them, and how long they lasted.
 
-It takes the facts of ``engine.span``. The same figures stand in ``plot_table``.
+It takes the facts of ``facts.span``. The same figures stand in ``plot_table``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """
 The report of one problem as a file of its own: the outage, what was done when and why, evidence, comments, job.
 
-It takes the facts of ``engine.story`` and what the minions kept as evidence.
+It takes the facts of ``facts.story`` and what the minions kept as evidence.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """
 The report of a span of time as a file of its own: how many problems there were, who ended them, what that saved.
 
-It takes the facts of ``engine.span``.
+It takes the facts of ``facts.span``.
 """
 
 from __future__ import annotations

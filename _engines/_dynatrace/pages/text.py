@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 
 from markupsafe import Markup, escape
 
+from .axis import epoch
 from .style import SHAPES
 
 #: Control characters but tab and line feed, what has no width, what turns the direction of a text (also of what
@@ -42,10 +43,7 @@ def moment(at: float | str, day: str = "") -> Markup:
     Return a time, in epoch seconds or as an ISO text, for people and for machines: ``<time>`` with the UTC time of day,
     and the date unless it is ``day``, such as ``2026-03-27``.
     """
-    if isinstance(at, str):
-        when = datetime.fromisoformat(re.sub("Z$", "+00:00", at)).astimezone(timezone.utc)
-    else:
-        when = datetime.fromtimestamp(at, timezone.utc)
+    when = datetime.fromtimestamp(epoch(at) if isinstance(at, str) else at, timezone.utc)
     iso = when.isoformat(timespec="seconds").replace("+00:00", "Z")
     date = "" if day and iso.startswith(day) else when.strftime("%d %b")
     told = f' <span class="day">{date}</span>' if date else ""

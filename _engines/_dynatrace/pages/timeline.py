@@ -1,7 +1,7 @@
 """
 Draws the story of a problem on one axis of time: what its users had, Dynatrace, the engine and each minion in lanes.
 
-It takes the facts of ``engine.story`` and knows no clock. The same facts stand in ``steps.steps_table``, for whoever
+It takes the facts of ``facts.story`` and knows no clock. The same facts stand in ``steps.steps_table``, for whoever
 does not see the picture, and with all details.
 """
 

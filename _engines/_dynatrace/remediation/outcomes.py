@@ -192,9 +192,9 @@ class Outcomes:
                 known = remembered.get(minion)
                 if known is not None:
                     comment = f"{waited}, but the minion remembers {_REMEMBERED[known.state]}"
-                    self.ledger.attempts.recall_action(own, minion, comment, known, now)
-                    theirs = [one for one in actions if one.minion == minion]
-                    self._measure(attempt, theirs, known.state, known.finished)
+                    if self.ledger.attempts.recall_action(own, minion, comment, known, now):
+                        theirs = [one for one in actions if one.minion == minion]
+                        self._measure(attempt, theirs, known.state, known.finished)
                 elif self.ledger.attempts.end_action(own, minion, ActionState.LOST, waited, now):
                     lost.append(minion)
             self._note_lost(attempt, sorted(lost), waited, now)
