@@ -275,6 +275,18 @@ def test_what_closed_before_the_engine_was_there_is_read_from_the_tenant(scene: 
     assert world.events() == []
 
 
+def test_a_tenant_that_gives_few_details_a_request_is_read_all_the_same(scene: Scene) -> None:
+    """
+    It is asked for fewer and fewer, down to one.
+    """
+    scene.tenant.switches.fields_page_limit = 1
+    for number in range(12):
+        problem = scene.tenant.open_problem(scene.host(f"web{number:02}"), start=time.time() - 600)
+        scene.tenant.close_problem(problem)
+    found = simulated(scene.world(policy={"max_minions": 20}), days=1)
+    assert [row["now"] for row in found["simulated"]] == ["ordered"] * 12
+
+
 def test_what_both_know_is_replayed_once(scene: Scene) -> None:
     """
     As the engine saw it.

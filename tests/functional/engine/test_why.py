@@ -15,6 +15,7 @@ from _dynatrace.master.envelope import clean, iso
 from tests.functional.engine.conftest import Scene
 from tests.functional.engine.night import Night, play
 from tests.functional.engine.test_commands import order
+from tests.functional.engine.test_second_failure import healed, show
 from tests.functional.engine.world import BAD, GOOD, HEALTHY, World, down
 from tests.unit.docs.pages import REPO, rows
 
@@ -142,6 +143,22 @@ def test_who_had_paused_and_who_ended_a_closed_problem_is_told(night: Night) -> 
     ended = "Salt tried nothing, it ended by hand, or by itself"
     assert told["says"][0] == f"Dynatrace closed it; {ended}; nothing more is done"
     assert re.match(r"paused by alice at 20.*: change CH-77$", told["says"][-1])
+
+
+def test_what_failed_again_and_was_not_healed_is_not_owed_to_salt(scene: Scene) -> None:
+    """
+    An attempt ended well before; the last one did not, and Dynatrace closed the problem all the same.
+    """
+    world, problem, apache = healed(scene)
+    show(scene, problem, down(apache, world.now + 1))
+    while "retry" not in world.whats():
+        world.poll(31)
+    world.salt_runs(world.events("retry")[0], BAD)
+    world.cycle(5)
+    scene.tenant.close_problem(problem)
+    world.poll(31)
+    told = why(world, problem.display_id)
+    assert told["says"][0].startswith("Dynatrace closed it; no attempt healed it, it ended by hand")
 
 
 def test_the_end_of_a_window_is_no_promise_after_a_person_was_called(night: Night) -> None:
