@@ -28,18 +28,23 @@ def thread_dump(seen):
     beside = os.path.join(os.path.dirname(os.path.realpath(program)), "jcmd")
     tool = beside if os.path.exists(beside) else shutil.which("jcmd", path=unit.tools_path())
     try:
-        return ([tool, str(seen["main"]), "Thread.print"], as_owner(seen["main"])) if tool else None
-    except psutil.Error:
+        return as_owner(seen["main"], [tool, str(seen["main"]), "Thread.print"]) if tool else None
+    except (psutil.Error, OSError):
         return None  # It has just gone.
 
 
-def as_owner(pid):
+def as_owner(pid, command):
     """
-    Return the options of ``Popen`` by which a command runs as the user of a process, with nothing of this minion's.
+    Return a command as it runs as the user of a process and where that sees its files, and the options of ``Popen``.
+
+    It has nothing of this minion's. With a ``/tmp`` of its own the JVM has its socket there.
     """
     process = psutil.Process(pid)
     user, group = process.uids().effective, process.gids().effective
     options = {"env": {"PATH": unit.PLACES, "LC_ALL": "C"}, "cwd": "/"}
+    if os.readlink(f"/proc/{pid}/ns/mnt") != os.readlink("/proc/self/ns/mnt"):
+        place = [f"--target={pid}", "--mount", f"--setgid={group}", f"--setuid={user}"]
+        return ["nsenter", *place, "--", *command], options
     if (user, group) == (os.geteuid(), os.getegid()):
-        return options
-    return {**options, "user": user, "group": group, "extra_groups": []}
+        return command, options
+    return command, {**options, "user": user, "group": group, "extra_groups": []}
