@@ -106,7 +106,9 @@ def _cleared(course, found, how):
             orders.must("thaw", found["Id"])
             done["frozen unit thawed"] = found["Id"]
         began = processes.led_by(seen["main"], place.get("executable"))
-        thawed = processes.thaw(began if seen["outside"] else _led(seen["main"], members))
+        thawed = processes.thaw(
+            began if seen["outside"] else _resumed(found, members, seen["main"])
+        )
         if thawed:
             done["stopped processes resumed"] = thawed
         if seen["outside"] and how == "restart":
@@ -119,7 +121,12 @@ def _cleared(course, found, how):
         done["stale pid file removed"] = place["pid_file"]
 
 
-def _led(main, members):
+def _resumed(found, members, main):
+    """
+    Return what has to run to end by itself: all that the stop ends, else the main process and those that it began.
+    """
+    if found["KillMode"] in unit.TAKES_ALL:
+        return list(members.values())
     return [one for pid, one in members.items() if main in (pid, processes.parent(one))]
 
 
