@@ -41,7 +41,8 @@ def decided(name, service, seen, look, ask, failed=None):
             "said": f"No main process of {_called(name, service)} lives",
             "seen": seen,
         }
-    return {"how": "restart", "said": f"{_process(seen)} is stopped (SIGSTOP)", "seen": seen}
+    what = "has workers, all of which are" if seen.get("workers_stopped") else "is"
+    return {"how": "restart", "said": f"{_process(seen)} {what} stopped (SIGSTOP)", "seen": seen}
 
 
 def proved(name, service, look, ask, wait=None):

@@ -17,6 +17,7 @@ NOTHING = {
     "main": None,
     "since": None,
     "stopped": False,
+    "workers_stopped": False,
     "executable": None,
     "program": None,
     "listens": [],
@@ -50,7 +51,7 @@ def of_files(place):
     return {
         **NOTHING,
         "main": main,
-        **processes.described(main),
+        **_at_work(main, members),
         "program": files["executable"],
         "listens": sockets.listening([one.pid for one in members]),
         "orphans": sorted(one.pid for one in orphans),
@@ -67,7 +68,7 @@ def of_unit(place, found):
     if not main and not place.get("executable"):
         refusal = refusal or unit.processless(found)
     began = processes.led_by(main, place.get("executable")) if outside else members.values()
-    about = processes.described(main)
+    about = _at_work(main, began)
     frozen = found["FreezerState"] in unit.FREEZING
     return {
         **NOTHING,
@@ -206,6 +207,34 @@ def _owner(pid, place):
     about = processes.described(main) if main else {}
     began_there = main != pid and about.get("executable") not in (None, _real(place))
     return None if began_there else name
+
+
+def _at_work(main, began):
+    """
+    Return what is told of a main process; it counts as stopped when all its workers are: it lives, and serves nobody.
+
+    What an interpreter begins need not be its workers.
+    """
+    about = processes.described(main)
+    if not about or about["stopped"] or programs.is_interpreter(about["executable"]):
+        return about
+    idle = _are_stopped(main, about["executable"], began)
+    return {**about, "stopped": idle, "workers_stopped": idle}
+
+
+def _are_stopped(main, executable, began):
+    """
+    Tell whether a main process has begun others that run what it runs, and all of them are stopped (SIGSTOP).
+    """
+    found = False
+    for process in began:
+        about = processes.described(process.pid) if processes.parent(process) == main else None
+        # One that has just gone may be a worker.
+        if about is not None and about.get("executable", executable) == executable:
+            if not about.get("stopped"):
+                return False
+            found = True
+    return found
 
 
 def _real(place):
