@@ -24,6 +24,13 @@ HTTPD = {
     "executable": "/usr/sbin/httpd",
     "config": "/etc/httpd/conf/httpd.conf",
 }
+PROXY = {
+    **APACHE,
+    "service": "haproxy",
+    "executable": "/usr/sbin/haproxy",
+    "config": "/etc/haproxy/haproxy.cfg",
+    "config_options": ["-f"],
+}
 NAMED = {
     "entity": "PROCESS_GROUP_INSTANCE-00000000000000C1",
     "failed": None,
@@ -125,6 +132,26 @@ def test_a_configuration_that_nobody_can_compare_asks_for_the_setting(
     told = contradiction(own, **ITSELF, **named)
     assert told is not None and "/etc/x/x.conf" in told and "set `config`" in told
     assert contradiction(own, **ITSELF, **named, unit="apache2") is None
+
+
+@pytest.mark.parametrize(
+    ("options", "theirs"),
+    [
+        ("-f /etc/haproxy/haproxy.cfg", None),
+        # As the unit of Fedora and Red Hat has it.
+        ("-f /etc/haproxy/haproxy.cfg -f /etc/haproxy/conf.d", None),
+        ("-f /etc/haproxy/b.cfg", "/etc/haproxy/b.cfg"),
+        ("-f /etc/haproxy/conf.d", "/etc/haproxy/conf.d"),
+        ("-f /etc/haproxy/haproxy.cfg -f /srv/b.cfg", "/srv/b.cfg"),
+    ],
+)
+def test_an_option_that_is_given_twice_leads_to_our_configuration_once(
+    options: str, theirs: str | None
+) -> None:
+    """What else it names lies beside it; another instance names ours never, or what lies elsewhere."""
+    line = f"/usr/sbin/haproxy -Ws {options} -p /run/haproxy.pid"
+    told = contradiction(PROXY, executable="/usr/sbin/haproxy", command_line=line)
+    assert told is None if theirs is None else told and theirs in told
 
 
 def test_a_link_to_the_executable_is_the_executable(tmp_path: Any) -> None:

@@ -130,14 +130,15 @@ def _config(named, own):
 
 
 def _options(named, own):
-    for option, value in _given(named.get("command_line"), own["config_options"]):
-        config = own["config"]
+    config = own["config"]
+    for option, values in _given(named.get("command_line"), own["config_options"]).items():
         if not config:
             if _is_unit(named, own):
                 return None
-            return _unknown_config(f"{option} {value}")
-        if not _leads_to(value, config):
-            began = f"one that was started with {_short(f'{option} {value}')}"
+            return _unknown_config(f"{option} {values[0]}")
+        strange = _strange(values, config)
+        if strange:
+            began = f"one that was started with {_short(f'{option} {strange}')}"
             return _another(began, f"the one with {config}")
     return None
 
@@ -151,15 +152,16 @@ def _ports(named, own):
 
 def _given(command_line, options):
     """
-    Return the options of a command line that tell an instance from another, with their values.
+    Return the options of a command line that tell an instance from another, with all values of each.
     """
-    words = _words(command_line)
+    words, found = _words(command_line), {}
     for number, word in enumerate(words):
         for option in options:
             if word == option and number + 1 < len(words):
-                yield option, words[number + 1]
+                found.setdefault(option, []).append(words[number + 1])
             elif word.startswith((option + "/", option + "=")):
-                yield option, word[len(option) :].removeprefix("=")
+                found.setdefault(option, []).append(word[len(option) :].removeprefix("="))
+    return found
 
 
 def _words(command_line):
@@ -169,6 +171,16 @@ def _words(command_line):
     except ValueError:
         # Cut off within quotes.
         return [word.strip("'\"") for word in text.split()]
+
+
+def _strange(values, config):
+    """
+    Return the value of an option by which it is another instance: one has to lead to our configuration, and all others
+    lie beside it.
+    """
+    if not any(_leads_to(value, config) for value in values):
+        return values[0]
+    return next((value for value in values if not _is_own(value, config)), None)
 
 
 def _leads_to(value, config):
