@@ -103,8 +103,8 @@ bench-metrics: venv  ## What a scrape costs with 10,000 open problems. ARGS='--r
 TOOLS = procps iproute2
 # A repository for gitfs; what the tests break, and the machines with systemd that they break it in.
 test functional integration test-full: TOOLS += git apache2 systemd dbus util-linux openssl
-# The services that are healed by a remedy of two lines.
-SERVICES = nginx-light redis-server memcached php-fpm postgresql default-jdk-headless
+# The services that are healed by a remedy of two lines, or by the catalogue's.
+SERVICES = nginx-light redis-server memcached php-fpm postgresql default-jdk-headless haproxy tomcat10 rabbitmq-server
 test functional test-full: TOOLS += $(SERVICES)
 test-full: TOOLS += mariadb-server
 # What reads the metrics, and what shows the page.

@@ -10,8 +10,25 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+import yaml
+
+from tests.harness.config import REPO
 from tests.harness.machine import Machine
 from tests.harness.masterless import Masterless, order
+
+SHIPPED = yaml.safe_load((REPO / "master.d" / "remedies.conf").read_text())["dynatrace_remedies"]
+
+
+def shipped(name: str) -> dict[str, Any]:
+    """
+    Return the settings of an entry of the shipped catalogue, as the reactor hands them on.
+    """
+    entry = SHIPPED[name]
+    settings = {key: value for key, value in entry.items() if key not in (True, "policy")}
+    units = entry[True].get("unit")
+    listed = units if isinstance(units, list) else [units]
+    return {**settings, **({"units": listed} if units else {})}
+
 
 #: Kept by none from staying dead, so that what brings it back is the remedy.
 NO_RESTART = "[Service]\nRestart=no\n"
@@ -30,6 +47,16 @@ public class Slow {
     }
 }
 """
+PROXY = """
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 60s
+  timeout server 60s
+frontend door
+  bind 127.0.0.1:8100
+  monitor-uri /alive
+"""
 #: By name: the program that must be there, and the settings of the remedy.
 KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "nginx": ("nginx", {"service": "nginx", "proof": "http://127.0.0.1/"}),
@@ -38,6 +65,9 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "php-fpm": ("php-fpm*", {"service": "php*-fpm", "proof": "unix:/run/php/php-fpm.sock"}),
     "postgresql": ("pg_ctlcluster", {"service": "postgresql@*", "proof": ["pg_isready"]}),
     "mariadb": ("mariadbd", {"service": "mariadb", "proof": ["mysqladmin", "ping"]}),
+    "haproxy": ("haproxy", shipped("haproxy")),
+    "tomcat": ("/usr/share/tomcat*/bin/catalina.sh", shipped("tomcat")),
+    "rabbitmq": ("rabbitmq-server", shipped("rabbitmq")),
     "plain": ("sleep", {"service": "plain"}),
     "worker": ("sh", {"service": "worker@2", "proof": ["unit", "process:/usr/bin/sleep"]}),
     "slow": ("javac", {"service": "slow", "proof": "tcp:8099", "starts_within": 90}),
@@ -59,7 +89,8 @@ def lacking(name: str) -> str | None:
 def _program(pattern: str) -> str | None:
     if "*" not in pattern:
         return shutil.which(pattern, path=PLACES)
-    return next((path.name for path in sorted(Path("/usr/sbin").glob(pattern))), None)
+    found = sorted(Path("/").glob(str(Path("usr/sbin", pattern)).lstrip("/")))
+    return next((path.name for path in found), None)
 
 
 class Services:
@@ -75,6 +106,7 @@ class Services:
         machine.write("/etc/systemd/system/slow.service", SLOW)
         machine.write("/usr/local/bin/worker", WORK, 0o755)
         machine.write("/usr/local/lib/Slow.java", SLOW_JAVA)
+        machine.write("/etc/haproxy/haproxy.cfg", PROXY)
         machine.run("systemctl", "daemon-reload")
         self.names = [name for name in KINDS if lacking(name) is None]
 
@@ -82,6 +114,8 @@ class Services:
         """
         Return the unit of a service.
         """
+        if name == "tomcat":
+            return next(Path("/lib/systemd/system").glob("tomcat*.service")).stem
         service: str = KINDS[name][1]["service"]
         if name == "php-fpm":
             return str(_program("php-fpm*")).replace("php-fpm", "php") + "-fpm"

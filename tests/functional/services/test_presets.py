@@ -5,26 +5,11 @@ The shipped entries on a machine where a second instance of the program runs, an
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
-from tests.functional.services.services import Services, lacking
+from tests.functional.services.services import SHIPPED, Services, lacking, shipped
 from tests.functional.services.test_orders import outcome
-
-REPO = Path(__file__).parents[3]
-SHIPPED = yaml.safe_load((REPO / "master.d" / "remedies.conf").read_text())["dynatrace_remedies"]
-
-
-def given(name: str) -> dict[str, Any]:
-    """
-    Return the settings of an entry as the reactor hands them on.
-    """
-    entry = SHIPPED[name]
-    settings = {key: value for key, value in entry.items() if key not in (True, "policy")}
-    units = entry[True].get("unit")
-    return {**settings, **({"units": units} if units else {})}
 
 
 @pytest.mark.parametrize(
@@ -43,8 +28,8 @@ def test_the_service_is_not_started_for_another_instance(
     services.machine.run("systemctl", "stop", unit)
     by = next(kind for kind in ("unit", "technology") if kind in SHIPPED[name][True])
     path = str((Path("/usr/bin") / program).resolve())
-    told = services.ordered(given(name), by=by, executable=path, ports=[port])
+    told = services.ordered(shipped(name), by=by, executable=path, ports=[port])
     assert outcome(told) == "refused", told
     assert services.show(unit, "ActiveState") == "inactive"
-    told = services.ordered(given(name), by=by, executable=path, unit=f"{unit}.service")
+    told = services.ordered(shipped(name), by=by, executable=path, unit=f"{unit}.service")
     assert outcome(told) == "healed", told
