@@ -60,12 +60,10 @@ class Engine(Parts):
         Raises DynatraceError or OSError when something cannot work.
         """
         # All parts are made before a thread runs: two threads that ask for one at first would make it twice.
-        *others, last = self.loops.items()
+        loops = self.loops
         announce(self.instance, self.config, self.ledger)
         self.note_catalogue()
-        self.threads.start(dict(others))
-        self.minions.complete.wait(0.5)  # By then it is, unless there are thousands.
-        self.threads.start(dict([last]))
+        self.threads.start(loops)
 
     def note_catalogue(self) -> None:
         note_catalogue(self.instance, self.ledger, self.catalogue, self.clock())

@@ -64,16 +64,19 @@ class KnownMinions:
         The same, unless nothing changed since it was read.
         """
         stamp = self.stamp(minion)
-        if stamp is not None and self._stamps.get(minion) == stamp:
-            return ""
-        return self._read(minion, stamp)
+        return "" if self._is_known(minion, stamp) else self._read(minion, stamp)
 
     def reread(self, minion: str) -> None:
         """
-        Read a minion again, unless it is known no more.
+        Read a minion again, unless it is known no more, or nothing changed since it was read.
         """
-        self._read(minion, None, again=True)
-        self.log_failing()
+        if not self._is_known(minion, self.stamp(minion)):
+            # Its stamp is not kept: of two threads that read, the one with the older grains may be the last.
+            self._read(minion, None, again=True)
+            self.log_failing()
+
+    def _is_known(self, minion: str, stamp: Hashable | None) -> bool:
+        return stamp is not None and self._stamps.get(minion) == stamp
 
     def _read(self, minion: str, stamp: Hashable | None, again: bool = False) -> str:
         try:

@@ -37,6 +37,8 @@ STEP_S = 0.1
 WAIT_S = 10.0
 #: The first listing waits so long for the bus: what is fired between both nobody would hear, and all were listed again.
 BUS_S = 1.0
+#: So long after the start a search waits for the index: by then it is whole, unless there are thousands.
+PATIENT_S = 0.5
 #: A scan works for so long, and rests as long.
 WORK_S = 0.01
 #: Of so many minions it is noted that they changed; of more all are looked at.
@@ -73,8 +75,9 @@ class MinionIndex:
 
     def __post_init__(self) -> None:
         self._known = KnownMinions(self.instance, self.grains, self.stamp)
-        #: Who is accepted and was not read yet.
+        #: Who is accepted and was not read yet; whether the accepted ones were ever listed.
         self._unread: set[str] = set()
+        self._listed = False
         self._unlisted: str | None = None
         #: The name of the error for which the accepted minions cannot be listed, if so.
         self.unlisted: str | None = None
@@ -82,7 +85,7 @@ class MinionIndex:
         again = "the accepted minions are listed again"
         self._listing = LogOnce(log, self.instance, meanwhile, again, clock=self.now)
         self._missed = self._keys_touched = self._news = False
-        self._scanned = self._told = float("-inf")
+        self._scanned = self._told = self._patient_until = float("-inf")
         self._pause, self._cost, self._worked = RESCAN_S, 0.0, 0.0
         self._touched: set[str] = set()
         self._touched_keys: set[str] = set()
@@ -96,7 +99,8 @@ class MinionIndex:
     def __contains__(self, minion: object) -> bool:
         if minion in self._known or minion in self._unread:
             return True
-        return not self.complete.is_set() and isinstance(minion, str) and self._accepts(minion)
+        # A look at a key takes a millisecond, and each host has several names.
+        return not self._listed and isinstance(minion, str) and self._accepts(minion)
 
     def touch(self, minion: str) -> None:
         """
@@ -138,10 +142,12 @@ class MinionIndex:
         """
         Return the minion that is the host ``host_id``; ``detail`` reads the HOST entity and is only asked when needed.
         """
+        if (left := self._patient_until - self.now()) > 0:
+            self.complete.wait(left)
         read = functools.cache(detail)
         match = self._match(host_id, read)
         if match.minion is not None:
-            # The index may be behind the grains cache; one read (0.2 ms) makes sure of the one that is acted on.
+            # The index may be behind the grains cache; a look at its file makes sure of the one that is acted on.
             self._known.reread(match.minion)
             match = self._match(host_id, read)
         if self.complete.is_set() and match.by in ("", "name", "address"):
@@ -167,6 +173,7 @@ class MinionIndex:
         return self._known.candidates.agreed(host_id, host) or Match(None, reason=NO_MINION)
 
     def run(self) -> None:
+        self._patient_until = self.now() + PATIENT_S
         self._wake.wait(BUS_S)
         while True:
             self.heartbeat.beat()
@@ -213,6 +220,7 @@ class MinionIndex:
             return
         known = self._known.ids()
         self._unread = {minion for minion in accepted if minion not in known}
+        self._listed = True
         for minion in known.difference(accepted):
             self._known.drop(minion)
         self._read_all(accepted)

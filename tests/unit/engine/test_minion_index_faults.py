@@ -224,5 +224,6 @@ def test_a_minion_whose_key_went_is_not_brought_back_by_a_search() -> None:
         return found
 
     minions._known.grains = removing
+    minions._known._stamps.clear()
     assert minions.find(HOST, detail).minion is None
     assert (len(minions), "web01" in minions) == (0, False)
