@@ -4,6 +4,7 @@ The ledger: durable, private, whole, and honest about what it cannot do.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sqlite3
@@ -453,6 +454,31 @@ def test_settings_are_remembered_and_forgotten(ledger: Ledger) -> None:
     assert ledger.settings.get("paused") == "another"
     ledger.settings.put("paused", None)
     assert ledger.settings.get("paused") is None
+
+
+def test_a_setting_that_is_taken_back_was_never_there(ledger: Ledger) -> None:
+    """
+    What is remembered in memory is what is in the file, also for who asks within the transaction.
+    """
+    ledger.settings.put("paused", "before")
+    with contextlib.suppress(ZeroDivisionError), ledger.transaction():
+        ledger.settings.put("paused", "within")
+        assert ledger.settings.get("paused") == "within"
+        raise ZeroDivisionError
+    assert ledger.settings.get("paused") == "before"
+
+
+def test_a_setting_is_asked_for_without_the_lock(ledger: Ledger) -> None:
+    """
+    Whether all is paused is asked for each process that is decided, while others write.
+    """
+    assert ledger.settings.get("paused") is None
+    found: list[str | None] = []
+    with ledger.transaction():
+        thread = threading.Thread(target=lambda: found.append(ledger.settings.get("paused")))
+        thread.start()
+        thread.join(30)
+        assert found == [None]
 
 
 def test_a_notification_waits_until_it_is_settled(ledger: Ledger) -> None:
