@@ -43,15 +43,15 @@ class OutboxRelay:
     """
     Fires what stands in the outbox, signed at the moment of firing: orders first, and events about one problem in order.
 
-    Reports are recorded as fired in batches, an order before anything else is fired; what was not recorded when the engine is killed, or not on
-    disk when the machine loses power, is fired again under the same ids. An event counts as fired only as long as it may
-    still come back; nothing more is fired on a bus that gives nothing back.
+    Reports are recorded as fired in batches, an order before anything else is fired; what was not recorded when the engine is
+    killed, or not on disk when the machine loses power, is fired again under the same ids. An event counts as fired only as
+    long as it may still come back; nothing more is fired on a bus that gives nothing back.
 
     ``held`` tells that an order must not be fired now after all. Who changes what it tells takes ``gate`` first, and then
     the ledger: no order is fired by what was told before. It waits for ``gate`` with a timeout, since a fire may hang.
     ``valid_for`` and ``act_for`` tell for how many seconds a reactor may take an order and a minion begin it.
     ``on_recovery`` is called when the bus works again after it was said to fail, ``on_fired`` with events that were fired and
-    recorded, and the time.
+    recorded, each with its time.
     """
 
     instance: str
@@ -64,7 +64,7 @@ class OutboxRelay:
     act_for: float
     on_recovery: Callable[[], None]
     clock: Callable[[], float] = time.time
-    on_fired: Callable[[Sequence[Outgoing], float], None] = lambda *_: None
+    on_fired: Callable[[Sequence[tuple[Outgoing, float]]], None] = lambda _: None
     failures: int = field(default=0, init=False)
     #: Whether it has been said that the bus fails and a person must look.
     broken: bool = field(default=False, init=False)
@@ -78,9 +78,9 @@ class OutboxRelay:
         self._answers: queue.SimpleQueue[tuple[str, Mapping[str, Any]]] = queue.SimpleQueue()
         #: Of the outbox: what was handed to a publisher that died before it came back.
         self._lost: list[int] = []
-        #: What was fired and is not recorded as fired, an order as the last, and when the last was.
-        self._unrecorded: list[Outgoing] = []
-        self._fired_at = 0.0
+        #: What was fired when: that is not recorded as fired, and that was not told of.
+        self._unrecorded: list[tuple[Outgoing, float]] = []
+        self._untold: list[tuple[Outgoing, float]] = []
         again = "the ledger works again: events are fired"
         self._outage = LogOnce(log, self.instance, "events wait", again)
         self._doubt: Doubt | None = None
@@ -158,6 +158,10 @@ class OutboxRelay:
         if self._lost:
             self.outbox.unfire(self._lost)
             self._lost = []
+        if self._untold:
+            # Of a whole batch: an order waits for nobody else's.
+            told, self._untold = self._untold, []
+            self.on_fired(told)
 
     def _fire_orders(self, held: set[int]) -> bool:
         """
@@ -171,6 +175,7 @@ class OutboxRelay:
                     fired += 1
                 else:
                     held.add(order.seq)
+        self._record()
         return fired > 0
 
     def _fire_order(self, listed: Outgoing) -> bool:
@@ -178,16 +183,15 @@ class OutboxRelay:
         Fire an order, after what stands before it about the same problem; False when it must not be fired now.
         """
         with self.gate:
-            # One wait for the ledger, not one for each question.
+            # One wait for the ledger: to record the order before, and for all questions about this one.
             with self.outbox.reading():
+                self._record()
                 earlier, order = self._checked(listed)
             for event in earlier:
                 self._fire(event)
-            self._record()
             if order is None or self._is_stale(order):
                 return False
             self._fire(order)
-            self._record()
         return True
 
     def _checked(self, listed: Outgoing) -> tuple[list[Outgoing], Outgoing | None]:
@@ -199,7 +203,8 @@ class OutboxRelay:
             return [], None  # An order that must be decided anew holds the later ones.
         # Its problem may have closed since: then it is a mere report by now.
         order = self.outbox.waiting_one(listed.seq)
-        return earlier, None if order is None or self._is_held(order) else order
+        must_not = order is not None and order.fresh_until is not None and self.held(order.data)
+        return earlier, None if must_not else order
 
     def _fire_reports(self) -> bool:
         """
@@ -235,10 +240,6 @@ class OutboxRelay:
     def _probe(self) -> bool:
         return self._put({"what": "probe", "instance": self.instance}, PROBE_TAG)
 
-    def _is_held(self, event: Outgoing) -> bool:
-        orders = event.fresh_until is not None
-        return orders and (self._is_stale(event) or self.held(event.data))
-
     def _is_stale(self, event: Outgoing) -> bool:
         return event.fresh_until is not None and self.clock() > event.fresh_until
 
@@ -247,17 +248,16 @@ class OutboxRelay:
         if not self._put(event.data, event.tag, event.seq):
             raise _Refused
         log.info("%s: fired %s", self.instance, event.tag)
-        self._unrecorded.append(event)
-        self._fired_at = self.clock()
+        self._unrecorded.append((event, self.clock()))
 
     def _record(self) -> None:
         """
         Note in the ledger what is on the bus; without it events would be fired again at each try of a night.
         """
         if self._unrecorded:
-            self.outbox.fired(self._unrecorded, self._fired_at)
-            recorded, self._unrecorded = self._unrecorded, []
-            self.on_fired(recorded, self._fired_at)
+            self.outbox.fired([event for event, _ in self._unrecorded], self._unrecorded[-1][1])
+            self._untold += self._unrecorded
+            self._unrecorded = []
 
     def _put(self, data: Mapping[str, Any], tag: str, seq: int | None = None) -> bool:
         signed = sign(data, self.key, self.clock(), self.valid_for, self.act_for)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from ..core.backoff import backoff
@@ -78,14 +78,20 @@ class Notified:
         return self._outage.failing
 
     def next(
-        self, now: float, busy: Collection[str], wanted: Callable[[str], bool]
-    ) -> dict[str, Named]:
+        self,
+        now: float,
+        count: int,
+        busy: Mapping[str, Named],
+        wanted: Callable[[str], bool],
+    ) -> list[dict[str, Named]]:
         """
-        Return what is due, those first that were tried least: names that are ``wanted`` and not being read already.
+        Return what is due for so many readings, those first that were tried least: names that are ``wanted`` and not ``busy``,
+        which is being read already.
         """
         self._now = now
         waiting: dict[str, Named] = {}
-        for notice_id, notice, tries, received in self._notifications.waiting(now):
+        known = [one for named in busy.values() for one in named.ids]
+        for notice_id, notice, tries, received in self._notifications.waiting(now, without=known):
             if notice.name in busy or not wanted(notice.name):
                 continue
             named = waiting.setdefault(notice.name, Named())
@@ -94,8 +100,9 @@ class Notified:
             named.tries = max(named.tries, tries)
             named.received = min(named.received, received)
         waiting = self._without_repeats(waiting, now)
-        names = sorted(waiting, key=lambda name: waiting[name].tries)[:NAMES]
-        return {name: waiting[name] for name in names}
+        names = sorted(waiting, key=lambda name: waiting[name].tries)[: count * NAMES]
+        parts = (names[at : at + NAMES] for at in range(0, len(names), NAMES))
+        return [{name: waiting[name] for name in part} for part in parts]
 
     def _without_repeats(self, waiting: Mapping[str, Named], now: float) -> dict[str, Named]:
         recent = {key: at for key, at in self._read_at.items() if 0 <= now - at < JOIN_S}
@@ -187,26 +194,28 @@ def note_notified(ledger: Ledger, notified: Mapping[str, float]) -> None:
     """
     Note in the journal when open episodes were notified first; ``notified`` tells that by problem key.
     """
-    if not notified:
-        return
-    with ledger.transaction(soon=True):
-        for key, episode in ledger.episodes.open(notified).items():
-            if ledger.journal.first_at(key, episode.episode, NOTIFIED) is None:
-                ledger.journal.add(NOTIFIED, notified[key], {}, episode)
+    if notified:
+        with ledger.transaction(soon=True):
+            ledger.journal.add_first(NOTIFIED, notified)
 
 
 def measure_openings(
-    ledger: Ledger, observe: Callable[[float], None], events: Iterable[Outgoing], fired: float
+    ledger: Ledger,
+    observe: Callable[[float], None],
+    events: Iterable[tuple[Outgoing, float]],
 ) -> None:
     """
-    Measure how long the events that open a problem took from its first notification; others were not waited for.
+    Measure how long the events that open a problem, each with when it was fired, took from its first notification; others
+    were not waited for.
     """
-    for event in events:
-        if event.data.get("what") == "open":
-            own = event.problem_key, event.data["episode"]
-            notified = ledger.journal.first_at(*own, NOTIFIED)
-            if notified is not None:
-                observe(fired - notified)
+    fired = {
+        (event.problem_key, event.data["episode"]): at
+        for event, at in events
+        if event.data.get("what") == "open"
+    }
+    if fired:
+        for own, notified in ledger.journal.firsts(NOTIFIED, fired).items():
+            observe(fired[own] - notified)
 
 
 def _ending_wait(problem: Problem, named: Named) -> float | None:

@@ -24,8 +24,9 @@ from .readings import PARALLEL, Found, Readings
 
 log = logging.getLogger(__name__)
 
-#: One look takes so many problems, so that commands, returns and orders have their turn before the next.
-MOST = 120
+#: One look takes about so many problems, so that commands, returns and orders have their turn before the next; and what was
+#: notified all the same.
+MOST = 40
 #: After so long a listing tells nothing any more of what is under maintenance.
 LISTED_S = 300.0
 
@@ -67,8 +68,8 @@ class ProblemReader:
         self._notified = Notified(name, ledger.notifications)
         #: By name, the notifications whose problem is being read.
         self._being_read: dict[str, Named] = {}
-        #: The names that were read, and are not settled yet.
-        self._taken: set[str] = set()
+        #: The same of those that were read, and are not settled yet.
+        self._taken: dict[str, Named] = {}
         self._backlog = Backlog()
         #: What the last listing showed, and when; None before the first.
         self._listed: Mapping[str, Problem] | None = None
@@ -121,7 +122,7 @@ class ProblemReader:
         self._backlog.unread()
         self._taken.clear()
         self._start(self._readings, now, poll)
-        while done := self._readings.done():
+        while done := self._readings.done(first=self._take_named):
             for take, result, began in done:
                 take(result, began, seen)
             self._start(self._readings, now)
@@ -167,6 +168,8 @@ class ProblemReader:
         """
         Return when something is to be read that waits for a time. What is being read tells by itself when it is.
         """
+        if self._readings is not None and self._readings.has_done:
+            return now
         # What is due already is being read, or waits for a reading to end.
         reading = self._readings is not None and self._readings.count(self._take_named)
         notified = self._ledger.notifications.next_due(now if reading else None)
@@ -190,26 +193,26 @@ class ProblemReader:
     def _start(self, readings: Readings, now: float, poll: bool = False) -> None:
         if poll and not readings.count(self._take_list):
             readings.list_open(self._some_held, self._take_list)
-        while readings.count(self._take_named) < PARALLEL and self._start_named(readings, now):
-            pass
+        if (free := PARALLEL - readings.count(self._take_named)) > 0:
+            self._start_named(readings, now, free)
         while readings.count(self._take_problems) < PARALLEL:
             unread = self._backlog.next(readings.size, now, readings.busy)
             if not unread:
                 break
             self._start_problems(readings, unread, now)
 
-    def _start_named(self, readings: Readings, now: float) -> bool:
+    def _start_named(self, readings: Readings, now: float, free: int) -> None:
         # An old PID is looked up in the list, which is perhaps on its way.
-        listing = readings.count(self._take_list)
-        named = self._notified.next(
-            now, readings.busy | self._taken, lambda name: not (listing and is_old_pid(name))
-        )
-        if named:
-            recent = self._listed is not None and 0 <= now - self._listed_at < 1.0
-            open_ids = list(self._listed or ()) if recent else None
+        listing, busy = readings.count(self._take_list), readings.busy
+
+        def wanted(name: str) -> bool:
+            return name not in busy and not (listing and is_old_pid(name))
+
+        recent = self._listed is not None and 0 <= now - self._listed_at < 1.0
+        open_ids = list(self._listed or ()) if recent else None
+        for named in self._notified.next(now, free, {**self._being_read, **self._taken}, wanted):
             self._being_read.update(named)
             readings.named(named, open_ids, self._take_named)
-        return bool(named)
 
     def _start_problems(self, readings: Readings, unread: Sequence[Unread], now: float) -> None:
         kept = {one.key: problem for one in unread if (problem := one.kept_problem(now))}

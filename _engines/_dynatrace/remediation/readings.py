@@ -128,15 +128,28 @@ class Readings:
 
         self._begin(names, take, read)
 
-    def done(self) -> list[tuple[Take, Any, float]]:
+    def done(self, first: Take) -> list[tuple[Take, Any, float]]:
         """
-        Return what was read since this was asked last, with who takes it and when its reading began.
+        Return what was read and was not returned before, with who takes it and when its reading began: all that ``first``
+        takes, and one reading more; who waits gets all.
         """
         if self.wait_s and self._under_way:
             wait([one.future for one in self._under_way], self.wait_s)
-        done = [one for one in self._under_way if one.future.done()]
+        done = self._done()
+        later = [] if self.wait_s else [one for one in done if one.take != first][1:]
+        done = [one for one in done if one not in later]
         self._under_way = [one for one in self._under_way if one not in done]
         return [(one.take, self._result(one), one.began) for one in done]
+
+    @property
+    def has_done(self) -> bool:
+        """
+        Tell whether there is something for ``done`` to return.
+        """
+        return bool(self._done())
+
+    def _done(self) -> list[Reading]:
+        return [one for one in self._under_way if one.future.done()]
 
     def close(self) -> None:
         """

@@ -4,11 +4,13 @@ The ledger's journal: what was decided and ordered by whom and when, for whoever
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..core.plain import plain
 from ..core.records import Entry, Episode
+from ..core.states import EpisodeState
 from .table import Records
 
 
@@ -42,16 +44,33 @@ class Journal(Records):
             *(episode.problem_key, episode.episode, kind),
         )
 
-    def first_at(self, problem_key: str, episode: int, kind: str) -> float | None:
+    def add_first(self, kind: str, times: Mapping[str, float]) -> None:
         """
-        Return when the first entry of a kind about an episode was made.
+        Write an entry, by problem key its time, about each of the problems' open episodes that has none of this kind.
         """
-        at: float | None = self._db.value(
-            "SELECT at FROM journal WHERE problem_key = ? AND episode = ? AND kind = ?"
-            " ORDER BY seq LIMIT 1",
-            *(problem_key, episode, kind),
+        self._db.write(
+            "INSERT INTO journal (at, kind, problem_key, episode, told)"
+            " SELECT given.value, ?1, problem_key, episode, '{}' FROM json_each(?2) AS given"
+            f" JOIN episodes ON problem_key = given.key AND state = '{EpisodeState.OPEN}' WHERE NOT EXISTS"
+            " (SELECT 1 FROM journal WHERE problem_key = episodes.problem_key"
+            " AND episode = episodes.episode AND kind = ?1)",
+            *(kind, json.dumps(dict(times))),
         )
-        return at
+
+    def firsts(
+        self, kind: str, episodes: Iterable[tuple[str, int]]
+    ) -> dict[tuple[str, int], float]:
+        """
+        Return when the first entry of a kind about each of some episodes was made, by their keys and numbers.
+        """
+        rows = self._db.rows(
+            "SELECT problem_key, episode, min(at) AS at FROM json_each(?1) AS given JOIN journal"
+            " ON problem_key = json_extract(given.value, '$[0]')"
+            " AND episode = json_extract(given.value, '$[1]') AND kind = ?2"
+            " GROUP BY problem_key, episode",
+            *(json.dumps(list(episodes)), kind),
+        )
+        return {(row["problem_key"], row["episode"]): row["at"] for row in rows}
 
     def last_decisions(self) -> list[Entry]:
         """

@@ -59,16 +59,18 @@ class Notifications(Records):
         )
         return {row["id"] for row in rows}
 
-    def waiting(self, now: float, limit: int = 1000) -> list[tuple[int, Notification, int, float]]:
+    def waiting(
+        self, now: float, limit: int = 1000, without: Iterable[int] = ()
+    ) -> list[tuple[int, Notification, int, float]]:
         """
         Return (id, notification, tries, received) of notifications that are due and not settled, those first that were tried
-        least, and of these the oldest.
+        least, and of these the oldest; ``without`` the ones of some ids.
         """
         rows = self._db.rows(
             # Sorted by an expression, or sqlite would read the whole table in the order of ids.
-            "SELECT id, notification, tries, received FROM notifications WHERE settled IS NULL AND due <= ? ORDER BY tries, +id LIMIT ?",
-            now,
-            limit,
+            "SELECT id, notification, tries, received FROM notifications WHERE settled IS NULL AND due <= ?"
+            f" AND NOT {_LISTED} ORDER BY tries, +id LIMIT ?",
+            *(now, _listed(without), limit),
         )
         return [
             (row["id"], restored(Notification, row["notification"]), row["tries"], row["received"])

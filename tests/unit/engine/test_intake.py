@@ -9,6 +9,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import wait
 from dataclasses import replace
 
 import pytest
@@ -584,7 +585,7 @@ def test_a_look_waits_for_no_answer_and_takes_a_part_of_many(
     assert time.monotonic() - began < 10.0
     assert (first.problems, first.listed) == ([], False)
     looks = look_until(intake, len(ids))
-    assert not any(len(one.problems) > MOST + 2 * PARALLEL * DETAILS for one in looks)
+    assert all(len(one.problems) <= MOST + DETAILS for one in looks)
     assert len([one for one in looks if one.problems]) > 2
     assert sorted(str(item.problem_id) for one in looks for item in one.problems) == sorted(ids)
     assert sorted(detail_reads(tenant)) == sorted(ids)
@@ -715,3 +716,30 @@ def test_old_pids_share_one_walk_over_the_list(
         paths = [call.path for call in tenant.requests[before:]]
         assert len([path for path in paths if path.endswith("/problems")]) == 1
     assert {tries for _, _, tries, _ in ledger.notifications.waiting(NOW + 120)} == {2}
+
+
+def test_a_look_takes_what_is_notified_and_one_reading_more(
+    tenant: Tenant, ledger: Ledger, client: Client
+) -> None:
+    """
+    What was notified waits for no crowd that was read meanwhile, and the rest of that is looked at at once.
+    """
+    opened(tenant, PARALLEL * DETAILS)
+    intake = reader(ledger, client, wait_s=0.0)
+    readings = intake._readings
+    assert readings is not None
+    intake.look(NOW, poll=True)
+    wait([one.future for one in readings._under_way], 60)
+    tenant.fault("slow", times=None, delay=1.0)
+    assert intake.look(NOW, poll=False).listed
+    late = opened(tenant)[0].problem_id
+    ledger.notifications.add([(NOW, Notification(late, state="OPEN"))])
+    assert intake.look(NOW, poll=False).problems == []
+    wait([one.future for one in readings._under_way], 60)
+    first = recorded(intake, intake.look(NOW, poll=False))
+    assert len(first.problems) == DETAILS + 1
+    assert late in {one.problem_id for one in first.problems}
+    assert intake.next_due(NOW) == NOW
+    looks = look_until(intake, (PARALLEL - 1) * DETAILS)
+    assert {len(one.problems) for one in looks if one.problems} == {DETAILS}
+    assert intake.caught_up
