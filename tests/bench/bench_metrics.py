@@ -182,7 +182,7 @@ def healing(directory: Path) -> list[dict[str, Any]]:
     known = dict.fromkeys((f"{n}_1V2" for n in range(120)), NOW)
     note_notified(ledger, known)
     events = [
-        Outgoing(n, key, "tag", {"what": "open", "episode": 1}, None, None)
+        (Outgoing(n, key, "tag", {"what": "open", "episode": 1}, None, None), NOW)
         for n, key in enumerate(known)
     ]
     observe = measures.notification_to_event.observe
@@ -198,9 +198,7 @@ def healing(directory: Path) -> list[dict[str, Any]]:
     deleted = least(lambda: ledger.database.write("DELETE FROM journal")) / len(known)
     rows = {
         "an observation": least(lambda: measures.outage.observe(61.0, "apache2"), 10_000),
-        "an event `open` that is fired": least(
-            lambda: measure_openings(ledger, observe, events, NOW)
-        )
+        "an event `open` that is fired": least(lambda: measure_openings(ledger, observe, events))
         / len(events),
         "a problem that is notified": least(note_new) / len(known) - deleted,
         "a process that is ordered": least(
