@@ -11,7 +11,7 @@
 # salt/_states/dynatrace.py explains the settings; a site's own values for a minion go into its pillar,
 # `dynatrace:lookup:<name>`, and win.
 #
-# It is YAML without a template, one file and one state, as apache2.sls beside it says.
+# It is YAML without a template, one file and one state, as remedy/apache2.sls says.
 
 dynatrace-remedy-dynatrace-healed:
   dynatrace.healed:
