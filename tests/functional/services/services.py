@@ -15,6 +15,7 @@ import yaml
 from tests.harness.config import REPO
 from tests.harness.machine import Machine
 from tests.harness.masterless import Masterless, order
+from tests.harness.switches import switched_on
 
 SHIPPED = yaml.safe_load((REPO / "master.d" / "remedies.conf").read_text())["dynatrace_remedies"]
 
@@ -74,6 +75,8 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 #: Too large to be installed for every run.
 LARGE = ("mariadb",)
+#: Else the tests of every change would take a minute more than they need.
+FULL = switched_on("FULL")
 PLACES = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from tests.functional.services.services import FULL, Services, lacking, shipped
 from tests.functional.services.services import PROXY as CONFIG
-from tests.functional.services.services import Services, lacking, shipped
 from tests.functional.services.test_orders import outcome
 
 PROXY = "/usr/sbin/haproxy"
@@ -91,6 +91,7 @@ def test_a_tomcat_that_hangs_is_restarted_and_its_threads_are_kept(services: Ser
 
 
 @needs("rabbitmq")
+@pytest.mark.skipif(not FULL, reason="only with FULL=1")
 def test_a_broker_that_lost_its_main_process_is_started(services: Services) -> None:
     """As the kernel ends it when memory runs out; the port mapper of Erlang is another unit, and stays."""
     machine = services.machine

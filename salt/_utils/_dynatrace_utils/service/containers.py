@@ -7,6 +7,7 @@ It offers what ``control`` offers for a service, and asks the command line of th
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import time
@@ -19,15 +20,25 @@ from . import processes, sight, unit
 from . import words as said
 
 ENGINES = ("docker", "podman")
+# systemd begins Docker for whoever asks at its socket, which is in this state while Docker rests.
+SOCKET, WAITS = "docker.socket", "listening"
 ASK_S = 5
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 # What Dynatrace tells of a container: the metadata by which it knows that it is one, and its value.
 NAMED, NUMBERED, OF_A_POD = "CONTAINER_NAME", "CONTAINER_ID", "KUBERNETES_"
 # RFC 3339 as the engines write it, with nanoseconds.
+# Whole, or as short as the engines show it.
+ID = re.compile(r"[0-9a-f]{12,64}")
 MOMENT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,6})\d*)?(Z|[+-]\d\d:\d\d)")
 # How a container is, in the words of a unit.
 ACTIVE = {"running": "active", "paused": "active", "restarting": "activating"}
 SHOWN = 5
+
+
+class NotThere(CommandExecutionError):
+    """
+    An engine refuses to answer: it is not in use.
+    """
 
 
 def chosen(pattern, told):
@@ -41,7 +52,7 @@ def chosen(pattern, told):
         raise CommandExecutionError(
             f"{told[:80]} is a pod's container, which Kubernetes brings back"
         )
-    there = _listed(ASK_S)
+    there, silent = _listed(ASK_S)
     fitting = [
         one for one in there if fnmatchcase(_name(one), pattern) and NAME.fullmatch(_name(one))
     ]
@@ -50,16 +61,24 @@ def chosen(pattern, told):
         return found[0]
     names = ", ".join(sorted(_name(one) for one in (found or fitting or there))[:SHOWN]) or "none"
     if found:
-        raise CommandExecutionError(f"several containers fit {pattern}: {names}")
+        engines = sorted({os.path.basename(one["engine"]) for one in found})
+        where = f" (of {' and '.join(engines)})" if len(engines) > 1 else ""
+        raise CommandExecutionError(f"several containers fit {pattern}: {names}{where}")
     about = f", and Dynatrace tells of {told[:80]}" if told else ""
-    raise CommandExecutionError(f"no container fits {pattern}{about}; here are: {names}")
+    here = "; ".join([f"here are: {names}", *silent])
+    raise CommandExecutionError(f"no container fits {pattern}{about}; {here}")
 
 
 def named(name, seconds):
     """
-    Return what the engine tells of the container with this name, or None.
+    Return what the engine tells of the container with this name, or None; raise when an engine that may have it does not
+    answer.
     """
-    return next((one for one in _listed(seconds) if _name(one) == name), None)
+    there, silent = _listed(seconds)
+    found = next((one for one in there if _name(one) == name), None)
+    if silent and not found:
+        raise CommandExecutionError("; ".join(silent))
+    return found
 
 
 def place(settings, told=None):
@@ -153,30 +172,43 @@ def _ordered(verb, place, until):
 
 def _listed(seconds):
     """
-    Return what is told of the containers of all engines, with the ``engine`` of each.
+    Return what is told of the containers of all engines, with the ``engine`` of each, and why it is not known of others.
 
-    Both command lines may lead to one engine. One that does not answer is no matter where another does.
+    Both command lines may lead to one engine. One that refuses is no matter where another answers.
     """
     path = unit.tools_path()
     engines = list(filter(None, (shutil.which(name, path=path) for name in ENGINES)))
-    found, errors = {}, []
+    found, errors, silent = {}, [], []
     for engine in engines:
         try:
             found.update({str(one.get("Id")): one for one in _listed_by(engine, seconds)})
         except CommandExecutionError as err:
             errors.append(str(err))
+            silent += [] if isinstance(err, NotThere) else [str(err)]
     if len(errors) == len(engines):
         lacking = f"this minion has neither {' nor '.join(ENGINES)}"
         raise CommandExecutionError("; ".join(errors) or lacking)
-    return list(found.values())
+    return list(found.values()), silent
 
 
 def _listed_by(engine, seconds):
+    if os.path.basename(engine) == "docker" and _rests():
+        raise CommandExecutionError(f"Docker does not run, and {SOCKET} would start it if asked")
     ran = unit.ask(engine, "ps", "--all", "--quiet", "--no-trunc", seconds=seconds)
     if ran.returncode:
-        raise CommandExecutionError(f"{engine} ps failed: {said.clean(ran.stderr)}")
+        raise NotThere(f"{engine} ps failed: {said.clean(ran.stderr)}")
     ids = ran.stdout.split()
     return _inspected(engine, ids, seconds) if ids else []
+
+
+def _rests():
+    """
+    Tell whether a question to Docker would start it, which somebody has stopped.
+    """
+    if not unit.is_booted():
+        return False
+    told = unit.systemctl("show", "--property", "SubState", "--value", SOCKET).stdout
+    return told.strip() == WAITS
 
 
 def _inspected(engine, ids, seconds):
@@ -197,10 +229,10 @@ def _name(found):
 
 
 def _is_told(found, mark, value):
-    if mark == NAMED and value:
+    if mark == NAMED:
         return _name(found) == value
-    if mark == NUMBERED and value:
-        return str(found.get("Id") or "").startswith(value)
+    if mark == NUMBERED:
+        return bool(ID.fullmatch(value)) and str(found.get("Id") or "").startswith(value)
     return True
 
 
