@@ -43,6 +43,8 @@ AUTH_WAIT_S = 60.0
 LEDGER_WAIT_S = 5.0
 IDLE_S = 10.0
 PROOF_STEP_S = 0.05
+#: In this time a few orders are fired.
+BUS_STEP_S = 0.05
 #: Of a crowded cycle's line in the log.
 TOLD = 20
 EXPIRE_S = 60.0
@@ -243,8 +245,8 @@ class Reconciler:
         """
         Return the seconds until something is due.
         """
-        ledger = self.ledger
-        times = [now + IDLE_S, self.problem_reader.next_due(now), ledger.episodes.next_due()]
+        decided = now + BUS_STEP_S if self.scheduler.crowded else self.ledger.episodes.next_due()
+        times = [now + IDLE_S, self.problem_reader.next_due(now), decided]
         if self._interval:
             times.append(self._next_poll)
         if self.job_tracker.waiting:

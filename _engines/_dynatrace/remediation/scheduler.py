@@ -33,9 +33,11 @@ log = logging.getLogger(__name__)
 
 #: Who waits for capacity is looked at again now and then, also when nothing seems to have become free.
 CAPACITY_S = 60.0
-#: So long decisions are made before the engine looks at anything else, and so many in one commit.
+#: So long decisions are made before the engine looks at anything else.
 GROUP_S = 0.5
-GROUP = 100
+#: So many orders may wait to be fired, and so many decisions are made in one commit: what comes meanwhile and is as severe
+#: waits for no more than these.
+AHEAD = 64
 #: Of the episodes that are due so many are listed.
 PLACES = 500
 
@@ -62,14 +64,22 @@ class Scheduler:
     _retries: Retries = field(default_factory=lambda: Retries(RECHECK_S / 4, RECHECK_S))
     #: Whether episodes may wait for the end of a pause, which a person gives at any moment.
     _any_paused: bool = True
+    #: Whether decisions wait until orders are fired.
+    crowded: bool = False
+    #: By problem key: what was notified and is not decided since.
+    _notified: set[str] = field(default_factory=set)
 
     def decide(self, now: float, notified: Collection[str] = ()) -> list[str]:
         """
-        Decide episodes that are due, the most severe first, for about GROUP_S; what is left stays due.
+        Decide episodes that are due, the most severe first, for about GROUP_S; what is left stays due. None is decided while
+        many orders wait to be fired.
 
-        ``notified`` are keys of problems that were notified just now: they come before others that are as severe. Returns a few words for each attempt and escalation. Raises nothing of the API: an episode that cannot be read
-        again waits.
+        ``notified`` are keys of problems that were notified just now: they come before others that are as severe. Returns a
+        few words for each attempt and escalation. Raises nothing of the API: an episode that cannot be read again waits.
         """
+        self._notified.update(notified)
+        if not self._room(now):
+            return []
         summary: list[str] = []
         until = self.steady() + GROUP_S
         self._wake(now)
@@ -77,20 +87,29 @@ class Scheduler:
         freed = self.ledger.attempts.in_progress.freed()
         capacity = self.verdicts.capacity()
         looked = self._may_have_capacity(freed, now) and capacity.left > 0
-        places = self._places(now, looked, notified)
-        while places:
-            group, places = places[:GROUP], places[GROUP:]
+        places = self._places(now, looked)
+        while places and (room := self._room(now)):
+            group, places = places[:room], places[room:]
             left, said = self._decide_group(group, capacity, now, until)
             places = left + places
             summary += said
             if self.steady() >= until:
                 break
+        self._notified.intersection_update(one.problem_key for one in places)
         self._freed = freed
         if looked and capacity.left > 0 and any(not one.due for one in places):
             self._freed = None  # Who waits for capacity, and was not reached, is looked at again.
         return summary
 
-    def _places(self, now: float, for_capacity: bool, notified: Collection[str]) -> list[Place]:
+    def _room(self, now: float) -> int:
+        """
+        Return of how many episodes the orders may be recorded now: none as long as many wait to be fired.
+        """
+        room = AHEAD - self.ledger.outbox.orders_ahead(now, AHEAD)
+        self.crowded = room < AHEAD // 2
+        return 0 if self.crowded else room
+
+    def _places(self, now: float, for_capacity: bool) -> list[Place]:
         """
         Return what is to be decided, the most severe first; ``for_capacity``: with those that wait for capacity.
 
@@ -101,7 +120,7 @@ class Scheduler:
             known = {one.problem_key for one in listed}
             waiting = self.ledger.episodes.places(-math.inf, waiting=True, limit=PLACES)
             listed += [one for one in waiting if one.problem_key not in known]
-        new = set(notified)
+        new = self._notified
         if late := new.difference(one.problem_key for one in listed):
             listed += self.ledger.episodes.due_places(late, now)
         order = lambda one: (one.rank, one.problem_key not in new, one.began, one.problem_key)  # noqa: E731

@@ -116,16 +116,20 @@ class Replay:
             for minion in sorted(minions):
                 outcomes.end_action(attempt, minion, Result(self.ends, _ASSUMED), now)
 
-    def _decide(self) -> None:
+    def _begin_attempts(self) -> None:
         trial, now = self.trial, self.trial.now
-        while trial.scheduler.decide(now):
-            pass
         for attempt in trial.ledger.attempts.open():
             if attempt.attempt_id not in self._ending:
                 actions = trial.ledger.attempts.actions(attempt.attempt_id)
                 trial.outcomes.started(attempt, [one.minion for one in actions], now)
                 at = now + self.took.get(attempt.problem_key, TOOK_S)
                 self._ending[attempt.attempt_id] = at, attempt
+
+    def _decide(self) -> None:
+        trial, now = self.trial, self.trial.now
+        while trial.scheduler.decide(now):
+            # Decisions wait while many orders do.
+            self._begin_attempts()
         for entry in trial.ledger.journal.between(now, now + 0.001, "decision"):
             if not any(one["reason"] in PASSING for one in entry.told["targets"]):
                 trial.ledger.episodes.wake(entry.problem_key or "", entry.episode or 0, None)

@@ -55,6 +55,18 @@ class Outbox(Records):
             *(now, after, limit),
         )
 
+    def orders_ahead(self, now: float, limit: int) -> int:
+        """
+        Return how many orders wait that may be fired, as ``orders`` lists them; more than ``limit`` are not counted.
+        """
+        return int(
+            self._db.value(
+                "SELECT count(*) FROM (SELECT 1 FROM outbox WHERE fired IS NULL AND fresh_until >= ?"
+                " AND NOT EXISTS (SELECT 1 FROM settings WHERE key = 'paused') LIMIT ?)",
+                *(now, limit),
+            )
+        )
+
     def oldest_order(self) -> float | None:
         """
         Return when the first order was recorded that waits to be fired.

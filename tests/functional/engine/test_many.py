@@ -65,7 +65,7 @@ def test_time_is_bounded_and_the_most_severe_are_decided_first(
     What is left is due at once, and nothing is announced twice.
     """
     world = crowd(scene, 30, policy={"dry_run": True})
-    monkeypatch.setattr(scheduler, "GROUP", 4)
+    monkeypatch.setattr(scheduler, "AHEAD", 4)
     now = iter(range(10**6))
     monkeypatch.setattr(world.scheduler, "steady", lambda: next(now) * 0.1)
     calls = 0
@@ -230,7 +230,8 @@ def test_orders_that_are_out_cost_a_cycle_no_reading(scene: Scene) -> None:
     counts = []
     for number in range(2):
         world = crowd(scene, 20 + 200 * number, policy={"max_minions": 1000})
-        world.cycle()
+        for _ in range(1 + 200 // scheduler.AHEAD * number):
+            world.cycle()
         assert len(world.ledger.attempts.in_progress.busy_minions()) == 20 + 200 * number
         for data in world.events()[::2]:
             world.take(data)
@@ -270,7 +271,7 @@ def test_what_is_notified_is_decided_before_a_crowd(
     """
     scene.host("late")
     world = crowd(scene, 30, policy={"max_minions": 100})
-    monkeypatch.setattr(scheduler, "GROUP", 2)
+    monkeypatch.setattr(scheduler, "AHEAD", 2)
     monkeypatch.setattr(scheduler, "PLACES", 5)
     now = iter(range(10**6))
     monkeypatch.setattr(world.scheduler, "steady", lambda: next(now) * 0.1)

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from _dynatrace.core.errors import DynatraceError, NotificationError
 from _dynatrace.core.states import ActionState
+from _dynatrace.remediation import scheduler
 from _dynatrace.simulation.simulation import Asked, Simulation
 from _dynatrace.simulation.trial import Leaves
 
@@ -187,6 +188,25 @@ def test_the_storm_guard_counts_in_a_replay(scene: Scene) -> None:
         "storm",
         "storm",
     ]
+
+
+def test_orders_that_wait_to_be_fired_hold_nobody_in_a_replay(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    In it none is ever fired: each is taken at once, and all that are open at one moment are ordered then.
+    """
+    monkeypatch.setattr(scheduler, "AHEAD", 2)
+    apaches = [scene.host(f"web{n:02}") for n in range(7)]
+    world = scene.world(policy={"max_minions": 10})
+    problems = [scene.tenant.open_problem(one, start=world.now - 5) for one in apaches]
+    for _ in range(4):
+        world.poll()
+    for ordered in list(world.events("open")):
+        world.salt_runs(ordered, GOOD)
+    closes(world, scene, problems, 0.5)
+    found = simulated(world, days=1)
+    assert [row["now"] for row in found["simulated"]] == ["ordered"] * 7
 
 
 def test_attempts_may_be_assumed_to_end_badly(scene: Scene) -> None:

@@ -11,7 +11,9 @@ import time
 from typing import Any
 
 import pytest
+from _dynatrace.core.notification import Notification
 from _dynatrace.engine.commands import _seconds
+from _dynatrace.remediation.scheduler import AHEAD
 
 from tests.functional.engine.conftest import Scene
 from tests.functional.engine.world import GOOD, World
@@ -190,6 +192,33 @@ def test_a_reactor_stalled_for_75_seconds_delays_a_storm_and_loses_nothing(scene
     assert world.events("escalated") == []
     by_minion = {tuple(order["minions"]): order["attempt_id"] for order in salt.orders}
     assert all(order["attempt_id"] == by_minion[tuple(order["minions"])] for order in salt.orders)
+
+
+def test_what_is_notified_meanwhile_waits_for_few_orders(scene: Scene) -> None:
+    """
+    However many the policy lets through, few wait to be fired; what is notified comes before all that is not decided.
+    """
+    names = [f"web{number:03d}" for number in range(3 * AHEAD)]
+    for name in names:
+        scene.tenant.open_problem(scene.host(name), start=time.time() - 60)
+    late = scene.host("late")
+    world = scene.world(policy={"max_minions": 1000})
+    world.reconciler._next_poll = 0.0
+    for _ in range(3):
+        world.cycle(0.1, fire=False)
+    assert len(world.ledger.outbox.orders(world.now, limit=1000)) == AHEAD
+    problem = scene.tenant.open_problem(late)
+    world.ledger.notifications.add([(world.now, Notification(problem.problem_id))])
+    for _ in range(3):
+        world.cycle(0.1, fire=False)
+    assert world.reconciler.scheduler.crowded
+    for _ in range(5):
+        world.fire()
+        world.cycle(0.1, fire=False)
+    ordered = [minion for data in world.events("open") for minion in data["minions"]]
+    assert ordered[AHEAD] == "late"
+    assert sorted(ordered) == sorted([*names, "late"])
+    assert not world.reconciler.scheduler.crowded
 
 
 def test_more_minions_than_an_event_carries_are_ordered_by_several(scene: Scene) -> None:

@@ -167,6 +167,7 @@ def calls(ledger: Ledger) -> dict[str, Callable[[], Any]]:
         "InProgress": lambda: (ledger.database.rows(AT_FIRST), attempts.in_progress.freed()),
         "Outbox.add": lambda: outbox.add(PID, "tag", {}, NOW),
         "Outbox.orders": lambda: outbox.orders(NOW),
+        "Outbox.orders_ahead": lambda: outbox.orders_ahead(NOW, 10),
         "Outbox.oldest_order": outbox.oldest_order,
         "Outbox.oldest_report": outbox.oldest_report,
         "Outbox.before": lambda: outbox.before(order),
