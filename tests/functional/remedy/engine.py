@@ -1,10 +1,11 @@
 """
 A small engine of containers: an executable that keeps Docker's and Podman's contract as far as the remedy uses it.
 
-It knows `ps --all --quiet --no-trunc`, `inspect --type container`, `start`, `restart`, `unpause` and `logs`, prints what
-they print (the ids, a list of JSON, the words of a container) and ends as they end. What it does not model: processes
+It knows `ps --all --quiet --no-trunc`, `inspect --type container`, `start`, `restart` and `logs`, prints what they print
+(the ids, a list of JSON, nothing for the words of a container) and ends as they end. What it does not model: processes
 (a pid is a number that nothing has), images, networks and published ports, restart policies and health checks that act,
-and the time that the real ones take; `hangs` and `fails` in a container's file stand for that.
+and the time that the real ones take; `hangs` in a container's file stands for that. The other of the two engines is not
+in use beside it: this machine's own is not asked.
 """
 
 from __future__ import annotations
@@ -54,18 +55,12 @@ def main(verb, *words):
         return 1
     told = there[number]
     if verb == "logs":
-        print(told.get("words", ""))
         return 0
     if told.get("hangs"):
         time.sleep(600)
-    if told.get("fails"):
-        print(f"Error response from daemon: {told['fails']}", file=sys.stderr)
-        return 1
-    if verb == "unpause":
-        change(number, Status="running", Paused=False)
-    elif verb in ("start", "restart"):
+    if verb in ("start", "restart"):
         up = {"Status": "running", "Running": True, "Paused": False, "StartedAt": now()}
-        change(number, **{**up, "Pid": told["State"]["Pid"] + 1000, **told.get("comes", {})})
+        change(number, **{**up, "Pid": told["State"]["Pid"] + 1000})
     else:
         return 125
     print(number)
@@ -94,9 +89,10 @@ class Engine:
         self.slash = "/" if name == "docker" else ""
         self._home = directory / "containers"
         self._home.mkdir(parents=True)
-        program = directory / name
-        program.write_text(PROGRAM)
-        program.chmod(0o755)
+        other = "podman" if name == "docker" else "docker"
+        for program, text in ((name, PROGRAM), (other, "#!/bin/sh\nexit 1\n")):
+            (directory / program).write_text(text)
+            (directory / program).chmod(0o755)
 
     def add(self, name: str, state: dict[str, Any], **more: Any) -> str:
         """
