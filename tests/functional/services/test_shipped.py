@@ -4,6 +4,8 @@ Entries of the shipped catalogue as the engine orders them, on the real programs
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -13,11 +15,20 @@ from tests.functional.services.services import PROXY as CONFIG
 from tests.functional.services.test_orders import outcome
 
 PROXY = "/usr/sbin/haproxy"
+MORE = """
+listen more
+  mode http
+  bind 127.0.0.1:8102
+  timeout client 9s
+  timeout server 9s
+  timeout connect 9s
+"""
 HANGS = "<% Thread.sleep(3600000); %>\n"
 PAGES = "/var/lib/{unit}/webapps/ROOT/hangs.jsp"
 NARROW = 's/<Connector port="8080"/& maxThreads="2" minSpareThreads="2"/'
-#: To a server that says nothing for so long nobody waits here.
-ASK = ("curl", "--silent", "--output", "/dev/null", "--max-time", "1", "http://127.0.0.1:8080/")
+#: It fails where nothing is said for so many seconds.
+ASKS = "import sys, urllib.request as web; web.urlopen(sys.argv[1], timeout=float(sys.argv[2]))"
+ASK = (sys.executable, "-c", ASKS, "http://127.0.0.1:8080/")
 
 
 def needs(name: str) -> Any:
@@ -50,6 +61,23 @@ def test_a_proxy_with_a_broken_configuration_is_not_stopped(services: Services) 
     assert outcome(told) == "healed", told
 
 
+@needs("haproxy")
+def test_a_proxy_with_a_second_configuration_is_the_service(services: Services) -> None:
+    """As the unit of Fedora and Red Hat begins it; one with another first configuration is not."""
+    machine = services.machine
+    machine.run("systemctl", "stop", "haproxy")
+    machine.write("/etc/haproxy/conf.d/more.cfg", MORE)
+    machine.write("/etc/default/haproxy", "EXTRAOPTS=-f /etc/haproxy/conf.d\n")
+    told_of = proxy(services)
+    assert told_of["command_line"].count(" -f ") == 2
+    machine.run("systemctl", "stop", "haproxy")
+    other = told_of["command_line"].replace("haproxy.cfg", "other.cfg")
+    told = services.ordered(shipped("haproxy"), **{**told_of, "command_line": other})
+    assert (outcome(told), told["changes"]) == ("refused", {}), told
+    told = services.ordered(shipped("haproxy"), **told_of)
+    assert outcome(told) == "healed", told
+
+
 @pytest.mark.parametrize("name", ["haproxy", "php-fpm"])
 def test_a_main_process_whose_workers_are_all_stopped_does_not_serve(
     services: Services, name: str
@@ -78,9 +106,10 @@ def test_a_tomcat_that_hangs_is_restarted_and_its_threads_are_kept(services: Ser
     machine.write(PAGES.format(unit=unit), HANGS)
     machine.run("sed", "--in-place", NARROW, f"/etc/{unit}/server.xml")
     machine.run("systemctl", "restart", unit)
-    machine.wait_for(lambda: machine.run(*ASK, status=None).returncode == 0, 60)
-    asking = [machine.popen(*ASK[:-3], f"{ASK[-1]}hangs.jsp") for _ in range(4)]
-    machine.wait_for(lambda: machine.run(*ASK, status=None).returncode == 28, 60)
+    machine.wait_for(lambda: machine.run(*ASK, "5", status=None).returncode == 0, 60)
+    quiet = {"stderr": subprocess.DEVNULL}
+    asking = [machine.popen(*ASK[:-1], f"{ASK[-1]}hangs.jsp", "600", **quiet) for _ in range(4)]
+    machine.wait_for(lambda: machine.run(*ASK, "5", status=None).returncode, 60)
     settings = {**shipped("tomcat"), "timeout": 2, "starts_within": 1, "deadline": 90}
     told = services.ordered(settings, by="unit", unit=f"{unit}.service")
     for one in asking:
