@@ -187,7 +187,10 @@ def main(kind: str, given: Mapping[str, Any]) -> None:
 
     import salt.config
 
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    # As a master's: Salt has all levels on until its own logging is set up, and each event then costs a dozen records.
+    logging.basicConfig(
+        level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s", force=True
+    )
     more = dict(given)
     opts = salt.config.master_config(more.pop("master"))
     opts.update(more.pop("opts", {}))
