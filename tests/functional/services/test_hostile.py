@@ -37,6 +37,22 @@ def test_a_tool_beside_a_program_runs_with_its_user_s_rights(services: Services)
     assert "HOME=" not in machine.output("cat", f"{HOME}/environment")
 
 
+def test_no_tool_out_of_another_file_system_runs_as_root(services: Services) -> None:
+    """A service of root may be shut in there: who took it over has not taken the machine."""
+    machine, home = services.machine, "/srv/shut-in"
+    machine.run("mkdir", "-p", home)
+    machine.run("cp", "/bin/sleep", f"{home}/java")
+    machine.write(f"{home}/jcmd", TOOL.replace(HOME, home), 0o755)
+    unit = f"[Service]\nPrivateTmp=yes\nExecStart={home}/java infinity\n"
+    machine.write("/etc/systemd/system/shut-in.service", unit)
+    machine.run("systemctl", "daemon-reload")
+    machine.run("systemctl", "start", "shut-in")
+    settings = {"service": "shut-in", "proof": ["false"], "starts_within": 1, "deadline": 1}
+    told = services.ordered(settings, by="process")
+    assert told["changes"] == {"shut-in": "restarted"}, told
+    machine.run("test", "!", "-e", f"{home}/ran-as")
+
+
 def test_what_is_no_pid_file_is_not_removed(services: Services) -> None:
     """A wrong setting, or one that somebody gives who may only break services."""
     machine = services.machine

@@ -37,12 +37,15 @@ def as_owner(pid, command):
     """
     Return a command as it runs as the user of a process and where that sees its files, and the options of ``Popen``.
 
-    It has nothing of this minion's. With a ``/tmp`` of its own the JVM has its socket there.
+    It has nothing of this minion's. With a ``/tmp`` of its own the JVM has its socket there. Raises PermissionError for
+    root's with other files than this minion's: what is run there would be root here.
     """
     process = psutil.Process(pid)
     user, group = process.uids().effective, process.gids().effective
     options = {"env": {"PATH": unit.PLACES, "LC_ALL": "C"}, "cwd": "/"}
     if os.readlink(f"/proc/{pid}/ns/mnt") != os.readlink("/proc/self/ns/mnt"):
+        if user == 0:
+            raise PermissionError("a tool out of another file system does not run as root")
         place = [f"--target={pid}", "--mount", f"--setgid={group}", f"--setuid={user}"]
         return ["nsenter", *place, "--", *command], options
     if (user, group) == (os.geteuid(), os.getegid()):
