@@ -26,6 +26,20 @@ settings.load_profile("patient")
 OPTIONAL = "only with FULL=1"
 
 
+@pytest.fixture
+def caplog(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    """
+    Without what Salt logs of itself: an object of an earlier test may be collected, and complains, in the midst of any.
+    """
+
+    def ours(record: logging.LogRecord) -> bool:
+        return not record.name.startswith("salt.") or record.name.startswith("salt.loaded.")
+
+    caplog.handler.addFilter(ours)
+    yield caplog
+    caplog.handler.removeFilter(ours)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
     """
