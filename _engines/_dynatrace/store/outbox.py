@@ -19,6 +19,8 @@ BATCH = 64
 #: Of an attempt whose event is on the bus now, and of one that no job took yet.
 _UNFIRED = sql(*sources(AttemptState.FIRED))
 _UNTAKEN = sql(*sources(AttemptState.RUNNING))
+#: Which orders may be fired: none while all is paused, and none that is stale.
+_MAY_BE_FIRED = "fired IS NULL AND fresh_until >= ? AND NOT EXISTS (SELECT 1 FROM settings WHERE key = 'paused')"
 
 
 class Outbox(Records):
@@ -50,8 +52,7 @@ class Outbox(Records):
         return self._db.all(
             Outgoing,
             # By expressions of the number, or sqlite would look for orders among all reports.
-            "SELECT * FROM outbox WHERE fired IS NULL AND fresh_until >= ? AND +seq > ?"
-            " AND NOT EXISTS (SELECT 1 FROM settings WHERE key = 'paused') ORDER BY +seq LIMIT ?",
+            f"SELECT * FROM outbox WHERE {_MAY_BE_FIRED} AND +seq > ? ORDER BY +seq LIMIT ?",
             *(now, after, limit),
         )
 
@@ -61,8 +62,7 @@ class Outbox(Records):
         """
         return int(
             self._db.value(
-                "SELECT count(*) FROM (SELECT 1 FROM outbox WHERE fired IS NULL AND fresh_until >= ?"
-                " AND NOT EXISTS (SELECT 1 FROM settings WHERE key = 'paused') LIMIT ?)",
+                f"SELECT count(*) FROM (SELECT 1 FROM outbox WHERE {_MAY_BE_FIRED} LIMIT ?)",
                 *(now, limit),
             )
         )

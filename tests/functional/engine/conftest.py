@@ -98,12 +98,12 @@ class Scene:
         world.cycle(1)
         return world, problem
 
-    def healed(self) -> World:
+    def healed(self, **config: Any) -> World:
         """
         Return an engine that healed a problem which is closed since.
         """
         apache = self.host("web01")
-        world = self.world()
+        world = self.world(**config)
         problem = self.tenant.open_problem(apache)
         world.poll()
         world.salt_runs(world.events("open")[0])

@@ -151,14 +151,8 @@ def test_a_problem_reopened_under_its_id_is_a_new_episode(scene: Scene) -> None:
     """
     Closed and open again: announced again, with other attempt ids.
     """
-    apache = scene.host("web01")
-    world = scene.world(policy={"cooldown": 0})
-    problem = scene.tenant.open_problem(apache)
-    world.poll()
-    world.salt_runs(world.events("open")[0])
-    world.cycle(1)
-    scene.tenant.close_problem(problem)
-    world.poll(30)
+    world = scene.healed(policy={"cooldown": 0})
+    [problem] = scene.tenant.problems
     scene.tenant.reopen_problem(problem)
     world.poll(30)
 

@@ -26,9 +26,9 @@ ASK_S = 5
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 # What Dynatrace tells of a container: the metadata by which it knows that it is one, and its value.
 NAMED, NUMBERED, OF_A_POD = "CONTAINER_NAME", "CONTAINER_ID", "KUBERNETES_"
-# RFC 3339 as the engines write it, with nanoseconds.
 # Whole, or as short as the engines show it.
 ID = re.compile(r"[0-9a-f]{12,64}")
+# RFC 3339 as the engines write it, with nanoseconds.
 MOMENT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,6})\d*)?(Z|[+-]\d\d:\d\d)")
 # How a container is, in the words of a unit.
 ACTIVE = {"running": "active", "paused": "active", "restarting": "activating"}
