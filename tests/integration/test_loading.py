@@ -47,6 +47,14 @@ def test_the_engine_starts_from_module_dirs_and_answers_its_runner() -> None:
         assert (salt.cachedir / "dynatrace" / "second" / "ledger.db").exists()
 
 
+def test_who_asks_minions_before_a_key_is_accepted_has_no_answer() -> None:
+    """
+    The tests wait like that for a minion on a machine of its own, and Salt says it in words.
+    """
+    with master_alone() as salt:
+        assert salt.call("test.ping") == {}
+
+
 def test_a_configuration_that_cannot_be_used_is_said_once_and_whole() -> None:
     """
     One ERROR lists everything; the engine sleeps, the master goes on, and nothing is repeated.
