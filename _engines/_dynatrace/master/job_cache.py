@@ -8,6 +8,7 @@ whoever asked waits; what the bus tells meanwhile is not believed instead, since
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -19,6 +20,8 @@ log = logging.getLogger(__name__)
 
 #: One entry may be unreadable among others that are not: then it has not recovered.
 QUIET_S = 60.0
+#: Salt's own cache writes the files of a new job one after the other; so long after, what was being written is there.
+WRITTEN_S = 0.2
 Found = TypeVar("Found")
 
 
@@ -74,6 +77,8 @@ def through(
 def watched(jobs: Jobs, name: str) -> Jobs:
     """
     Return the same access, which says once that the cache cannot be read, and once that it can again.
+
+    While nothing is known to be wrong, what cannot be read is read a second time: it may just be written.
     """
     meanwhile = (
         "the job cache cannot be read, and nothing is ordered, given again or given up until it can"
@@ -83,12 +88,19 @@ def watched(jobs: Jobs, name: str) -> Jobs:
     def watch(ask: Callable[[str], Found]) -> Callable[[str], Found]:
         def asked(jid: str) -> Found:
             try:
-                found = ask(jid)
+                found = twice(jid) if outage.failing is None else ask(jid)
             except JobCacheError as err:
                 outage.fails(err)
                 raise
             outage.works()
             return found
+
+        def twice(jid: str) -> Found:
+            try:
+                return ask(jid)
+            except JobCacheError:
+                time.sleep(WRITTEN_S)
+                return ask(jid)
 
         return asked
 

@@ -107,3 +107,38 @@ def test_it_is_said_once_until_it_has_worked_for_a_while(
     assert len(texts) == 2
     assert texts[0].startswith("dynatrace: the job cache cannot be read, and nothing is ordered")
     assert texts[1] == "dynatrace: the job cache can be read again"
+
+
+def test_what_is_just_being_written_is_read_a_moment_later(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """
+    Salt's cache writes the files of a new job one after the other, and that is no reason to call anybody.
+    """
+    looks: list[str] = []
+
+    def half_written(jid: str) -> Any:
+        looks.append(jid)
+        return raises() if len(looks) == 1 else {"Minions": ["web01"]}
+
+    jobs = job_cache.watched(cache(get_load=half_written), "dynatrace")
+    with caplog.at_level(logging.INFO):
+        assert jobs.minions(JID) == ["web01"]
+    assert not caplog.records
+
+
+def test_a_cache_that_is_known_to_fail_is_asked_once_a_look() -> None:
+    """
+    The engine does not wait for it each time.
+    """
+    looks: list[str] = []
+
+    def never(jid: str) -> Any:
+        looks.append(jid)
+        return raises()
+
+    jobs = job_cache.watched(cache(get_load=never), "dynatrace")
+    for expected in (2, 3, 4):
+        with pytest.raises(JobCacheError):
+            jobs.minions(JID)
+        assert len(looks) == expected
