@@ -89,7 +89,7 @@ from _dynatrace.core import errors
 from _dynatrace.core import remedies as remedies
 from _dynatrace.engine import wiring
 from _dynatrace.master import grains as grains_
-from _dynatrace.master import job_cache
+from _dynatrace.master import job_cache, publisher
 from _dynatrace.master.reactors import Reactors
 from _dynatrace.master.salt_interface import Master
 from _dynatrace.pages import report as report
@@ -193,7 +193,7 @@ def _written():
 
 
 def _connect_to_fire():
-    return salt.utils.event.get_event("master", opts=__opts__, listen=False)
+    return publisher.direct(salt.utils.event.get_event("master", opts=__opts__, listen=False))
 
 
 def _connect_to_listen():
