@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 from urllib.parse import quote
 
@@ -16,7 +17,7 @@ from ..core.problem import PROBLEM_ID, Problem
 from .json_values import objects_of, typed
 from .problems import parse_problem
 from .rate_limiter import Kind
-from .sources import Listing, check_same
+from .sources import Listing, OnPage, check_same, ignored
 from .transport import Transport
 
 PAGE_SIZE = 500
@@ -37,19 +38,23 @@ class ClassicProblems:
         self._more = f",{selector}" if selector else ""
         self._selector = 'status("open")' + self._more
 
-    def list_open(self, kind: Kind) -> Listing:
+    def list_open(self, kind: Kind, on_page: OnPage = ignored) -> Listing:
         """
         Return all open problems, without evidence; every page or none: a walk that breaks raises.
         """
         problems: dict[str | None, Problem] = {}
         unreadable: list[str] = []
-        for item in self._listed(self._selector, kind):
+        told = 0
+        for number, item in enumerate(self._listed(self._selector, kind), start=1):
             try:
                 problem = _parsed(item)
             except UnexpectedResponse as err:
                 unreadable.append(str(err))
             else:
                 problems[problem.problem_id] = problem
+            if not number % PAGE_SIZE:
+                on_page(list(islice(problems.values(), told, None)))
+                told = len(problems)
         return Listing(tuple(problems.values()), tuple(unreadable))
 
     def in_maintenance(self, kind: Kind) -> frozenset[str]:

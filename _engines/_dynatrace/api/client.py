@@ -24,7 +24,7 @@ from .grail_entities import GrailEntities
 from .grail_problems import GrailProblems
 from .rate_limiter import Kind, RateLimiter
 from .smartscape import Smartscape
-from .sources import EntitySource, Listing, ProblemSource, Say, unheard
+from .sources import EntitySource, Listing, OnPage, ProblemSource, Say, ignored, unheard
 from .transport import Observe, Transport
 
 #: Where problems may be read from, as the configuration calls it.
@@ -105,11 +105,13 @@ class Client:
         for transport in self._transports:
             transport.close()
 
-    def list_open(self, kind: Kind = Kind.LISTING) -> Listing:
+    def list_open(self, kind: Kind = Kind.LISTING, on_page: OnPage = ignored) -> Listing:
         """
         Return all open problems, without evidence; all of them or none: a list that breaks raises.
+
+        ``on_page`` is told at once what each page shows, where the list has several.
         """
-        return self._problems.list_open(kind)
+        return self._problems.list_open(kind, on_page)
 
     def in_maintenance(self, kind: Kind = Kind.LISTING) -> frozenset[str]:
         """

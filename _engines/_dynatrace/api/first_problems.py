@@ -10,7 +10,7 @@ from typing import TypeVar
 from ..core.errors import ApiError, AuthError
 from ..core.problem import Problem
 from .rate_limiter import Kind
-from .sources import Listing, ProblemSource, Say
+from .sources import Listing, OnPage, ProblemSource, Say, ignored
 
 T = TypeVar("T")
 
@@ -33,11 +33,11 @@ class FirstProblems:
         """
         return self._sources[self._chosen or next(iter(self._sources))].batch
 
-    def list_open(self, kind: Kind) -> Listing:
+    def list_open(self, kind: Kind, on_page: OnPage = ignored) -> Listing:
         """
         Return all open problems, without evidence.
         """
-        return self._ask(lambda one: one.list_open(kind))
+        return self._ask(lambda one: one.list_open(kind, on_page))
 
     def in_maintenance(self, kind: Kind) -> frozenset[str]:
         """

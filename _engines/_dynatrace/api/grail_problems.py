@@ -19,7 +19,7 @@ from .davis import event_ids, parse_event, parse_record
 from .grail import Grail, quoted
 from .problems import MAX_EVIDENCE
 from .rate_limiter import Kind
-from .sources import Listing
+from .sources import Listing, OnPage, ignored
 
 #: What is open, or closed within it, is listed and read by id. What is missing is looked for once in all that is kept.
 LISTED_H, NEAR_H, FAR_H = 2, 24, 90 * 24
@@ -71,9 +71,9 @@ class GrailProblems:
         #: By problem id, since when no result shows it.
         self._absent: dict[str, float] = {}
 
-    def list_open(self, kind: Kind) -> Listing:
+    def list_open(self, kind: Kind, on_page: OnPage = ignored) -> Listing:
         """
-        Return all open problems, without evidence. What a limit cut, or cannot be read, makes the list incomplete.
+        Return all open problems, without evidence, by one query. What a limit cut, or cannot be read, makes the list incomplete.
         """
         result = self._grail.query(
             f"fetch dt.davis.problems, from:now()-{LISTED_H}h | {_NO_DUPLICATE} | fields {_LIST}",

@@ -6,7 +6,7 @@ All methods may be called from several threads at once, and raise the errors of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -37,6 +37,16 @@ class Listing:
     in_maintenance: frozenset[str] | None = None
 
 
+#: Is told what a page of a list shows, in the thread that reads the list.
+OnPage = Callable[[Sequence[Problem]], None]
+
+
+def ignored(_: Sequence[Problem]) -> None:
+    """
+    Wait for the whole list.
+    """
+
+
 class ProblemSource(Protocol):
     """
     Reads problems. ``batch`` is of how many problems one request brings the details; it shrinks if a tenant takes fewer.
@@ -48,9 +58,9 @@ class ProblemSource(Protocol):
         Of how many problems one request brings the details.
         """
 
-    def list_open(self, kind: Kind) -> Listing:
+    def list_open(self, kind: Kind, on_page: OnPage = ignored) -> Listing:
         """
-        Return all open problems, without evidence; a list that breaks raises.
+        Return all open problems, without evidence; a list that breaks raises. A list of several pages tells of each page.
         """
 
     def in_maintenance(self, kind: Kind) -> frozenset[str]:

@@ -72,6 +72,13 @@ class Backlog:
         before = {} if afresh else self._waiting
         self._waiting = {key: before.get(key) or Unread(key) for key in keys}
 
+    def add(self, keys: Iterable[str]) -> None:
+        """
+        Take what a listing shows that is not whole yet.
+        """
+        for key in keys:
+            self._waiting.setdefault(key, Unread(key))
+
     def next(self, count: int, now: float, busy: Collection[str]) -> list[Unread]:
         """
         Return what is due and not being read already. Who failed before comes alone: it may be what breaks the others.

@@ -9,12 +9,13 @@ The tenant is asked by ``remediation.readings``; a look takes what came since th
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..api.client import Client
 from ..api.rate_limiter import Kind
-from ..api.sources import Listing
+from ..api.sources import Listing, ignored
 from ..core.errors import ApiError, NotFound
 from ..core.problem import HELD, Problem, summary
 from ..store.ledger import Ledger
@@ -37,9 +38,8 @@ class Seen:
     What one look brought: problems with their evidence, and the first error that kept some from being read.
 
     ``read_at`` tells by problem key since when what is told of a problem holds. ``poll_error`` is that of the list.
-    ``named`` are by problem id the notifications that are settled as soon as the
-    problem is recorded, ``answered`` those that are settled whatever becomes of it. ``notified`` tells by problem key when
-    the first of its notifications came.
+    ``named`` are by problem id the notifications that are settled as soon as the problem is recorded, ``answered`` those that
+    are settled whatever becomes of it. ``notified`` tells by problem key when the first of its notifications came.
     """
 
     problems: list[Problem] = field(default_factory=list)
@@ -74,6 +74,7 @@ class ProblemReader:
         #: What the last listing showed, and when; None before the first.
         self._listed: Mapping[str, Problem] | None = None
         self._listed_at = 0.0
+        self._pages: deque[Sequence[Problem]] = deque()  # Of the first listing, until it is whole.
         #: Of the present look.
         self._now = 0.0
         self._unreadable = False
@@ -192,7 +193,9 @@ class ProblemReader:
 
     def _start(self, readings: Readings, now: float, poll: bool = False) -> None:
         if poll and not readings.count(self._take_list):
-            readings.list_open(self._some_held, self._take_list)
+            on_page = self._pages.append if self._listed is None else ignored
+            readings.list_open(self._some_held, on_page, self._take_list)
+        self._begin_with_the_worst()
         if (free := PARALLEL - readings.count(self._take_named)) > 0:
             self._start_named(readings, now, free)
         while readings.count(self._take_problems) < PARALLEL:
@@ -200,6 +203,13 @@ class ProblemReader:
             if not unread:
                 break
             self._start_problems(readings, unread, now)
+
+    def _begin_with_the_worst(self) -> None:
+        # The first list of a crowd takes seconds. What is not of the worst waits for it, or worse could come behind.
+        known = self._ledger.episodes.summaries() if self._pages else {}
+        while self._pages:
+            page = self._pages.popleft()
+            self._backlog.add(one.key for one in page if not one.rank and one.key not in known)
 
     def _start_named(self, readings: Readings, now: float, free: int) -> None:
         # An old PID is looked up in the list, which is perhaps on its way.
@@ -220,6 +230,7 @@ class ProblemReader:
 
     def _take_list(self, listing: Listing | ApiError, _: float, seen: Seen) -> None:
         failed_before, self._list_error = self._list_error is not None, None
+        self._pages.clear()
         if isinstance(listing, ApiError):
             self._list_error = seen.poll_error = listing
             return

@@ -16,7 +16,7 @@ from typing import Any
 
 from ..api.client import Client
 from ..api.rate_limiter import Kind
-from ..api.sources import Listing
+from ..api.sources import Listing, OnPage
 from ..core.errors import ApiError, NotFound, RateLimited, UnexpectedResponse
 from ..core.problem import PROBLEM_ID, Problem
 from .entities import Entities
@@ -49,7 +49,7 @@ class Readings:
     """
     The readings of one engine. All but the reading itself belongs to the reconciler's thread.
 
-    ``on_end`` is called when one is done. ``wait_s`` is how long ``done`` waits for those under way; the engine does not
+    ``on_end`` is called when one is done, or a page of the list is there. ``wait_s`` is how long ``done`` waits for those under way; the engine does not
     wait, since it has other things to do.
     """
 
@@ -85,14 +85,19 @@ class Readings:
     def count(self, take: Take) -> int:
         return sum(one.take == take for one in self._under_way)
 
-    def list_open(self, with_maintenance: bool, take: Take) -> None:
+    def list_open(self, with_maintenance: bool, on_page: OnPage, take: Take) -> None:
         """
-        Walk over the list of open problems, and over the ids of those that are under maintenance.
+        Walk over the list of open problems, and over the ids of those that are under maintenance. ``on_page`` is told by the
+        thread that walks what a page shows.
         """
+
+        def told(page: Sequence[Problem]) -> None:
+            on_page(page)
+            self._on_end()
 
         def walk() -> Listing | ApiError:
             try:
-                listing = self._client.list_open()
+                listing = self._client.list_open(on_page=told)
                 if with_maintenance and listing.in_maintenance is None:
                     listing = replace(listing, in_maintenance=self._client.in_maintenance())
                 return listing

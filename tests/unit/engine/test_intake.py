@@ -8,15 +8,16 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import wait
 from dataclasses import replace
 
 import pytest
+from _dynatrace.api import classic_problems
 from _dynatrace.api.classic_problems import DETAILS, FEWER_DETAILS
 from _dynatrace.api.client import Client
 from _dynatrace.api.rate_limiter import Kind, RateLimiter
-from _dynatrace.api.sources import Listing
+from _dynatrace.api.sources import Listing, OnPage, ignored
 from _dynatrace.core.errors import (
     AuthError,
     BadRequest,
@@ -529,7 +530,7 @@ class Crowded:
         self._lock = threading.Lock()
         self._together = threading.Barrier(PARALLEL)
 
-    def list_open(self) -> Listing:
+    def list_open(self, on_page: OnPage) -> Listing:
         return Listing(tuple(self.listed))
 
     def problems(self, ids: list[str], kind: Kind) -> dict[str, Known]:
@@ -627,6 +628,76 @@ def test_the_most_severe_are_read_first(tenant: Tenant, ledger: Ledger, client: 
         seen = recorded(intake, intake.look(NOW, poll=not read))
         read += [one.problem_id for one in seen.problems]
     assert len(read) <= PARALLEL * DETAILS
+
+
+def paged(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> tuple[threading.Event, threading.Event]:
+    """
+    Have the list come three problems at a time, and wait after each page; return what tells of a page, and what it waits for.
+    """
+    told, go_on = threading.Event(), threading.Event()
+    whole = client.list_open
+
+    def slowly(kind: Kind = Kind.LISTING, on_page: OnPage = ignored) -> Listing:
+        def tell(page: Sequence[Known]) -> None:
+            on_page(page)
+            told.set()
+            assert go_on.wait(60)
+
+        return whole(kind, tell)
+
+    monkeypatch.setattr(classic_problems, "PAGE_SIZE", 3)
+    monkeypatch.setattr(client, "list_open", slowly)
+    return told, go_on
+
+
+def test_the_worst_of_a_crowd_is_read_before_its_first_list_is_whole(
+    tenant: Tenant, ledger: Ledger, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    What is less severe waits for the list, in which worse may come; and what is known already is no news.
+    """
+    host, now = tenant.add_host(), time.time()
+    ids = []
+    for age, severity in enumerate([None, "PERFORMANCE", None, "PERFORMANCE", None]):
+        process = tenant.add_process(host, name=f"p{age}")
+        # The newest are listed first.
+        ids.append(tenant.open_problem(process, severity=severity, start=now - age).problem_id)
+    known, _, worst, *_ = ids
+    remember(ledger, client.problem(known))
+    told, go_on = paged(client, monkeypatch)
+    intake = reader(ledger, client, wait_s=0.0)
+    looks = [intake.look(NOW, poll=True)]
+    assert told.wait(60)
+    looks += look_until(intake, 1)
+    for one in looks[-1].problems:
+        remember(ledger, one)
+    assert not any(one.listed for one in looks)
+    assert detail_reads(tenant) == [known, worst]
+    go_on.set()
+    look_until(intake, 3)
+    assert sorted(detail_reads(tenant)) == sorted(ids)
+
+
+def test_a_later_list_is_taken_whole(
+    tenant: Tenant, ledger: Ledger, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Most of it is known, and what is new was notified.
+    """
+    intake = reader(ledger, client, wait_s=0.0)
+    while not intake.look(NOW, poll=not tenant.requests).listed:
+        time.sleep(0.005)
+    opened(tenant, 3)
+    told, go_on = paged(client, monkeypatch)
+    intake.look(NOW, poll=True)
+    assert told.wait(60)
+    intake.look(NOW, poll=False)
+    assert not intake.next_due(NOW)
+    assert detail_reads(tenant) == []
+    go_on.set()
+    look_until(intake, 3)
 
 
 def test_a_tenant_that_allows_fewer_details_is_asked_for_fewer(
