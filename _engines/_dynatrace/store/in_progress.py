@@ -70,6 +70,8 @@ class InProgress:
         self._since: dict[AttemptState, dict[str, float]] = {one: {} for one in OPEN_ATTEMPTS}
         #: By minion, how many attempts may be at work there.
         self._busy: Counter[str] = Counter()
+        #: The job ids of the open attempts: each cycle asks for all of them.
+        self._jids: set[str] = set()
         self._freed = 0
         self._noted: set[str] = {row["attempt_id"] for row in db.rows(AT_FIRST)}
         db.connection.create_function("note_attempt", 1, self._noted.add)
@@ -117,7 +119,7 @@ class InProgress:
         """
         with self._current():
             late = {one.attempt.jid for one in self._lost.values() if (one.lost or 0.0) >= since}
-            return late | {one.attempt.jid for one in self._open.values()}
+            return late | self._jids
 
     def overdue(self, started: float, fired: float, created: float) -> list[Attempt]:
         """
@@ -163,11 +165,13 @@ class InProgress:
         self._lost.pop(attempt_id, None)
         if old is not None:
             del self._since[old.attempt.state][attempt_id]
+            self._jids.discard(old.attempt.jid)
         if new is not None and new.lost is not None:
             self._lost[attempt_id] = new
         if new is not None and new.attempt.state in OPEN_ATTEMPTS:
             self._open[attempt_id] = new
             self._since[new.attempt.state][attempt_id] = _since(new.attempt)
+            self._jids.add(new.attempt.jid)
         self._compare(old, self._open.get(attempt_id))
 
     def _compare(self, old: _Entry | None, new: _Entry | None) -> None:
