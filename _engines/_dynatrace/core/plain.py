@@ -36,6 +36,19 @@ def restored(kind: type[T], data: Mapping[str, Any] | str) -> T:
     return kind(**made)
 
 
+def _shared(kind: type[T], data: Mapping[str, Any] | str) -> T:
+    if not isinstance(data, str):
+        return restored(kind, data)
+    kept: T = _kept(kind, data)  # type: ignore[arg-type] # A class is hashable.
+    return kept
+
+
+@functools.lru_cache(maxsize=256)
+def _kept(kind: type[T], text: str) -> T:
+    # A row is read several times between the first look at a problem and its order, and few others meanwhile.
+    return restored(kind, text)
+
+
 @functools.cache
 def _readers(kind: Any) -> dict[str, Callable[[Any], Any] | None]:
     hints = get_type_hints(kind)
@@ -56,7 +69,9 @@ def _reader(hint: Any) -> Callable[[Any], Any] | None:
     if origin is dict:
         return _parsed
     if isinstance(hint, type) and is_dataclass(hint):
-        return functools.partial(restored, hint)
+        # What is frozen may be shared by all who read it.
+        frozen: bool = hint.__dataclass_params__.frozen  # type: ignore[attr-defined]
+        return functools.partial(_shared if frozen else restored, hint)
     if isinstance(hint, type) and (hint is bool or issubclass(hint, enum.Enum)):
         return hint
     return None
