@@ -31,6 +31,13 @@ def connect(master: ScratchSalt) -> Any:
     return publisher.direct(get_event("master", opts=opts, listen=False))
 
 
+def is_alive(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
 def test_each_event_comes_whole_and_none_takes_a_thread(
     master: ScratchSalt, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -71,10 +78,16 @@ def test_a_publisher_that_is_gone_is_an_error_each_time(master: ScratchSalt) -> 
     """
     connection = BusConnection("dynatrace", lambda: connect(master))
     assert connection.fire({}, "test/there") is None
-    for process in master.master.processes():
-        if "EventPublisher" in " ".join(process.cmdline()):
-            process.kill()
+    publishers = [
+        one for one in master.master.processes() if "EventPublisher" in " ".join(one.cmdline())
+    ]
+    for one in publishers:
+        one.kill()
     deadline = time.monotonic() + 30
+    # It closes its sockets one after the other, and what is a zombie has none.
+    while any(map(is_alive, publishers)):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
     while (why := connection.fire({}, "test/gone")) is None:
         assert time.monotonic() < deadline
     connection.close()
