@@ -45,9 +45,16 @@ def test_each_event_comes_whole_and_none_takes_a_thread(
     A short one, and one that no socket takes at once.
     """
     started: list[threading.Thread] = []
+    this, start = threading.current_thread(), threading.Thread.start
+
+    def starts(thread: threading.Thread) -> None:
+        if threading.current_thread() is this:
+            started.append(thread)
+        start(thread)
+
     bus = connect(master)
     with monkeypatch.context() as patch:
-        patch.setattr(threading.Thread, "start", started.append)
+        patch.setattr(threading.Thread, "start", starts)
         for number in range(20):
             text = "é" * (500_000 if number % 5 == 0 else 3)
             assert bus.fire_event({"number": number, "text": text}, f"test/{number}", timeout=5000)

@@ -1,10 +1,10 @@
 """
-Fires through Salt's own event object, without the event loop inside of an event loop.
+Fires through Salt's own event object, and starts no thread for each event.
 
-Since 3007 ``SaltEvent.pusher`` is a SyncWrapper of a PublishServer, whose ``publish`` uses a SyncWrapper of its own. Salt
-then starts and joins a thread for each event, which takes four times as long as the event itself
-(``salt/utils/asynchronous.py``, ``salt/transport/tcp.py``). Nothing but that is left out: Salt still makes the event, its
-frame and its connection.
+``SaltEvent.pusher`` is a SyncWrapper, which may start and join a thread for each call; since 3007 the connection in it has a
+SyncWrapper of its own, and it always does. That takes four times as long as the event itself
+(``salt/utils/asynchronous.py``, ``salt/transport/tcp.py``, ``salt/transport/ipc.py``). Nothing but that is left out: Salt still
+makes the event, its frame and its connection.
 """
 
 from __future__ import annotations
@@ -16,14 +16,19 @@ CONNECT_S = 5.0
 
 class Publisher:
     """
-    Takes the place of ``SaltEvent.pusher``; raises what Salt's transport raises.
+    Takes the place of ``SaltEvent.pusher``, for one thread; raises what Salt's transport raises.
     """
 
     def __init__(self, pusher: Any) -> None:
         self._pusher = pusher
+        self._connection = getattr(pusher.obj, "pub_sock", None) or pusher
 
     def publish(self, message: bytes) -> None:
-        self._pusher.obj.pub_sock.send(message)
+        connection = self._connection
+        connection.io_loop.run_sync(lambda: connection.obj.send(message))
+
+    #: So it is called by 3006.
+    send = publish
 
     def close(self) -> None:
         # The wrapper hands `close` itself on to what it wraps.
@@ -33,12 +38,9 @@ class Publisher:
 def direct(bus: Any) -> Any:
     """
     Connect an event object of Salt and return it; raises ConnectionError when the publisher cannot be reached.
-
-    That of 3006 has one event loop, and stays as it is.
     """
     if not bus.connect_pull(timeout=CONNECT_S):
         bus.destroy()
         raise ConnectionError("the event publisher cannot be reached")
-    if getattr(getattr(bus.pusher, "obj", None), "pub_sock", None) is not None:
-        bus.pusher = Publisher(bus.pusher)
+    bus.pusher = Publisher(bus.pusher)
     return bus
