@@ -73,7 +73,7 @@ class GrailProblems:
 
     def list_open(self, kind: Kind, on_page: OnPage = ignored) -> Listing:
         """
-        Return all open problems, without evidence, by one query. What a limit cut, or cannot be read, makes the list incomplete.
+        Return all open problems, without evidence, by one query. What a limit cut, or cannot be read, makes it incomplete.
         """
         result = self._grail.query(
             f"fetch dt.davis.problems, from:now()-{LISTED_H}h | {_NO_DUPLICATE} | fields {_LIST}",

@@ -49,8 +49,8 @@ class Readings:
     """
     The readings of one engine. All but the reading itself belongs to the reconciler's thread.
 
-    ``on_end`` is called when one is done, or a page of the list is there. ``wait_s`` is how long ``done`` waits for those under way; the engine does not
-    wait, since it has other things to do.
+    ``on_end`` is called when one is done, or a page of the list is there. ``wait_s`` is how long ``done`` waits for those
+    under way; the engine does not wait, since it has other things to do.
     """
 
     def __init__(
