@@ -197,14 +197,8 @@ def _connect_to_fire():
 
 
 def _connect_to_listen():
-    """
-    Return an event object that is connected; Salt gives one that is not when the publisher has no socket.
-    """
     bus = salt.utils.event.get_event("master", opts=__opts__, listen=True)
-    if not bus.cpub:
-        bus.destroy()
-        raise ConnectionError("the event publisher cannot be reached")
-    return bus
+    return publisher.reached(bus, bus.cpub)
 
 
 def _accepted():

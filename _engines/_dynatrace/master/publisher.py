@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-CONNECT_S = 5.0
+from .bus_connection import FIRE_TIMEOUT_MS
 
 
 class Publisher:
@@ -39,8 +39,17 @@ def direct(bus: Any) -> Any:
     """
     if not hasattr(bus, "pack"):
         return bus
-    if not bus.connect_pull(timeout=CONNECT_S):
+    reached(bus, bus.connect_pull(timeout=FIRE_TIMEOUT_MS / 1000))
+    bus.pusher = Publisher(bus.pusher)
+    return bus
+
+
+def reached(bus: Any, is_connected: bool) -> Any:
+    """
+    Return an event object that is connected, or throw it away and raise ConnectionError: Salt gives one that is not when the
+    publisher has no socket.
+    """
+    if not is_connected:
         bus.destroy()
         raise ConnectionError("the event publisher cannot be reached")
-    bus.pusher = Publisher(bus.pusher)
     return bus
