@@ -28,9 +28,9 @@ from _dynatrace.remediation import feedback as feedback_
 from _dynatrace.webhook import listener, recorder, salt_api_hook
 
 from tests.harness.logins import LOGINS
+from tests.harness.ports import free_ports
 from tests.tenant import Tenant
 from tests.unit.engine.bodies import recommended
-from tests.unit.engine.test_listener import free_port
 
 TOKEN = "WEBHOOKSECRET"
 HOOK_TAG = "salt/netapi/hook/dynatrace"
@@ -91,7 +91,8 @@ class Engined:
     """
 
     def __init__(self, tenant: Tenant, directory: Path) -> None:
-        self.tenant, self.bus, self.port = tenant, LoopbackBus(), free_port()
+        self.tenant, self.bus = tenant, LoopbackBus()
+        self.port, metrics = free_ports(2)
         self.host = tenant.add_host("web01.example.com")
         self.apache = tenant.add_process(self.host, "Apache Web Server apache2")
         self.returns: dict[str, Any] = {}
@@ -113,7 +114,7 @@ class Engined:
                 "lookback": 2592000,
                 "hook_tag": HOOK_TAG,
                 "webhook": {"port": self.port, "address": "127.0.0.1", "token": TOKEN},
-                "metrics": {"port": free_port()},
+                "metrics": {"port": metrics},
                 "policy": {"dry_run": True},
                 "feedback": {"event": True},
             }

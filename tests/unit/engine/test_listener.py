@@ -39,19 +39,12 @@ from _dynatrace.webhook.listener import (
 from _dynatrace.webhook.recorder import Recorder
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.harness.ports import free_ports
 from tests.unit.engine.bodies import DISPLAY_ID, PID, probe, recommended
 
 TOKEN = "WEBHOOKSECRET"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 MAX_BODY = 65536
-
-
-def free_port() -> int:
-    """
-    Return a port that nobody listens on just now.
-    """
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
 
 
 class Running:
@@ -60,7 +53,7 @@ class Running:
     """
 
     def __init__(self, ledger: Any, page: Any = None, **webhook: Any) -> None:
-        self.port = free_port()
+        [self.port] = free_ports(1)
         options = {"port": self.port, "token": TOKEN, "max_body": MAX_BODY, **webhook}
         config = load(
             {"webhook": {key: value for key, value in options.items() if value is not None}}
@@ -578,7 +571,7 @@ class Exporting(Running):
     """
 
     def __init__(self, ledger: Any) -> None:
-        self.port, self.trust = free_port(), None
+        [self.port], self.trust = free_ports(1), None
         config = load({"webhook": {"token": TOKEN}, "metrics": {"port": self.port}})
         status = Status("dynatrace", 30.0, time.time())
         metrics = Exposition(status, ledger, Measures(), lambda: True, lambda: 3, dict)
