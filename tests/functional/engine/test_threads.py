@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -124,6 +125,17 @@ class Engined:
         self.main = threading.Thread(target=self.engine.threads.supervise, daemon=True)
         self.main.start()
 
+    def stop(self) -> None:
+        """
+        Let none of its threads take another turn: they would ask a tenant that is gone, and log in the tests that follow.
+        """
+        self.engine.threads._workers = [SimpleNamespace(keep=lambda: False)]
+        self.main.join(30)
+        assert not self.main.is_alive()
+        for loop in self.engine.loops.values():
+            loop.heartbeat.beat = threading.Event().wait
+        self.engine.look_now()
+
     def _publish(self, minions: list[str], function: str, *_: str) -> str:
         self.returns["20260101000000000001"] = dict.fromkeys(minions, True)
         return "20260101000000000001"
@@ -183,6 +195,7 @@ def running(tenant: Tenant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     until(lambda: engined.announced(first))
     assert engined.ask("GET", "/healthz")[0] == 200
     yield engined
+    engined.stop()
 
 
 def until(condition: Callable[[], Any], seconds: float = 60) -> None:
@@ -202,10 +215,13 @@ def test_each_loop_takes_turns_without_work(
         monkeypatch.setattr(module, "IDLE_S", 0.05)
     monkeypatch.setattr(reconciler, "IDLE_S", 0.05)
     engined = Engined(tenant, tmp_path)
-    for loop in engined.engine.loops.values():
-        loop.heartbeat._at -= 1000
-    until(lambda: engined.engine.threads.standing_still() == {})
-    assert len(engined.engine.loops) == len(LOOPS)
+    try:
+        for loop in engined.engine.loops.values():
+            loop.heartbeat._at -= 1000
+        until(lambda: engined.engine.threads.standing_still() == {})
+        assert len(engined.engine.loops) == len(LOOPS)
+    finally:
+        engined.stop()
 
 
 def dies_once(function: Callable[..., Any], after: bool = False) -> Callable[..., Any]:

@@ -15,7 +15,7 @@ import pytest
 from _dynatrace.core.errors import LedgerError
 from _dynatrace.core.records import Attempt, Outgoing
 from _dynatrace.core.states import AttemptState
-from _dynatrace.master import delivery, subscriber
+from _dynatrace.master import bus_connection, delivery, subscriber
 from _dynatrace.master import outbox_relay as bus
 from _dynatrace.master.event import PROBE_TAG
 from _dynatrace.store.database import Database
@@ -124,7 +124,7 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     clock = SimpleNamespace(
         monotonic=lambda: made.now, time=lambda: made.now + 1.7e9, sleep=time.sleep
     )
-    for module in (bus, delivery):
+    for module in (bus, bus_connection, delivery):
         monkeypatch.setattr(module, "time", clock)
     made.delivery._received_at = made.now
     yield made
