@@ -7,10 +7,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from _dynatrace.core.errors import LedgerDamaged
 from _dynatrace.core.records import Episode
+from _dynatrace.engine import reconciler as reconciler_
 from _dynatrace.remediation import scheduler
 
 from tests.functional.engine.conftest import Scene
@@ -280,3 +283,32 @@ def test_what_is_notified_is_decided_before_a_crowd(
     world.cycle()
     assert world.events("open")[0]["problem_id"] == problem.problem_id
     assert len(world.events("open")) < 30
+
+
+def test_the_loop_rests_after_a_cycle_and_never_when_nothing_hurries(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    As long as the cycle took, and for a moment at most; who waited for something to do has rested already.
+    """
+    reconciler, now, rests = scene.world().reconciler, [1000.0], []
+    clock = SimpleNamespace(monotonic=lambda: now[0], sleep=rests.append)
+    monkeypatch.setattr(reconciler_, "time", clock)
+    #: Of each cycle: the seconds that it takes, and that nothing happens after it.
+    cycles = iter([(0.002, 0.0), (0.002, 0.0015), (3.0, 0.0), (0.002, 10.0)])
+    idle = [0.0]
+
+    def step() -> float:
+        took, idle[0] = next(cycles, (0.0, 0.0))
+        if not took:
+            raise LedgerDamaged("the end")
+        now[0] += took
+        return 10.0
+
+    def wait(_: float) -> None:
+        now[0] += idle[0]
+
+    monkeypatch.setattr(reconciler, "step", step)
+    monkeypatch.setattr(reconciler.trigger, "wait", wait)
+    reconciler.run()
+    assert rests == pytest.approx([0.002, 0.0005, reconciler_.REST_S, 0.0])
