@@ -50,6 +50,8 @@ SHORTER: Mapping[str, Mapping[str, float]] = {
 
 #: Salt 3007 and later do not start a publisher again that was killed.
 RESPAWNS = salt.version.__saltstack_version__.major < 3007
+#: Only Salt 3008 drops a subscriber that does not listen for a while.
+DROPS = salt.version.__saltstack_version__.major >= 3008
 #: Within it an order that nobody takes is repeated. Each worker of a 3006 master fails once after its publisher died;
 #: where nothing is lost it is longer than any job on a busy machine.
 OUTCOME_S = 120 if FULL else 20 if RESPAWNS else 60
