@@ -171,7 +171,7 @@ class Parts:
 
     @cached_property
     def dispatch(self) -> Dispatch:
-        parts = self.verdicts, self.episodes, self.outcomes, self.attempt_records
+        parts = self.verdicts, self.episodes, self.outcomes, self.steady, self.attempt_records
         return Dispatch(self.ledger, self.policy, *parts)
 
     @cached_property

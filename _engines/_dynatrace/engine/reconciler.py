@@ -252,7 +252,8 @@ class Reconciler:
         """
         Return the seconds until something is due.
         """
-        decided = now + BUS_STEP_S if self.scheduler.crowded else self.ledger.episodes.next_due()
+        crowded = self.scheduler.crowded or self.dispatch.crowded
+        decided = now + BUS_STEP_S if crowded else self.ledger.episodes.next_due()
         times = [now + IDLE_S, self.problem_reader.next_due(now), decided]
         if self._interval:
             times.append(self._next_poll)

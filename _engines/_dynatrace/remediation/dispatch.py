@@ -7,7 +7,7 @@ again under the same ids.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -30,6 +30,9 @@ TAKE_S = 30.0
 TAKE_MARGIN_S = 3.0
 #: So often it is looked whether an order that nobody took may be given again.
 AGAIN_S = 5.0
+#: So long what waited too long is looked at before the loop does anything else: an order is read again before it is given
+#: again, and thousands may wait where nobody takes them.
+GROUP_S = 0.5
 #: An order surely became no job: given twice at most within it, fired late each time, and expired.
 UNTAKEN_S = 2 * (TAKE_S + TAKE_MARGIN_S) + FRESH_S
 
@@ -47,10 +50,14 @@ class Dispatch:
     verdicts: Verdicts
     episodes: Episodes
     outcomes: Outcomes
+    #: A clock that nobody sets.
+    steady: Callable[[], float]
     attempt_records: AttemptRecords | None = None
     #: When it was last looked whether an order may be given again.
     _looked: dict[str, float] = field(default_factory=dict)
     _was_paused: bool = False
+    #: Whether the last look left some for the next one.
+    crowded: bool = False
 
     def forbids(self, attempt_id: str) -> bool:
         """
@@ -77,7 +84,8 @@ class Dispatch:
 
     def expire(self, now: float, bus_works: bool = True, unread: Container[str] = ()) -> list[str]:
         """
-        Bring forward what waited too long: orders that no job took, and jobs that did not return.
+        Bring forward what waited too long: orders that no job took, and jobs that did not return, for about GROUP_S; those
+        come first that were not looked at for longest.
 
         Orders wait while the bus fails: nobody can take them, and nobody is to blame for it. So do the attempts in
         ``unread``: what the job cache would tell of them is not known.
@@ -87,12 +95,19 @@ class Dispatch:
         valid = now - TAKE_S - TAKE_MARGIN_S
         overdue = self.ledger.attempts.in_progress.overdue(now - timeout, valid, fresh)
         self._forget(overdue)
-        for attempt in overdue:
+        until, self.crowded = self.steady() + GROUP_S, False
+        for attempt in sorted(overdue, key=lambda one: self._looked[one.attempt_id]):
+            if self.steady() >= until:
+                self.crowded = True
+                break
+            looked = self._looked[attempt.attempt_id]
             if attempt.attempt_id in unread:
                 continue
             if attempt.state == AttemptState.RUNNING:
+                self._looked[attempt.attempt_id] = now
                 summary += self._end_unreturned(attempt, now)
-            elif bus_works and not 0 <= now - self._looked[attempt.attempt_id] < AGAIN_S:
+            elif bus_works and not 0 <= now - looked < AGAIN_S:
+                self._looked[attempt.attempt_id] = now
                 summary += self._expire_order(attempt, now)
         return summary
 
@@ -112,7 +127,6 @@ class Dispatch:
             attempt = replace(attempt, state=AttemptState.EXPIRED)
             if ordered := self.ledger.outbox.event_of(attempt.attempt_id):
                 self.verdicts.uptake.expired(kind_of_order(ordered))
-        self._looked[attempt.attempt_id] = now
         return self._again(attempt, now)
 
     def _end_unreturned(self, attempt: Attempt, now: float) -> list[str]:

@@ -8,11 +8,13 @@ valid, a job takes some seconds, and while the reactor is stalled nothing is tak
 from __future__ import annotations
 
 import time
+from collections import Counter
 from typing import Any
 
 import pytest
 from _dynatrace.core.notification import Notification
 from _dynatrace.engine.commands import _seconds
+from _dynatrace.engine.reconciler import BUS_STEP_S
 from _dynatrace.remediation.scheduler import AHEAD
 
 from tests.functional.engine.conftest import Scene
@@ -192,6 +194,35 @@ def test_a_reactor_stalled_for_75_seconds_delays_a_storm_and_loses_nothing(scene
     assert world.events("escalated") == []
     by_minion = {tuple(order["minions"]): order["attempt_id"] for order in salt.orders}
     assert all(order["attempt_id"] == by_minion[tuple(order["minions"])] for order in salt.orders)
+
+
+def test_orders_that_nobody_took_keep_no_new_problem_waiting(scene: Scene) -> None:
+    """
+    Each is read again before it is given again, and a cycle does so for a moment only, beginning with those that wait longest.
+    """
+    names = [f"web{number:03d}" for number in range(30)]
+    for name in names:
+        scene.tenant.open_problem(scene.host(name), start=time.time() - 60)
+    late = scene.host("late")
+    world = scene.world(policy={"max_minions": 1000})
+    world.poll()
+    world.cycle()
+    assert len(world.events("open")) == len(names)
+    now = iter(range(10**6))
+    dispatch = world.reconciler.dispatch
+    dispatch.steady = lambda: next(now) * 0.1
+    problem = scene.tenant.open_problem(late)
+    world.ledger.notifications.add([(world.now, Notification(problem.problem_id))])
+    world.cycle(40)
+    assert world.events("open")[len(names) :][-1]["minions"] == ["late"]
+    assert len(world.events("open")) < len(names) + 8
+    assert dispatch.crowded
+    assert world.reconciler._wait(world.now) <= BUS_STEP_S
+    for _ in range(10):
+        world.cycle(0.1)
+    assert not dispatch.crowded
+    given = Counter(data["minions"][0] for data in world.events("open"))
+    assert given == {**dict.fromkeys(names, 2), "late": 1}
 
 
 def test_what_is_notified_meanwhile_waits_for_few_orders(scene: Scene) -> None:
