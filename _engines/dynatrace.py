@@ -59,7 +59,6 @@ import re
 import signal
 import stat
 import sys
-import threading
 from pathlib import Path
 
 import salt.cache
@@ -89,7 +88,7 @@ from _dynatrace.core import errors
 from _dynatrace.core import remedies as remedies
 from _dynatrace.engine import wiring
 from _dynatrace.master import grains as grains_
-from _dynatrace.master import job_cache, publisher
+from _dynatrace.master import job_cache, loading, publisher
 from _dynatrace.master.reactors import Reactors
 from _dynatrace.master.salt_interface import Master
 from _dynatrace.pages import report as report
@@ -214,7 +213,14 @@ def _is_accepted():
     """
     Return the function that tells whether a minion's key is accepted, by a look at that key alone.
     """
-    keys = _for_each_thread(lambda: salt.key.get_key(__opts__))
+
+    def read_keys():
+        made = salt.key.get_key(__opts__)
+        if hasattr(made, "cache"):
+            loading.ready(made.cache)
+        return made
+
+    keys = loading.for_each_thread(read_keys)
     cluster = __opts__.get("cluster_pki_dir") if __opts__.get("cluster_id") else None
     directory = Path(cluster or __opts__["pki_dir"], "minions")
 
@@ -239,22 +245,10 @@ def _grains():
     Salt's own ``get_minion_data`` makes a cache object at each call, which takes longer than the reading.
     """
     enabled = __opts__.get("minion_data_cache", True)
-    read = _for_each_thread(lambda: grains_.reader(salt.cache.factory(__opts__), enabled))
+    read = loading.for_each_thread(
+        lambda: grains_.reader(loading.ready(salt.cache.factory(__opts__)), enabled)
+    )
     return lambda minion: read()(minion)
-
-
-def _for_each_thread(make):
-    """
-    Return the function that returns what ``make`` made for the thread that asks: not all drivers may be shared.
-    """
-    own = threading.local()
-
-    def get():
-        if not hasattr(own, "made"):
-            own.made = make()
-        return own.made
-
-    return get
 
 
 def _served():
@@ -288,7 +282,10 @@ def _jobs():
     option = "ext_job_cache" if __opts__.get("ext_job_cache") else "master_job_cache"
     name = __opts__.get(option) or "local_cache"
     cached = bool(__opts__.get("job_cache", True) or __opts__.get("ext_job_cache"))
-    returners = salt.minion.MasterMinion(
-        __opts__, states=False, rend=False, matcher=False, whitelist=[name]
-    ).returners
-    return job_cache.through(name, option, returners, cached)
+
+    def load():
+        return salt.minion.MasterMinion(
+            __opts__, states=False, rend=False, matcher=False, whitelist=[name]
+        ).returners
+
+    return job_cache.through(name, option, load, cached)

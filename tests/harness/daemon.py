@@ -98,6 +98,16 @@ class Daemon:
         return "(nothing was logged)"
 
 
+def title(process: psutil.Process) -> str:
+    """
+    Return the title of a process, which Salt sets; empty when it is over.
+    """
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return ""
+
+
 def _is_alive(process: psutil.Process) -> bool:
     try:
         return bool(process.status() != psutil.STATUS_ZOMBIE)

@@ -27,6 +27,7 @@ import salt.version
 from tests.harness import Event, ScratchError, ScratchSalt, free_ports, scratch_root
 from tests.harness.checkout import copy_shipped
 from tests.harness.config import REPO
+from tests.harness.daemon import title
 from tests.harness.started import Started
 from tests.tenant import Tenant
 from tests.tenant.problems import Problem
@@ -157,19 +158,19 @@ class BusStage(Started):
         finally:
             process.send_signal(signal.SIGCONT)
 
-    def process_of(self, title: str) -> psutil.Process:
+    def process_of(self, word: str) -> psutil.Process:
         """
         Return the process of the master whose title has this word.
         """
-        if title == "engine":
+        if word == "engine":
             return self.salt.engine_processes()[0]
         found: list[psutil.Process] = []
 
         def look() -> bool:
-            found[:] = [p for p in self.salt.master.processes() if title in " ".join(p.cmdline())]
+            found[:] = [p for p in self.salt.master.processes() if word in title(p)]
             return bool(found)
 
-        self.until(look, 30, f"a process {title} runs")
+        self.until(look, 30, f"a process {word} runs")
         return found[-1]
 
     def close_all(self) -> None:

@@ -18,6 +18,7 @@ import pytest
 import requests
 
 from tests.harness import apache
+from tests.harness.daemon import title
 from tests.harness.listener import Event
 from tests.harness.scratch import ScratchSalt
 from tests.harness.stage import MINION, Stage
@@ -359,9 +360,7 @@ def test_no_secret_is_in_any_log_event_ledger_process_title_or_answer(serving: S
             json.dumps(event.data, default=str)
             for event in serving.salt.events.events("dynatrace/*")
         ),
-        "titles": " ".join(
-            " ".join(process.cmdline()) for process in serving.salt.master.processes()
-        ),
+        "titles": " ".join(map(title, serving.salt.master.processes())),
         "healthz": requests.get(
             str(serving.webhook_url).replace("/dynatrace", "/healthz"), timeout=5
         ).text,

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import requests
 
+from tests.harness.daemon import title
 from tests.harness.logins import LOGINS, PlatformLogin
 from tests.harness.stage import MINION, Stage
 from tests.tenant import Tenant
@@ -138,7 +139,7 @@ def test_no_secret_of_the_login_is_shown_anywhere(stage: Stage) -> None:
         "events": "".join(
             json.dumps(event.data, default=str) for event in stage.salt.events.events("*")
         ),
-        "titles": " ".join(" ".join(one.cmdline()) for one in stage.salt.master.processes()),
+        "titles": " ".join(map(title, stage.salt.master.processes())),
         "healthz": requests.get(health, timeout=5).text,
         "status": json.dumps(shown),
         "check": checked.stdout + checked.stderr,

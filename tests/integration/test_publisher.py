@@ -16,6 +16,7 @@ from _dynatrace.master import publisher
 from _dynatrace.master.bus_connection import BusConnection
 from salt.utils.event import get_event
 
+from tests.harness.daemon import title
 from tests.harness.scratch import ScratchSalt
 from tests.integration.bus_stage import RESPAWNS
 
@@ -85,9 +86,7 @@ def test_a_publisher_that_is_gone_is_an_error_each_time(master: ScratchSalt) -> 
     """
     connection = BusConnection("dynatrace", lambda: connect(master))
     assert connection.fire({}, "test/there") is None
-    publishers = [
-        one for one in master.master.processes() if "EventPublisher" in " ".join(one.cmdline())
-    ]
+    publishers = [one for one in master.master.processes() if "EventPublisher" in title(one)]
     for one in publishers:
         one.kill()
     deadline = time.monotonic() + 30

@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 QUIET_S = 60.0
 #: Salt's own cache writes the files of a new job one after the other; so long after, what was being written is there.
 WRITTEN_S = 0.2
+#: So often a returner that could not be loaded is loaded again.
+RELOAD_S = 10.0
 Found = TypeVar("Found")
 
 
@@ -40,16 +42,25 @@ class Jobs:
 
 
 def through(
-    name: str, option: str, functions: Mapping[str, Callable[[str], Any]], cached: bool
+    name: str, option: str, load: Callable[[], Mapping[str, Callable[[str], Any]]], cached: bool
 ) -> Jobs:
     """
     Return access through the returner of a name, which the ``option`` of the master's configuration names.
 
-    ``functions`` are those of all returners that can be loaded. Both functions of what is returned raise JobCacheError.
+    ``load`` gives the functions of all returners that can be loaded, as Salt's lazy loader does: it is called now and then
+    again while one is missing. Both functions of what is returned raise JobCacheError.
     """
+    functions, loaded = load(), time.monotonic()
+    for one in ("get_load", "get_jid"):
+        # Loaded by the thread that starts the engine: when several load at once an import may fail.
+        _ = f"{name}.{one}" in functions
 
     def ask(function: str, jid: str) -> Mapping[str, Any]:
+        nonlocal functions, loaded
         full = f"{name}.{function}"
+        if full not in functions and time.monotonic() - loaded >= RELOAD_S:
+            # Salt's loader never tries again what it could not load.
+            functions, loaded = load(), time.monotonic()
         if full not in functions:
             raise JobCacheError(
                 f"`{option}` names the returner {name}, which cannot be loaded here or has no {function}: install what "

@@ -6,9 +6,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+import salt.config
+import salt.loader
 from _dynatrace.core.errors import JobCacheError
 from _dynatrace.core.log_once import LogOnce
 from _dynatrace.master import job_cache
@@ -25,7 +28,7 @@ def cache(**functions: Callable[..., Any]) -> Any:
     Return access through a returner that has these functions only.
     """
     known = {f"redis.{name}": function for name, function in functions.items()}
-    return job_cache.through("redis", "ext_job_cache", known, True)
+    return job_cache.through("redis", "ext_job_cache", lambda: known, True)
 
 
 def test_a_job_that_is_not_there_is_none() -> None:
@@ -142,3 +145,48 @@ def test_a_cache_that_is_known_to_fail_is_asked_once_a_look() -> None:
         with pytest.raises(JobCacheError):
             jobs.minions(JID)
         assert len(looks) == expected
+
+
+def test_a_returner_that_once_could_not_be_loaded_is_loaded_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Salt's own loader, which gives a module up for good when it could not be imported once.
+    """
+    broken = tmp_path / "broken"
+    broken.touch()
+    (tmp_path / "returners").mkdir()
+    (tmp_path / "returners" / "unsteady.py").write_text(
+        "import os\n"
+        f"if os.path.exists({str(broken)!r}): raise ImportError('partially initialized')\n"
+        "def get_load(jid): return {'Minions': ['web01']}\n"
+        "def get_jid(jid): return {}\n"
+    )
+    opts = salt.config.master_config(None)
+    opts["returner_dirs"] = [str(tmp_path / "returners")]
+    jobs = job_cache.through(
+        "unsteady",
+        "master_job_cache",
+        lambda: salt.loader.returners(opts, {}, whitelist=["unsteady"]),
+        True,
+    )
+    broken.unlink()
+    with pytest.raises(JobCacheError, match="cannot be loaded here"):
+        jobs.minions(JID)
+    monkeypatch.setattr(job_cache, "RELOAD_S", 0.0)
+    assert jobs.minions(JID) == ["web01"]
+
+
+def test_the_returner_is_loaded_before_any_thread_asks() -> None:
+    """
+    Threads of the engine that load something at the same time may make an import fail.
+    """
+    asked: list[str] = []
+
+    class Functions(dict[str, Any]):
+        def __contains__(self, name: object) -> bool:
+            asked.append(str(name))
+            return True
+
+    job_cache.through("redis", "ext_job_cache", Functions, True)
+    assert asked == ["redis.get_load", "redis.get_jid"]

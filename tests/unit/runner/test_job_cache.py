@@ -65,7 +65,7 @@ def check(
     rows = checkup.Found({})
     known = {f"redis.{name}": function for name, function in functions.items()}
     engine = {
-        "_jobs": lambda: through("redis", "ext_job_cache", known, keeps),
+        "_jobs": lambda: through("redis", "ext_job_cache", lambda: known, keeps),
         "_accepted": lambda: ["web01", "web02", "web03", "web04"],
         "errors": SimpleNamespace(JobCacheError=errors.JobCacheError),
     }
