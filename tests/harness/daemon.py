@@ -86,7 +86,7 @@ class Daemon:
             below = psutil.Process(self._keeper.pid).children(recursive=True)
         except psutil.NoSuchProcess:
             return []
-        return [process for process in below if _is_alive(process)]
+        return [process for process in below if is_alive(process)]
 
     def tail(self, lines: int = 20) -> str:
         """
@@ -108,7 +108,7 @@ def title(process: psutil.Process) -> str:
         return ""
 
 
-def _is_alive(process: psutil.Process) -> bool:
+def is_alive(process: psutil.Process) -> bool:
     try:
         return bool(process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:

@@ -13,7 +13,6 @@ import fcntl
 import os
 import socket
 import tempfile
-from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -26,12 +25,7 @@ def free_ports(count: int) -> list[int]:
     """
     Return ports that nobody listens on, all different, and that nobody else is given soon.
     """
-    return list(islice(filter(_is_free, _turns()), count))
-
-
-def _turns() -> Iterator[int]:
-    while True:
-        yield _next()
+    return list(islice(filter(_is_free, iter(_next, None)), count))
 
 
 def _next() -> int:

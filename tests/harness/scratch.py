@@ -21,7 +21,7 @@ import psutil
 from tests.harness import config, prefork
 from tests.harness.account import current, hand_over
 from tests.harness.api import Api
-from tests.harness.daemon import Daemon
+from tests.harness.daemon import Daemon, title
 from tests.harness.listener import Listener
 from tests.harness.ports import free_ports
 from tests.harness.started import Started
@@ -160,8 +160,7 @@ class ScratchSalt(Started):
         found = []
         for process in self.master.processes():
             with contextlib.suppress(psutil.Error):
-                title = " ".join(process.cmdline())
-                if "engines.dynatrace" in title or _holds_a_ledger(process):
+                if "engines.dynatrace" in title(process) or _holds_a_ledger(process):
                     found.append(process)
         return found
 

@@ -16,7 +16,7 @@ from _dynatrace.master import publisher
 from _dynatrace.master.bus_connection import BusConnection
 from salt.utils.event import get_event
 
-from tests.harness.daemon import title
+from tests.harness.daemon import is_alive, title
 from tests.harness.scratch import ScratchSalt
 from tests.integration.bus_stage import RESPAWNS
 
@@ -30,13 +30,6 @@ def master() -> Iterator[ScratchSalt]:
 def connect(master: ScratchSalt) -> Any:
     opts = salt.config.master_config(str(master.config_dir / "master"))
     return publisher.direct(get_event("master", opts=opts, listen=False))
-
-
-def is_alive(process: psutil.Process) -> bool:
-    try:
-        return bool(process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
 
 
 def test_each_event_comes_whole_and_none_takes_a_thread(

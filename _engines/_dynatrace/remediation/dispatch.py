@@ -53,7 +53,7 @@ class Dispatch:
     #: A clock that nobody sets.
     steady: Callable[[], float]
     attempt_records: AttemptRecords | None = None
-    #: When it was last looked whether an order may be given again.
+    #: When each of what waits too long was looked at last.
     _looked: dict[str, float] = field(default_factory=dict)
     _was_paused: bool = False
     #: Whether the last look left some for the next one.
@@ -100,15 +100,13 @@ class Dispatch:
             if self.steady() >= until:
                 self.crowded = True
                 break
-            looked = self._looked[attempt.attempt_id]
-            if attempt.attempt_id in unread:
+            running = attempt.state == AttemptState.RUNNING
+            recent = 0 <= now - self._looked[attempt.attempt_id] < AGAIN_S
+            if attempt.attempt_id in unread or not (running or (bus_works and not recent)):
                 continue
-            if attempt.state == AttemptState.RUNNING:
-                self._looked[attempt.attempt_id] = now
-                summary += self._end_unreturned(attempt, now)
-            elif bus_works and not 0 <= now - looked < AGAIN_S:
-                self._looked[attempt.attempt_id] = now
-                summary += self._expire_order(attempt, now)
+            self._looked[attempt.attempt_id] = now
+            look = self._end_unreturned if running else self._expire_order
+            summary += look(attempt, now)
         return summary
 
     def _forget(self, overdue: Iterable[Attempt]) -> None:
