@@ -135,6 +135,8 @@ class Window:
         self.driver = browser.driver
         self.driver.set_page_load_timeout(60)
         self.driver.set_script_timeout(60)
+        #: What the browser told of its network and its page since the last time that somebody asked.
+        self._messages: list[dict[str, Any]] = []
 
     def look(
         self,
@@ -151,14 +153,19 @@ class Window:
         features = {"prefers-color-scheme": scheme, "prefers-reduced-motion": motion}
         media = [{"name": name, "value": value} for name, value in features.items()]
         screen = {"width": wide, "height": high, "deviceScaleFactor": 1, "mobile": wide < 600}
+        # What was open before asks for nothing more.
+        self.driver.get("about:blank")
         self.tell("Emulation.setEmulatedMedia", features=media)
         self.tell("Emulation.setDeviceMetricsOverride", **screen)
         self.tell("Emulation.setScriptExecutionDisabled", value=not script)
         self.logs("browser")
-        self.logs("performance")
+        self._hear().clear()
         self.driver.get(url)
         if script:
             self.until("document.getElementById('live').textContent.startsWith('Live')")
+        else:
+            # Selenium asks a script whether a page is loaded, and comes back early where none may run.
+            wait_for(self._is_loaded, what="the load event")
 
     def tell(self, command: str, **parameters: Any) -> Any:
         """
@@ -188,12 +195,23 @@ class Window:
         """
         Return the addresses that were asked for since the last time.
         """
-        entries = [json.loads(one["message"])["message"] for one in self.logs("performance")]
+        messages, self._messages = self._hear(), []
         return [
             one["params"]["request"]["url"]
-            for one in entries
+            for one in messages
             if one["method"] == "Network.requestWillBeSent"
         ]
+
+    def _hear(self) -> list[dict[str, Any]]:
+        """
+        Return what was told since the last time, and keep it for the next.
+        """
+        logged = self.logs("performance")
+        self._messages += [json.loads(one["message"])["message"] for one in logged]
+        return self._messages
+
+    def _is_loaded(self) -> bool:
+        return any(one["method"] == "Page.loadEventFired" for one in self._hear())
 
     def picture(self, path: Path, above: str | None = None) -> Path:
         """
