@@ -87,8 +87,8 @@ from _dynatrace.core import coverage as coverage
 from _dynatrace.core import errors
 from _dynatrace.core import remedies as remedies
 from _dynatrace.engine import wiring
+from _dynatrace.master import event_objects, job_cache, loading
 from _dynatrace.master import grains as grains_
-from _dynatrace.master import job_cache, loading, publisher
 from _dynatrace.master.reactors import Reactors
 from _dynatrace.master.salt_interface import Master
 from _dynatrace.pages import report as report
@@ -192,12 +192,13 @@ def _written():
 
 
 def _connect_to_fire():
-    return publisher.direct(salt.utils.event.get_event("master", opts=__opts__, listen=False))
+    bus = salt.utils.event.get_event("master", opts=__opts__, listen=False)
+    return event_objects.that_fires(bus)
 
 
 def _connect_to_listen():
     bus = salt.utils.event.get_event("master", opts=__opts__, listen=True)
-    return publisher.reached(bus, bus.cpub)
+    return event_objects.that_receives(bus)
 
 
 def _accepted():
