@@ -5,11 +5,13 @@ Queries of Grail: the tables, the forms that clients send, and what is refused.
 from __future__ import annotations
 
 import re
+import time
 from typing import Any
 
 import pytest
 
 from tests.tenant import Tenant
+from tests.tenant.platform.grail import event_records
 from tests.tenant.platform.grail.smartscape import node_id
 from tests.unit.tenant.conftest import Client, on_platform
 
@@ -216,6 +218,31 @@ def test_problems_and_events_come_by_id_in_one_query(
     every = records(grail, "fetch dt.davis.events, from:now()-1h")
     assert len(every) == 3
     tenant.check()
+
+
+def test_an_event_of_a_time_ahead_is_there_however_long_a_query_takes(
+    tenant: Tenant, grail: Client, process: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A test's time may be ahead of the tenant's, and its machine busy."""
+    began = int(time.time() * 1000) + 600_000
+    ahead = {
+        "evidenceType": "EVENT",
+        "displayName": "Process unavailable",
+        "entity": {"entityId": {"id": process, "type": "PROCESS_GROUP_INSTANCE"}},
+        "eventId": f"1_{began}",
+        "startTime": began,
+        "endTime": -1,
+        "data": {"status": "OPEN"},
+    }
+    tenant.update_problem(tenant.open_problem(process), evidence=[ahead])
+    bodies = event_records.evidence_bodies
+
+    def slow(*given: Any) -> Any:
+        time.sleep(0.01)
+        return bodies(*given)
+
+    monkeypatch.setattr(event_records, "evidence_bodies", slow)
+    assert [one["event.id"] for one in records(grail, "fetch dt.davis.events")] == [f"1_{began}"]
 
 
 def test_the_event_of_each_entity_has_an_id_of_its_own(tenant: Tenant, grail: Client) -> None:

@@ -22,7 +22,6 @@ from tests.tenant.platform.grail.around import (
     table_of,
 )
 from tests.tenant.problem import Problem
-from tests.tenant.timeframe import now_ms
 
 #: How often an event that goes on is written again; documentation gives a timeout of 5 minutes.
 _REFRESH_MS = 300_000
@@ -36,23 +35,24 @@ def event_ids(problem: Problem, topology: Topology) -> list[str]:
     return [event_id for event_id, _ in _events(problem, topology)]
 
 
-def event_records(problem: Problem, topology: Topology) -> Iterator[dict[str, Any]]:
+def event_records(problem: Problem, topology: Topology, now: int) -> Iterator[dict[str, Any]]:
     """
-    Give the records of a problem's events: one of each beginning, one of each end.
+    Give the records of a problem's events as of `now`, in milliseconds: one of each beginning, one of each end.
     """
     for event_id, body in _events(problem, topology):
         record = _record(problem, event_id, body, topology)
-        # A test's time may be ahead: what has happened is not later than now.
-        now, closed = now_ms() - 1, problem.status == "CLOSED" or _is_over(body)
+        closed = problem.status == "CLOSED" or _is_over(body)
         begun = body.get("startTime") or problem.event_start
-        begin = min(max(begun, problem.reopened or 0), now)
-        spent = 0 if closed else now - begin
+        # A test's time may be ahead: what has happened is earlier than the end of the query's time.
+        latest = now - 1
+        begin = min(max(begun, problem.reopened or 0), latest)
+        spent = 0 if closed else latest - begin
         refreshed = begin + spent // _REFRESH_MS * _REFRESH_MS
         yield {**record, "timestamp": at_ms(refreshed)}
         if closed:
             end = {"event.status": "CLOSED", "event.status_transition": "CLOSED"}
             ended = problem.end if problem.status == "CLOSED" else body["endTime"]
-            at = at_ms(min(ended, now))
+            at = at_ms(min(ended, latest))
             # Later than the beginning, even of what was over in the same millisecond.
             yield {**record, **end, "event.end": at, "timestamp": Timestamp(at + 1)}
 

@@ -115,7 +115,7 @@ class Tables:
 
     def _events(self, context: Context) -> Iterator[Row]:
         for problem in self._of_events(context.wanted):
-            for record in event_records(problem, self._tenant):
+            for record in event_records(problem, self._tenant, context.now // 10**6):
                 if context.begin <= record["timestamp"] <= context.end:
                     yield Row(record)
 
