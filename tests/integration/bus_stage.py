@@ -49,8 +49,8 @@ SHORTER: Mapping[str, Mapping[str, float]] = {
 }
 
 
-#: Salt 3007 and later do not start a publisher again that was killed.
-RESPAWNS = salt.version.__saltstack_version__.major < 3007
+#: Salt 3008 does not start a publisher again that was killed.
+RESPAWNS = salt.version.__saltstack_version__.major < 3008
 #: Only Salt 3008 drops a subscriber that does not listen for a while.
 DROPS = salt.version.__saltstack_version__.major >= 3008
 #: Within it an order that nobody takes is repeated. Each worker of a 3006 master fails once after its publisher died;

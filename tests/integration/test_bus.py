@@ -215,7 +215,7 @@ def test_an_engine_whose_fire_is_blocked_takes_notifications_and_stops_when_told
 
 def test_a_killed_publisher_loses_nothing_and_doubles_nothing(stage: BusStage) -> None:
     """
-    On 3006 another one comes; on 3008 it is said once, and all is fired when the master was restarted. On 3006 the
+    On 3006 and 3007 another one comes; on 3008 it is said once, and all is fired when the master was restarted. On 3006 the
     remedy may fail the first time, since the master's workers do, and is tried again as the policy has it.
     """
     said = stage.log(FAILS)

@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 import pytest
 import salt.config
+import salt.version
 from _dynatrace.master import event_objects
 from _dynatrace.master.bus_connection import BusConnection
 from salt.utils.event import get_event
@@ -20,6 +21,9 @@ from salt.utils.event import get_event
 from tests.harness.daemon import is_alive, title
 from tests.harness.scratch import ScratchSalt
 from tests.integration.bus_stage import RESPAWNS
+
+#: Before 3007 Salt's event objects stay as they are.
+WRAPPED = salt.version.__saltstack_version__.major >= 3007
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +61,7 @@ def test_each_event_comes_whole_and_none_takes_a_thread(
         for number in range(20):
             text = "é" * (500_000 if number % 5 == 0 else 3)
             assert bus.fire_event({"number": number, "text": text}, f"test/{number}", timeout=5000)
-    assert RESPAWNS or not started  # On 3006 it is Salt's own way.
+    assert not (started and WRAPPED)
     for number in range(20):
         data = master.events.wait_for(f"test/{number}", 20).data
         assert data["number"] == number and set(data["text"]) == {"é"} and data["_stamp"]
@@ -91,7 +95,7 @@ def test_what_comes_together_is_heard_whole_by_few_turns_of_a_loop(
     assert [one["tag"] for one in heard[:-1]] == [f"test/crowd/{number}" for number in range(300)]
     assert [one["data"]["number"] for one in heard[:-1]] == list(range(300))
     assert set(heard[-1]["data"]["text"]) == {"é"}
-    assert RESPAWNS or len(turns) < 100
+    assert not WRAPPED or len(turns) < 100
     assert ear.get_event(wait=0.1, tag="test/crowd/", full=True) is None
     assert bus.fire_event({"number": 0}, "test/crowd/after", timeout=5000)
     assert hear(ear, "test/crowd/")["tag"] == "test/crowd/after"

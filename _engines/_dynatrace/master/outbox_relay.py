@@ -287,7 +287,7 @@ class OutboxRelay:
         self.broken = True
         log.critical(
             "%s: the event bus fails: %s. Notifications are still taken and nothing is lost, but nothing is healed "
-            "either: restart the salt-master, whose event publisher does not come back by itself (Salt 3007 and later)",
+            "either: restart the salt-master, whose event publisher does not come back by itself (Salt 3008)",
             self.instance,
             why,
         )

@@ -129,7 +129,7 @@ def test_a_start_that_hangs_fails_the_attempt_and_is_ended(host: Host) -> None:
     """Else the job never ends, and the command does its work when nobody expects it any more."""
     host.init("hang")
 
-    told = host.healed(service_timeout=2)
+    told = host.healed(service_timeout=4)
 
     assert told["result"] is False
     assert "cannot be brought back: service.start" in told["comment"]
@@ -142,7 +142,7 @@ def test_a_start_whose_daemon_holds_the_output_is_no_failure(host: Host) -> None
     serve = f"setsid {host.executable} {HANG_S} &"
     host.init(f"{serve}\necho $! > {host.pid_file}")
 
-    told = host.healed(service_timeout=2)
+    told = host.healed(service_timeout=4)
 
     assert f"{host.script} was started" in told["comment"], told
     assert told["changes"] == {str(host.script): "started"}
@@ -155,7 +155,7 @@ def test_a_main_process_that_never_left_its_script_stays_when_the_script_is_ende
     """It is a child of what is killed."""
     host.init(f"{host.executable} {HANG_S} &\necho $! > {host.pid_file}\nhang")
 
-    told = host.healed(service_timeout=2)
+    told = host.healed(service_timeout=4)
 
     assert told["changes"] == {str(host.script): "started"}, told
     assert psutil.Process(int(host.pid_file.read_text())).exe() == str(host.executable)
@@ -167,7 +167,7 @@ def test_a_restart_that_hangs_is_not_followed_by_force(host: Host) -> None:
     main = host.serve()
     host.init("hang")
 
-    told = host.healed(service_timeout=2)
+    told = host.healed(service_timeout=4)
 
     assert told["result"] is False
     assert "service.restart" in told["comment"] and "did not end within" in told["comment"]
@@ -180,7 +180,7 @@ def test_a_configuration_test_that_hangs_is_ended_with_its_children(host: Host) 
     main = host.serve()
     host.init("hang")
 
-    told = host.healed(configtest_timeout=2, configtest=["sh", str(host.script)])
+    told = host.healed(configtest_timeout=4, configtest=["sh", str(host.script)])
 
     assert told["result"] is False
     assert "Nothing has been stopped: the configuration cannot be tested" in told["comment"]
