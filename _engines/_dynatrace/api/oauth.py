@@ -162,13 +162,17 @@ class OAuthCredentials(Credentials):
         form.update({key: value for key, value in optional.items() if value})
         try:
             return self._post(form)
-        except Dropped:  # Once more: connections that are kept alive die.
+        except Dropped:
             return self._post(form)
 
     def _post(self, form: dict[str, str]) -> _AccessToken:
         url = self._client.token_url
         what = f"POST {url}"
-        response, body = self._connection.request(what, "POST", url, data=form)
+        try:
+            response, body = self._connection.request(what, "POST", url, data=form)
+        finally:
+            # The next token is asked for in minutes, by any thread: each would keep a connection that the SSO has ended.
+            self._connection.close()
         if not 200 <= response.status_code < 300:
             raise sso_refused(what, response, body, self.redact, self._client.secret.advice)
         token = self._parsed(what, decode(body, what, self.redact, _URL))

@@ -9,8 +9,9 @@ import logging
 import threading
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
+import psutil
 import pytest
 from _dynatrace.api import connection, oauth, secret
 from _dynatrace.api.oauth import OAuthClient, OAuthCredentials, token_url
@@ -121,6 +122,21 @@ def test_threads_that_begin_at_once_ask_once(login: Login) -> None:
         thread.join(30)
     assert login.logins == 1
     assert sum(call.path.endswith("/problems") for call in login.tenant.requests) == 9
+
+
+def test_no_thread_keeps_a_connection_to_the_sso(tenant: Tenant, clock: Clock) -> None:
+    """The SSO ends it long before the next token is asked for, and it would stay half open."""
+
+    def ask() -> None:
+        Login(tenant, clock).credentials.authorization()
+
+    port = urlsplit(tenant.sso_url).port
+    for _ in range(3):
+        thread = threading.Thread(target=ask)
+        thread.start()
+        thread.join()
+    kept = psutil.Process().net_connections("tcp")
+    assert [one for one in kept if one.raddr and one.raddr.port == port] == []
 
 
 def test_a_token_is_replaced_before_its_end(login: Login, clock: Clock) -> None:
