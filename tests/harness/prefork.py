@@ -105,11 +105,17 @@ class Daemon:
             os.kill(self.pid, signal.SIGTERM)
 
     def _look(self, timeout: float) -> int | None:
-        if self.returncode is None and select.select([self._asking], [], [], timeout)[0]:
+        if self.returncode is None and self._has_told(timeout):
             # Nothing is said by one that was killed.
             self.returncode = int(self._asking.recv(16) or -signal.SIGKILL)
             self._asking.close()
         return self.returncode
+
+    def _has_told(self, timeout: float) -> bool:
+        # `select.select` takes no descriptor above 1023, of which a worker may have more open.
+        asked = select.poll()
+        asked.register(self._asking, select.POLLIN)
+        return bool(asked.poll(timeout * 1000))
 
 
 def start(

@@ -148,8 +148,8 @@ def test_a_publisher_that_is_gone_is_an_error_each_time(master: ScratchSalt) -> 
         assert time.monotonic() < deadline
     connection.close()
     assert why
-    if not RESPAWNS:
-        assert connection.fire({}, "test/gone") == (
-            "ConnectionError: the event publisher cannot be reached"
-        )
+    # One whose main thread is a zombie may have others, which hold its sockets for a moment more.
+    while not RESPAWNS and why != "ConnectionError: the event publisher cannot be reached":
+        assert time.monotonic() < deadline
+        why = connection.fire({}, "test/gone")
         connection.close()

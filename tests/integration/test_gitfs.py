@@ -18,7 +18,7 @@ import pytest
 from tests.harness.checkout import NEEDED, SOURCES
 from tests.harness.config import REPO, write_yaml
 from tests.unit.docs.pages import blocks, prose
-from tests.unit.minion.signing import signed, write_key
+from tests.unit.minion.signing import iso, signed, write_key
 
 URL = "https://git.example.com/salt-dynatrace.git"
 REACTOR = "salt://dynatrace/reactor/remedy.sls"
@@ -131,7 +131,8 @@ def install(conf: Path) -> dict[str, Any]:
     cachedir = conf.parents[1] / "var" / "cache" / "salt" / "master"
     cachedir.mkdir(parents=True, exist_ok=True)
     write_key(cachedir)
-    given = json.dumps([str(conf), NEEDED, TAG, signed(remedy="apache2")])
+    # Fresh at the end too, which on a busy machine comes after minutes.
+    given = json.dumps([str(conf), NEEDED, TAG, signed(remedy="apache2", valid_until=iso(900))])
     done = subprocess.run(
         [sys.executable, "-c", SOURCES + MASTER, given],
         capture_output=True,

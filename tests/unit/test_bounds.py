@@ -26,6 +26,9 @@ ALLOWED = {
     ): "a wrong configuration: until the master restarts",
     ("_engines/dynatrace.py", "_connect_to_fire", "get_event"): _BUS,
     ("_engines/dynatrace.py", "_connect_to_listen", "get_event"): _BUS,
+    ("_engines/_dynatrace/master/event_objects.py", "_receive", "recv"): (
+        "bounded by the timeout of who asks, and the subscriber always has one"
+    ),
     ("_engines/dynatrace.py", "_publish", "cmd_async"): (
         "bounded by the master's own `timeout`, in a thread that does nothing else"
     ),

@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
 from _dynatrace.core.reasons import Reason
 from _dynatrace.engine.commands import _seconds
 from hypothesis import HealthCheck, settings
@@ -687,4 +688,5 @@ settings.register_profile(
     print_blob=True,
 )
 Model.TestCase.settings = settings.get_profile("model")
-TestModel = Model.TestCase
+#: Half a minute where nothing else is at work.
+TestModel = pytest.mark.timeout(1200)(Model.TestCase)
