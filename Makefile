@@ -95,6 +95,10 @@ bench-page: venv  ## What the status page costs, with 1,000 problems and ten pag
 bench-crowd: venv  ## Thousands of problems, slow tenants, 10,000 minions. ARGS='--only b --problems 1000'.
 	@$(BIN)/python -m tests.bench.bench_crowd $(ARGS)
 
+.PHONY: bench-bus
+bench-bus: venv  ## What an event costs that is fired or heard, beside Salt's own way. ARGS='--count 3000'.
+	@$(BIN)/python -m tests.bench.bench_bus $(ARGS)
+
 .PHONY: bench-metrics
 bench-metrics: venv  ## What a scrape costs with 10,000 open problems. ARGS='--remedies 100'.
 	@$(BIN)/python -m tests.bench.bench_metrics $(ARGS)

@@ -137,7 +137,7 @@ def nothing(opts: Mapping[str, Any]) -> None:
 
 def bare(opts: dict[str, Any], tag: str, data: dict[str, Any], seconds: float) -> None:
     """
-    Fire an event as often as the bus takes it, while a thread listens as the engine's subscriber does.
+    Fire an event as often as the bus takes it, while a thread listens: by Salt's event objects as they are.
     """
     from salt.utils.event import get_event
 
