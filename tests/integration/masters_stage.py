@@ -30,9 +30,9 @@ from tests.tenant.problems import Problem
 OWN = Path(__file__).with_name("masters")
 MINION = "web01"
 #: Long enough for a remedy that runs, short enough to wait for: so long an engine waits for a return.
-OUTCOME_S = 12
+OUTCOME_S = 20
 #: Long after anything that is waited for.
-PATIENCE_S = 60.0
+PATIENCE_S = 90.0
 
 
 class Side:

@@ -73,7 +73,7 @@ def test_a_minion_cannot_have_a_problem_forgotten_through_the_hook(scene: Scene)
     world = scene.world()
     problem = scene.tenant.open_problem(apache)
     world.poll()
-    hook = Hook("test", {}, world.ledger.notifications, world.engine.look_now)
+    hook = Hook("test", {}, world.ledger.notifications, world.engine.look_now, lambda: world.now)
     body = {"PID": problem.problem_id, "State": "MERGED"}
     hook.receive({"headers": {}, "post": body, "body": json.dumps(body)})
     hook.process()

@@ -197,9 +197,12 @@ def test_each_form_is_heard_through_the_hook_of_salt_api(
     world = scene.world(poll_interval=0)
     problem = scene.tenant.open_problem(apache)
     config = load({**world.given, "webhook": {"token": "secret", "keys": KEYS}})
-    hook = Hook(
-        "test", config.get("webhook.keys"), world.ledger.notifications, world.engine.look_now
+    keys, kept, on_new = (
+        config.get("webhook.keys"),
+        world.ledger.notifications,
+        world.engine.look_now,
     )
+    hook = Hook("test", keys, kept, on_new, lambda: world.now)
     hook.receive(HOOKED[kind](FORMS[form](problem)))
     hook.process()
     world.cycle(1)
