@@ -162,7 +162,7 @@ class OAuthCredentials(Credentials):
         form.update({key: value for key, value in optional.items() if value})
         try:
             return self._post(form)
-        except Dropped:
+        except Dropped:  # Once more: a connection may end early.
             return self._post(form)
 
     def _post(self, form: dict[str, str]) -> _AccessToken:

@@ -24,7 +24,7 @@ def that_fires(bus: Any) -> Any:
     """
     if not _is_wrapped(bus):
         return bus
-    reached(bus, bus.connect_pull(timeout=FIRE_TIMEOUT_MS / 1000))
+    _require(bus, bus.connect_pull(timeout=FIRE_TIMEOUT_MS / 1000))
     bus.pusher.publish = partial(_send, bus.pusher.obj.pub_sock)
     return bus
 
@@ -34,13 +34,13 @@ def that_receives(bus: Any) -> Any:
     Return an event object that one thread receives with; raises ConnectionError when it is not connected. Receiving raises what
     Salt's transport raises.
     """
-    reached(bus, bus.cpub)
+    _require(bus, bus.cpub)
     if _is_wrapped(bus):
         bus.subscriber.recv = partial(_receive, bus.subscriber)
     return bus
 
 
-def reached(bus: Any, is_connected: bool) -> None:
+def _require(bus: Any, is_connected: bool) -> None:
     """
     Throw an event object away that is not connected and raise ConnectionError: Salt gives one when the publisher has no socket.
     """
