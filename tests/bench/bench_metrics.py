@@ -41,6 +41,7 @@ from _dynatrace.store.ledger import Ledger  # noqa: E402
 from _dynatrace.webhook.endpoints import Health  # noqa: E402
 from _dynatrace.webhook.listener import metrics_listener  # noqa: E402
 
+from tests.bench.crowd_tables import plain  # noqa: E402
 from tests.harness.ports import free_ports  # noqa: E402
 from tests.unit.engine.bodies import PROCESS  # noqa: E402
 from tests.unit.engine.test_ledger import NOW, attempt, episode  # noqa: E402
@@ -210,15 +211,6 @@ def healing(directory: Path) -> list[dict[str, Any]]:
     return [{"for": what, "µs": round(taken * 1e6, 1)} for what, taken in rows.items()]
 
 
-def table(rows: list[dict[str, Any]]) -> str:
-    """
-    Return rows as a table in Markdown.
-    """
-    heads = list(rows[0])
-    lines = [heads, ["---"] * len(heads), *([str(row[head]) for head in heads] for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
 def main() -> int:
     """
     Measure, and print the tables.
@@ -235,7 +227,7 @@ def main() -> int:
         sizes = [(10, given.remedies), (given.problems, given.remedies), (given.problems, 100)]
         costs = [scrapes(directory / str(n), *size) for n, size in enumerate(sizes)]
         beside = healing(directory / "beside")
-    print(table(costs), table(beside), sep="\n\n")
+    print(plain(costs), plain(beside), sep="\n\n")
     if given.json:
         given.json.write_text(json.dumps({"scrapes": costs, "beside": beside}), encoding="utf-8")
     return 0

@@ -1,5 +1,6 @@
 """
-The processes that the crowd benchmark loads or loads with: the engine, a bare loop of events, an engine that does nothing.
+The processes that the benchmarks of a crowd and of the bus load or load with: the engine, a bare loop of events, an engine
+that does nothing, what fires and what hears.
 
 `python -m tests.bench.crowd_process <kind> <JSON>`; each prints one JSON line when it begins, and is killed in the end.
 `Child` is the other end.
@@ -22,6 +23,11 @@ import psutil
 REPO = Path(__file__).resolve().parents[2]
 #: How long a fire waits for the publisher, as the engine's does.
 FIRE_MS = 5000
+#: So long all that is fired takes to be heard.
+HEAR_S = 120.0
+#: With which a minion tells that it has started.
+START_TAG = "salt/minion/web00001/start"
+STARTED = {"cmd": "_minion_event", "id": "web00001", "pretag": None, "data": "web00001 started"}
 
 
 def environment() -> dict[str, str]:
@@ -155,9 +161,60 @@ def bare(opts: dict[str, Any], tag: str, data: dict[str, Any], seconds: float) -
     while time.perf_counter() < begun + seconds:
         bus.fire_event(data, f"{tag}/{count}", timeout=FIRE_MS)
         count += 1
-    took = time.perf_counter() - begun
-    cpu_ms = (time.process_time() - used) * 1000 / count
-    _ready(count=count, rate=count / took, cpu_ms=cpu_ms)
+    _tell_costs(count, begun, used)
+
+
+def fires(opts: dict[str, Any], direct: bool, count: int, rate: int) -> None:
+    """
+    Fire so many events, so many a second or with 0 one after the other: by Salt's event object as it is, or as the engine
+    uses it.
+    """
+    from _dynatrace.master.event_objects import that_fires
+    from salt.utils.event import get_event
+
+    bus = get_event("master", opts=opts, listen=False)
+    bus = that_fires(bus) if direct else bus
+    bus.fire_event(STARTED, "first", timeout=FIRE_MS)
+    _ready()
+    begun, used = time.perf_counter(), time.process_time()
+    for number in range(count):
+        if rate:
+            time.sleep(max(begun + number / rate - time.perf_counter(), 0))
+        bus.fire_event(STARTED, START_TAG, timeout=FIRE_MS)
+    _tell_costs(count, begun, used)
+
+
+def hears(opts: dict[str, Any], direct: bool, count: int, after: str | None) -> None:
+    """
+    Hear so many of these events after the first, by Salt's event object as it is or as the engine uses it; begins when the
+    file ``after`` is there.
+    """
+    from _dynatrace.master.event_objects import that_receives
+    from salt.utils.event import get_event
+
+    bus = get_event("master", opts=opts, listen=True)
+    bus = that_receives(bus) if direct else bus
+    _ready()
+    while after and not Path(after).exists():
+        time.sleep(0.05)
+
+    until = time.monotonic() + HEAR_S
+
+    def hear() -> None:
+        while bus.get_event(wait=5, tag=START_TAG, full=True, auto_reconnect=True) is None:
+            if time.monotonic() > until:
+                raise TimeoutError("an event was lost, or the machine is busy: try again")
+
+    hear()
+    begun, used = time.perf_counter(), time.process_time()
+    for _ in range(count):
+        hear()
+    _tell_costs(count, begun, used)
+
+
+def _tell_costs(count: int, begun: float, used: float) -> None:
+    took, cpu_s = time.perf_counter() - begun, time.process_time() - used
+    _ready(count=count, rate=count / took, cpu_ms=cpu_s * 1000 / count)
     threading.Event().wait()
 
 
@@ -196,8 +253,8 @@ def main(kind: str, given: Mapping[str, Any]) -> None:
     more = dict(given)
     opts = salt.config.master_config(more.pop("master"))
     opts.update(more.pop("opts", {}))
-    run = {"engine": engine, "nothing": nothing, "bare": bare, "starts": starts}[kind]
-    run(opts, **more)
+    kinds = (engine, nothing, bare, starts, fires, hears)
+    {one.__name__: one for one in kinds}[kind](opts, **more)
 
 
 if __name__ == "__main__":

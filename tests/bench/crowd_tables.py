@@ -8,7 +8,7 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,10 +58,16 @@ def table(name: str, rows: Sequence[Mapping[str, Any]]) -> str:
     Return rows as a table in Markdown; the columns are all names in the order of their first use.
     """
     names = list(dict.fromkeys(key for row in rows for key in row if key not in _LONG))
-    lines = [f"\n### {name}\n", _row([one.replace("_", " ") for one in names])]
-    lines.append(_row(["---"] * len(names)))
-    lines += [_row([_cell(row.get(one)) for one in names]) for row in rows]
-    return "\n".join(lines)
+    heads = [one.replace("_", " ") for one in names]
+    cells = ([_cell(row.get(one)) for one in names] for row in rows)
+    return f"\n### {name}\n\n{_table(heads, cells)}"
+
+
+def plain(rows: Sequence[Mapping[str, Any]]) -> str:
+    """
+    Return rows that all have the same columns as a table in Markdown.
+    """
+    return _table(list(rows[0]), ([str(value) for value in row.values()] for row in rows))
 
 
 def refill(page: Path, tables: Sequence[str]) -> None:
@@ -81,8 +87,8 @@ def line(row: Mapping[str, Any]) -> str:
     return "  " + ", ".join(f"{key} {_cell(value)}" for key, value in row.items())
 
 
-def _row(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    return "\n".join(f"| {' | '.join(row)} |" for row in (heads, ["---"] * len(heads), *rows))
 
 
 def _cell(value: Any) -> str:
